@@ -1,0 +1,76 @@
+"""The database: one engine per process, and the two ways to use it, ``read`` and ``write``.
+
+SQLite runs in WAL mode with full sync, so a commit survives a power cut and readers never wait. Its
+writers take their turn at BEGIN (``BEGIN IMMEDIATE``): a transaction that reads first and upgrades
+later would fail at once, whatever the busy timeout.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, make_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+
+BUSY_TIMEOUT_MS = 15_000  # how long a SQLite writer waits for another process's lock
+CONNECT_TIMEOUT_S = 5
+
+
+class Database:
+    """A connection pool. Blocking: the web process calls it from threads only."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine: Engine = create_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=30,
+            pool_pre_ping=not self.sqlite,
+            connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+            if self.sqlite
+            else {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "volley"},
+        )
+        if self.sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a connection for reading; whatever it did is rolled back."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction for writing: committed at the end, rolled back on an exception."""
+        with self.engine.connect().execution_options(volley_write=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in (
+        f"busy_timeout = {BUSY_TIMEOUT_MS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        "cache_size = -32768",
+        "temp_store = MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("volley_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -1,0 +1,82 @@
+"""News over Redis: what workers publish after each commit, and what the web process listens to.
+
+Each campaign has one channel. An event is one JSON object whose state is absolute, so hearing it
+twice is harmless, and nothing depends on hearing it at all: the database is the truth (P1).
+
+=============  =====================================================================================
+``type``       the other keys
+=============  =====================================================================================
+``recipient``  one per email, after the commit that logged its attempt: ``campaign``, ``recipient``
+               (id), ``email``, ``state``, ``attempt``, ``code``, ``enhanced``, ``reply``, ``worker``,
+               ``started_at``, ``at``, ``due_at``
+``claimed``    ``campaign``, ``recipients`` (ids now ``sending``), ``worker``, ``at``
+``campaign``   its own state or its list changed at large, read it again: ``campaign``, ``state``, ``at``
+=============  =====================================================================================
+
+``campaign`` events are also published on ``ALL_CAMPAIGNS``, for the page that lists them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from mailing.models import now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mailing.states import CampaignState
+
+ALL_CAMPAIGNS = "volley:campaigns"
+TIMEOUT_S = 2.0
+
+_LINE: dict[str, Any] = {
+    "socket_timeout": TIMEOUT_S,
+    "socket_connect_timeout": TIMEOUT_S,
+    "health_check_interval": 15,
+}
+
+
+def channel(campaign_id: int) -> str:
+    """Return the name of a campaign's channel."""
+    return f"volley:campaign:{campaign_id}"
+
+
+def connect(url: str) -> redis.Redis:
+    """Return a blocking client that gives up on a silent server after ``TIMEOUT_S``."""
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **_LINE)
+
+
+def connect_async(url: str) -> redis.asyncio.Redis:
+    """Return a client for an event loop, with the same limits."""
+    return redis.asyncio.Redis.from_url(url, **_LINE)
+
+
+def publish(client: redis.Redis, events: Iterable[dict[str, Any]]) -> bool:
+    """Publish ``events``, each on its campaign's channel, in one round trip.
+
+    Returns whether Redis took them. A failure loses news only, so it is not raised: viewers read the
+    database again when their subscription comes back.
+    """
+    pipeline = client.pipeline(transaction=False)
+    for event in events:
+        line = orjson.dumps(event)
+        pipeline.publish(channel(event["campaign"]), line)
+        if event["type"] == "campaign":
+            pipeline.publish(ALL_CAMPAIGNS, line)
+    try:
+        pipeline.execute()
+    except redis.RedisError:
+        return False
+    return True
+
+
+def campaign_changed(campaign_id: int, state: CampaignState) -> dict[str, Any]:
+    """Return the event that tells viewers to read a campaign again."""
+    return {"type": "campaign", "campaign": campaign_id, "state": state, "at": now_ms()}

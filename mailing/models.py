@@ -1,0 +1,195 @@
+"""The tables. The database is the truth (P1), so its constraints carry the invariants.
+
+Times are UTC in whole milliseconds since 1970: the same integer on SQLite and PostgreSQL, in the
+events and in the browser.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from mailing.states import AttemptResult, CampaignState, RecipientState
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEGER keys
+
+
+def now_ms() -> int:
+    """Return the present time in milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+    values = ", ".join(f"'{state}'" for state in states)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("state", String(10), nullable=False, default=CampaignState.DRAFT),
+    Column("sender_from", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False, default=""),
+    Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis
+    Column("token", String(32), nullable=False, unique=True),  # the secret part of every Message-ID
+    Column("total", Integer, nullable=False, default=0),
+    Column("created_at", BigInteger, nullable=False, default=now_ms),
+    Column("started_at", BigInteger),
+    Column("finished_at", BigInteger),
+    Column("give_up_after", Integer, nullable=False, default=24 * 3600),  # seconds of trying per recipient
+    Column("paused_reason", Text, nullable=False, default=""),  # empty when a person paused it
+    _one_of("state", CampaignState),
+    CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("worker_id", ForeignKey("workers.id")),  # who runs it now, as a hint for the sweeper
+    Column("woken_at", BigInteger, nullable=False, default=0),  # when it was last enqueued or run
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False, default=""),
+    Column("fields", JSON(none_as_null=True)),  # merge fields beyond name and email
+    Column("state", String(10), nullable=False, default=RecipientState.QUEUED),
+    Column("attempts", SmallInteger, nullable=False, default=0),  # counts up at each claim: the fence
+    Column("worker_id", ForeignKey("workers.id")),  # the claim: set exactly while sending or unknown
+    Column("claimed_at", BigInteger),
+    Column("due_at", BigInteger),  # set exactly while deferred
+    Column("first_tried_at", BigInteger),
+    Column("changed_at", BigInteger, nullable=False, default=now_ms),
+    UniqueConstraint("campaign_id", "email"),
+    Index("ix_recipients_campaign_state", "campaign_id", "state", "id"),
+    Index(
+        "ix_recipients_due",
+        "due_at",
+        sqlite_where=Column("due_at").is_not(None),
+        postgresql_where=Column("due_at").is_not(None),
+    ),
+    Index(
+        "ix_recipients_claims",
+        "worker_id",
+        sqlite_where=Column("worker_id").is_not(None),
+        postgresql_where=Column("worker_id").is_not(None),
+    ),
+    _one_of("state", RecipientState),
+    CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name="due"),
+    CheckConstraint("state <> 'sending' OR worker_id IS NOT NULL", name="claim"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("worker_id", ForeignKey("workers.id"), nullable=False),
+    Column("server", Text, nullable=False),  # host:port that was spoken to
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("result", String(10), nullable=False),
+    Column("code", SmallInteger),  # basic reply code, RFC 5321 section 4.2
+    Column("enhanced", String(12), nullable=False, default=""),  # RFC 3463
+    Column("reply", Text, nullable=False, default=""),  # verbatim (P6), or what failed here
+    UniqueConstraint("recipient_id", "number"),
+    Index("ix_attempts_campaign", "campaign_id", "id"),
+    _one_of("result", AttemptResult),
+)
+
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("state", String(10), primary_key=True),
+    Column("shard", SmallInteger, primary_key=True),  # worker id modulo: workers never wait for each other
+    Column("n", Integer, nullable=False),
+)
+"""How many recipients are in each state: the sum over the shards. Moved in the transaction that
+moves the recipients, so the ledger balances at every instant (P2)."""
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("slot", Integer, primary_key=True),  # seconds since 1970, a multiple of PACE_SECONDS
+    Column("shard", SmallInteger, primary_key=True),
+    Column("n", Integer, nullable=False),
+)
+"""How many attempts ended in each slot of time: the rates, without counting the log."""
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),  # host:process, as shown to people
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),  # its lease counts from here
+    Column("ended_at", BigInteger),  # stopped, or its lease was ended; it never sends again
+    Column("notice", Text, nullable=False, default=""),  # what keeps it from sending, in plain words
+)
+
+list_notes = Table(
+    "list_notes",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String(10), nullable=False),  # refused, duplicate, noted
+    Column("line", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""What was found while reading a campaign's list: refused lines, merged duplicates, remarks."""
+
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", String(255), primary_key=True),  # the client's Idempotency-Key
+    Column("request_hash", String(64), nullable=False),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False, default=now_ms),
+)
+"""First answers to API calls with an Idempotency-Key, for their repetition."""

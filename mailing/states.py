@@ -1,0 +1,133 @@
+"""The states of a campaign and of a recipient, and every change that is allowed.
+
+Pure data and pure functions. The database holds the states, the ledger changes them, and the pages
+and the API ask this module which buttons and calls exist.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RecipientState(StrEnum):
+    """What is known about one address in one campaign. The order is the order of the ledger."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    DEFERRED = "deferred"
+    SENT = "sent"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+    CANCELED = "canceled"
+
+
+class CampaignState(StrEnum):
+    """Where a campaign stands as a whole."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    CANCELED = "canceled"
+
+
+class AttemptResult(StrEnum):
+    """How one try to deliver ended. ``RETURNED`` is the sender's fault: the recipient waits again."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RETURNED = "returned"
+
+
+class CampaignAction(StrEnum):
+    """What a person can ask of a campaign."""
+
+    SEND = "send"
+    PAUSE = "pause"
+    RESUME = "resume"
+    CANCEL = "cancel"
+    EDIT = "edit"
+
+
+RECIPIENT_CHANGES: frozenset[tuple[RecipientState, RecipientState]] = frozenset(
+    {
+        (RecipientState.QUEUED, RecipientState.SENDING),  # a worker claims it
+        (RecipientState.QUEUED, RecipientState.CANCELED),
+        (RecipientState.QUEUED, RecipientState.SUPPRESSED),
+        (RecipientState.SENDING, RecipientState.QUEUED),  # handed back unsent
+        (RecipientState.SENDING, RecipientState.SENT),
+        (RecipientState.SENDING, RecipientState.DEFERRED),
+        (RecipientState.SENDING, RecipientState.FAILED),
+        (RecipientState.SENDING, RecipientState.UNKNOWN),  # P3: lost behind the dot, or its lease ended
+        (RecipientState.DEFERRED, RecipientState.QUEUED),  # due again
+        (RecipientState.DEFERRED, RecipientState.CANCELED),
+        (RecipientState.UNKNOWN, RecipientState.SENT),  # the late reply of a worker thought dead
+        (RecipientState.UNKNOWN, RecipientState.DEFERRED),
+        (RecipientState.UNKNOWN, RecipientState.FAILED),
+        (RecipientState.UNKNOWN, RecipientState.QUEUED),  # a person asks for it to be sent again
+        (RecipientState.FAILED, RecipientState.QUEUED),
+    }
+)
+
+ENDED: frozenset[RecipientState] = frozenset(
+    {
+        RecipientState.SENT,
+        RecipientState.FAILED,
+        RecipientState.UNKNOWN,
+        RecipientState.SUPPRESSED,
+        RecipientState.CANCELED,
+    }
+)
+"""States in which a campaign waits for nothing more from a recipient."""
+
+RESULT_STATES: dict[AttemptResult, RecipientState] = {
+    AttemptResult.SENT: RecipientState.SENT,
+    AttemptResult.DEFERRED: RecipientState.DEFERRED,
+    AttemptResult.FAILED: RecipientState.FAILED,
+    AttemptResult.UNKNOWN: RecipientState.UNKNOWN,
+    AttemptResult.RETURNED: RecipientState.QUEUED,
+}
+"""The state that an attempt's result puts its recipient in."""
+
+CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
+    CampaignState.DRAFT: {
+        CampaignAction.EDIT: CampaignState.DRAFT,
+        CampaignAction.SEND: CampaignState.SENDING,
+        CampaignAction.CANCEL: CampaignState.CANCELED,
+    },
+    CampaignState.SCHEDULED: {
+        CampaignAction.SEND: CampaignState.SENDING,
+        CampaignAction.CANCEL: CampaignState.CANCELED,
+    },
+    CampaignState.SENDING: {
+        CampaignAction.PAUSE: CampaignState.PAUSED,
+        CampaignAction.CANCEL: CampaignState.CANCELED,
+    },
+    CampaignState.PAUSED: {
+        CampaignAction.RESUME: CampaignState.SENDING,
+        CampaignAction.CANCEL: CampaignState.CANCELED,
+    },
+    CampaignState.FINISHED: {},
+    CampaignState.CANCELED: {},
+}
+"""For each campaign state, the actions a person has and the state each leads to."""
+
+
+def actions(state: CampaignState) -> tuple[CampaignAction, ...]:
+    """Return the actions that a campaign in ``state`` offers, in the order of their buttons."""
+    return tuple(CAMPAIGN_ACTIONS[state])
+
+
+def sources(action: CampaignAction) -> tuple[CampaignState, ...]:
+    """Return the states in which ``action`` is allowed: the WHERE of its conditional UPDATE."""
+    return tuple(state for state, offered in CAMPAIGN_ACTIONS.items() if action in offered)
+
+
+def target(action: CampaignAction) -> CampaignState:
+    """Return the one state that ``action`` leads to from wherever it is allowed."""
+    (state,) = {offered[action] for offered in CAMPAIGN_ACTIONS.values() if action in offered}
+    return state
