@@ -1,0 +1,136 @@
+"""How numbers, times and shares are written for people. Pure: the same words on page and stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import tzinfo
+
+    from mailing.states import RecipientState
+
+NBSP = "\N{NO-BREAK SPACE}"
+BAR_WIDTH = 1000  # units of a progress bar's drawing
+_LEAST_WIDTH = 4.0  # what a single email gets, so that one failure among 100,000 is seen
+_SECOND_MS, _MINUTE_MS = 1_000, 60_000
+_TELLING_MS = 10_000  # a rate over less time than this foretells nothing
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def number(value: int) -> str:
+    """Return ``48,210`` for 48210."""
+    return f"{value:,}"
+
+
+def count(value: int, noun: str, nouns: str = "") -> str:
+    """Return ``1 email`` or ``48,210 emails``; ``nouns`` is the plural where it is no added s."""
+    return f"{value:,}{NBSP}{noun if value == 1 else nouns or noun + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Return a percentage that says 0 % and 100 % only when it is so."""
+    if whole <= 0 or part <= 0:
+        return f"0{NBSP}%"
+    if part >= whole:
+        return f"100{NBSP}%"
+    tenths = min(max(round(part * 1000 / whole), 1), 999)
+    return f"{'<' if part * 1000 < whole else ''}{tenths / 10:.1f}{NBSP}%"
+
+
+def clock(ms: int | None, zone: tzinfo) -> str:
+    """Return the time of day, ``14:02:11``."""
+    return "" if ms is None else f"{_moment(ms, zone):%H:%M:%S}"
+
+
+def stamp(ms: int | None, zone: tzinfo) -> str:
+    """Return date and time, ``22 Nov 2026, 14:02:11``."""
+    if ms is None:
+        return ""
+    moment = _moment(ms, zone)
+    return f"{moment.day}{NBSP}{moment:%b}{NBSP}{moment:%Y}, {moment:%H:%M:%S}"
+
+
+def iso(ms: int | None) -> str:
+    """Return the machine's form in UTC, ``2026-11-22T14:02:11.034Z``."""
+    return "" if ms is None else f"{_moment(ms, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+
+
+def duration(ms: int) -> str:
+    """Return a length of time in its two largest units, ``1 h 12 min``."""
+    if ms < 10 * _SECOND_MS:
+        return f"{max(ms, 0) / 1000:.1f}{NBSP}s"
+    seconds = ms // 1000
+    units = (
+        ("d", seconds // 86400),
+        ("h", seconds // 3600 % 24),
+        ("min", seconds // 60 % 60),
+        ("s", seconds % 60),
+    )
+    first = next(place for place, (_, value) in enumerate(units) if value)
+    return " ".join(f"{value}{NBSP}{unit}" for unit, value in units[first : first + 2] if value)
+
+
+def until(due_ms: int, now_ms: int) -> str:
+    """Return when something is due, seen from now: ``in 4 min`` or ``now``."""
+    left = due_ms - now_ms
+    unit = _SECOND_MS if left < _MINUTE_MS else _MINUTE_MS
+    return f"in {duration(-(-left // unit) * unit)}" if left > 0 else "now"
+
+
+def rate(per_minute: float) -> str:
+    """Return a speed per minute, ``1,234/min``."""
+    return f"{per_minute:,.0f}/min" if per_minute >= 10 or per_minute == 0 else f"{per_minute:.1f}/min"  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One state's part of a progress bar, in units of ``BAR_WIDTH``."""
+
+    state: RecipientState
+    x: float
+    width: float
+
+
+def segments(counts: Mapping[RecipientState, int], order: tuple[RecipientState, ...]) -> tuple[Segment, ...]:
+    """Divide a bar among the states in ``order``. Any state that has an email is wide enough to be seen."""
+    present = [(state, counts[state]) for state in order if counts.get(state)]
+    total = sum(n for _, n in present)
+    wide = [max(n * BAR_WIDTH / total, _LEAST_WIDTH) for _, n in present]
+    scale = BAR_WIDTH / sum(wide) if wide else 1.0
+    parts, x = [], 0.0
+    for (state, _), width in zip(present, wide, strict=True):
+        parts.append(Segment(state, round(x, 2), round(width * scale, 2)))
+        x += width * scale
+    return tuple(parts)
+
+
+def forecast(*, waiting: int, deferred: int, per_minute: int, running_ms: int) -> str:
+    """Return how long the rest will take, or why nobody can say.
+
+    ``waiting`` counts queued and sending emails, ``per_minute`` those that ended in the last minute,
+    ``running_ms`` how long the campaign has been going.
+    """
+    later = f"{count(deferred, 'email')} will be tried again later" if deferred else ""
+    if not waiting:
+        return later[:1].upper() + later[1:]
+    if running_ms < _TELLING_MS:
+        return "Too early to tell"
+    if per_minute <= 0:
+        return "No forecast: nothing was sent in the last minute"
+    left = round(waiting * min(running_ms, _MINUTE_MS) / per_minute)
+    about = (
+        "Under a minute" if left < _MINUTE_MS else f"About {duration(round(left / _MINUTE_MS) * _MINUTE_MS)}"
+    )
+    return f"{about}; {later}" if later else about
+
+
+def safe_cell(value: str) -> str:
+    """Return a CSV cell that no spreadsheet runs as a formula (OWASP, "CSV injection")."""
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _moment(ms: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, zone)
