@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from mailing.states import AttemptResult, CampaignState, RecipientState
@@ -81,7 +82,6 @@ batches = Table(
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("first_id", BigInteger, nullable=False),
     Column("last_id", BigInteger, nullable=False),
-    Column("worker_id", ForeignKey("workers.id")),  # who runs it now, as a hint for the sweeper
     Column("woken_at", BigInteger, nullable=False, default=0),  # when it was last enqueued or run
 )
 
@@ -95,7 +95,9 @@ recipients = Table(
     Column("fields", JSON(none_as_null=True)),  # merge fields beyond name and email
     Column("state", String(10), nullable=False, default=RecipientState.QUEUED),
     Column("attempts", SmallInteger, nullable=False, default=0),  # counts up at each claim: the fence
-    Column("worker_id", ForeignKey("workers.id")),  # the claim: set exactly while sending or unknown
+    Column(
+        "worker_id", ForeignKey("workers.id")
+    ),  # the claim: who is sending it, or was when it became unknown
     Column("claimed_at", BigInteger),
     Column("due_at", BigInteger),  # set exactly while deferred
     Column("first_tried_at", BigInteger),
@@ -105,14 +107,14 @@ recipients = Table(
     Index(
         "ix_recipients_due",
         "due_at",
-        sqlite_where=Column("due_at").is_not(None),
-        postgresql_where=Column("due_at").is_not(None),
+        sqlite_where=text("due_at IS NOT NULL"),
+        postgresql_where=text("due_at IS NOT NULL"),
     ),
     Index(
         "ix_recipients_claims",
         "worker_id",
-        sqlite_where=Column("worker_id").is_not(None),
-        postgresql_where=Column("worker_id").is_not(None),
+        sqlite_where=text("worker_id IS NOT NULL"),
+        postgresql_where=text("worker_id IS NOT NULL"),
     ),
     _one_of("state", RecipientState),
     CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name="due"),
@@ -134,7 +136,7 @@ attempts = Table(
     Column("code", SmallInteger),  # basic reply code, RFC 5321 section 4.2
     Column("enhanced", String(12), nullable=False, default=""),  # RFC 3463
     Column("reply", Text, nullable=False, default=""),  # verbatim (P6), or what failed here
-    UniqueConstraint("recipient_id", "number"),
+    UniqueConstraint("recipient_id", "number", "result"),  # unknown, then perhaps a late reply
     Index("ix_attempts_campaign", "campaign_id", "id"),
     _one_of("result", AttemptResult),
 )

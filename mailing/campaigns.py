@@ -1,0 +1,347 @@
+"""Campaigns: a message and its list, stored together; what can be done with it; how it stands.
+
+All functions take an open connection. Those that write are single transactions of their caller;
+Celery messages are sent after its commit, never inside.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from mailing import composing, ledger, states
+from mailing.composing import ComposeError, MergeError, Message
+from mailing.models import batches, campaigns, list_notes, now_ms, paces, recipients, tallies
+from mailing.states import CampaignAction, CampaignState, RecipientState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+    from mailing.addresses import Entry, ParsedList
+
+LARGEST_BATCH = 500
+BATCHES_AT_LEAST = 32  # so that a short list, too, is shared by many workers
+SMALLEST_BATCH = 10
+INSERT_CHUNK = 5_000
+NAMED_IN_A_FAULT = 5
+_ALWAYS_THERE = frozenset({"name", "email"})
+_NO_TOKEN = "unsent"  # in a message that is composed only to see whether it can be
+
+
+class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a malfunction
+    """The campaign's state or content does not allow this: the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person writes. ``priority`` 0 leaves before 9."""
+
+    sender_from: str
+    subject: str
+    text: str
+    html: str = ""
+    priority: int = 5
+
+    @property
+    def message(self) -> Message:
+        """The message to compose."""
+        return Message(self.sender_from, self.subject, self.text, self.html)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign and its ledger at one instant. Times in ms since 1970."""
+
+    id: int
+    state: CampaignState
+    sender_from: str
+    subject: str
+    text: str
+    html: str
+    priority: int
+    token: str
+    total: int
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    give_up_after: int
+    paused_reason: str
+    counts: Mapping[RecipientState, int]
+
+    @property
+    def message(self) -> Message:
+        """The message to compose."""
+        return Message(self.sender_from, self.subject, self.text, self.html)
+
+    @property
+    def waiting(self) -> int:
+        """How many recipients still wait for their fate."""
+        return self.total - sum(self.counts[state] for state in states.ENDED)
+
+    @property
+    def actions(self) -> tuple[CampaignAction, ...]:
+        """What a person can ask of it now."""
+        return states.actions(self.state)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Attempts ended per minute: in the last minute, and since the start."""
+
+    last_minute: int
+    overall: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListNote:
+    """A remark on one line of the pasted list. ``kind`` is refused, duplicate or noted."""
+
+    kind: str
+    line: int
+    text: str
+    reason: str
+
+
+def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
+    """Store a draft with its list; return its id. Raises ``ComposeError`` for an unusable message."""
+    token = secrets.token_hex(16)
+    composing.prepare(draft.message, token=token, domain=None)
+    values = {**_columns(draft), "token": token, "total": len(parsed.entries)}
+    statement = insert(campaigns).values(values).returning(campaigns.c.id)
+    campaign_id = int(connection.execute(statement).scalar_one())
+    _store_list(connection, campaign_id, parsed)
+    return campaign_id
+
+
+def revise(connection: Connection, campaign_id: int, draft: Draft, parsed: ParsedList | None) -> None:
+    """Change a draft, and replace its list if one is given. Raises ``NotAllowed`` once it is no draft."""
+    composing.prepare(draft.message, token=_NO_TOKEN, domain=None)
+    statement = (
+        update(campaigns)
+        .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(CampaignAction.EDIT)))
+        .values(_columns(draft) | ({"total": len(parsed.entries)} if parsed else {}))
+    )
+    if not connection.execute(statement).rowcount:
+        raise _refusal(connection, campaign_id, CampaignAction.EDIT)
+    if parsed:
+        for table in (recipients, batches, list_notes, tallies):
+            connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
+        _store_list(connection, campaign_id, parsed)
+
+
+def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Campaign:
+    """Send, pause, resume or cancel; return the campaign as it is now.
+
+    Raises ``NotAllowed`` with the reason. Of two people who press at the same moment, one is told that
+    it is done already. A canceled campaign's waiting recipients are moved by ``sweeping``.
+    """
+    if action is CampaignAction.SEND and (found := faults(connection, campaign_id)):
+        raise NotAllowed(" ".join(found))
+    now = now_ms()
+    values: dict[str, object] = {"state": states.target(action), "paused_reason": ""}
+    if action is CampaignAction.SEND:
+        values["started_at"] = now
+    if action is CampaignAction.CANCEL:
+        values["finished_at"] = now
+    statement = (
+        update(campaigns)
+        .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(action)))
+        .values(values)
+    )
+    if not connection.execute(statement).rowcount:
+        raise _refusal(connection, campaign_id, action)
+    campaign = get(connection, campaign_id)
+    assert campaign is not None
+    return campaign
+
+
+def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
+    """Return why a draft cannot be sent, each with what to do; nothing if it can."""
+    campaign = get(connection, campaign_id)
+    if campaign is None:
+        return ("There is no such campaign.",)
+    if not campaign.total:
+        return ("The list holds no address that can be mailed. Edit the draft and paste one.",)
+    try:
+        used = composing.fields_used(campaign.message)
+        prepared = composing.prepare(campaign.message, token=_NO_TOKEN, domain=None)
+    except ComposeError as error:
+        return (str(error),)
+    if used <= _ALWAYS_THERE:
+        return ()
+    lacking: dict[str, list[str]] = {}
+    for row in connection.execute(_list_of(campaign_id)).yield_per(INSERT_CHUNK):
+        if used - _ALWAYS_THERE <= (row.fields or {}).keys():
+            continue
+        try:
+            prepared.fill(row.id, row.email, row.name, row.fields, 0)
+        except MergeError as error:
+            lacking.setdefault(error.field, []).append(row.email)
+    return tuple(_lacking(field, emails, campaign.total) for field, emails in lacking.items())
+
+
+def get(connection: Connection, campaign_id: int) -> Campaign | None:
+    """Return one campaign, or None."""
+    row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id)).one_or_none()
+    return _campaign(connection, row) if row else None
+
+
+def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:
+    """Return campaigns, the newest first, from those with an id below ``before``."""
+    statement = select(campaigns).order_by(campaigns.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(campaigns.c.id < before)
+    return [_campaign(connection, row) for row in connection.execute(statement).all()]
+
+
+def rate(connection: Connection, campaign: Campaign) -> Rate:
+    """Return how fast attempts end, in whole emails per minute."""
+    if campaign.started_at is None:
+        return Rate(0, 0)
+    now = now_ms()
+    until = campaign.finished_at or now
+    since = now // 1000 - 60
+    recent, overall = connection.execute(
+        select(
+            func.coalesce(func.sum(paces.c.n).filter(paces.c.slot > since), 0),
+            func.coalesce(func.sum(paces.c.n), 0),
+        ).where(paces.c.campaign_id == campaign.id)
+    ).one()
+    # A campaign younger than a minute is measured by its own age, in whole slots.
+    recent_s = min(60, (now - campaign.started_at) / 1000)
+    overall_s = (until - campaign.started_at) / 1000
+    return Rate(round(recent * 60 / max(recent_s, 1)), round(overall * 60 / max(overall_s, 1)))
+
+
+def notes(connection: Connection, campaign_id: int, kind: str, limit: int) -> Sequence[ListNote]:
+    """Return the first remarks of one kind on the pasted list, in the order of its lines."""
+    statement = (
+        select(list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason)
+        .where(list_notes.c.campaign_id == campaign_id, list_notes.c.kind == kind)
+        .order_by(list_notes.c.number)
+        .limit(limit)
+    )
+    return [ListNote(*row) for row in connection.execute(statement)]
+
+
+def note_counts(connection: Connection, campaign_id: int) -> dict[str, int]:
+    """Return how many remarks of each kind the list has: refused, duplicate, noted."""
+    statement = (
+        select(list_notes.c.kind, func.count())
+        .where(list_notes.c.campaign_id == campaign_id)
+        .group_by(list_notes.c.kind)
+    )
+    found = {kind: int(n) for kind, n in connection.execute(statement)}
+    return {"refused": 0, "duplicate": 0, "noted": 0} | found
+
+
+def nameless(connection: Connection, campaign_id: int) -> int:
+    """Return how many recipients have no name."""
+    statement = select(func.count()).where(recipients.c.campaign_id == campaign_id, recipients.c.name == "")
+    return int(connection.execute(statement).scalar_one())
+
+
+def batch_ids(connection: Connection, campaign_id: int) -> Sequence[int]:
+    """Mark all batches of a campaign as woken now, and return their ids in the order of the list."""
+    statement = (
+        update(batches)
+        .where(batches.c.campaign_id == campaign_id)
+        .values(woken_at=now_ms())
+        .returning(batches.c.id)
+    )
+    return sorted(connection.execute(statement).scalars())
+
+
+def _columns(draft: Draft) -> dict[str, object]:
+    return {
+        "sender_from": draft.sender_from,
+        "subject": draft.subject,
+        "text": draft.text,
+        "html": draft.html,
+        "priority": draft.priority,
+    }
+
+
+def _store_list(connection: Connection, campaign_id: int, parsed: ParsedList) -> None:
+    for chunk in _chunks(parsed.entries):
+        rows = [
+            {
+                "campaign_id": campaign_id,
+                "email": entry.email,
+                "name": entry.name,
+                "fields": entry.fields,
+            }
+            for entry in chunk
+        ]
+        connection.execute(insert(recipients), rows)
+    remarks = [
+        *(("refused", r.line, r.text, r.reason) for r in parsed.refused),
+        *(("duplicate", d.line, d.email, f"same as line {d.of_line}") for d in parsed.duplicates),
+        *(("noted", n.line, n.email, n.note) for n in parsed.noted),
+    ]
+    if remarks:
+        connection.execute(
+            insert(list_notes),
+            [
+                {
+                    "campaign_id": campaign_id,
+                    "number": number,
+                    "kind": kind,
+                    "line": line,
+                    "text": shown,
+                    "reason": reason,
+                }
+                for number, (kind, line, shown, reason) in enumerate(remarks)
+            ],
+        )
+    total = len(parsed.entries)
+    ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: total})
+    size = max(SMALLEST_BATCH, min(LARGEST_BATCH, total // BATCHES_AT_LEAST))
+    connection.execute(_CUT, {"campaign": campaign_id, "size": size})
+
+
+# The ids of one campaign need not be without gaps: another one may be stored at the same time.
+_CUT = text(
+    "INSERT INTO batches (campaign_id, first_id, last_id, woken_at) "
+    "SELECT :campaign, min(id), max(id), 0 FROM ("
+    "SELECT id, (row_number() OVER (ORDER BY id) - 1) / :size AS part "
+    "FROM recipients WHERE campaign_id = :campaign) AS numbered GROUP BY part ORDER BY part"
+)
+
+
+def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
+    return (entries[start : start + INSERT_CHUNK] for start in range(0, len(entries), INSERT_CHUNK))
+
+
+def _list_of(campaign_id: int) -> Any:
+    return select(recipients.c.id, recipients.c.email, recipients.c.name, recipients.c.fields).where(
+        recipients.c.campaign_id == campaign_id
+    )
+
+
+def _lacking(field: str, emails: Sequence[str], total: int) -> str:
+    named = ", ".join(emails[:NAMED_IN_A_FAULT])
+    more = f" and {len(emails) - NAMED_IN_A_FAULT:,} more" if len(emails) > NAMED_IN_A_FAULT else ""
+    who = "no recipient has it" if len(emails) == total else f"these lack it: {named}{more}"
+    return f"The message uses the merge field {{{{ {field} }}}}, but {who}. Remove it or add it to the list."
+
+
+def _campaign(connection: Connection, row: Row[Any]) -> Campaign:
+    values = row._asdict()
+    state = CampaignState(values.pop("state"))
+    return Campaign(**values, state=state, counts=ledger.counts(connection, row.id))
+
+
+def _refusal(connection: Connection, campaign_id: int, action: CampaignAction) -> NotAllowed:
+    campaign = get(connection, campaign_id)
+    if campaign is None:
+        return NotAllowed("There is no such campaign.")
+    offered = ", ".join(campaign.actions) or "nothing more"
+    return NotAllowed(
+        f"Campaign {campaign_id} is {campaign.state}, so it cannot {action}. It allows: {offered}."
+    )

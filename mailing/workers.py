@@ -1,0 +1,94 @@
+"""Who sends: one row per worker process, from its start to its end.
+
+A worker's lease covers everything it has claimed. It renews the lease with each beat; once the lease
+has ended, that incarnation never sends again, and what it held becomes ``unknown`` (P3).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from mailing.models import now_ms, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+LEASE_S = 20.0  # longer than a database lock that an operator may cause (5 s), several beats long
+BEAT_S = 2.0
+ALIVE_MS = 5_000  # a worker not seen for this long is not counted on
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker process as pages show it. Times in ms since 1970."""
+
+    id: int
+    name: str
+    started_at: int
+    seen_at: int
+    notice: str
+
+
+def own_name() -> str:
+    """Return ``host:process``, the name of this worker process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def register(connection: Connection, name: str) -> int:
+    """Begin a new incarnation and its lease; return its id."""
+    now = now_ms()
+    statement = insert(workers).values(name=name, started_at=now, seen_at=now).returning(workers.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def beat(connection: Connection, worker_id: int, notice: str) -> bool:
+    """Renew the lease and say what keeps the worker from sending. False: the lease has ended."""
+    statement = (
+        update(workers)
+        .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
+        .values(seen_at=now_ms(), notice=notice)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def end(connection: Connection, worker_id: int) -> None:
+    """End a worker for good."""
+    connection.execute(
+        update(workers)
+        .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
+        .values(ended_at=now_ms())
+    )
+
+
+def end_named(connection: Connection, name: str) -> None:
+    """End the incarnations called ``name``, whose process is known to be gone."""
+    connection.execute(
+        update(workers).where(workers.c.name == name, workers.c.ended_at.is_(None)).values(ended_at=now_ms())
+    )
+
+
+def end_expired(connection: Connection) -> int:
+    """End every worker whose lease has run out; return how many."""
+    statement = (
+        update(workers)
+        .where(workers.c.ended_at.is_(None), workers.c.seen_at < now_ms() - int(LEASE_S * 1000))
+        .values(ended_at=now_ms())
+    )
+    return connection.execute(statement).rowcount
+
+
+def alive(connection: Connection) -> Sequence[Worker]:
+    """Return the workers that were seen within the last ``ALIVE_MS``."""
+    statement = (
+        select(workers.c.id, workers.c.name, workers.c.started_at, workers.c.seen_at, workers.c.notice)
+        .where(workers.c.ended_at.is_(None), workers.c.seen_at >= now_ms() - ALIVE_MS)
+        .order_by(workers.c.id)
+    )
+    return [Worker(*row) for row in connection.execute(statement)]
