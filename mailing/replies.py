@@ -1,0 +1,312 @@
+"""What an SMTP server answers, and what each answer means for one email.
+
+Pure: bytes in, replies and verdicts out. RFC 5321 section 4.2 is the grammar, RFC 3463 the enhanced
+codes, RFC 2034 where they stand in a reply.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from mailing.states import AttemptResult
+
+MAX_LINE = 8 * 1024  # RFC 5321 section 4.5.3.1.5 says 512; real servers write more, none writes this much
+MAX_REPLY = 64 * 1024
+MAX_DELAY_S = 24 * 3600
+
+_LINE = re.compile(rb"[2-5]\d\d(?:[ \t-]|$)")
+_ENHANCED = re.compile(r"^\d{3}[ \t-]([245]\.\d{1,3}\.\d{1,3})(?!\S)", re.MULTILINE)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_SPAN = r"(\d{1,7})\s?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b"
+_DELAYS = re.compile(rf"\b(?:in|after|for|wait)\s+((?:{_SPAN}(?:,? and |,? )?)+)", re.IGNORECASE)
+_CLOCK = re.compile(r"\b(?:in|after|for|wait)\s+(\d{1,2}):([0-5]\d):([0-5]\d)\b", re.IGNORECASE)
+_BARE_SECONDS = re.compile(r"\bretry[- ]after:?\s+(\d{1,7})\b", re.IGNORECASE)
+_RATE = re.compile(
+    r"\b(?:rate|throttl\w*|too (?:many|fast|frequent\w*)|slow down|temporarily deferred|"
+    r"(?:sending|connection|hourly|daily) (?:limit|quota))\b",
+    re.IGNORECASE,
+)
+
+ACCEPTED, TRANSIENT, PERMANENT = 2, 4, 5  # the first digit of a code
+_CLOSING, _TOO_LARGE, _TRY_TO_SIGN_IN_LATER = 421, 552, 454
+_SIGN_IN_FAULTS = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
+
+
+class ReplyError(ValueError):
+    """The server sent something that is no SMTP reply, so nothing that follows can be trusted.
+
+    ``replies`` are those that were complete before the fault.
+    """
+
+    def __init__(self, message: str, replies: list[Reply]) -> None:
+        super().__init__(message)
+        self.replies = replies
+
+
+class Stage(StrEnum):
+    """The step of the dialogue that a reply answers, or that a connection was lost in."""
+
+    CONNECT = "connect"
+    GREETING = "greeting"
+    HELLO = "hello"
+    TLS = "tls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"
+    DOT = "dot"
+
+
+OPENING = frozenset({Stage.CONNECT, Stage.GREETING, Stage.HELLO, Stage.TLS, Stage.AUTH})
+"""The stages before any recipient is named: what is refused there is never the recipient's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply. ``text`` is the server's lines verbatim, codes included, joined by newlines.
+
+    ``enhanced`` is empty when the server names no valid code (RFC 3463: class 2, 4 or 5).
+    """
+
+    code: int
+    enhanced: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reply means: the attempt's result, and what the connection and the lane do now.
+
+    ``asked_delay_s`` is the wait that the reply names, in seconds; ``slow_down`` says that the server
+    complains of the rate; ``close`` that this connection is of no more use; ``sender_fault`` that a
+    person must mend the account or the From address before anything else is sent.
+    """
+
+    result: AttemptResult
+    asked_delay_s: int | None = None
+    slow_down: bool = False
+    close: bool = False
+    sender_fault: bool = False
+
+
+SENT = Verdict(AttemptResult.SENT)
+
+
+class ReplyParser:
+    """Replies from bytes that arrive in any portions. After a ``ReplyError`` it must not be fed again."""
+
+    __slots__ = ("_lines", "_rest", "_size")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> list[Reply]:
+        """Return the replies that ``data`` completes, in order.
+
+        Raises ``ReplyError`` for a line that is no reply, a line past ``MAX_LINE`` bytes, or a reply
+        past ``MAX_REPLY``; the error holds the replies that came before the fault.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        replies: list[Reply] = []
+        for raw in lines:
+            line = raw.removesuffix(b"\r")
+            fault = self._fault(line)
+            if fault:
+                raise ReplyError(fault, replies)
+            if line[3:4] == b"-":
+                self._lines.append(line)
+                self._size += len(line)
+            elif self._lines:
+                replies.append(_reply(b"\n".join([*self._lines, line])))
+                self._lines, self._size = [], 0
+            else:
+                replies.append(_one_line(line))
+        if len(self._rest) > MAX_LINE + 1:  # the CR may be here already
+            raise ReplyError(f"The server sent a line of more than {MAX_LINE} bytes.", replies)
+        return replies
+
+    def _fault(self, line: bytes) -> str:
+        if len(line) > MAX_LINE:
+            return f"The server sent a line of more than {MAX_LINE} bytes."
+        if not _LINE.match(line):
+            return f"The server sent a line that is no SMTP reply: {_readable(line[:100])!r}."
+        if self._size + len(line) > MAX_REPLY:
+            return f"The server sent a reply of more than {MAX_REPLY} bytes."
+        return ""
+
+
+def _reply(lines: bytes) -> Reply:
+    """Return the reply in ``lines``. Where codes differ the last line's counts: it ends the reply."""
+    text = _readable(lines)
+    last = text.rpartition("\n")[2]
+    match = _ENHANCED.search(text)
+    return Reply(int(last[:3]), match[1] if match else "", text)
+
+
+_one_line = lru_cache(maxsize=64)(_reply)  # "250 2.1.5 Ok" comes with every email
+
+
+def _readable(raw: bytes) -> str:
+    """Return ``raw`` as text that every database takes: no control characters, no broken UTF-8."""
+    text = raw.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or (c >= " " and c != "\x7f") else f"\\x{ord(c):02x}" for c in text)
+
+
+def reply_from(code: int, message: str) -> Reply:
+    """Return the reply whose lines, without their codes, are ``message``'s lines."""
+    lines = message.splitlines() or [""]
+    marks = ["-"] * (len(lines) - 1) + [" "]
+    text = "\n".join(f"{code:03d}{mark}{line}" for mark, line in zip(marks, lines, strict=True))
+    text = _readable(text.encode("utf-8", "surrogateescape"))
+    match = _ENHANCED.search(text)
+    return Reply(code, match[1] if match else "", text)
+
+
+def classify(stage: Stage, reply: Reply) -> Verdict:
+    """Return what ``reply`` means at ``stage``, by the rules of DESIGN section 3.
+
+    The first digit of the basic code decides; an enhanced code of another class only adds detail. A
+    code that makes no sense at its stage leaves the dialogue out of step: the connection closes, and
+    behind the dot the outcome is unknown.
+    """
+    kind = reply.code // 100
+    if kind == ACCEPTED and stage is Stage.DOT:
+        return SENT
+    if kind not in {TRANSIENT, PERMANENT}:
+        lost = AttemptResult.UNKNOWN if stage is Stage.DOT else AttemptResult.DEFERRED
+        return Verdict(lost, close=True)
+    detail = reply.enhanced[2:]
+    slow = _RATE.search(reply.text) is not None
+    close = reply.code == _CLOSING or stage in OPENING
+    if _is_senders_fault(stage, reply.code, detail):
+        return Verdict(AttemptResult.RETURNED, slow_down=slow, close=close, sender_fault=True)
+    if kind == PERMANENT:
+        return Verdict(AttemptResult.FAILED, slow_down=slow, close=close)
+    slow = slow or reply.code == _CLOSING or detail.startswith("7.")
+    return Verdict(AttemptResult.DEFERRED, asked_delay(reply.text), slow, close)
+
+
+def _is_senders_fault(stage: Stage, code: int, detail: str) -> bool:
+    if code in _SIGN_IN_FAULTS or (code == _TRY_TO_SIGN_IN_LATER and stage is Stage.AUTH):
+        return True
+    if code // 100 == TRANSIENT:
+        return False
+    # 1.7 and 1.8 speak of the sender's address; servers often say so only at RCPT
+    if stage in OPENING or detail.startswith("7.") or detail in {"1.7", "1.8"}:
+        return True
+    # Too large (RFC 1870) and SMTPUTF8 (RFC 6531) at MAIL are about this one message
+    return stage is Stage.MAIL and code != _TOO_LARGE and detail not in {"3.4", "2.3", "6.7"}
+
+
+def asked_delay(text: str) -> int | None:
+    """Return the wait that a refusal names ("try again in 5 minutes", "in 00:05:00") in seconds.
+
+    At most ``MAX_DELAY_S``; ``None`` where no wait is named.
+    """
+    text = text[:2000]
+    if match := _DELAYS.search(text):
+        spans = re.findall(_SPAN, match[1], re.IGNORECASE)
+        seconds = sum(int(number) * _UNITS[unit[0].lower()] for number, unit in spans)
+    elif match := _CLOCK.search(text):
+        seconds = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3])
+    elif match := _BARE_SECONDS.search(text):
+        seconds = int(match[1])
+    else:
+        return None
+    return min(seconds, MAX_DELAY_S)
+
+
+_DETAILS: dict[str, str] = {
+    "1.0": "the address was not accepted",
+    "1.1": "the address does not exist",
+    "1.2": "the domain of the address does not exist",
+    "1.3": "the address is not written as an address should be",
+    "1.4": "the address fits more than one mailbox",
+    "1.6": "the mailbox has moved and left no forwarding address",
+    "1.7": "the sender's address is not written as an address should be",
+    "1.8": "the domain of the sender's address does not exist",
+    "1.10": "the domain of the address says that it takes no mail",
+    "2.0": "the mailbox could not take the message",
+    "2.1": "the mailbox is switched off",
+    "2.2": "the mailbox is full",
+    "2.3": "the message is larger than this mailbox takes",
+    "2.4": "the mailing list behind the address could not be read",
+    "3.0": "the mail server has a fault of its own",
+    "3.1": "the mail server has no room left",
+    "3.2": "the mail server takes no mail at present",
+    "3.4": "the message is larger than the server takes",
+    "4.1": "the recipient's mail server does not answer",
+    "4.2": "the connection was lost",
+    "4.3": "the domain's mail server could not be found",
+    "4.4": "no way to the recipient's mail server is known",
+    "4.5": "the mail server is too busy",
+    "4.6": "the message went round in a circle",
+    "4.7": "the message waited too long at the server",
+    "5.0": "the server did not understand the dialogue",
+    "5.3": "too many recipients",
+    "6.3": "the message would have to be converted, and the server does not convert",
+    "6.7": "the address needs international email (SMTPUTF8), which the server does not support",
+    "7.0": "the server refuses for reasons of its security rules",
+    "7.1": "the sender is not allowed to send this",
+    "7.8": "the user name or password is wrong",
+    "7.9": "the server wants a stronger way to sign in",
+    "7.23": "the sender is not allowed by its domain's SPF record",
+    "7.25": "the sending machine has no reverse name",
+    "7.26": "the sender's domain could not be verified (SPF, DKIM or DMARC)",
+    "7.28": "too much mail was sent in a short time",
+}
+_CODES: dict[int, str] = {
+    421: "the server is closing the connection",
+    450: "the mailbox is busy",
+    451: "the server has a fault of its own",
+    452: "the server has no room left",
+    454: "the server cannot do this at present",
+    500: "the server did not understand the command",
+    501: "the server did not understand the command",
+    502: "the server does not know the command",
+    503: "the server did not expect the command",
+    530: "the server wants a sign-in first",
+    534: "the server wants a stronger way to sign in",
+    535: "the user name or password is wrong",
+    538: "the server wants an encrypted connection to sign in",
+    550: "the mailbox does not exist, or the server refuses to deliver to it",
+    551: "the mailbox is not at this server",
+    552: "the mailbox is full, or the message too large",
+    553: "the address is not accepted",
+    554: "the server refused the message",
+    555: "the server does not know a parameter of the command",
+}
+_SUBJECTS: dict[str, str] = {
+    "1": "there is something wrong with the address",
+    "2": "there is something wrong with the mailbox",
+    "3": "the mail server has a fault of its own",
+    "4": "the network or the route to the mailbox failed",
+    "5": "the server did not understand the dialogue",
+    "6": "the server does not accept the form of the message",
+    "7": "the server refuses for reasons of its security rules",
+}
+_CLASSES: dict[int, str] = {
+    2: "the server accepted the message",
+    4: "the server cannot take the message at present",
+    5: "the server refused the message for good",
+}
+
+
+def explain(code: int, enhanced: str) -> str:
+    """Return what a reply says in plain words, as part of a sentence (RFC 3463, RFC 5321 section 4.2)."""
+    if code // 100 == ACCEPTED:
+        return _CLASSES[ACCEPTED]
+    subject, _, _ = (detail := enhanced[2:]).partition(".")
+    return (
+        _DETAILS.get(detail)
+        or (_CODES.get(code) if subject in {"", "0"} else _SUBJECTS.get(subject))
+        or _CODES.get(code)
+        or _CLASSES.get(code // 100, "the server gave an answer that has no meaning here")
+    )

@@ -1,0 +1,320 @@
+"""The SMTP dialogue: one connection, one message after the other, pipelined where the server offers it.
+
+With PIPELINING (RFC 2920) one write carries ``body . MAIL RCPT DATA``: a message, its dot, and the
+envelope of the message after it. That is one round trip per message. There is never more than one
+unanswered dot, so a lost connection leaves one message whose fate nobody knows, and ``in_doubt`` says
+when there is one. ``opening`` makes the connection, ``wire`` carries the bytes, ``replies`` judges.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from mailing.opening import Offers, SmtpError, open_wire
+from mailing.replies import Reply, Stage, Verdict, classify
+from mailing.states import AttemptResult
+from mailing.wire import BLOCK, Lost, Timeouts, Wire
+
+if TYPE_CHECKING:
+    import ssl
+
+    from mailing.senders import Sender
+
+__all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts"]
+
+GOODBYE_S = 2.0
+_STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+_GO_AHEAD = 354
+_CLOSING = 421
+_UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # would end the command line, or has no UTF-8
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message for one recipient. ``data`` has CRLF lines and is not dot-stuffed."""
+
+    sender: str
+    recipient: str
+    data: bytes
+    needs_smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How one message fared. ``stage`` is where it was decided, ``alive`` whether the session goes on.
+
+    ``text`` is the server's reply verbatim, or a sentence of ours where ``reply`` is ``None``.
+    ``enhanced`` is the reply's enhanced code, or ours (RFC 3463) where we refused without asking.
+    """
+
+    verdict: Verdict
+    reply: Reply | None
+    text: str
+    stage: Stage
+    alive: bool
+    enhanced: str = ""
+
+
+class _Refused(Exception):  # noqa: N818 - an outcome, not a mistake
+    def __init__(self, enhanced: str, text: str, *, sender_fault: bool = False) -> None:
+        super().__init__(text)
+        self.enhanced = enhanced
+        result = AttemptResult.RETURNED if sender_fault else AttemptResult.FAILED
+        self.verdict = Verdict(result, sender_fault=sender_fault)
+
+
+class _Envelope(NamedTuple):
+    """What the server made of MAIL, RCPT and DATA."""
+
+    refusal: tuple[Stage, Reply, Verdict] | None
+    taken: bool  # the recipient was accepted
+    waiting: bool  # the server said 354 and reads text until a dot
+
+
+class Session:
+    """One open connection. Not for two tasks at once."""
+
+    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts) -> None:
+        self._wire = wire
+        self._offers = offers
+        self._timeouts = timeouts
+        self._ahead: Mail | None = None  # its envelope is with the server, its replies may not be read
+        self._dirty = False  # the server holds a transaction that must be reset before the next MAIL
+        self._stage = Stage.MAIL
+        self._in_doubt = False
+        self._delivered = 0
+
+    @classmethod
+    async def open(
+        cls,
+        sender: Sender,
+        timeouts: Timeouts | None = None,
+        *,
+        hello_name: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> Session:
+        """Connect, secure the line, say hello and sign in. Raises ``SmtpError`` within the timeouts.
+
+        ``hello_name`` is what EHLO says; without it, this machine's full name or its address.
+        ``ssl_context`` replaces the system's certificate authorities.
+        """
+        timeouts = timeouts or Timeouts()
+        wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context)
+        return cls(wire, offers, timeouts)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the next ``deliver`` may succeed as far as is known."""
+        return self._wire.usable
+
+    @property
+    def delivered(self) -> int:
+        """How many messages the server accepted here, for the caller that recycles connections."""
+        return self._delivered
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a dot is out whose reply has not come. It stays true when the connection is lost so."""
+        return self._in_doubt
+
+    async def deliver(self, mail: Mail, following: Mail | None = None) -> Delivery:
+        """Send ``mail`` and return how it fared; whatever the server does, within the timeouts.
+
+        ``following`` is the mail of the next call: its envelope goes out behind this dot where the server
+        pipelines. If the next call brings another one, this session may have to close (see
+        ``_forget_ahead``). Cancelling closes the connection.
+        """
+        try:
+            return await self._transact(mail, following)
+        except _Refused as refused:
+            return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
+        except Lost as lost:
+            return self._after_loss(str(lost))
+        except BaseException:
+            self.abort()
+            raise
+
+    async def close(self) -> None:
+        """Say QUIT where the dialogue allows it, then close, within ``GOODBYE_S``. Never raises."""
+        if self._wire.owed or self._ahead is not None:
+            self.abort()
+        await self._wire.quit(GOODBYE_S)
+
+    def abort(self) -> None:
+        """Close at once, without a word."""
+        self._wire.drop("Volley closed the connection.")
+
+    async def _transact(self, mail: Mail, following: Mail | None) -> Delivery:
+        commands: tuple[bytes, ...] = ()
+        if self._ahead is None or self._ahead != mail:
+            commands = self._commands(mail)
+            if self._ahead is not None and not await self._forget_ahead():
+                text = "Handed back: the connection had to close, its envelope was another mail's."
+                return Delivery(
+                    Verdict(AttemptResult.RETURNED, close=True), None, text, Stage.MAIL, alive=False
+                )
+        self._ahead = None
+        envelope = await self._envelope(commands)
+        if envelope.refusal is None:
+            return await self._hand_over(mail, following)
+        stage, reply, verdict = envelope.refusal
+        if envelope.waiting:
+            await self._end_empty(envelope, following)
+        return Delivery(verdict, reply, reply.text, stage, self.usable, reply.enhanced)
+
+    def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
+        """Return MAIL, RCPT and DATA for ``mail``. Raises ``_Refused`` if this server cannot take it."""
+        sender, recipient, offers = mail.sender, mail.recipient, self._offers
+        if _UNSENDABLE.search(recipient):
+            raise _Refused("5.1.3", "Not sent: the address holds characters that no address may hold.")
+        if _UNSENDABLE.search(sender):
+            text = "Not sent: the From address holds characters that no address may hold."
+            raise _Refused("5.1.7", text, sender_fault=True)
+        parameters = ""
+        if offers.size:
+            if len(mail.data) > offers.size:
+                text = f"Not sent: the message has {len(mail.data)} bytes, the server takes {offers.size}."
+                raise _Refused("5.3.4", text)
+            parameters = f" SIZE={len(mail.data)}"
+        if not mail.data.isascii():
+            if not offers.eight_bit:
+                raise _Refused(
+                    "5.6.3", "Not sent: the message is 8-bit and the server takes only 7-bit ones."
+                )
+            parameters += " BODY=8BITMIME"
+        if mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii()):
+            if not offers.smtputf8:
+                text = "Not sent: the address needs international email (SMTPUTF8), which the server lacks."
+                raise _Refused("5.6.7", text)
+            parameters += " SMTPUTF8"
+        return (
+            f"MAIL FROM:<{sender}>{parameters}\r\n".encode(),
+            f"RCPT TO:<{recipient}>\r\n".encode(),
+            b"DATA\r\n",
+        )
+
+    async def _envelope(self, commands: tuple[bytes, ...]) -> _Envelope:
+        """Send ``commands``, or nothing where they went ahead, and read the answers up to DATA's."""
+        wire, timeouts, together = self._wire, self._timeouts, self._offers.pipelining
+        self._stage = Stage.MAIL
+        if commands and self._dirty:
+            self._dirty = False
+            if together:
+                commands = (b"RSET\r\n", *commands)
+                wire.write(b"".join(commands), 4)
+            else:
+                wire.write(b"RSET\r\n", 1)
+            await wire.reply(timeouts.command)  # if it was refused, MAIL will be too
+            commands = commands[-3:]
+        elif commands and together:
+            wire.write(b"".join(commands), 3)
+        refusal, taken, waiting = None, False, False
+        for index, stage in enumerate(_STAGES):
+            self._stage = stage
+            if not together:
+                wire.write(commands[index], 1)
+            reply = await wire.reply(timeouts.data if stage is Stage.DATA else timeouts.command)
+            if stage is Stage.DATA:
+                accepted = waiting = reply.code == _GO_AHEAD
+            else:
+                accepted = 200 <= reply.code < 300  # noqa: PLR2004
+            if accepted:
+                self._dirty = stage is not Stage.DATA
+                taken = taken or stage is Stage.RCPT
+                continue
+            verdict = classify(stage, reply)
+            refusal = refusal or (stage, reply, verdict)
+            if verdict.close:
+                wire.drop(reply.text)
+                break
+            if not together:
+                break
+        return _Envelope(refusal, taken, waiting)
+
+    async def _hand_over(self, mail: Mail, following: Mail | None) -> Delivery:
+        """Send the text with its dot, and return what the server says to it."""
+        self._stage = Stage.DOT
+        body = stuffed(mail.data)
+        if len(body) > BLOCK:
+            body = await self._all_but_the_end(body)
+        ahead = self._ahead_of(following)
+        self._in_doubt = self._wire.usable
+        self._wire.write(body + ahead, 4 if ahead else 1)
+        reply = await self._wire.reply(self._timeouts.dot)
+        verdict = classify(Stage.DOT, reply)
+        self._in_doubt = verdict.result is AttemptResult.UNKNOWN
+        if verdict.result is AttemptResult.SENT:
+            self._delivered += 1
+        elif verdict.close:
+            self._wire.drop(reply.text)
+        return Delivery(verdict, reply, reply.text, Stage.DOT, self._wire.usable, reply.enhanced)
+
+    async def _all_but_the_end(self, body: bytes) -> bytes:
+        """Send a large text block by block and return its end.
+
+        The dot must not wait in our own buffer behind megabytes: a connection lost meanwhile would make
+        an ``unknown`` of a message that had hardly left.
+        """
+        end = (len(body) - 1) // BLOCK * BLOCK
+        for start in range(0, end, BLOCK):
+            self._wire.write(body[start : start + BLOCK], 0)
+            await self._wire.drain(self._timeouts.data)
+        return body[end:]
+
+    def _ahead_of(self, following: Mail | None) -> bytes:
+        """Return the envelope to send behind the dot, empty if there is none."""
+        if following is None or not self._offers.pipelining:
+            return b""
+        try:
+            commands = self._commands(following)
+        except _Refused:
+            return b""  # it is told when its turn comes
+        self._ahead = following
+        return b"".join(commands)
+
+    async def _end_empty(self, envelope: _Envelope, following: Mail | None = None) -> None:
+        """End the text that the server waits for although it refused the recipient (RFC 2920 section 3.1).
+
+        Only a refused recipient makes the lone dot harmless: with one taken it would send an empty message.
+        """
+        if envelope.taken:
+            self._wire.drop("The server refused the sender, but waits for the text.")
+            return
+        ahead = self._ahead_of(following)
+        try:
+            self._wire.write(b".\r\n" + ahead, 4 if ahead else 1)
+            reply = await self._wire.reply(self._timeouts.dot)
+        except Lost:
+            return  # the refusal is what counts, and ``usable`` tells the rest
+        if reply.code == _CLOSING:
+            self._wire.drop(reply.text)
+
+    async def _forget_ahead(self) -> bool:
+        """Undo the envelope that was sent ahead. Returns whether the session goes on.
+
+        RSET undoes it only if the server does not wait for text; else closing without a dot is the one way
+        not to send (RFC 5321 section 4.1.1.4).
+        """
+        self._ahead = None
+        envelope = await self._envelope(())
+        if envelope.waiting:
+            await self._end_empty(envelope)
+        return self.usable
+
+    def _after_loss(self, reason: str) -> Delivery:
+        if self._in_doubt:
+            text = f"The connection was lost after the message was handed over, before the reply: {reason}"
+            return Delivery(Verdict(AttemptResult.UNKNOWN, close=True), None, text, Stage.DOT, alive=False)
+        text = f"The connection was lost before the message was handed over ({self._stage}): {reason}"
+        return Delivery(Verdict(AttemptResult.DEFERRED, close=True), None, text, self._stage, alive=False)
+
+
+def stuffed(data: bytes) -> bytes:
+    """Return ``data`` ready for the wire: CRLF lines, dots doubled, final dot (RFC 5321 section 4.5.2)."""
+    if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
+        data = re.sub(rb"\r\n|\r|\n", b"\r\n", data)  # a bare one could smuggle in a dot of its own
+    if b"\n." in data or data.startswith(b"."):
+        data = (b"\n" + data).replace(b"\n.", b"\n..")[1:]
+    return data + (b".\r\n" if not data or data.endswith(b"\n") else b"\r\n.\r\n")
