@@ -10,11 +10,11 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, update
 
-from mailing import composing, ledger, states
+from mailing import batches, composing, ledger, models, states
 from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import batches, campaigns, list_notes, now_ms, paces, recipients, tallies
+from mailing.models import campaigns, list_notes, now_ms, paces, recipients, tallies
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
 
     from mailing.addresses import Entry, ParsedList
 
-LARGEST_BATCH = 500
-BATCHES_AT_LEAST = 32  # so that a short list, too, is shared by many workers
-SMALLEST_BATCH = 10
 INSERT_CHUNK = 5_000
 NAMED_IN_A_FAULT = 5
 _ALWAYS_THERE = frozenset({"name", "email"})
-_NO_TOKEN = "unsent"  # in a message that is composed only to see whether it can be
+_PROBE = "unsent"  # in a message that is composed only to see whether it can be
 
 
 class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a malfunction
@@ -120,7 +117,7 @@ def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
 
 def revise(connection: Connection, campaign_id: int, draft: Draft, parsed: ParsedList | None) -> None:
     """Change a draft, and replace its list if one is given. Raises ``NotAllowed`` once it is no draft."""
-    composing.prepare(draft.message, token=_NO_TOKEN, domain=None)
+    composing.prepare(draft.message, token=_PROBE, domain=None)
     statement = (
         update(campaigns)
         .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(CampaignAction.EDIT)))
@@ -129,7 +126,7 @@ def revise(connection: Connection, campaign_id: int, draft: Draft, parsed: Parse
     if not connection.execute(statement).rowcount:
         raise _refusal(connection, campaign_id, CampaignAction.EDIT)
     if parsed:
-        for table in (recipients, batches, list_notes, tallies):
+        for table in (recipients, models.batches, list_notes, tallies):
             connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
         _store_list(connection, campaign_id, parsed)
 
@@ -169,7 +166,7 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
         return ("The list holds no address that can be mailed. Edit the draft and paste one.",)
     try:
         used = composing.fields_used(campaign.message)
-        prepared = composing.prepare(campaign.message, token=_NO_TOKEN, domain=None)
+        prepared = composing.prepare(campaign.message, token=_PROBE, domain=None)
     except ComposeError as error:
         return (str(error),)
     if used <= _ALWAYS_THERE:
@@ -246,17 +243,6 @@ def nameless(connection: Connection, campaign_id: int) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def batch_ids(connection: Connection, campaign_id: int) -> Sequence[int]:
-    """Mark all batches of a campaign as woken now, and return their ids in the order of the list."""
-    statement = (
-        update(batches)
-        .where(batches.c.campaign_id == campaign_id)
-        .values(woken_at=now_ms())
-        .returning(batches.c.id)
-    )
-    return sorted(connection.execute(statement).scalars())
-
-
 def _columns(draft: Draft) -> dict[str, object]:
     return {
         "sender_from": draft.sender_from,
@@ -301,17 +287,7 @@ def _store_list(connection: Connection, campaign_id: int, parsed: ParsedList) ->
         )
     total = len(parsed.entries)
     ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: total})
-    size = max(SMALLEST_BATCH, min(LARGEST_BATCH, total // BATCHES_AT_LEAST))
-    connection.execute(_CUT, {"campaign": campaign_id, "size": size})
-
-
-# The ids of one campaign need not be without gaps: another one may be stored at the same time.
-_CUT = text(
-    "INSERT INTO batches (campaign_id, first_id, last_id, woken_at) "
-    "SELECT :campaign, min(id), max(id), 0 FROM ("
-    "SELECT id, (row_number() OVER (ORDER BY id) - 1) / :size AS part "
-    "FROM recipients WHERE campaign_id = :campaign) AS numbered GROUP BY part ORDER BY part"
-)
+    batches.cut(connection, campaign_id, total)
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 
 from mailing import ledger
-from mailing.models import batches, campaigns, now_ms, recipients, workers
+from mailing.batches import Errand
+from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def abandon(connection: Connection) -> dict[int, int]:
         if not changed.rowcount:
             continue
         claim = ledger.Claim(
-            row.id, row.campaign_id, row.attempts, "", "", None, row.claimed_at, row.claimed_at
+            row.worker_id, row.id, row.campaign_id, row.attempts, "", "", None, row.claimed_at, row.claimed_at
         )
         reply = "The worker ended before the server's reply was recorded. It may have been delivered."
         lost = ledger.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
@@ -129,7 +130,32 @@ def cancel_waiting(connection: Connection, campaign_id: int) -> int:
     return total
 
 
-def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[int]:
+def cancel_leftovers(connection: Connection) -> dict[int, CampaignState]:
+    """Cancel who still waits in canceled campaigns; return those campaigns."""
+    statement = (
+        select(tallies.c.campaign_id)
+        .join(campaigns, campaigns.c.id == tallies.c.campaign_id)
+        .where(
+            campaigns.c.state == CampaignState.CANCELED,
+            tallies.c.state.in_((RecipientState.QUEUED, RecipientState.DEFERRED)),
+        )
+        .group_by(tallies.c.campaign_id)
+        .having(func.sum(tallies.c.n) > 0)
+    )
+    found = connection.execute(statement).scalars().all()
+    return {id_: CampaignState.CANCELED for id_ in found if cancel_waiting(connection, id_)}
+
+
+def finish_idle(connection: Connection) -> dict[int, CampaignState]:
+    """Finish the campaigns in which nobody waits any more; return them."""
+    open_ones = select(campaigns.c.id).where(
+        campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED))
+    )
+    found = connection.execute(open_ones).scalars().all()
+    return {id_: CampaignState.FINISHED for id_ in found if ledger.finish(connection, id_)}
+
+
+def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Errand]:
     """Return the batches that nobody runs although recipients wait in them, marked as woken now.
 
     Their Celery message was lost, or was never sent because Redis was down, or they have deferred
@@ -142,16 +168,19 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[int]:
         recipients.c.id.between(batches.c.first_id, batches.c.last_id),
     )
     chosen = (
-        select(batches.c.id)
+        select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, batches.c.woken_at < before, waiting)
         .order_by(campaigns.c.priority, batches.c.id)
         .limit(CHUNK)
     )
-    statement = (
-        update(batches)
-        .where(batches.c.id.in_(chosen), batches.c.woken_at < before)
-        .values(woken_at=now_ms())
-        .returning(batches.c.id)
-    )
-    return sorted(connection.execute(statement).scalars())
+    errands = []
+    for batch_id, priority in connection.execute(chosen).all():
+        claimed = connection.execute(
+            update(batches)
+            .where(batches.c.id == batch_id, batches.c.woken_at < before)
+            .values(woken_at=now_ms())
+        )
+        if claimed.rowcount:
+            errands.append(Errand(batch_id, priority))
+    return errands

@@ -6,7 +6,6 @@ has ended, that incarnation never sends again, and what it held becomes ``unknow
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,9 +35,9 @@ class Worker:
     notice: str
 
 
-def own_name() -> str:
-    """Return ``host:process``, the name of this worker process."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def name_of(process: int) -> str:
+    """Return ``host:process``, the name of a worker process of this machine."""
+    return f"{socket.gethostname()}:{process}"
 
 
 def register(connection: Connection, name: str) -> int:

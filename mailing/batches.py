@@ -1,0 +1,80 @@
+"""Batches: the ranges of a campaign's recipients that Celery carries to the workers.
+
+A batch may be delivered twice, late, or never: it is only where a worker looks for recipients to
+claim. ``woken_at`` says when it was last given out, so that ``sweeping`` finds those that got lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, text, update
+
+from mailing.models import batches, campaigns, now_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+LARGEST = 500
+SMALLEST = 10
+SHARES = 32  # a short list, too, is cut for many workers
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The recipients of a campaign with ``first_id`` <= id <= ``last_id``."""
+
+    id: int
+    campaign_id: int
+    first_id: int
+    last_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What Celery is given: a batch and how soon it matters (0 before 9)."""
+
+    batch_id: int
+    priority: int
+
+
+def cut(connection: Connection, campaign_id: int, total: int) -> None:
+    """Divide the stored list of a campaign into batches."""
+    size = max(SMALLEST, min(LARGEST, total // SHARES))
+    connection.execute(_CUT, {"campaign": campaign_id, "size": size})
+
+
+def take(connection: Connection, batch_id: int) -> Batch | None:
+    """Mark a batch as given out now; return it, or None if it is gone."""
+    statement = (
+        update(batches)
+        .where(batches.c.id == batch_id)
+        .values(woken_at=now_ms())
+        .returning(batches.c.id, batches.c.campaign_id, batches.c.first_id, batches.c.last_id)
+    )
+    row = connection.execute(statement).one_or_none()
+    return Batch(*row) if row else None
+
+
+def wake(connection: Connection, campaign_id: int) -> Sequence[Errand]:
+    """Mark all batches of a campaign as given out now; return them in the order of the list."""
+    priority = connection.execute(select(campaigns.c.priority).where(campaigns.c.id == campaign_id)).scalar()
+    statement = (
+        update(batches)
+        .where(batches.c.campaign_id == campaign_id)
+        .values(woken_at=now_ms())
+        .returning(batches.c.id)
+    )
+    return [Errand(batch_id, priority or 0) for batch_id in sorted(connection.execute(statement).scalars())]
+
+
+# The ids of one campaign need not be without gaps: another one may be stored at the same time.
+_CUT = text(
+    "INSERT INTO batches (campaign_id, first_id, last_id, woken_at) "
+    "SELECT :campaign, min(id), max(id), 0 FROM ("
+    "SELECT id, (row_number() OVER (ORDER BY id) - 1) / :size AS part "
+    "FROM recipients WHERE campaign_id = :campaign) AS numbered GROUP BY part ORDER BY part"
+)

@@ -1,0 +1,229 @@
+"""A lane: this process's SMTP connections to one sender, and the claimed mail that waits for them.
+
+Connections live across batches. Each one is a task that takes mail, opens its session when it needs
+one, and reports every outcome. The lane says how much more mail it has room for; that is the only
+brake: a server that refuses connections, or asks to be spared, is given less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from mailing.models import now_ms
+from mailing.replies import Verdict, classify
+from mailing.smtp import Delivery, Mail, Session, SmtpError, Timeouts
+from mailing.states import AttemptResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailing.ledger import Claim
+    from mailing.senders import Sender
+
+IDLE_S = 10.0  # a connection without mail is closed after this
+RECYCLE_AFTER = 500  # messages on one connection: polite to servers that count
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that cannot be reached
+RECOVERY = 0.05  # how much width each accepted message gives back after the server asked to be spared
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """One claimed recipient with its composed message."""
+
+    claim: Claim
+    mail: Mail
+
+
+class Owner(Protocol):
+    """Who owns the work: asked before each message, and told what became of it."""
+
+    def may_send(self, work: Work) -> bool:
+        """Whether this message may still leave."""
+
+    def report(self, work: Work, delivery: Delivery, started_at: int) -> None:
+        """Take the outcome of a transmission, or of the vain try to open a connection."""
+
+    def hand_back(self, work: Work) -> None:
+        """Take back work whose dot never left."""
+
+
+class Lane:
+    """The connections of one worker process to one sender."""
+
+    def __init__(self, sender: Sender, owner: Owner, timeouts: Timeouts) -> None:
+        self.sender = sender
+        self.notice = ""
+        self._owner = owner
+        self._timeouts = timeouts
+        self._ready: asyncio.Queue[Work] = asyncio.Queue()
+        self._idle = 0
+        self._interruptible: set[asyncio.Task[None]] = set()  # nothing of theirs is on the wire
+        self._open = 0
+        self._failures = 0
+        self._retry_at = 0.0
+        self._width = float(sender.connections)
+        self._closing = False
+        self._tasks = [asyncio.create_task(self._serve()) for _ in range(sender.connections)]
+
+    def room(self, held: int) -> int:
+        """Return how much more may be claimed when ``held`` is: two per connection at most (P3)."""
+        if self._closing:
+            return 0
+        if self._failures and not self._open:
+            waiting = asyncio.get_running_loop().time() < self._retry_at
+            return 0 if waiting else max(0, 1 - held)
+        return max(0, 2 * int(self._width) - held)
+
+    def put(self, work: Work) -> None:
+        """Give the lane work; never more than ``room`` said."""
+        self._ready.put_nowait(work)
+
+    def withdraw(self) -> None:
+        """Hand back all waiting work that may not be sent any more."""
+        for work in self._drain():
+            if self._owner.may_send(work):
+                self._ready.put_nowait(work)
+            else:
+                self._owner.hand_back(work)
+
+    async def close(self) -> None:
+        """Hand back what waits, let what is in flight end, and close the connections."""
+        self._closing = True
+        for work in self._drain():
+            self._owner.hand_back(work)
+        for task in self._interruptible:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for work in self._drain():
+            self._owner.hand_back(work)
+
+    def _drain(self) -> list[Work]:
+        drained = []
+        while not self._ready.empty():
+            drained.append(self._ready.get_nowait())
+        return drained
+
+    async def _serve(self) -> None:
+        session: Session | None = None
+        ahead: Work | None = None
+        try:
+            while not (self._closing and ahead is None):
+                work = ahead or await self._take(session)
+                ahead = None
+                if work is None:
+                    await self._close(session)
+                    session = None
+                elif not self._owner.may_send(work):
+                    self._owner.hand_back(work)
+                elif session is None and (session := await self._connect(work)) is None:
+                    pass  # the work was reported or put back
+                else:
+                    ahead = self._take_ahead()
+                    started_at = now_ms()
+                    delivery = await session.deliver(work.mail, ahead.mail if ahead else None)
+                    self._adapt(delivery)
+                    self._pass_on(work, delivery, started_at)
+                    if not session.usable or session.delivered >= RECYCLE_AFTER:
+                        await self._close(session)
+                        session = None
+        finally:
+            await self._close(session)
+
+    async def _take(self, session: Session | None) -> Work | None:
+        """Wait for work; None once an open session has been idle for too long."""
+        if not self._ready.empty():
+            return self._ready.get_nowait()
+        self._idle += 1
+        try:
+            with self._may_be_interrupted():
+                async with asyncio.timeout(IDLE_S if session else None):
+                    return await self._ready.get()
+        except TimeoutError:
+            return None
+        finally:
+            self._idle -= 1
+
+    def _take_ahead(self) -> Work | None:
+        """Take the mail whose envelope goes out behind this one's dot, unless others stand idle."""
+        if self._ready.qsize() <= self._idle or self._closing:
+            return None
+        work = self._ready.get_nowait()
+        if self._owner.may_send(work):
+            return work
+        self._owner.hand_back(work)
+        return None
+
+    async def _connect(self, work: Work) -> Session | None:
+        started_at = now_ms()
+        try:
+            with self._may_be_interrupted():
+                session = await Session.open(self.sender, self._timeouts)
+        except SmtpError as error:
+            await self._refused(work, error, started_at)
+            return None
+        except asyncio.CancelledError:
+            self._owner.hand_back(work)
+            raise
+        self._open += 1
+        self._failures = 0
+        self.notice = ""
+        return session
+
+    async def _refused(self, work: Work, error: SmtpError, started_at: int) -> None:
+        """Defer the work with the reason, unless other connections work: then they do it."""
+        pause = min(FIRST_PAUSE_S * 2**self._failures, LONGEST_PAUSE_S)
+        if self._open and not self._closing:
+            self._ready.put_nowait(work)
+            with self._may_be_interrupted():
+                await asyncio.sleep(pause)  # the server takes no more connections than it has
+            return
+        verdict = (
+            classify(error.stage, error.reply) if error.reply else Verdict(AttemptResult.DEFERRED, close=True)
+        )
+        delivery = Delivery(verdict, error.reply, str(error), error.stage, alive=False)
+        now = asyncio.get_running_loop().time()
+        if now >= self._retry_at:
+            self._failures = min(self._failures + 1, 16)
+            self._retry_at = now + pause
+            log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
+        self.notice = f"{self.sender.server}: {error}"
+        for refused in [work, *self._drain()]:
+            self._owner.report(refused, delivery, started_at)
+
+    def _pass_on(self, work: Work, delivery: Delivery, started_at: int) -> None:
+        if delivery.verdict.result is AttemptResult.RETURNED and not delivery.verdict.sender_fault:
+            self._owner.hand_back(work)  # nothing of it left, and nobody is at fault
+        else:
+            self._owner.report(work, delivery, started_at)
+
+    async def _close(self, session: Session | None) -> None:
+        if session:
+            self._open -= 1
+            await session.close()
+
+    def _adapt(self, delivery: Delivery) -> None:
+        most = float(self.sender.connections)
+        if delivery.verdict.slow_down:
+            self._width = max(1.0, self._width / 2)
+            self.notice = f"{self.sender.server} asks to be sent less: {delivery.text}"
+        elif self._width < most and delivery.verdict.result is AttemptResult.SENT:
+            self._width = min(most, self._width + RECOVERY)
+            if self._width == most:
+                self.notice = ""
+
+    @contextmanager
+    def _may_be_interrupted(self) -> Iterator[None]:
+        task = asyncio.current_task()
+        assert task is not None
+        self._interruptible.add(task)
+        try:
+            yield
+        finally:
+            self._interruptible.discard(task)

@@ -1,0 +1,141 @@
+"""One round of the engine's group commit: everything that came together, in one transaction.
+
+Runs in the database thread. Nothing here knows sockets or event loops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from mailing import events, ledger, workers
+from mailing.models import campaigns, now_ms
+from mailing.states import AttemptResult, CampaignState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.database import Database
+    from mailing.ledger import Claim, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``."""
+
+    campaign_id: int
+    after: int
+    last: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one commit carries.
+
+    ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
+    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt).
+    """
+
+    worker_id: int
+    worker_name: str
+    notice: str
+    results: Sequence[Result]
+    returned: Sequence[Claim]
+    wants: Sequence[Want]
+    watched: Collection[int]
+    finishing: Collection[int]
+    held: Collection[int] | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the commit brought: claims for each want, the campaigns' states, and the news of it."""
+
+    lease_held: bool = True
+    claimed: list[list[Claim]] = field(default_factory=list)
+    states: dict[int, CampaignState] = field(default_factory=dict)
+    news: list[dict[str, Any]] = field(default_factory=list)
+
+
+def commit(database: Database, entry: Round) -> Outcome:
+    """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
+    outcome = Outcome()
+    with database.write() as connection:
+        outcome.lease_held = workers.beat(connection, entry.worker_id, entry.notice)
+        fresh = ledger.settle(connection, entry.results)
+        ledger.release(connection, entry.returned)
+        if entry.held is not None:
+            ledger.release_strays(connection, entry.worker_id, entry.held)
+        outcome.states = _states(connection, entry.watched)
+        _stop_what_must(connection, fresh, entry, outcome)
+        if outcome.lease_held:
+            outcome.claimed = [_claim(connection, entry, outcome, want) for want in entry.wants]
+    outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
+    return outcome
+
+
+def _states(connection: Connection, watched: Collection[int]) -> dict[int, CampaignState]:
+    if not watched:
+        return {}
+    statement = select(campaigns.c.id, campaigns.c.state).where(campaigns.c.id.in_(watched))
+    return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
+
+
+def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome) -> None:
+    """Pause campaigns whose sender is at fault, and finish those in which nobody waits."""
+    for result in fresh:
+        campaign_id = result.claim.campaign_id
+        if result.result is AttemptResult.RETURNED and ledger.pause(connection, campaign_id, result.reply):
+            outcome.states[campaign_id] = CampaignState.PAUSED
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
+    for campaign_id in sorted(entry.finishing):
+        if ledger.finish(connection, campaign_id):
+            outcome.states[campaign_id] = CampaignState.FINISHED
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
+
+
+def _claim(connection: Connection, entry: Round, outcome: Outcome, want: Want) -> list[Claim]:
+    if outcome.states.get(want.campaign_id) is not CampaignState.SENDING:
+        return []
+    claims = ledger.claim(
+        connection,
+        entry.worker_id,
+        want.campaign_id,
+        after=want.after,
+        last=want.last,
+        limit=want.limit,
+    )
+    if claims:
+        outcome.news.append(
+            {
+                "type": "claimed",
+                "campaign": want.campaign_id,
+                "recipients": [claim.recipient_id for claim in claims],
+                "worker": entry.worker_name,
+                "at": now_ms(),
+            }
+        )
+    return claims
+
+
+def _result_news(result: Result, worker_name: str) -> dict[str, Any]:
+    return {
+        "type": "recipient",
+        "campaign": result.claim.campaign_id,
+        "recipient": result.claim.recipient_id,
+        "email": result.claim.email,
+        "state": result.state,
+        "attempt": result.claim.attempt,
+        "code": result.code,
+        "enhanced": result.enhanced,
+        "reply": result.reply,
+        "worker": worker_name,
+        "started_at": result.started_at,
+        "at": result.ended_at,
+        "due_at": result.due_at,
+    }

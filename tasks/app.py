@@ -1,0 +1,71 @@
+"""The Celery app: batches over Redis, JSON only, lost messages allowed (the database is the truth)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from kombu import Queue
+
+from mailing import logs, settings
+
+if TYPE_CHECKING:
+    from mailing.settings import Settings
+
+QUEUE = "volley"
+SWEEP_EVERY_S = 2.0
+PUBLISH_TIMEOUT_S = 2.0
+VISIBILITY_S = 60  # far longer than a batch holds its task; then Redis delivers it again
+
+app = Celery("volley", include=["tasks.sending", "tasks.upkeep"])
+app.conf.update(
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    task_default_queue=QUEUE,
+    task_queues=[Queue(QUEUE)],
+    task_create_missing_queues=False,
+    task_default_priority=5,
+    result_expires=3600,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_S,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",
+        "socket_timeout": 5.0,  # above the second that a worker waits for its next message
+        "socket_connect_timeout": PUBLISH_TIMEOUT_S,
+        "health_check_interval": 10,
+    },
+    redis_socket_timeout=5.0,
+    redis_socket_connect_timeout=PUBLISH_TIMEOUT_S,
+    beat_scheduler="celery.beat:Scheduler",  # keeps nothing on disk: the only entry is due every time
+    beat_schedule={
+        "sweep": {
+            "task": "volley.sweep",
+            "schedule": SWEEP_EVERY_S,
+            "options": {"priority": 0, "expires": SWEEP_EVERY_S * 5},
+        }
+    },
+    enable_utc=True,
+)
+
+
+def use(chosen: Settings) -> None:
+    """Connect the app to the Redis of these settings."""
+    app.conf.update(broker_url=chosen.redis_url, result_backend=chosen.redis_url)
+
+
+use(settings.load())
+
+
+@setup_logging.connect
+def _configure_logging(**_kwargs: Any) -> None:
+    logs.configure(settings.load().log)

@@ -1,0 +1,87 @@
+"""What one worker process owns: its database pool, its Redis client, its engine.
+
+The engine starts with the Celery worker and ends with it: on SIGTERM it claims no more at once, while
+Celery waits for its tasks. A process whose engine or parent died ends itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
+
+from mailing import events, settings
+from mailing.database import Database
+from mailing.delivery import Engine
+
+if TYPE_CHECKING:
+    import redis
+
+STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
+WATCH_S = 0.5
+ORPHAN_GRACE_S = 4.0
+EXIT_ENGINE_DIED, EXIT_ORPHANED = 70, 71
+
+log = structlog.get_logger()
+
+
+@functools.cache
+def database() -> Database:
+    """Return this process's connection pool."""
+    return Database(settings.load().database_url)
+
+
+@functools.cache
+def redis_client() -> redis.Redis:
+    """Return this process's Redis client for news."""
+    return events.connect(settings.load().redis_url)
+
+
+_lock = threading.Lock()
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """Return this process's engine, started on first use."""
+    global _engine  # noqa: PLW0603 - one per process; Celery has no better place for it
+    with _lock:
+        if _engine is None:
+            _engine = Engine(database(), redis_client(), settings.load().sender)
+            _engine.start()
+        return _engine
+
+
+@worker_init.connect
+def _begin(**_kwargs: Any) -> None:
+    threading.Thread(target=_watch, args=(engine(), os.getppid()), name="volley-watch", daemon=True).start()
+
+
+@worker_shutting_down.connect
+def _halt(**_kwargs: Any) -> None:
+    engine().halt()
+
+
+@worker_shutdown.connect
+def _end(**_kwargs: Any) -> None:
+    engine().stop(STOP_S)
+
+
+def _watch(watched: Engine, parent: int) -> None:
+    """End a process that cannot send any more, or that nobody can stop any more."""
+    while True:
+        time.sleep(WATCH_S)
+        if not watched.running:
+            log.critical("the engine is gone; this worker ends")
+            os._exit(EXIT_ENGINE_DIED)
+        if os.getppid() != parent:
+            if watched.halted:
+                os._exit(EXIT_ORPHANED)
+            log.warning("the supervisor is gone; this worker ends")
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(ORPHAN_GRACE_S)
