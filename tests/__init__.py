@@ -1,0 +1,1 @@
+"""The specification of Volley, as tests: ``unit``, ``integration``, ``browser``, ``architecture``, ``drills``."""

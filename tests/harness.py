@@ -1,0 +1,239 @@
+"""A whole Volley made of real processes on free ports, for tests, drills and benchmarks.
+
+    with Stack(folder, database_url) as stack:
+        stack.start("redis", "inbox", "worker", "beat", "web")
+        ...
+        stack.kill("worker")
+
+Each process gets only the environment given here, none of the machine's services.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import redis
+
+from mailing import campaigns, migrate, settings, workers
+from mailing.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mailing.campaigns import Campaign
+    from mailing.states import RecipientState
+
+PATIENCE_S = 30.0
+
+
+class TookTooLongError(AssertionError):
+    """What a test waited for did not happen."""
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Return the first truthy answer of ``true``; raise if there is none in time."""
+    until = time.monotonic() + patience_s
+    while True:
+        if answer := true():
+            return answer
+        if time.monotonic() > until:
+            raise TookTooLongError(f"{what}: not within {patience_s} s")
+        time.sleep(0.02)
+
+
+def listens(port: int) -> bool:
+    """Whether something on this machine accepts connections on ``port``."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+    return False
+
+
+@dataclass
+class Stack:
+    """The processes of one Volley, its ports and its database."""
+
+    folder: Path
+    database_url: str = ""
+    workers: int = 2
+    connections: int = 5
+    smtp_port: int = field(default_factory=free_port)
+    redis_port: int = field(default_factory=free_port)
+    web_port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self.database_url = self.database_url or f"sqlite:///{self.folder / 'volley.sqlite'}"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "VOLLEY_INSTANCE": str(self.folder),
+            "VOLLEY_DATABASE_URL": self.database_url,
+            "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
+            "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{self.smtp_port}",
+            "VOLLEY_BIND": f"127.0.0.1:{self.web_port}",
+            "VOLLEY_WORKERS": str(self.workers),
+            "VOLLEY_CONNECTIONS": str(self.connections),
+            **self.extra,
+        }
+        self.settings = settings.load(self.env)
+
+    def __enter__(self) -> Self:
+        migrate.upgrade(self.settings.database_url)
+        self.db = Database(self.settings.database_url)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.db.close()
+        for process in reversed(self.processes.values()):
+            process.terminate()
+        for name in list(self.processes):
+            self._reap(name, 8)
+
+    @property
+    def url(self) -> str:
+        """Where the web process answers."""
+        return f"http://127.0.0.1:{self.web_port}"
+
+    @property
+    def redis(self) -> redis.Redis:
+        """A client of this stack's Redis."""
+        return redis.Redis.from_url(self.settings.redis_url, socket_timeout=5)
+
+    def start(self, *names: str) -> None:
+        """Start processes and wait until each does its work."""
+        for name in names:
+            command = [sys.executable, "-m", *_COMMANDS[name]]
+            if name == "inbox":
+                command += ["--port", str(self.smtp_port)]
+            log = (self.folder / f"{name}.log").open("ab")
+            with log:
+                self.processes[name] = subprocess.Popen(
+                    command, cwd=settings.ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
+                )
+        for name in names:
+            wait_until(lambda name=name: self._is_up(name), f"{name} starts\n{self.log(name)}")
+
+    def stop(self, name: str, patience_s: float = 10) -> float:
+        """End a process as an operator would; return the seconds it took."""
+        begun = time.monotonic()
+        self.processes[name].terminate()
+        self._reap(name, patience_s)
+        return time.monotonic() - begun
+
+    def kill(self, name: str) -> None:
+        """Kill a process and everything it started, without warning."""
+        pids = [self.processes[name].pid, *descendants(self.processes[name].pid)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._reap(name, 5)
+
+    def worker_pids(self) -> list[int]:
+        """Return the process ids of the Celery workers."""
+        return descendants(self.processes["worker"].pid)
+
+    def log(self, name: str) -> str:
+        """Return what a process has written so far."""
+        path = self.folder / f"{name}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def campaign(self, campaign_id: int) -> Campaign:
+        """Return a campaign as the database has it now."""
+        with self.db.read() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+        assert campaign is not None
+        assert sum(campaign.counts.values()) == campaign.total, "the ledger does not balance"
+        return campaign
+
+    def wait_for(self, campaign_id: int, state: str = "finished", patience_s: float = PATIENCE_S) -> Campaign:
+        """Wait until a campaign is in ``state``; the ledger must balance at every look (P2)."""
+
+        def arrived() -> Campaign | None:
+            campaign = self.campaign(campaign_id)
+            return campaign if campaign.state == state else None
+
+        try:
+            return wait_until(arrived, f"campaign {campaign_id} is {state}", patience_s)
+        except TookTooLongError as error:
+            counts = self.campaign(campaign_id).counts
+            raise TookTooLongError(f"{error}; it is {counts}\n{self.log('worker')[-3000:]}") from None
+
+    def wait_for_count(self, campaign_id: int, state: RecipientState, n: int) -> None:
+        """Wait until at least ``n`` recipients of a campaign are in ``state``."""
+        wait_until(lambda: self.campaign(campaign_id).counts[state] >= n, f"{n} recipients are {state}")
+
+    def _is_up(self, name: str) -> bool:
+        process = self.processes[name]
+        if process.poll() is not None:
+            raise AssertionError(f"{name} ended with {process.returncode}:\n{self.log(name)}")
+        if name == "redis":
+            return listens(self.redis_port)
+        if name == "inbox":
+            return listens(self.smtp_port)
+        if name == "web":
+            return listens(self.web_port)
+        if name == "worker":
+            return len(self.worker_pids()) >= self.workers and len(self.alive()) >= self.workers
+        return True
+
+    def alive(self) -> list[str]:
+        """Return the names of the worker processes that run and have registered."""
+        with self.db.read() as connection:
+            names = {worker.name for worker in workers.alive(connection)}
+        return [workers.name_of(pid) for pid in self.worker_pids() if workers.name_of(pid) in names]
+
+    def _reap(self, name: str, patience_s: float) -> None:
+        process = self.processes.pop(name)
+        try:
+            process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            children = descendants(process.pid)
+            process.kill()
+            for pid in children:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait(5)
+            raise TookTooLongError(f"{name} did not end within {patience_s} s\n{self.log(name)}") from None
+
+
+_COMMANDS = {
+    "redis": ["tasks.redis_server"],
+    "inbox": ["mailing.inbox"],
+    "web": ["webapp.serve"],
+    "worker": ["tasks.worker"],
+    "beat": ["celery", "--app=tasks.app", "beat", "--pidfile=", "--loglevel=WARNING"],
+}
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes that ``pid`` started, directly or not."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    children: dict[int, list[int]] = {}
+    for line in listing.splitlines():
+        child, parent = map(int, line.split())
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        todo += (born := children.get(todo.pop(), []))
+        found += born
+    return found
