@@ -10,8 +10,12 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from mailing.states import AttemptResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_LINE = 8 * 1024  # RFC 5321 section 4.5.3.1.5 says 512; real servers write more, none writes this much
 MAX_REPLY = 64 * 1024
@@ -41,9 +45,9 @@ class ReplyError(ValueError):
     ``replies`` are those that were complete before the fault.
     """
 
-    def __init__(self, message: str, replies: list[Reply]) -> None:
+    def __init__(self, message: str, replies: Sequence[Reply] = ()) -> None:
         super().__init__(message)
-        self.replies = replies
+        self.replies = list(replies)
 
 
 class Stage(StrEnum):
@@ -113,31 +117,37 @@ class ReplyParser:
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
         replies: list[Reply] = []
-        for raw in lines:
-            line = raw.removesuffix(b"\r")
-            fault = self._fault(line)
-            if fault:
-                raise ReplyError(fault, replies)
-            if line[3:4] == b"-":
-                self._lines.append(line)
-                self._size += len(line)
-            elif self._lines:
-                replies.append(_reply(b"\n".join([*self._lines, line])))
-                self._lines, self._size = [], 0
-            else:
-                replies.append(_one_line(line))
-        if len(self._rest) > MAX_LINE + 1:  # the CR may be here already
-            raise ReplyError(f"The server sent a line of more than {MAX_LINE} bytes.", replies)
+        try:
+            for line in lines:
+                if line[3:4] != b"-" and not self._lines:
+                    replies.append(_one_line(line))
+                elif (reply := self._one_of_many(_checked(line))) is not None:
+                    replies.append(reply)
+            if len(self._rest) > MAX_LINE + 1:  # the CR may be here already
+                _checked(self._rest)
+        except ReplyError as error:
+            raise ReplyError(str(error), replies) from None
         return replies
 
-    def _fault(self, line: bytes) -> str:
-        if len(line) > MAX_LINE:
-            return f"The server sent a line of more than {MAX_LINE} bytes."
-        if not _LINE.match(line):
-            return f"The server sent a line that is no SMTP reply: {_readable(line[:100])!r}."
-        if self._size + len(line) > MAX_REPLY:
-            return f"The server sent a reply of more than {MAX_REPLY} bytes."
-        return ""
+    def _one_of_many(self, line: bytes) -> Reply | None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > MAX_REPLY:
+            raise ReplyError(f"The server sent a reply of more than {MAX_REPLY} bytes.")
+        if line[3:4] == b"-":
+            return None
+        lines, self._lines, self._size = self._lines, [], 0
+        return _reply(b"\n".join(lines))
+
+
+def _checked(line: bytes) -> bytes:
+    """Return ``line`` without its CR. Raises ``ReplyError`` if it is no line of a reply."""
+    line = line.removesuffix(b"\r")
+    if len(line) > MAX_LINE:
+        raise ReplyError(f"The server sent a line of more than {MAX_LINE} bytes.")
+    if not _LINE.match(line):
+        raise ReplyError(f"The server sent a line that is no SMTP reply: {_readable(line[:100])!r}.")
+    return line
 
 
 def _reply(lines: bytes) -> Reply:
@@ -148,7 +158,9 @@ def _reply(lines: bytes) -> Reply:
     return Reply(int(last[:3]), match[1] if match else "", text)
 
 
-_one_line = lru_cache(maxsize=64)(_reply)  # "250 2.1.5 Ok" comes with every email
+@lru_cache(maxsize=64)
+def _one_line(line: bytes) -> Reply:  # cached, for "250 2.1.5 Ok" comes with every email
+    return _reply(_checked(line))
 
 
 def _readable(raw: bytes) -> str:

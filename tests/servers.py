@@ -1,0 +1,258 @@
+r"""A small SMTP server that records every message and misbehaves on command.
+
+Each answer is bytes written as they are, or one of the two misdeeds ``DROP`` and ``HANG``. ``answers``
+maps a step to an answer, or to a list whose items are used up in turn, one per time the step is
+reached; then, and for every other step, the server behaves::
+
+    async with FakeServer({"rcpt": [b"550 5.1.1 no such user\r\n"], "dot": DROP}) as server:
+        ...
+
+Steps: greeting, ehlo, starttls, auth, mail, rcpt, data, body (half of the text was read), dot, rset, quit,
+and ``idle``, which is written unasked after a message was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from mailing.senders import Sender
+
+if TYPE_CHECKING:
+    import ssl
+
+DROP, HANG = "drop", "hang"
+Answer = bytes | str
+EXTENSIONS = ("PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+CHALLENGE = b"<1896.697170952@fake>"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message as it arrived, dots unstuffed. ``accepted`` tells whether the server meant to keep it."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    data: bytes
+    parameters: str
+    connection: int
+    accepted: bool
+
+
+@dataclass(slots=True)
+class _Transaction:
+    sender: str | None = None
+    parameters: str = ""
+    recipients: list[str] = field(default_factory=list)
+
+
+class _DroppedError(Exception):
+    """The server dropped this client on purpose."""
+
+
+class FakeServer:
+    def __init__(
+        self,
+        answers: dict[str, Answer | list[Answer]] | None = None,
+        *,
+        extensions: tuple[str, ...] = EXTENSIONS,
+        byte_by_byte: bool = False,
+        tls: ssl.SSLContext | None = None,
+        implicit_tls: bool = False,
+        login: tuple[str, str] | None = None,
+    ) -> None:
+        self.answers = dict(answers or {})
+        self.extensions = extensions
+        self.received: list[Received] = []
+        self.commands: list[str] = []
+        self.connections = 0
+        self.pipelined = False  # whether a client ever sent more before it had an answer
+        self._byte_by_byte = byte_by_byte
+        self._tls = tls
+        self._implicit_tls = implicit_tls
+        self._login = login
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self._tls if self._implicit_tls else None
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        await self._server.wait_closed()
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return self._server.sockets[0].getsockname()[1]
+
+    @property
+    def accepted(self) -> list[Received]:
+        return [message for message in self.received if message.accepted]
+
+    def sender(self, **settings) -> Sender:
+        """The account to use this server with."""
+        return Sender(**{"host": "127.0.0.1", "port": self.port, **settings})
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        self.connections += 1
+        try:
+            with suppress(_DroppedError, ConnectionError, EOFError, TimeoutError):
+                await _Dialogue(self, reader, writer, self.connections).run()
+        except asyncio.CancelledError:
+            pass  # the test is over
+        finally:
+            writer.transport.abort()
+            self._clients.discard(task)
+
+    def _planned(self, step: str) -> Answer | None:
+        plan = self.answers.get(step)
+        if isinstance(plan, list):
+            return plan.pop(0) if plan else None
+        return plan
+
+
+class _Dialogue:
+    def __init__(self, server, reader, writer, number) -> None:
+        self._server = server
+        self._reader = reader
+        self._writer = writer
+        self._number = number
+        self._transaction = _Transaction()
+        self._in_tls = server._implicit_tls
+
+    async def run(self) -> None:
+        await self._answer("greeting", b"220 fake ESMTP\r\n")
+        while line := await self._line():
+            verb = line.split(":")[0].split(" ")[0].upper()
+            self._server.commands.append(line)
+            handler = getattr(self, f"_{verb.lower()}", None)
+            if handler is None:
+                await self._write(b"500 5.5.2 unknown command\r\n")
+            elif await handler(line):
+                return
+
+    async def _line(self) -> str:
+        return (await self._reader.readuntil(b"\n")).decode("utf-8", "surrogateescape").rstrip("\r\n")
+
+    async def _write(self, answer: bytes) -> None:
+        if self._reader._buffer:
+            self._server.pipelined = True
+        for portion in (
+            [answer[i : i + 1] for i in range(len(answer))] if self._server._byte_by_byte else [answer]
+        ):
+            self._writer.write(portion)
+            await self._writer.drain()
+            await asyncio.sleep(0)
+
+    async def _answer(self, step: str, usual: bytes) -> bool:
+        """Write the planned answer, else the usual one. Returns whether the step was accepted."""
+        answer = self._server._planned(step)
+        if answer == HANG:
+            await asyncio.Event().wait()
+        if answer == DROP:
+            raise _DroppedError
+        answer = usual if answer is None else answer
+        await self._write(answer)
+        return answer[:1] in b"23"
+
+    async def _ehlo(self, line: str) -> None:
+        offers = list(self._server.extensions)
+        if self._server._tls and not self._in_tls:
+            offers.append("STARTTLS")
+        self._transaction = _Transaction()
+        lines = ["fake", *offers]
+        marks = ["-"] * len(offers) + [" "]
+        usual = "".join(f"250{mark}{offer}\r\n" for mark, offer in zip(marks, lines, strict=True))
+        await self._answer("ehlo", usual.encode())
+
+    async def _helo(self, line: str) -> None:
+        await self._write(b"250 fake\r\n")
+
+    async def _starttls(self, line: str) -> None:
+        if await self._answer("starttls", b"220 2.0.0 go ahead\r\n"):
+            await self._writer.start_tls(self._server._tls)
+            self._in_tls = True
+
+    async def _auth(self, line: str) -> None:
+        _, way, *rest = line.split(" ")
+        user, password = self._server._login or ("", "")
+        if way == "PLAIN":
+            right = base64.b64decode(rest[0]) == f"\0{user}\0{password}".encode()
+        elif way == "LOGIN":
+            await self._write(b"334 UGFzc3dvcmQ6\r\n")
+            right = (base64.b64decode(rest[0]).decode(), await self._decoded()) == (user, password)
+        else:
+            await self._write(b"334 " + base64.b64encode(CHALLENGE) + b"\r\n")
+            right = (
+                await self._decoded() == f"{user} {hmac.new(password.encode(), CHALLENGE, 'md5').hexdigest()}"
+            )
+        usual = b"235 2.7.0 welcome\r\n" if right else b"535 5.7.8 wrong user name or password\r\n"
+        await self._answer("auth", usual)
+
+    async def _decoded(self) -> str:
+        return base64.b64decode(await self._line()).decode()
+
+    async def _mail(self, line: str) -> None:
+        if self._transaction.sender is not None:
+            await self._write(b"503 5.5.1 nested MAIL\r\n")
+        elif await self._answer("mail", b"250 2.1.0 ok\r\n"):
+            match = re.fullmatch(r"MAIL FROM:<(.*?)>(.*)", line)
+            assert match, line
+            self._transaction = _Transaction(match[1], match[2].strip())
+
+    async def _rcpt(self, line: str) -> None:
+        if self._transaction.sender is None and "rcpt" not in self._server.answers:
+            await self._write(b"503 5.5.1 MAIL first\r\n")
+        elif await self._answer("rcpt", b"250 2.1.5 ok\r\n"):
+            self._transaction.recipients.append(line[len("RCPT TO:<") : -1])
+
+    async def _data(self, line: str) -> None:
+        ready = bool(self._transaction.recipients)
+        usual = b"354 end with a dot\r\n" if ready else b"554 5.5.1 no valid recipients\r\n"
+        if await self._answer("data", usual):
+            await self._text()
+
+    async def _text(self) -> None:
+        lines: list[bytes] = []
+        while (line := await self._reader.readuntil(b"\r\n")) != b".\r\n":
+            lines.append(line.removeprefix(b"."))
+            if len(lines) == 2 and "body" in self._server.answers:
+                await self._answer("body", b"")
+        done, self._transaction = self._transaction, _Transaction()
+        await self._keep_before_answering(done, b"".join(lines))
+
+    async def _keep_before_answering(self, done: _Transaction, data: bytes) -> None:
+        """Record the message first: a server that drops the client behind the dot may well have kept it."""
+        plan = self._server.answers.get("dot")
+        answer = (plan[0] if plan else None) if isinstance(plan, list) else plan
+        accepted = bool(done.recipients) and not (isinstance(answer, bytes) and answer[:1] in b"45")
+        self._server.received.append(
+            Received(done.sender or "", tuple(done.recipients), data, done.parameters, self._number, accepted)
+        )
+        usual = b"250 2.0.0 ok: queued\r\n" if done.recipients else b"554 5.5.1 no valid recipients\r\n"
+        if await self._answer("dot", usual) and "idle" in self._server.answers:
+            await self._answer("idle", b"")
+
+    async def _rset(self, line: str) -> None:
+        if await self._answer("rset", b"250 2.0.0 ok\r\n"):
+            self._transaction = _Transaction()
+
+    async def _quit(self, line: str) -> bool:
+        await self._answer("quit", b"221 2.0.0 bye\r\n")
+        return True
