@@ -1,0 +1,330 @@
+"""The demo inbox: an SMTP server from which nothing leaves this machine, so that anyone can press Send.
+
+Its answer depends on how the local part of the address ends, so that every state can be seen:
+
+===========  =============================================================================
+``+bounce``  550 5.1.1, no such mailbox
+``+full``    452 4.2.2, mailbox full, every time
+``+later``   451 4.7.1 on the first try, accepted on the next
+``+slow``    accepted two seconds after the dot
+``+drop``    received, but the connection is closed after the dot without a reply (RFC 1047)
+anything     250 2.0.0 after the dot
+===========  =============================================================================
+
+The last ``KEPT`` messages lie in ``FILE`` in the instance folder, where the web process reads them
+with ``latest``, ``get`` and ``received_total``. They are written in groups shortly after the reply:
+this is a show-room, not a mail store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import signal
+import sqlite3
+import sys
+from collections import OrderedDict, deque
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from email.policy import compat32, default
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+from aiosmtpd.smtp import SMTP
+
+from mailing.models import now_ms
+from mailing.settings import SettingsError, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from aiosmtpd.smtp import Envelope, Session
+
+FILE = "inbox.sqlite"
+HOST, PORT = "127.0.0.1", 1025
+KEPT = 1000
+RAW_LIMIT = 256 * 1024  # bytes kept of one message: a thousand of them still fit in memory and on disk
+SIZE_LIMIT = 10 * 1024 * 1024  # bytes accepted of one message (RFC 1870)
+REMEMBERED = 100_000  # `+later` addresses that wait for their second try
+SLOW_S = 2.0
+WRITE_PAUSE_S = 0.05  # between two groups
+GOODBYE_S = 0.5  # clients that are told to stop at the same moment may finish what they are sending
+BUSY_TIMEOUT_S = 5.0
+
+_COLUMNS = "id, at, envelope_from, recipient, raw"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMail:
+    """One message as it arrived for one recipient. ``at`` is in ms UTC; ``raw`` ends at ``RAW_LIMIT``."""
+
+    id: int
+    at: int
+    envelope_from: str
+    recipient: str
+    subject: str
+    message_id: str
+    raw: bytes
+
+
+def latest(path: Path, before: int | None = None, limit: int = 50) -> list[ReceivedMail]:
+    """Return up to ``limit`` messages of the file ``path``, newest first, with ids below ``before``."""
+    with _reading(path) as rows:
+        return [
+            _received(row)
+            for row in rows.execute(
+                f"SELECT {_COLUMNS} FROM mail WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608
+                (before, before, limit),
+            )
+        ]
+
+
+def get(path: Path, mail_id: int) -> ReceivedMail | None:
+    """Return one message, or None if it never was or is no longer kept."""
+    with _reading(path) as rows:
+        row = rows.execute(f"SELECT {_COLUMNS} FROM mail WHERE id = ?", (mail_id,)).fetchone()  # noqa: S608
+        return _received(row) if row else None
+
+
+def received_total(path: Path) -> int:
+    """Return how many messages have arrived since the file was made, those no longer kept included."""
+    with _reading(path) as rows:
+        return int(rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the inbox's file, or an empty inbox if no inbox has ever run here."""
+    with closing(sqlite3.connect(path if path.exists() else ":memory:", timeout=BUSY_TIMEOUT_S)) as rows:
+        _make_table(rows)
+        yield rows
+
+
+def _received(row: tuple[int, int, str, str, bytes]) -> ReceivedMail:
+    mail_id, at, envelope_from, recipient, raw = row
+    head = raw.partition(b"\r\n\r\n")[0].decode(errors="replace")  # RFC 6532: headers may be UTF-8
+    headers = HeaderParser(policy=compat32).parsestr(head)
+    subject = str(default.header_fetch_parse("Subject", headers.get("Subject", "")))
+    message_id = headers.get("Message-ID", "").strip()
+    return ReceivedMail(mail_id, at, envelope_from, recipient, subject, message_id, raw)
+
+
+def _make_table(rows: sqlite3.Connection) -> None:
+    rows.execute(
+        "CREATE TABLE IF NOT EXISTS mail (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
+        "envelope_from TEXT NOT NULL, recipient TEXT NOT NULL, raw BLOB NOT NULL)"
+    )
+
+
+class Store:
+    """The kept messages. ``add`` only remembers; ``write_group`` blocks and belongs in a thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.rows = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        self.rows.execute("PRAGMA journal_mode = WAL")
+        self.rows.execute("PRAGMA synchronous = NORMAL")
+        _make_table(self.rows)
+        self.total: int = self.rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0]
+        self.waiting: deque[tuple[int, int, str, str, bytes]] = deque(
+            maxlen=KEPT
+        )  # older ones would go anyway
+        self.arrived = asyncio.Event()
+
+    def add(self, envelope: Envelope) -> None:
+        """Take in one message, once for each of its recipients."""
+        raw = (envelope.original_content or b"")[:RAW_LIMIT]
+        for recipient in envelope.rcpt_tos:
+            self.total += 1
+            self.waiting.append((self.total, now_ms(), envelope.mail_from or "", recipient, raw))
+        self.arrived.set()
+
+    async def write_for_ever(self) -> None:
+        """Write what arrives, group after group. Raises ``sqlite3.Error`` when the file cannot be written."""
+        while True:
+            await self.arrived.wait()
+            self.arrived.clear()
+            await asyncio.to_thread(self.write_group, self._take())
+            await asyncio.sleep(WRITE_PAUSE_S)
+
+    def _take(self) -> list[tuple[int, int, str, str, bytes]]:
+        group = list(self.waiting)
+        self.waiting.clear()
+        return group
+
+    def write_group(self, group: Sequence[tuple[int, int, str, str, bytes]]) -> None:
+        """Write ``group`` and drop what is too old, in one transaction."""
+        with self.rows:
+            self.rows.executemany(f"INSERT INTO mail ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", group)  # noqa: S608
+            self.rows.execute("DELETE FROM mail WHERE id <= (SELECT max(id) FROM mail) - ?", (KEPT,))
+
+    def close(self) -> None:
+        """Write what still waits, and close the file."""
+        self.write_group(self._take())
+        self.rows.close()
+
+
+class Answers:
+    """What each address is told: the hooks of aiosmtpd."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.deferred: OrderedDict[str, None] = OrderedDict()
+
+    async def handle_EHLO(  # noqa: N802, D102
+        self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        # aiosmtpd reads from a buffer and answers in order, which is all that RFC 2920 asks of a server.
+        # One string makes one packet of it, where a list makes one for each line.
+        return ["\r\n".join([*responses[:-1], "250-PIPELINING", responses[-1]])]
+
+    async def handle_RCPT(  # noqa: N802, D102
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        match _rule(address):
+            case "bounce":
+                return f"550 5.1.1 <{address}>: there is no such mailbox here"
+            case "full":
+                return f"452 4.2.2 <{address}>: mailbox full"
+            case "later" if self._first_try(address):
+                return f"451 4.7.1 <{address}>: greylisted, please try again later"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Recipient OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802, D102
+        self.store.add(envelope)
+        rules = {_rule(address) for address in envelope.rcpt_tos}
+        if "drop" in rules and server.transport is not None:
+            server.transport.close()
+            await asyncio.sleep(SLOW_S)  # aiosmtpd cancels this as soon as the connection is gone: no reply
+        if "slow" in rules:
+            await asyncio.sleep(SLOW_S)
+        return f"250 2.0.0 Received as number {self.store.total}"
+
+    def _first_try(self, address: str) -> bool:
+        if address in self.deferred:
+            del self.deferred[address]  # so the next message to it is put off once again
+            return False
+        self.deferred[address] = None
+        if len(self.deferred) > REMEMBERED:
+            self.deferred.popitem(last=False)
+        return True
+
+
+def _rule(address: str) -> str:
+    local = address.rpartition("@")[0].strip('"').lower()
+    return local.rpartition("+")[2] if "+" in local else ""
+
+
+class _Connection(SMTP):
+    """One client's connection, listed in ``connections`` while it lives."""
+
+    def __init__(self, answers: Answers, connections: set[_Connection]) -> None:
+        super().__init__(
+            answers,
+            data_size_limit=SIZE_LIMIT,
+            enable_SMTPUTF8=True,
+            hostname="inbox.volley.invalid",
+            ident="Volley demo inbox",
+            loop=asyncio.get_running_loop(),
+        )
+        self.connections = connections
+        self.gone = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self.connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.connections.discard(self)
+        self.gone.set()
+        super().connection_lost(error)
+
+
+async def serve(host: str, port: int, path: Path) -> None:
+    """Receive mail on ``host``:``port`` until SIGTERM or SIGINT.
+
+    Raises ``OSError`` if the port cannot be had, ``sqlite3.Error`` if the file cannot be written.
+    """
+    stop = _stop_on_signal()
+    connections: set[_Connection] = set()
+    answers: Answers
+    server = await asyncio.get_running_loop().create_server(
+        lambda: _Connection(answers, connections), host, port, start_serving=False
+    )
+    store = Store(path)  # only now: a second inbox fails at the port and leaves the file alone
+    answers = Answers(store)
+    await server.start_serving()
+    _say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
+    writing = asyncio.create_task(store.write_for_ever())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+
+    server.close()
+    await _let_go(connections)
+    if not writing.done():
+        writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    store.close()
+
+
+async def _let_go(connections: set[_Connection]) -> None:
+    """Wait for clients that are stopping as well, then hang up on the others."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GOODBYE_S):
+            await asyncio.gather(*(connection.gone.wait() for connection in connections))
+    for connection in connections:
+        if connection.transport is not None:
+            connection.transport.close()
+
+
+async def _stand_by(server: str) -> None:
+    """Keep the place in the Procfile, where the end of one process ends all."""
+    stop = _stop_on_signal()
+    _say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox stays closed.")
+    await stop.wait()
+
+
+def _stop_on_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the inbox. Without a port it runs only if mail really goes to its usual one."""
+    parser = argparse.ArgumentParser(prog="python -m mailing.inbox", description="Volley's demo SMTP server.")
+    parser.add_argument("--host", default=HOST)
+    parser.add_argument("--port", type=int, help=f"default {PORT}, if VOLLEY_SMTP_URL names it")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.exit(str(error))
+    host, port = options.host, options.port or PORT
+    if options.port is None and settings.sender.server != f"{host}:{port}":
+        uvloop.run(_stand_by(settings.sender.server))
+        return
+    path = settings.instance / FILE
+    try:
+        uvloop.run(serve(host, port, path))
+    except sqlite3.Error as error:
+        sys.exit(f"The demo inbox cannot use {path}: {error}. Delete that file, or make room on its disk.")
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            sys.exit(f"The demo inbox cannot listen on {host}:{port}: {error.strerror}.")
+        sys.exit(f"{host}:{port} is taken by another program. Stop it, or pass --port for the demo inbox.")
+
+
+if __name__ == "__main__":
+    main()
