@@ -8,14 +8,20 @@ import structlog
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
+from mailing import batches, campaigns, events, sweeping
 from mailing.batches import Errand
 from mailing.delivery import Ending
+from mailing.states import CampaignAction
 from tasks import processes
 from tasks.app import app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import redis
+
+    from mailing.campaigns import Campaign
+    from mailing.database import Database
 
 YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a worker
 
@@ -28,6 +34,8 @@ def enqueue(errands: Sequence[Errand]) -> bool:
     Returns whether the queue took them. If it did not, nothing is lost: the sweeper gives them out once
     Redis is back.
     """
+    if not errands:
+        return True
     try:
         with app.producer_pool.acquire(block=True, timeout=5) as producer:
             for errand in errands:
@@ -38,6 +46,36 @@ def enqueue(errands: Sequence[Errand]) -> bool:
         log.warning("the queue cannot be reached; the sweeper will enqueue", reason=str(error))
         return False
     return True
+
+
+def act(database: Database, client: redis.Redis, campaign_id: int, action: CampaignAction) -> Campaign:
+    """Send, pause, resume or cancel a campaign, and do what follows from it; return how it stands then.
+
+    Blocking: wakes the workers, publishes the news, and moves the recipients that a cancel leaves waiting.
+    Only the change itself may fail (``NotAllowed`` with the reason, or the database). With Redis away it is
+    stored all the same, and the sweeper does the rest.
+    """
+    with database.write() as connection:
+        campaign = campaigns.act(connection, campaign_id, action)
+        errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
+    events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
+    enqueue(errands)
+    if action is CampaignAction.CANCEL:
+        _cancel_waiting(database, campaign_id)
+        events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
+    with database.read() as connection:
+        return campaigns.get(connection, campaign_id) or campaign
+
+
+_STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
+
+
+def _cancel_waiting(database: Database, campaign_id: int) -> None:
+    """Cancel who waits, a chunk per transaction, so that no worker's result has to wait long."""
+    moved = 1
+    while moved:
+        with database.write() as connection:
+            moved = sweeping.cancel_waiting(connection, campaign_id)
 
 
 @shared_task(name="volley.send_batch", bind=True)
