@@ -310,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load()
     except SettingsError as error:
-        sys.exit(str(error))
+        sys.exit(f"These settings cannot be used:\n{error}")
     host, port = options.host, options.port or PORT
     if options.port is None and settings.sender.server != f"{host}:{port}":
         uvloop.run(_stand_by(settings.sender.server))

@@ -261,7 +261,9 @@ def main() -> None:
         settings = load()
         where = place(settings.redis_url, settings.instance)
         asyncio.run(run(where) if where else _stand_by(settings.redis_url))
-    except (SettingsError, ServerError) as error:
+    except SettingsError as error:
+        sys.exit(f"These settings cannot be used:\n{error}")
+    except ServerError as error:
         sys.exit(str(error))
 
 

@@ -1,0 +1,157 @@
+"""The laws of the house: who may import whom, what is documented, what is pinned, what has a face."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import hashlib
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailing.settings import ROOT
+from mailing.states import AttemptResult, CampaignState, RecipientState
+from webapp.looks import LOOKS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from enum import StrEnum
+    from pathlib import Path
+
+MAY_IMPORT = {
+    "mailing": {"mailing"},
+    "tasks": {"tasks", "mailing"},
+    "webapp": {"webapp", "tasks", "mailing"},
+}
+FORBIDDEN = {
+    "mailing": {"quart", "flask", "hypercorn", "celery", "kombu"},
+    "tasks": {"quart", "flask", "hypercorn"},
+}
+PURE = ("states", "replies", "addresses", "composing", "backoff")
+IMPURE = set(
+    "aiosmtplib asyncio celery http os pathlib psycopg quart random redis secrets selectors socket sqlalchemy "
+    "sqlite3 ssl subprocess threading time urllib.request".split()
+)
+CLOCKS = {"now", "utcnow", "today", "now_ms", "make_msgid"}
+CLOCKS_IF_EMPTY = {"formatdate", "localtime"}  # given a time they are pure
+LONGEST_FILE = 400
+
+FILES = sorted(file for package in MAY_IMPORT for file in (ROOT / package).rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(ROOT).as_posix()
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Every module that ``file`` imports, wherever in it, and every name that may be a module."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            here = file.relative_to(ROOT).parent.parts
+            base = ".".join(here[: len(here) - node.level + 1]) if node.level else ""
+            module = ".".join(part for part in (base, node.module or "") if part)
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_imports_point_down_only(file: Path):
+    package = file.relative_to(ROOT).parts[0]
+    tops = {module.partition(".")[0] for module in imports(file)}
+    assert tops & set(MAY_IMPORT) <= MAY_IMPORT[package]
+    assert not tops & FORBIDDEN.get(package, set())
+    assert not tops & {"tests", "benchmarks", "migrations"}
+
+
+def clocks_and_files(file: Path) -> set[str]:
+    """The calls in ``file`` that read a clock or open a file."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+            if name in CLOCKS | {"open"} or (name in CLOCKS_IF_EMPTY and not node.args):
+                found.add(name)
+    return found
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_a_pure_room_knows_no_session_socket_framework_or_clock(room: str):
+    """Nor does any room of ours that it leans on."""
+    seen: set[str] = set()
+    waiting = [f"mailing.{room}"]
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        file = ROOT / f"{module.replace('.', '/')}.py"
+        imported = set(imports(file))
+        beginnings = {".".join(name.split(".")[:length]) for name in imported for length in (1, 2)}
+        assert not beginnings & IMPURE, module
+        assert not clocks_and_files(file), module
+        waiting += [
+            name
+            for name in imported
+            if name.startswith("mailing.") and (ROOT / f"{name.replace('.', '/')}.py").is_file()
+        ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_every_file_says_what_it_is(file: Path):
+    assert ast.get_docstring(ast.parse(file.read_text()))
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_packages_docstring_names_every_room(package: str):
+    """It is the map of the package."""
+    source = (ROOT / package / "__init__.py").read_text()
+    doc = ast.get_docstring(ast.parse(source)) or ""
+    rooms = {file.stem for file in (ROOT / package).glob("[!_]*.py")}
+    assert rooms - set(re.findall(r"\w+", doc)) == set()
+
+
+@pytest.mark.parametrize("file", FILES, ids=name_of)
+def test_no_file_is_too_long_to_read_in_one_go(file: Path):
+    assert len(file.read_text().splitlines()) <= LONGEST_FILE
+
+
+def vendored() -> list[dict[str, str]]:
+    return json.loads((ROOT / "static/vendor/vendor.json").read_text())
+
+
+@pytest.mark.parametrize("part", vendored(), ids=lambda part: part["file"])
+def test_a_vendored_file_is_the_one_that_was_checked(part: dict[str, str]):
+    content = (ROOT / "static/vendor" / part["file"]).read_bytes()
+    digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
+    assert part["integrity"] == f"sha384-{digest}"
+    assert part["version"] in part["file"]
+    assert part["licence"]
+    assert part["source"]
+    assert (ROOT / "static/vendor" / part["licence_file"]).is_file()
+
+
+def test_no_file_is_vendored_without_a_record():
+    recorded = {part[key] for part in vendored() for key in ("file", "licence_file")}
+    assert {file.name for file in (ROOT / "static/vendor").iterdir()} == recorded | {"vendor.json"}
+
+
+@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult])
+def test_every_state_has_a_word_a_shape_and_a_colour(kind: type[StrEnum]):
+    looks = LOOKS[kind]
+    assert set(looks) == set(kind)
+    for look in looks.values():
+        assert look.label
+        assert look.shape
+        assert look.tone
+
+
+@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult])
+def test_no_two_states_differ_by_colour_alone(kind: type[StrEnum]):
+    for one, other in itertools.combinations(LOOKS[kind].values(), 2):
+        assert (one.label, one.shape) != (other.label, other.shape)
+        assert one.label != other.label

@@ -1,0 +1,210 @@
+"""What starts Volley says one thing: Makefile, Procfile, Dockerfile, Compose, settings and lock files."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from mailing import settings
+
+ROOT = settings.ROOT
+VOLLEY = ("web", "worker", "beat", "migrate")
+DEFAULT = {
+    "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
+    "VOLLEY_WORKERS": "3",
+    "VOLLEY_SECRET_KEY": "",
+}
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def compose() -> dict[str, Any]:
+    return yaml.safe_load(read("docker-compose.yml"))
+
+
+def procfile() -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in read("Procfile").splitlines())
+
+
+def commands() -> dict[str, list[str]]:
+    """The Procfile's commands as words, without what the shell does before them."""
+    return {name: shlex.split(line.partition("exec ")[2]) for name, line in procfile().items()}
+
+
+def steps_of(target: str) -> list[str]:
+    """What ``make target`` would run on a clean checkout, whether or not make runs this test."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", target],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def locked(name: str) -> dict[str, list[str]]:
+    """The requirements of a lock file, each with its hashes."""
+    requirements = read(name).replace("\\\n", " ").splitlines()
+    return {line.split()[0]: re.findall(r"--hash=(\S+)", line) for line in requirements if line.strip()}
+
+
+def test_the_compose_file_follows_the_specification():
+    schema = json.loads(read("tests/architecture/compose/compose-spec.json"))
+    assert [fault.message for fault in Draft202012Validator(schema).iter_errors(compose())] == []
+
+
+def test_the_schema_refuses_a_misspelt_key():
+    """Or the test above would prove nothing."""
+    schema = json.loads(read("tests/architecture/compose/compose-spec.json"))
+    file = compose()
+    file["services"]["web"]["restarts"] = "always"
+    assert not Draft202012Validator(schema).is_valid(file)
+
+
+def test_compose_has_every_part():
+    assert set(compose()["services"]) == {*VOLLEY, "db", "redis", "inbox"}
+
+
+def test_compose_runs_what_the_procfile_and_the_makefile_run():
+    for name, service in compose()["services"].items():
+        if name == "migrate":
+            assert shlex.join(service["command"]) in steps_of("migrate")
+        elif name in VOLLEY:
+            assert service["command"] == commands()[name]
+
+
+def test_every_service_but_the_one_shot_comes_back_and_is_watched():
+    for name, service in compose()["services"].items():
+        if name == "migrate":
+            assert service["restart"] == "no"
+        else:
+            assert service["restart"] == "unless-stopped"
+            assert service["healthcheck"]["test"]
+
+
+def test_every_process_waits_for_the_migration():
+    for name in set(VOLLEY) - {"migrate"}:
+        waits = compose()["services"][name]["depends_on"]
+        assert waits["migrate"] == {"condition": "service_completed_successfully"}
+        assert waits["redis"] == {"condition": "service_healthy"}
+
+
+def test_ports_are_published_on_this_machine_only():
+    ports = [port for service in compose()["services"].values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_worker_can_be_scaled():
+    worker = compose()["services"]["worker"]
+    assert not {"container_name", "ports", "hostname"} & set(worker)
+    assert worker["environment"]["VOLLEY_WORKERS"] == 1
+
+
+def test_data_lives_in_named_volumes():
+    file = compose()
+    mounted = {
+        volume.split(":")[0] for service in file["services"].values() for volume in service.get("volumes", [])
+    }
+    assert mounted == set(file["volumes"])
+
+
+@pytest.mark.parametrize("name", VOLLEY)
+def test_compose_passes_settings_that_can_be_read(name: str, tmp_path: Any):
+    """With the defaults that the file itself names, as on a machine without ``.env``."""
+    variables = compose()["services"][name]["environment"]
+    plain = {key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)) for key, value in variables.items()}
+    settings.load(plain | {"VOLLEY_INSTANCE": str(tmp_path)})
+
+
+def test_the_procfile_names_the_five_processes():
+    assert set(procfile()) == {"redis", "inbox", "web", "worker", "beat"}
+
+
+@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "beat"])
+def test_each_process_is_a_module_that_replaces_its_shell(name: str):
+    python, option, module, *_ = commands()[name]
+    assert (python, option) == (".venv/bin/python", "-m")
+    assert module == "celery" or (ROOT / f"{module.replace('.', '/')}.py").is_file()
+
+
+def test_make_run_starts_three_workers_unless_told_otherwise():
+    assert procfile()["worker"].startswith("VOLLEY_WORKERS=${VOLLEY_WORKERS:-3} exec ")
+
+
+def test_the_example_environment_lists_every_setting_commented_out():
+    lines = read(".env.example").splitlines()
+    examples = dict(line[1:].split("=", 1) for line in lines if line.startswith("#VOLLEY_"))
+    assert list(examples) == [setting.name for setting in settings.SETTINGS]
+    assert all(not line or line.startswith("#") for line in lines)
+    for setting in settings.SETTINGS:
+        default = DEFAULT.get(setting.name, setting.default.strip("`"))
+        assert examples[setting.name] == default, setting.name
+
+
+def test_the_example_environment_can_be_used(tmp_path: Any):
+    examples = re.findall(r"^#(VOLLEY_\w+)=(.*)$", read(".env.example"), re.MULTILINE)
+    settings.load(dict(examples) | {"VOLLEY_INSTANCE": str(tmp_path)})
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_its_hashes_and_names_no_index(name: str):
+    text = read(name)
+    assert "://" not in text
+    assert not re.search(r"^\s*-(-index|-extra-index|-find-links|i |f )", text, re.MULTILINE)
+    packages = locked(name)
+    assert packages
+    for package, hashes in packages.items():
+        assert "==" in package
+        assert hashes, package
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", value) for value in hashes)
+
+
+def test_both_locks_agree():
+    """Or installing one after the other would change packages to and fro."""
+    run, dev = (locked(name) for name in LOCKS)
+    assert run.items() <= dev.items()
+
+
+def test_every_dependency_of_the_project_is_locked():
+    text = read("pyproject.toml").partition("dependencies = [")[2].partition("]\n\n")[0]
+    names = {re.split(r"[\[<>=]", name)[0] for name in re.findall(r'^    "([^"]+)"', text, re.MULTILINE)}
+    assert names <= {package.partition("==")[0] for package in locked("requirements.lock")}
+
+
+def test_the_image_is_made_by_the_makefiles_own_steps():
+    steps = [
+        line.removeprefix("RUN ") for line in read("Dockerfile").splitlines() if line.startswith("RUN make")
+    ]
+    assert [step.split(" && ")[0] for step in steps] == ["make packages", "make install"]
+    assert "pip" not in read("Dockerfile")
+    installs = [step for step in steps_of("install") if " pip " in step]
+    assert "--require-hashes -r requirements.lock" in installs[0]
+    assert [step for step in steps_of("run") if " pip " in step] == installs
+
+
+def test_the_image_runs_as_somebody_without_rights():
+    users = re.findall(r"^USER (\S+)", read("Dockerfile"), re.MULTILINE)
+    assert users[-1:] == ["volley"]
+
+
+def test_the_image_holds_all_that_runs_and_no_secrets():
+    kept = {line[1:] for line in read(".dockerignore").splitlines() if line.startswith("!")}
+    assert read(".dockerignore").startswith("*\n")
+    assert kept >= {"mailing", "tasks", "webapp", "templates", "static", "migrations", "Makefile"}
+    assert all((ROOT / name).exists() for name in kept)
+    assert not kept & {".env", ".git", "instance"}
