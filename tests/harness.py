@@ -22,14 +22,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
-from mailing import campaigns, migrate, settings, workers
+from mailing import addresses, batches, campaigns, migrate, settings, workers
 from mailing.database import Database
+from mailing.states import CampaignAction
+from tasks.app import use
+from tasks.sending import enqueue
+from tests import sink
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
     from pathlib import Path
 
-    from mailing.campaigns import Campaign
+    from mailing.campaigns import Campaign, Draft
     from mailing.states import RecipientState
 
 PATIENCE_S = 30.0
@@ -72,6 +77,7 @@ class Stack:
     database_url: str = ""
     workers: int = 2
     connections: int = 5
+    think_s: float = 0.0  # how long the sink takes to accept a message
     smtp_port: int = field(default_factory=free_port)
     redis_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
@@ -85,6 +91,7 @@ class Stack:
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONWARNINGS": "default",
             "VOLLEY_INSTANCE": str(self.folder),
             "VOLLEY_DATABASE_URL": self.database_url,
             "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
@@ -109,6 +116,15 @@ class Stack:
             self._reap(name, 8)
 
     @property
+    def record(self) -> Path:
+        """Where the sink writes down what it accepted."""
+        return self.folder / "sink.txt"
+
+    def delivered(self) -> Counter[str]:
+        """Return how often each recipient got a message, counted at the sink."""
+        return sink.delivered(self.record)
+
+    @property
     def url(self) -> str:
         """Where the web process answers."""
         return f"http://127.0.0.1:{self.web_port}"
@@ -122,8 +138,10 @@ class Stack:
         """Start processes and wait until each does its work."""
         for name in names:
             command = [sys.executable, "-m", *_COMMANDS[name]]
-            if name == "inbox":
+            if name in {"inbox", "sink"}:
                 command += ["--port", str(self.smtp_port)]
+            if name == "sink":
+                command += ["--record", str(self.record), "--think", str(self.think_s)]
             log = (self.folder / f"{name}.log").open("ab")
             with log:
                 self.processes[name] = subprocess.Popen(
@@ -146,6 +164,17 @@ class Stack:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._reap(name, 5)
+
+    def send(self, draft: Draft, recipients: list[str]) -> int:
+        """Store a campaign and send it, as the API would; return its id."""
+        parsed = addresses.parse_pasted("\n".join(recipients))
+        with self.db.write() as connection:
+            campaign_id = campaigns.create(connection, draft, parsed)
+            campaigns.act(connection, campaign_id, CampaignAction.SEND)
+            errands = batches.wake(connection, campaign_id)
+        use(self.settings)
+        enqueue(errands)
+        return campaign_id
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the Celery workers."""
@@ -187,7 +216,7 @@ class Stack:
             raise AssertionError(f"{name} ended with {process.returncode}:\n{self.log(name)}")
         if name == "redis":
             return listens(self.redis_port)
-        if name == "inbox":
+        if name in {"inbox", "sink"}:
             return listens(self.smtp_port)
         if name == "web":
             return listens(self.web_port)
@@ -218,6 +247,7 @@ class Stack:
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.inbox"],
+    "sink": ["tests.sink"],
     "web": ["webapp.serve"],
     "worker": ["tasks.worker"],
     "beat": ["celery", "--app=tasks.app", "beat", "--pidfile=", "--loglevel=WARNING"],

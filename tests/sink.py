@@ -1,0 +1,125 @@
+"""An SMTP sink in a process of its own: it accepts everything and writes down what it accepted.
+
+    python -m tests.sink --port 2525 --record FILE [--think SECONDS]
+
+One line per message, appended before its reply is sent: ``recipient<TAB>Message-ID``. The file is the
+judge of what was really delivered: it does not depend on anything that Volley writes. Messages are
+counted when their dot arrives, even if the client is gone before the reply.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import uvloop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GREETING = b"220 sink ESMTP\r\n"
+EHLO = b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES\r\n"
+OK = b"250 2.0.0 Ok\r\n"
+GO_AHEAD = b"354 End data with <CR><LF>.<CR><LF>\r\n"
+
+
+class Dialogue(asyncio.Protocol):
+    """One client."""
+
+    def __init__(self, record: int, think_s: float) -> None:
+        self.record = record
+        self.think_s = think_s
+        self.buffer = b""
+        self.in_text = False
+        self.waiting = False
+        self.recipient = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(GREETING)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        self.proceed()
+
+    def proceed(self) -> None:
+        answers = []
+        while not self.waiting:
+            if self.in_text:
+                end = self.buffer.find(b"\r\n.\r\n")
+                if end < 0:
+                    break
+                self.accept(self.buffer[:end])
+                self.buffer = self.buffer[end + 5 :]
+                self.in_text = False
+                if self.think_s:
+                    self.waiting = True
+                    asyncio.get_running_loop().call_later(self.think_s, self.reply_late)
+                else:
+                    answers.append(OK)
+                continue
+            line, found, rest = self.buffer.partition(b"\r\n")
+            if not found:
+                break
+            self.buffer = rest
+            answers.append(self.answer(line))
+        if answers:
+            self.transport.write(b"".join(answers))
+
+    def reply_late(self) -> None:
+        self.waiting = False
+        if not self.transport.is_closing():
+            self.transport.write(OK)
+            self.proceed()
+
+    def answer(self, line: bytes) -> bytes:
+        verb = line[:4].upper()
+        if verb == b"RCPT":
+            self.recipient = line[line.index(b"<") + 1 : line.index(b">")]
+        elif verb == b"DATA":
+            self.in_text = True
+            return GO_AHEAD
+        elif verb == b"EHLO":
+            return EHLO
+        elif verb == b"QUIT":
+            self.transport.write(b"221 2.0.0 Bye\r\n")
+            self.transport.close()
+            return b""
+        return OK
+
+    def accept(self, text: bytes) -> None:
+        start = text.find(b"Message-ID: ") + 12
+        message_id = text[start : text.find(b"\r\n", start)]
+        os.write(self.record, self.recipient + b"\t" + message_id + b"\n")
+
+
+async def serve(port: int, record: int, think_s: float) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Dialogue(record, think_s), "127.0.0.1", port, backlog=1024)
+    await server.serve_forever()
+
+
+def delivered(record: Path) -> Counter[str]:
+    """Return how often each recipient got a message, as the sink wrote it down."""
+    if not record.exists():
+        return Counter()
+    return Counter(line.partition("\t")[0] for line in record.read_text().splitlines())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--record", required=True)
+    parser.add_argument("--think", type=float, default=0.0)
+    chosen = parser.parse_args()
+    record = os.open(chosen.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(chosen.port, record, chosen.think))
+
+
+if __name__ == "__main__":
+    main()
