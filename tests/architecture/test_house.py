@@ -31,10 +31,28 @@ FORBIDDEN = {
     "tasks": {"quart", "flask", "hypercorn"},
 }
 PURE = ("states", "replies", "addresses", "composing", "backoff")
-IMPURE = set(
-    "aiosmtplib asyncio celery http os pathlib psycopg quart random redis secrets selectors socket sqlalchemy "
-    "sqlite3 ssl subprocess threading time urllib.request".split()
-)
+IMPURE = {
+    "aiosmtplib",
+    "asyncio",
+    "celery",
+    "http",
+    "os",
+    "pathlib",
+    "psycopg",
+    "quart",
+    "random",
+    "redis",
+    "secrets",
+    "selectors",
+    "socket",
+    "sqlalchemy",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "threading",
+    "time",
+    "urllib.request",
+}
 CLOCKS = {"now", "utcnow", "today", "now_ms", "make_msgid"}
 CLOCKS_IF_EMPTY = {"formatdate", "localtime"}  # given a time they are pure
 LONGEST_FILE = 400
