@@ -17,6 +17,7 @@ import asyncio
 import base64
 import hmac
 import re
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -81,8 +82,10 @@ class FakeServer:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=self._tls if self._implicit_tls else None
+            self._serve, "127.0.0.1", 0, limit=2**20, ssl=self._tls if self._implicit_tls else None
         )
+        # Small, so that a server that stops reading is felt by the client soon
+        self._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**17)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -217,9 +220,8 @@ class _Dialogue:
             self._transaction = _Transaction(match[1], match[2].strip())
 
     async def _rcpt(self, line: str) -> None:
-        if self._transaction.sender is None and "rcpt" not in self._server.answers:
-            await self._write(b"503 5.5.1 MAIL first\r\n")
-        elif await self._answer("rcpt", b"250 2.1.5 ok\r\n"):
+        usual = b"503 5.5.1 MAIL first\r\n" if self._transaction.sender is None else b"250 2.1.5 ok\r\n"
+        if await self._answer("rcpt", usual):
             self._transaction.recipients.append(line[len("RCPT TO:<") : -1])
 
     async def _data(self, line: str) -> None:
