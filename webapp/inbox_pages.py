@@ -1,0 +1,82 @@
+"""What the demo inbox received: only where mail goes to this machine, and never run as a page of ours."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, Response, abort, render_template, request
+
+from mailing import inbox
+from webapp import previews
+from webapp.rendering import LOOPBACK
+from webapp.services import services
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+blueprint = Blueprint("inbox", __name__)
+MAILS_PER_PAGE = 50
+
+# The message is a stranger's page: no scripts, no forms, nothing loaded, and an origin of its own.
+_MAIL_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@blueprint.get("/inbox")
+async def latest() -> str:
+    """Show what arrived, the newest first."""
+    _only_here()
+    before = request.args.get("before", type=int)
+    mails = await asyncio.to_thread(inbox.latest, _path(), before, MAILS_PER_PAGE)
+    return await render_template(
+        "inbox.html",
+        section="inbox",
+        mails=mails,
+        before=before,
+        total=await asyncio.to_thread(inbox.received_total, _path()),
+        kept=inbox.KEPT,
+        next=mails[-1].id if len(mails) == MAILS_PER_PAGE else None,
+    )
+
+
+@blueprint.get("/inbox/<int:mail_id>")
+async def show(mail_id: int) -> str:
+    """Show one message: its text, its HTML in a frame without rights, and its source."""
+    mail = await _mail(mail_id)
+    preview = await asyncio.to_thread(previews.read, mail.raw)
+    source = mail.raw.decode("utf-8", "replace")
+    return await render_template(
+        "inbox_mail.html", section="inbox", mail=mail, preview=preview, source=source
+    )
+
+
+@blueprint.get("/inbox/<int:mail_id>/html")
+async def html(mail_id: int) -> Response:
+    """Send the HTML part alone, for the frame."""
+    preview = await asyncio.to_thread(previews.read, (await _mail(mail_id)).raw)
+    return Response(
+        preview.html,
+        content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": _MAIL_POLICY, "X-Frame-Options": "SAMEORIGIN"},
+    )
+
+
+async def _mail(mail_id: int) -> inbox.ReceivedMail:
+    _only_here()
+    mail = await asyncio.to_thread(inbox.get, _path(), mail_id)
+    if mail is None:
+        abort(404, f"The demo inbox has no message {mail_id}. It keeps the last {inbox.KEPT:,}.")
+    return mail
+
+
+def _only_here() -> None:
+    sender = services().settings.sender
+    if sender.host not in LOOPBACK:
+        abort(404, f"Mail goes to {sender.server}, so there is no demo inbox to look into.")
+
+
+def _path() -> Path:
+    return services().settings.instance / inbox.FILE

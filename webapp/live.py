@@ -1,0 +1,303 @@
+"""The hub: one Redis subscription for all open pages of this web process.
+
+A viewer subscribes first, then reads the database, then waits to be told that something changed and
+reads again (P5). So news that is lost, repeated or late can never make a page lie; it can only make
+it late. While Redis is away every viewer is told to read the database each ``FALLBACK_S``, and once
+more when it is back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+import orjson
+import redis
+import structlog
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from mailing import events
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from redis.asyncio.client import PubSub
+
+T = TypeVar("T")
+FALLBACK_S = 2.0  # how often the database is read while there are no news
+SILENCE_S = 5.0  # Redis is asked whether it is there after this long without a message
+UPDATE_S = 0.25  # at most four readings a second of the same thing
+FEED_LIMIT = 2_000  # news kept for a program that does not read them
+_CONFIRM_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Someone who hears what is published on the channels they asked for."""
+
+    def hear(self, line: bytes, event: dict[str, Any]) -> None:
+        """Take one event; ``line`` is its JSON."""
+
+    def miss(self) -> None:
+        """Learn that events may have been lost."""
+
+    def end(self) -> None:
+        """Learn that this web process stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What changed since a viewer last asked. ``at`` is the loop's time: a reading must be newer."""
+
+    rows: frozenset[int]
+    at: float
+
+
+class Viewer:
+    """One open page. It remembers at most the ids of the rows it shows, however slowly it reads."""
+
+    def __init__(self, rows: Iterable[int] = ()) -> None:
+        self.rows = frozenset(rows)
+        self._over = asyncio.Event()
+        self._changed: set[int] = set()
+        self._awake = asyncio.Event()
+
+    def hear(self, line: bytes, event: dict[str, Any]) -> None:
+        """Note which of the shown rows changed."""
+        del line
+        if event["type"] == "recipient":
+            if event["recipient"] in self.rows:
+                self._changed.add(event["recipient"])
+        elif event["type"] == "claimed":
+            self._changed.update(self.rows.intersection(event["recipients"]))
+        else:
+            self._changed.update(self.rows)
+        self._awake.set()
+
+    def miss(self) -> None:
+        """Count every row as changed."""
+        self._changed.update(self.rows)
+        self._awake.set()
+
+    def end(self) -> None:
+        """Wake whoever waits: it is over."""
+        self._over.set()
+        self._awake.set()
+
+    @property
+    def ended(self) -> bool:
+        """Whether this web process stops."""
+        return self._over.is_set()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but not beyond the end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+
+    async def news(self, timeout_s: float) -> News | None:
+        """Wait for a change and return it; None if nothing happened for ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._awake.wait()
+        except TimeoutError:
+            return None
+        return self.take()
+
+    def take(self) -> News:
+        """Return what changed until now, without waiting."""
+        self._awake.clear()
+        changed, self._changed = frozenset(self._changed), set()
+        return News(changed, asyncio.get_running_loop().time())
+
+
+class Feed:
+    """Every event of a channel as it was published, for programs. ``missed`` says that some were lost."""
+
+    def __init__(self) -> None:
+        self.ended = self.missed = False
+        self._lines: deque[bytes] = deque()
+        self._awake = asyncio.Event()
+
+    def hear(self, line: bytes, event: dict[str, Any]) -> None:
+        """Keep one event, or forget them all if nobody reads."""
+        del event
+        if len(self._lines) >= FEED_LIMIT:
+            self._lines.clear()
+            self.missed = True
+        self._lines.append(line)
+        self._awake.set()
+
+    def miss(self) -> None:
+        """Remember that events may have been lost."""
+        self.missed = True
+        self._awake.set()
+
+    def end(self) -> None:
+        """Wake whoever waits: it is over."""
+        self.ended = True
+        self._awake.set()
+
+    async def lines(self, timeout_s: float) -> list[bytes]:
+        """Wait for events and return them; nothing if there were none for ``timeout_s``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._awake.wait()
+        self._awake.clear()
+        lines = list(self._lines)
+        self._lines.clear()
+        return lines
+
+
+class Reading(Generic[T]):
+    """One thing read from the database for all who want it, at most once per ``UPDATE_S``."""
+
+    def __init__(self, load: Callable[[], Awaitable[T]]) -> None:
+        self._load = load
+        self._lock = asyncio.Lock()
+        self._value: T | None = None
+        self._started_at = float("-inf")
+
+    async def get(self, since: float) -> T:
+        """Return the thing as it was at ``since`` (the loop's time) or later."""
+        loop = asyncio.get_running_loop()
+        async with self._lock:
+            if self._value is None or self._started_at < since:
+                await asyncio.sleep(self._started_at + UPDATE_S - loop.time())
+                started_at = loop.time()
+                self._value = await self._load()
+                self._started_at = started_at
+            return self._value
+
+
+class Hub:
+    """Who listens to which channel, and the one connection that serves them all."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.up = False
+        self.away = False  # known not to answer, unlike not asked yet
+        self._ended = False
+        self._client = events.connect_async(redis_url)
+        self._client.set_retry(Retry(NoBackoff(), 0))  # a silent reconnect would hide that news were lost
+        self._pubsub: PubSub | None = None
+        self._listeners: dict[str, set[Listener]] = defaultdict(set)
+        self._confirmed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._readings: WeakValueDictionary[str, Reading[Any]] = WeakValueDictionary()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen, now and whenever Redis comes back."""
+        self._task = asyncio.create_task(self._run(), name="hub")
+
+    async def close(self) -> None:
+        """End every stream and the subscription."""
+        self._ended = True
+        for listener in self._everyone():
+            listener.end()
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._client.aclose()
+
+    @contextlib.asynccontextmanager
+    async def listening(self, listener: Listener, *channels: str) -> AsyncIterator[None]:
+        """Let ``listener`` hear ``channels``: everything that is published while the body runs."""
+        if self._ended:
+            listener.end()
+        new = [channel for channel in channels if not self._listeners.get(channel)]
+        for channel in channels:
+            self._listeners[channel].add(listener)
+        try:
+            await self._subscribe(new)
+            await self._wait_for(channels)
+            yield
+        finally:
+            await self._leave(listener, channels)
+
+    def reading(self, key: str, load: Callable[[], Awaitable[T]]) -> Reading[T]:
+        """Return the reading that all who ask for ``key`` now share. Readings nobody holds are forgotten."""
+        found = self._readings.get(key)
+        if found is None:
+            found = self._readings[key] = Reading(load)
+        return found
+
+    def _everyone(self) -> set[Listener]:
+        return set().union(*self._listeners.values())
+
+    async def _subscribe(self, channels: list[str]) -> None:
+        if self._pubsub and self.up and channels:
+            with contextlib.suppress(redis.RedisError, OSError):  # the listening task meets it as well
+                await self._pubsub.subscribe(*channels)
+
+    async def _wait_for(self, channels: Iterable[str]) -> None:
+        if not self.up:
+            return
+        with contextlib.suppress(TimeoutError):  # then it is late, and a later confirmation wakes it
+            async with asyncio.timeout(_CONFIRM_S):
+                for channel in channels:
+                    await self._confirmed[channel].wait()
+
+    async def _leave(self, listener: Listener, channels: Iterable[str]) -> None:
+        for channel in channels:
+            self._listeners[channel].discard(listener)
+            if self._listeners[channel]:
+                continue
+            del self._listeners[channel]
+            if channel != events.ALL_CAMPAIGNS:
+                self._confirmed.pop(channel, None)
+                if self._pubsub and self.up:
+                    with contextlib.suppress(redis.RedisError, OSError):
+                        await self._pubsub.unsubscribe(channel)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._listen()
+            except (redis.RedisError, OSError) as error:
+                if not self.away:
+                    log.warning("queue lost", error=str(error))
+            self.up, self.away = False, True
+            self._confirmed.clear()
+            for listener in self._everyone():
+                listener.miss()
+            await asyncio.sleep(FALLBACK_S)
+
+    async def _listen(self) -> None:
+        """Subscribe to everything wanted and pass on what comes, until the connection fails."""
+        async with self._client.pubsub() as pubsub:
+            self._pubsub = pubsub
+            wanted = {events.ALL_CAMPAIGNS, *self._listeners}
+            await pubsub.subscribe(*wanted)
+            self.up, self.away = True, False
+            if joined := self._listeners.keys() - wanted:  # while that was on its way
+                await pubsub.subscribe(*joined)
+            silent = False
+            while True:
+                message = await pubsub.get_message(timeout=SILENCE_S)
+                if message is not None:
+                    silent = False
+                    self._pass_on(message)
+                elif silent:
+                    raise redis.TimeoutError("Redis does not answer")
+                else:
+                    silent = True
+                    await pubsub.ping()
+
+    def _pass_on(self, message: dict[str, Any]) -> None:
+        channel = message["channel"].decode() if message["channel"] else ""
+        listeners = self._listeners.get(channel, ())
+        if message["type"] == "subscribe":
+            self._confirmed[channel].set()
+            for listener in listeners:  # what was published before this moment is unknown to them
+                listener.miss()
+        elif message["type"] == "message":
+            event = orjson.loads(message["data"])
+            for listener in listeners:
+                listener.hear(message["data"], event)

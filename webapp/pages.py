@@ -1,0 +1,203 @@
+"""The campaign pages: the list, writing and changing a draft, one campaign, and its buttons.
+
+Every form is a POST answered by a redirect, so all of it works without scripts. Everything a page
+shows depends on its address alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from quart import Blueprint, abort, redirect, render_template, request
+
+from mailing import campaigns, composing, history
+from mailing.addresses import parse_pasted
+from mailing.campaigns import Draft, NotAllowed
+from mailing.composing import ComposeError
+from mailing.states import CampaignAction, CampaignState, RecipientState
+from tasks import sending
+from webapp import previews, standing
+from webapp.services import services
+from webapp.streams import CAMPAIGNS_PER_PAGE, ROWS_PER_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.wrappers import Response
+
+    from mailing.addresses import ParsedList
+    from mailing.campaigns import Campaign
+
+blueprint = Blueprint("pages", __name__)
+REFUSED_SHOWN = 200
+_NOTE_KINDS = ("refused", "duplicate", "noted")
+
+
+@blueprint.get("/")
+async def index() -> str:
+    """Show all campaigns, the newest first."""
+    before = request.args.get("before", type=int)
+    page = await services().read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
+    return await render_template(
+        "campaigns.html",
+        section="campaigns",
+        page=page,
+        before=before,
+        next=page[-1].id if len(page) == CAMPAIGNS_PER_PAGE else None,
+        stream=f"/stream?before={before}" if before else "/stream",
+    )
+
+
+@blueprint.get("/campaigns/new")
+async def new() -> str:
+    """Show an empty form."""
+    return await _form({"from": services().settings.default_from}, {}, None)
+
+
+@blueprint.post("/campaigns")
+async def create() -> Response | tuple[str, int]:
+    """Store a draft with its list, and show it."""
+    form = await request.form
+    faults = _faults(form)
+    if not form.get("recipients", "").strip():
+        faults["recipients"] = "The list is empty. Paste at least one address."
+    if faults:
+        return await _form(form, faults, None), 422
+    parsed = await asyncio.to_thread(parse_pasted, form["recipients"])
+    campaign_id = await services().write(campaigns.create, _draft(form), parsed)
+    return redirect(f"/campaigns/{campaign_id}", 303)
+
+
+@blueprint.get("/campaigns/<int:campaign_id>/edit")
+async def edit(campaign_id: int) -> str:
+    """Show the form of a draft."""
+    campaign = await _campaign(campaign_id)
+    if CampaignAction.EDIT not in campaign.actions:
+        abort(409, f"Campaign {campaign_id} is {campaign.state} and can no longer be changed.")
+    typed = {"from": campaign.sender_from, "subject": campaign.subject, "text": campaign.text}
+    return await _form(typed, {}, campaign)
+
+
+@blueprint.post("/campaigns/<int:campaign_id>")
+async def revise(campaign_id: int) -> Response | tuple[str, int]:
+    """Change a draft; an empty list box keeps its list."""
+    form = await request.form
+    campaign = await _campaign(campaign_id)
+    if faults := _faults(form):
+        return await _form(form, faults, campaign), 422
+    parsed: ParsedList | None = None
+    if form.get("recipients", "").strip():
+        parsed = await asyncio.to_thread(parse_pasted, form["recipients"])
+    try:
+        await services().write(campaigns.revise, campaign_id, _draft(form, campaign), parsed)
+    except NotAllowed as refusal:
+        abort(409, str(refusal))
+    return redirect(f"/campaigns/{campaign_id}", 303)
+
+
+@blueprint.get("/campaigns/<int:campaign_id>")
+async def show(campaign_id: int) -> str:
+    """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
+    campaign = await _campaign(campaign_id)
+    if campaign.state is CampaignState.DRAFT:
+        draft = await services().read(_draft_page, campaign)
+        return await render_template("draft.html", section="campaigns", campaign=campaign, **draft)
+    return await _campaign_page(campaign_id)
+
+
+@blueprint.post("/campaigns/<int:campaign_id>/<any(send, pause, resume, cancel):verb>")
+async def act(campaign_id: int, verb: str) -> Response:
+    """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
+    the = services()
+    try:
+        await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
+    except NotAllowed as refusal:
+        abort(409, str(refusal))
+    return redirect(f"/campaigns/{campaign_id}", 303)
+
+
+async def _campaign(campaign_id: int) -> Campaign:
+    campaign = await services().read(campaigns.get, campaign_id)
+    if campaign is None:
+        abort(404, f"There is no campaign {campaign_id}. The list of campaigns shows those that exist.")
+    return campaign
+
+
+async def _campaign_page(campaign_id: int) -> str:
+    the = services()
+    state, q = chosen_state(), request.args.get("q", "").strip()
+    after = request.args.get("after", 0, type=int)
+    now = await the.read(standing.load, campaign_id)
+    assert now is not None
+    page = await the.read(
+        history.recipients_page, campaign_id, state=state, q=q, after=after, limit=ROWS_PER_PAGE
+    )
+    rows = ".".join(str(row.id) for row in page.rows)
+    return await render_template(
+        "campaign.html",
+        section="campaigns",
+        standing=now,
+        campaign=now.campaign,
+        notices=standing.notices(now, queue_away=the.hub.away),
+        page=page,
+        shown=state,
+        q=q,
+        after=after,
+        moved=0,
+        stream=f"/campaigns/{campaign_id}/stream?rows={rows}" + (f"&state={state}" if state else ""),
+    )
+
+
+def chosen_state() -> RecipientState | None:
+    """Return the state that the address asks for; 400 if there is none of that name."""
+    name = request.args.get("state", "")
+    if name and name not in set(RecipientState):
+        abort(400, f"There is no state {name!r}. The states are: {', '.join(RecipientState)}.")
+    return RecipientState(name) if name else None
+
+
+def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
+    uses_name = "name" in previews.fields(campaign)
+    return {
+        "faults": campaigns.faults(connection, campaign.id),
+        "found": campaigns.note_counts(connection, campaign.id),
+        "remarks": {
+            kind: campaigns.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in _NOTE_KINDS
+        },
+        "nameless": campaigns.nameless(connection, campaign.id) if uses_name else 0,
+        "preview": previews.first(connection, campaign),
+    }
+
+
+async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
+    return await render_template(
+        "compose.html", section="campaigns", typed=typed, faults=faults, campaign=campaign
+    )
+
+
+def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
+    return Draft(
+        sender_from=form.get("from", "").strip(),
+        subject=form.get("subject", "").strip(" \t"),
+        text=form.get("text", ""),
+        html=old.html if old else "",
+        priority=old.priority if old else 5,
+    )
+
+
+def _faults(form: MultiDict[str, str]) -> dict[str, str]:
+    """Return what is wrong with the message, by the name of the form's field."""
+    draft = _draft(form)
+    faults = {}
+    if not draft.subject:
+        faults["subject"] = "The subject is empty. Write one."
+    if not draft.text.strip():
+        faults["text"] = "The message is empty. Write something."
+    try:
+        composing.prepare(draft.message, token="0", domain=None)  # noqa: S106 - any token will do
+    except ComposeError as error:
+        faults.setdefault(error.field, str(error))
+    return faults

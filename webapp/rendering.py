@@ -1,0 +1,114 @@
+"""What templates may use beyond their own data: filters, the reader's time zone, versioned files."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from jinja2 import pass_context
+from quart import has_request_context, request
+
+from mailing.models import now_ms
+from mailing.states import RecipientState
+from webapp import explanations, formats, looks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2.runtime import Context
+    from quart import Quart
+
+    from mailing.campaigns import Campaign
+    from webapp.services import Services
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+YEAR_S = 365 * 24 * 3600
+
+
+def install(app: Quart, services: Services) -> None:
+    """Give the templates of ``app`` their filters and what every page shows."""
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # a changed file has another address
+    env = app.jinja_env
+    env.trim_blocks = env.lstrip_blocks = True
+    env.filters.update(
+        static=static_address,
+        number=formats.number,
+        count=formats.count,
+        share=formats.share,
+        iso=formats.iso,
+        duration=formats.duration,
+        until=formats.until,
+        rate=formats.rate,
+        query=_query,
+        segments=_segments,
+        badge=looks.badge,
+        look=looks.look,
+        shape=looks.shape,
+        clock=_clock,
+        stamp=_stamp,
+    )
+    env.globals.update(explain=explanations.explain, RECIPIENT_STATES=tuple(RecipientState))
+
+    @app.context_processor
+    def page() -> dict[str, Any]:
+        return base_context(services)
+
+
+def base_context(services: Services) -> dict[str, Any]:
+    """Return what every template finds: the moment, the reader's zone, whether there is a demo inbox."""
+    zone, name = reader_zone()
+    return {
+        "now": now_ms(),
+        "zone": zone,
+        "zone_name": name,
+        "demo_inbox": services.settings.sender.host in LOOPBACK,
+    }
+
+
+def reader_zone() -> tuple[tzinfo, str]:
+    """Return the time zone that the browser told in its cookie, or else the server's, and its name."""
+    name = request.cookies.get("tz", "") if has_request_context() else ""
+    try:
+        return _zone(name), name
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        here = datetime.now().astimezone()
+        return timezone(here.utcoffset() or timedelta()), here.tzname() or "UTC"
+
+
+def _zone(name: str) -> ZoneInfo:
+    if not name or len(name) > 64:  # noqa: PLR2004
+        raise ValueError
+    return ZoneInfo(name)
+
+
+@cache
+def static_address(name: str) -> str:
+    """Return the address of a file under ``static/``, with its content's hash, so that it may be cached."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={digest}"
+
+
+def _query(values: Mapping[str, object]) -> str:
+    """Return ``?state=failed`` for the values that are set."""
+    given = {name: value for name, value in values.items() if value}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _segments(campaign: Campaign) -> tuple[formats.Segment, ...]:
+    return formats.segments(campaign.counts, looks.BAR_ORDER)
+
+
+@pass_context
+def _clock(context: Context, ms: int | None) -> str:
+    return formats.clock(ms, cast("tzinfo", context["zone"]))
+
+
+@pass_context
+def _stamp(context: Context, ms: int | None) -> str:
+    return formats.stamp(ms, cast("tzinfo", context["zone"]))

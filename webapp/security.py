@@ -1,0 +1,116 @@
+"""What a request must prove before anything happens, and what every answer forbids the browser.
+
+* A web server bound to loopback answers only to loopback names, so that no page on the internet can
+  reach it by pointing its own name here (DNS rebinding).
+* Every unsafe request carries the token of its session, or belongs to a blueprint that is named
+  exempt with its reason. An exempt request must be JSON or without a body, and not come from
+  another site's page, so that no form can forge it.
+* Every answer has a strict Content-Security-Policy: no inline script or style, no framing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+from quart import abort, request, session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quart import Quart, Response
+
+    from mailing.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+TOKEN_FIELD = "csrf_token"  # noqa: S105 - the name of a form field
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_SESSION_KEY = "csrf"
+
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> None:
+    """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason."""
+    app.extensions["csrf_exempt"] = dict(exempt)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SESSION_COOKIE_NAME="volley",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+
+    async def check() -> None:
+        if settings.loopback:
+            _check_host(settings)
+        if request.method in SAFE_METHODS:
+            return
+        if request.blueprint in exempt:
+            _check_origin()
+        else:
+            await _check_token()
+
+    app.before_request(check)
+    app.after_request(_seal)
+    app.jinja_env.globals["csrf_field"] = csrf_field
+
+
+def csrf_token() -> str:
+    """Return the session's token, made at its first use."""
+    if _SESSION_KEY not in session:
+        session[_SESSION_KEY] = secrets.token_urlsafe(32)
+    return str(session[_SESSION_KEY])
+
+
+def csrf_field() -> Markup:
+    """Return the hidden field that every form carries."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(TOKEN_FIELD, csrf_token())
+
+
+def _check_host(settings: Settings) -> None:
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if name not in _LOOPBACK_NAMES | {settings.host}:
+        abort(
+            403,
+            f"This server answers on this machine only, not as {name!r}. "
+            f"Open http://127.0.0.1:{settings.port}, or set VOLLEY_BIND to an address that others reach.",
+        )
+
+
+def _check_origin() -> None:
+    origin = request.headers.get("Origin")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or (
+        origin is not None and urlsplit(origin).netloc != request.host
+    ):
+        abort(403, "This call came from another site's page. Make it from your own program.")
+    if (request.content_length or "Transfer-Encoding" in request.headers) and not request.is_json:
+        abort(415, "Send the body as JSON, with the header Content-Type: application/json.")
+
+
+async def _check_token() -> None:
+    known = session.get(_SESSION_KEY, "")
+    sent = (await request.form).get(TOKEN_FIELD, "")
+    if not known or not hmac.compare_digest(known.encode(), sent.encode()):
+        abort(
+            403,
+            "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
+            "Go back, copy what you typed, load the page again and repeat.",
+        )
+
+
+async def _seal(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,88 @@
+"""The web process: ``python -m webapp.serve``. It ends every stream and itself on SIGTERM or SIGINT.
+
+Hypercorn alone would wait for open streams without end, so its shutdown trigger closes the hub first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import hypercorn.asyncio
+import structlog
+import uvloop
+from hypercorn.config import Config
+
+from mailing import logs
+from mailing.settings import SettingsError, load
+from webapp import create_app
+
+if TYPE_CHECKING:
+    from mailing.settings import Settings
+
+GRACE_S = 1.0  # for answers under way
+BACKLOG = 512
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> None:
+    """Serve until told to stop; exit 1 with a sentence if that is impossible."""
+    try:
+        settings = load()
+    except SettingsError as error:
+        sys.exit(f"These settings cannot be used:\n{error}")
+    logs.configure(settings.log)
+    try:
+        listener = _listen(settings)
+    except OSError as error:
+        sys.exit(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Stop what uses that port, or set VOLLEY_BIND, like VOLLEY_BIND=127.0.0.1:5001."
+        )
+    uvloop.run(serve(settings, listener))
+
+
+async def serve(settings: Settings, listener: socket.socket) -> None:
+    """Answer on ``listener`` until a signal comes."""
+    app = create_app(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    async def stopped() -> None:
+        await stop.wait()
+        await app.extensions["volley"].hub.close()
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.graceful_timeout = GRACE_S
+    config.backlog = BACKLOG
+    config.include_server_header = False
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.errorlog.setLevel(logging.WARNING)
+    if not settings.loopback:
+        log.warning(
+            "everyone who reaches this address can send mail: there is no sign-in", host=settings.host
+        )
+    invitation = f"Open {_address(settings)} in a browser"
+    log.info(invitation)
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+
+
+def _address(settings: Settings) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - not bound here
+    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What every request needs, made once per process: settings, database, Redis, the hub.
+
+The database is blocking, so requests reach it through ``read`` and ``write``, which run a function of
+``mailing`` with an open connection in one of a bounded number of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
+
+from quart import current_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis import Redis
+    from redis.asyncio import Redis as AsyncRedis
+    from sqlalchemy import Connection
+
+    from mailing.database import Database
+    from mailing.settings import Settings
+    from webapp.live import Hub
+
+P = ParamSpec("P")
+T = TypeVar("T")
+THREADS = 12  # more would only wait for the database's connections
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts behind the pages and the API. ``news`` is the blocking client that publishes."""
+
+    settings: Settings
+    db: Database
+    redis: AsyncRedis
+    news: Redis
+    hub: Hub
+
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``work(connection, ...)`` in a thread, in a transaction that is rolled back."""
+
+        def run() -> T:
+            with self.db.read() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``work(connection, ...)`` in a thread, in a transaction that is committed at its end."""
+
+        def run() -> T:
+            with self.db.write() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+
+def services() -> Services:
+    """Return the services of the running application."""
+    return cast("Services", current_app.extensions["volley"])
