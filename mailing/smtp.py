@@ -235,7 +235,6 @@ class Session:
 
     async def _hand_over(self, mail: Mail, following: Mail | None) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
-        self._stage = Stage.DOT
         body = stuffed(mail.data)
         if len(body) > BLOCK:
             body = await self._all_but_the_end(body)

@@ -1,8 +1,9 @@
 r"""A small SMTP server that records every message and misbehaves on command.
 
-Each answer is bytes written as they are, or one of the two misdeeds ``DROP`` and ``HANG``. ``answers``
-maps a step to an answer, or to a list whose items are used up in turn, one per time the step is
-reached; then, and for every other step, the server behaves::
+Each answer is bytes written as they are, one of the two misdeeds ``DROP`` and ``HANG``, or an async
+function of the transaction that returns one of these. ``answers`` maps a step to an answer, or to a list
+whose items are used up in turn, one per time the step is reached; then, and for every other step, the
+server behaves::
 
     async with FakeServer({"rcpt": [b"550 5.1.1 no such user\r\n"], "dot": DROP}) as server:
         ...
@@ -20,7 +21,7 @@ import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mailing.senders import Sender
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import ssl
 
 DROP, HANG = "drop", "hang"
-Answer = bytes | str
+Answer = Any
 EXTENSIONS = ("PIPELINING", "SIZE 10485760", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 CHALLENGE = b"<1896.697170952@fake>"
 
@@ -46,7 +47,7 @@ class Received:
 
 
 @dataclass(slots=True)
-class _Transaction:
+class Transaction:
     sender: str | None = None
     parameters: str = ""
     recipients: list[str] = field(default_factory=list)
@@ -136,7 +137,7 @@ class _Dialogue:
         self._reader = reader
         self._writer = writer
         self._number = number
-        self._transaction = _Transaction()
+        self._transaction = Transaction()
         self._in_tls = server._implicit_tls
 
     async def run(self) -> None:
@@ -164,13 +165,20 @@ class _Dialogue:
             await asyncio.sleep(0)
 
     async def _answer(self, step: str, usual: bytes) -> bool:
-        """Write the planned answer, else the usual one. Returns whether the step was accepted."""
+        """Give the planned answer, else the usual one. Returns whether the step was accepted."""
+        return await self._give(await self._chosen(step, usual, self._transaction))
+
+    async def _chosen(self, step: str, usual: bytes, transaction: Transaction) -> Answer:
         answer = self._server._planned(step)
+        if callable(answer):
+            answer = await answer(transaction)
+        return usual if answer is None else answer
+
+    async def _give(self, answer: Answer) -> bool:
         if answer == HANG:
             await asyncio.Event().wait()
         if answer == DROP:
             raise _DroppedError
-        answer = usual if answer is None else answer
         await self._write(answer)
         return answer[:1] in b"23"
 
@@ -178,7 +186,7 @@ class _Dialogue:
         offers = list(self._server.extensions)
         if self._server._tls and not self._in_tls:
             offers.append("STARTTLS")
-        self._transaction = _Transaction()
+        self._transaction = Transaction()
         lines = ["fake", *offers]
         marks = ["-"] * len(offers) + [" "]
         usual = "".join(f"250{mark}{offer}\r\n" for mark, offer in zip(marks, lines, strict=True))
@@ -217,7 +225,7 @@ class _Dialogue:
         elif await self._answer("mail", b"250 2.1.0 ok\r\n"):
             match = re.fullmatch(r"MAIL FROM:<(.*?)>(.*)", line)
             assert match, line
-            self._transaction = _Transaction(match[1], match[2].strip())
+            self._transaction = Transaction(match[1], match[2].strip())
 
     async def _rcpt(self, line: str) -> None:
         usual = b"503 5.5.1 MAIL first\r\n" if self._transaction.sender is None else b"250 2.1.5 ok\r\n"
@@ -236,24 +244,23 @@ class _Dialogue:
             lines.append(line.removeprefix(b"."))
             if len(lines) == 2 and "body" in self._server.answers:
                 await self._answer("body", b"")
-        done, self._transaction = self._transaction, _Transaction()
+        done, self._transaction = self._transaction, Transaction()
         await self._keep_before_answering(done, b"".join(lines))
 
-    async def _keep_before_answering(self, done: _Transaction, data: bytes) -> None:
+    async def _keep_before_answering(self, done: Transaction, data: bytes) -> None:
         """Record the message first: a server that drops the client behind the dot may well have kept it."""
-        plan = self._server.answers.get("dot")
-        answer = (plan[0] if plan else None) if isinstance(plan, list) else plan
-        accepted = bool(done.recipients) and not (isinstance(answer, bytes) and answer[:1] in b"45")
+        usual = b"250 2.0.0 ok: queued\r\n" if done.recipients else b"554 5.5.1 no valid recipients\r\n"
+        answer = await self._chosen("dot", usual, done)
+        accepted = bool(done.recipients) and answer[:1] not in (b"4", b"5")
         self._server.received.append(
             Received(done.sender or "", tuple(done.recipients), data, done.parameters, self._number, accepted)
         )
-        usual = b"250 2.0.0 ok: queued\r\n" if done.recipients else b"554 5.5.1 no valid recipients\r\n"
-        if await self._answer("dot", usual) and "idle" in self._server.answers:
+        if await self._give(answer) and "idle" in self._server.answers:
             await self._answer("idle", b"")
 
     async def _rset(self, line: str) -> None:
         if await self._answer("rset", b"250 2.0.0 ok\r\n"):
-            self._transaction = _Transaction()
+            self._transaction = Transaction()
 
     async def _quit(self, line: str) -> bool:
         await self._answer("quit", b"221 2.0.0 bye\r\n")

@@ -96,10 +96,11 @@ async def test_a_session_ends_with_quit():
 
 
 @pytest.mark.parametrize("answer", [HANG, DROP, b"garbage\r\n"])
-async def test_closing_never_fails_and_never_waits_long(answer):
+async def test_closing_never_fails_and_never_waits_long(answer, monkeypatch):
+    monkeypatch.setattr("mailing.smtp.GOODBYE_S", 0.25)
     async with FakeServer({"quit": answer}) as server:
         session = await Session.open(server.sender(), PATIENT)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(1.5):
             await session.close()
             await session.close()
     assert not session.usable
@@ -358,7 +359,7 @@ async def test_a_large_message_lost_on_its_way_is_deferred_not_unknown():
     text = b"Subject: big\r\n\r\n" + b"x" * 76 + b"\r\n" * 3 + (b"y" * 76 + b"\r\n") * 120_000
     async with FakeServer({"body": DROP}) as server, opened(server) as session:
         delivery = await session.deliver(mail(data=text))
-        assert (delivery.verdict.result, delivery.stage) == (DEFERRED, Stage.DOT)
+        assert (delivery.verdict.result, delivery.stage) == (DEFERRED, Stage.DATA)
         assert not session.in_doubt
 
 
@@ -371,6 +372,23 @@ async def test_a_server_that_stops_reading_a_large_message_is_given_up():
         delivery = await session.deliver(mail(data=text))
     assert delivery.verdict.result is DEFERRED
     assert "did not answer within 0.25 seconds" in delivery.text
+
+
+async def test_each_step_has_its_own_patience():
+    """One timer watches all steps: a long wait behind the dot is granted, a short one after it is kept."""
+
+    async def slowly(transaction):
+        await asyncio.sleep(0.6)
+        return b"250 ok\r\n"
+
+    answers = {"dot": slowly, "mail": [b"250 ok\r\n", HANG]}
+    timeouts = Timeouts(connect=5, greeting=5, command=0.25, data=5, dot=30)
+    async with FakeServer(answers) as server, opened(server, timeouts) as session:
+        async with asyncio.timeout(10):
+            first = await session.deliver(mail(1), mail(2))
+            second = await session.deliver(mail(2))
+    assert (first.verdict.result, second.verdict.result) == (SENT, DEFERRED)
+    assert "did not answer within 0.25 seconds" in second.text
 
 
 async def test_the_mail_whose_envelope_went_ahead_is_sent_again_elsewhere():
