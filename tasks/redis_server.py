@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import fcntl
+import os
 import shutil
 import signal
 import sys
@@ -99,7 +100,7 @@ async def run(where: Place) -> None:
     """Run the server until SIGTERM or SIGINT. Raises ``ServerError`` if it cannot start or ends by itself."""
     stop = _stop_on_signal()
     where.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (where.folder / "lock").open("w") as lock:
+    with (where.folder / "lock").open("a+") as lock:
         _take(lock, where)
         await _free_port(where)
         process = await _start(where)
@@ -121,12 +122,17 @@ async def run(where: Place) -> None:
 
 def _take(lock: IO[str], where: Place) -> None:
     """Lock the data folder for as long as this process lives, however it ends."""
+    lock.seek(0)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ServerError(
-            f"Volley already runs with {where.folder}. Stop it, or set VOLLEY_INSTANCE to another folder."
+            f"Volley already runs with {where.folder}, its Redis as process {lock.read() or '?'}. "
+            "Stop it, or set VOLLEY_INSTANCE to another folder."
         ) from None
+    lock.truncate()
+    lock.write(str(os.getpid()))
+    lock.flush()
 
 
 async def _free_port(where: Place) -> None:

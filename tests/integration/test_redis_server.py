@@ -181,7 +181,7 @@ def test_a_second_run_with_the_same_folder_leaves_the_first_alone(start: Callabl
     first = start()
     first.hear("Redis server on")
     second = start()
-    second.hear("already runs")
+    assert f"process {first.process.pid}." in second.hear("already runs")
     assert second.process.wait(WAIT_S) == 1
     with closing(first.client()) as client:
         assert client.ping()
