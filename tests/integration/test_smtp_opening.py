@@ -1,0 +1,210 @@
+"""How a connection is opened, secured and signed in to, and what is said when it is not."""
+
+import asyncio
+import ssl
+import subprocess
+
+import pytest
+import uvloop
+
+from mailing.replies import Stage
+from mailing.senders import Sender
+from mailing.smtp import Session, SmtpError, Timeouts
+from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
+from tests.sessions import (
+    DEFERRED,
+    HASTY,
+    PATIENT,
+    RETURNED,
+    SENT,
+    UNKNOWN,
+    deliver_all,
+    mail,
+    opened,
+)
+
+# Opening
+
+
+@pytest.mark.parametrize(
+    ("answers", "stage", "result"),
+    [
+        ({"greeting": b"554 5.3.2 no service\r\n"}, Stage.GREETING, RETURNED),
+        ({"greeting": b"421 4.3.2 too busy\r\n"}, Stage.GREETING, DEFERRED),
+        ({"greeting": DROP}, Stage.GREETING, DEFERRED),
+        ({"greeting": HANG}, Stage.GREETING, DEFERRED),
+        ({"greeting": b"SSH-2.0-OpenSSH\r\n"}, Stage.GREETING, DEFERRED),
+        ({"ehlo": b"550 5.7.1 not you\r\n"}, Stage.HELLO, RETURNED),
+        ({"ehlo": b"421 4.3.2 later\r\n"}, Stage.HELLO, DEFERRED),
+        ({"ehlo": DROP}, Stage.HELLO, DEFERRED),
+        ({"ehlo": HANG}, Stage.HELLO, DEFERRED),
+        ({"ehlo": b"junk\r\n"}, Stage.HELLO, DEFERRED),
+    ],
+)
+async def test_a_server_that_does_not_open_says_where_and_why(answers, stage, result):
+    async with FakeServer(answers) as server:
+        with pytest.raises(SmtpError) as error:
+            await Session.open(server.sender(), HASTY)
+        assert error.value.stage is stage
+        assert error.value.verdict.result is result
+        assert error.value.verdict.sender_fault is (result is RETURNED)
+        assert f"127.0.0.1:{server.port}" in str(error.value)
+        planned = next(iter(answers.values()))
+        if planned[:1] in (b"4", b"5"):
+            assert error.value.reply.text == planned.decode().rstrip()
+
+
+async def test_a_server_that_is_down_is_nobodys_fault():
+    async with FakeServer() as server:
+        sender = server.sender()
+    with pytest.raises(SmtpError, match="could not be reached") as error:
+        await Session.open(sender, PATIENT)
+    assert error.value.stage is Stage.CONNECT
+    assert error.value.verdict.result is DEFERRED
+
+
+@pytest.mark.parametrize("host", ["a..b", "no-such-host.invalid"])
+async def test_a_host_that_cannot_be_found_is_said_so(host):
+    with pytest.raises(SmtpError) as error:
+        await Session.open(Sender(host, 25), Timeouts(connect=5))
+    assert error.value.verdict.result is DEFERRED
+
+
+async def test_a_connection_that_is_never_made_is_given_up(monkeypatch):
+    async def never(*_, **__):
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, uvloop.Loop):
+        monkeypatch.setattr("aiosmtplib.smtp.SMTP._create_connection", never)
+    else:
+        monkeypatch.setattr(loop, "create_connection", never)
+    with pytest.raises(SmtpError, match="did not answer within") as error:
+        await Session.open(Sender("127.0.0.1", 25), Timeouts(connect=0.25))
+    assert error.value.stage is Stage.CONNECT
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificate")
+    key, chain = folder / "key.pem", folder / "chain.pem"
+    subprocess.run(
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=volley-test -keyout {key} -out {chain} "
+        "-addext subjectAltName=DNS:localhost "
+        "-addext keyUsage=critical,digitalSignature,keyCertSign".split(),
+        check=True,
+        capture_output=True,
+    )
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(chain, key)
+    return server, ssl.create_default_context(cafile=chain)
+
+
+@pytest.mark.parametrize("mode", ["tls", "starttls"])
+async def test_mail_goes_over_a_verified_line(certificate, mode):
+    server_context, trusting = certificate
+    async with FakeServer(tls=server_context, implicit_tls=mode == "tls") as server:
+        session = await Session.open(server.sender(host="localhost", tls=mode), PATIENT, ssl_context=trusting)
+        deliveries = await deliver_all(session, [mail(number, b"x" * 200_000) for number in range(5)])
+        await session.close()
+    assert [one.verdict.result for one in deliveries] == [SENT] * 5
+    assert len(server.accepted) == 5
+    assert ("STARTTLS" in server.commands) is (mode == "starttls")
+    assert server.commands[-1] == "QUIT"
+
+
+@pytest.mark.parametrize("mode", ["tls", "starttls"])
+@pytest.mark.parametrize("fault", ["unknown authority", "other name"])
+async def test_a_certificate_that_cannot_be_trusted_stops_everything(certificate, mode, fault):
+    server_context, trusting = certificate
+    context, host = (None, "localhost") if fault == "unknown authority" else (trusting, "127.0.0.1")
+    async with FakeServer(tls=server_context, implicit_tls=mode == "tls", login=("u", "p")) as server:
+        server_settings = server.sender(tls=mode, host=host, username="u", password="p")
+        with pytest.raises(SmtpError, match="certificate") as error:
+            await Session.open(server_settings, PATIENT, ssl_context=context)
+        assert error.value.stage is Stage.TLS
+        assert error.value.verdict.sender_fault
+        assert not any(command.startswith("AUTH") for command in server.commands)
+
+
+async def test_nothing_is_sent_unprotected_where_starttls_is_missing():
+    async with FakeServer(login=("u", "p")) as server:
+        with pytest.raises(SmtpError, match="offers no STARTTLS") as error:
+            await Session.open(server.sender(tls="starttls", username="u", password="p"), PATIENT)
+        assert error.value.verdict.sender_fault
+        assert len(server.commands) == 1
+
+
+@pytest.mark.parametrize("answer", [b"454 4.7.0 not now\r\n", HANG, DROP, b"220 go\r\n250 injected\r\n"])
+async def test_a_starttls_that_fails_says_so(certificate, answer):
+    server_context, trusting = certificate
+    async with FakeServer({"starttls": answer}, tls=server_context) as server:
+        opening = Session.open(server.sender(host="localhost", tls="starttls"), HASTY, ssl_context=trusting)
+        if isinstance(answer, bytes) and b"injected" in answer:
+            session = await opening  # what came in the clear was thrown away (RFC 3207 section 4.2)
+            assert (await session.deliver(mail())).verdict.result is SENT
+            session.abort()
+            return
+        with pytest.raises(SmtpError) as error:
+            await opening
+        assert error.value.stage is Stage.TLS
+        assert error.value.verdict.result is DEFERRED
+
+
+@pytest.mark.parametrize(("step", "result"), [("data", DEFERRED), ("dot", UNKNOWN)])
+async def test_tls_that_breaks_in_the_middle_is_judged_like_any_loss(certificate, step, result):
+    server_context, trusting = certificate
+    async with FakeServer({step: DROP}, tls=server_context, implicit_tls=True) as server:
+        session = await Session.open(server.sender(host="localhost", tls="tls"), HASTY, ssl_context=trusting)
+        delivery = await session.deliver(mail(1), mail(2))
+    assert (delivery.verdict.result, delivery.alive) == (result, False)
+
+
+async def test_a_tls_port_that_never_speaks_is_given_up():
+    async with FakeServer({"greeting": HANG}) as server:
+        with pytest.raises(SmtpError) as error:
+            await Session.open(server.sender(host="localhost", tls="tls"), HASTY)
+        assert error.value.verdict.result is DEFERRED
+
+
+# Signing in
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2 PLAIN LOGIN"])
+async def test_the_right_password_signs_in(way):
+    async with (
+        FakeServer(extensions=(*EXTENSIONS, f"AUTH {way}"), login=("u@x", "pä:ss")) as server,
+        opened(server, username="u@x", password="pä:ss") as session,
+    ):
+        assert (await session.deliver(mail())).verdict.result is SENT
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "LOGIN", "CRAM-MD5", "PLAIN LOGIN CRAM-MD5"])
+async def test_a_wrong_password_is_the_senders_fault_and_is_tried_once(way):
+    async with FakeServer(extensions=(*EXTENSIONS, f"AUTH {way}"), login=("u", "right")) as server:
+        with pytest.raises(SmtpError) as error:
+            await Session.open(server.sender(username="u", password="wrong"), PATIENT)
+        assert (error.value.stage, error.value.verdict.sender_fault) == (Stage.AUTH, True)
+        assert error.value.reply.text == "535 5.7.8 wrong user name or password"
+        assert "wrong user" in str(error.value)
+        assert sum(command.startswith("AUTH") for command in server.commands) == 1
+
+
+async def test_another_way_to_sign_in_is_tried_where_the_server_lacks_the_first():
+    answers = {"auth": [b"504 5.5.4 not that way\r\n"]}
+    async with (
+        FakeServer(answers, extensions=("AUTH CRAM-MD5 PLAIN",), login=("u", "p")) as server,
+        opened(server, username="u", password="p") as session,
+    ):
+        assert session.usable
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, (*EXTENSIONS, "AUTH GSSAPI")])
+async def test_a_server_without_a_way_to_sign_in_is_the_senders_fault(extensions):
+    async with FakeServer(extensions=extensions) as server:
+        with pytest.raises(SmtpError, match="offers no sign-in") as error:
+            await Session.open(server.sender(username="u", password="p"), PATIENT)
+        assert error.value.verdict.sender_fault

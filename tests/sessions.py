@@ -1,0 +1,42 @@
+"""What the tests of the SMTP session share."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+from mailing.smtp import Mail, Session, Timeouts
+from mailing.states import AttemptResult
+from tests.servers import EXTENSIONS, FakeServer
+
+SENT, DEFERRED, FAILED = AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED
+UNKNOWN, RETURNED = AttemptResult.UNKNOWN, AttemptResult.RETURNED
+PLAIN = tuple(extension for extension in EXTENSIONS if extension != "PIPELINING")
+PATIENT = Timeouts(10, 10, 10, 10, 10)
+HASTY = Timeouts(0.25, 0.25, 0.25, 0.25, 0.25)
+
+
+def mail(number: int = 1, data: bytes = b"Subject: hi\r\n\r\nhello\r\n", **changes) -> Mail:
+    return Mail(
+        **{"sender": "from@example.org", "recipient": f"to{number}@example.net", "data": data, **changes}
+    )
+
+
+@asynccontextmanager
+async def opened(server: FakeServer, timeouts: Timeouts = PATIENT, **settings):
+    session = await Session.open(server.sender(**settings), timeouts)
+    try:
+        yield session
+    finally:
+        session.abort()
+
+
+async def deliver_all(session: Session, mails: list[Mail]):
+    """Deliver as the engine does: the next mail is always known."""
+    nexts = [*mails[1:], None]
+    return [await session.deliver(one, following) for one, following in zip(mails, nexts, strict=True)]
+
+
+async def until(condition):
+    """Let the event loop run until ``condition`` holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+            await asyncio.sleep(0)
