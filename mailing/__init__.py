@@ -10,6 +10,8 @@ The way of one email leads through these rooms::
     smtp        the pipelined SMTP dialogue; replies, backoff: what an answer means
     events      the news of it over Redis
     history     everything that happened, to read, search and export
+    answers     first answers to API calls, for their repetition
+    checks      what Volley leans on, asked one by one: does it work, what to do
 
 Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``senders``
 and ``settings``. Beside them: ``inbox``, the demo SMTP server.

@@ -10,7 +10,8 @@
 ``streams``    what open pages are told, as Server-Sent Events
 ``standing``, ``previews``  how a campaign stands; a message as its recipient gets it
 ``rendering``, ``formats``, ``looks``, ``explanations``  words, numbers, shapes and colours
-``api``, ``health``, ``cli``  the same for programs, supervisors and terminals
+``api``, ``api_models``, ``api_streams``, ``problems``  the same for programs: JSON, events, errors
+``health``, ``cli``  for supervisors; for terminals
 ============== ===================================================================================
 """
 
@@ -20,13 +21,14 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from quart import Quart, render_template
+from quart import Quart, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from mailing import events
 from mailing.database import Database
 from mailing.settings import ROOT
-from webapp import history_pages, inbox_pages, pages, rendering, security, streams
+from tasks.app import app as celery
+from webapp import api, health, history_pages, inbox_pages, pages, problems, rendering, security, streams
 from webapp.live import Hub
 from webapp.services import THREADS, Services
 
@@ -51,10 +53,11 @@ def create_app(settings: Settings) -> Quart:
         events.connect(settings.redis_url),
         Hub(settings.redis_url),
     )
+    celery.set_default()  # in the threads of requests Celery would otherwise use an app of its own
     app.extensions["volley"] = services
     security.install(app, settings, exempt=_CSRF_EXEMPT)
     rendering.install(app, services)
-    for module in (pages, history_pages, inbox_pages, streams):
+    for module in (pages, history_pages, inbox_pages, streams, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
 
@@ -73,8 +76,10 @@ def create_app(settings: Settings) -> Quart:
     return app
 
 
-async def _explain(error: HTTPException) -> tuple[str, int]:
-    """Answer with a page that says what happened and what to do."""
+async def _explain(error: HTTPException) -> Response | tuple[str, int]:
+    """Answer with a page that says what happened and what to do; programs get a problem."""
+    if request.path.startswith(api.PREFIX):
+        return problems.respond_to_http(error)
     code = error.code or 500
     title, advice = _ADVICE.get(code, (error.name, ""))
     said = error.description or ""

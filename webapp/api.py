@@ -1,0 +1,158 @@
+"""The API for programs, under ``/api/v1``: the same campaigns as on the pages, as JSON.
+
+There are no keys yet, so whoever reaches the server may use it: it listens on this machine only unless
+``VOLLEY_BIND`` says otherwise. A call from another site's page is refused (``security``), so a browser
+cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
+
+======================================  =============================================================
+``POST /campaigns``                     store a campaign, send it at once if ``send`` is true
+``GET  /campaigns/ID``                  its state and its ledger
+``POST /campaigns/ID/ACTION``           ``send``, ``pause``, ``resume`` or ``cancel``
+``GET  /campaigns/ID/recipients``       its recipients: ``state``, ``q``, ``after``, ``limit``
+``GET  /campaigns/ID/events``           what happens to each email, as Server-Sent Events
+======================================  =============================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from quart import Blueprint, Response, request
+from sqlalchemy.exc import IntegrityError
+
+from mailing import answers, batches, campaigns, events, history
+from mailing.answers import KeyReused
+from mailing.campaigns import NotAllowed
+from mailing.states import CampaignAction, CampaignState
+from tasks import sending
+from webapp import api_models, problems
+from webapp.api_streams import HEADERS, campaign_events
+from webapp.problems import Fault, Problem, invalid
+from webapp.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.batches import Errand
+    from mailing.history import Page, RecipientRow
+    from webapp.services import Services
+
+PREFIX = "/api/v1"
+blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
+problems.install(blueprint)
+_ONE = f"/campaigns/<int(max={api_models.LARGEST_ID}):campaign_id>"
+
+
+@blueprint.post("/campaigns")
+async def create() -> Response:
+    """Store a campaign: 201, or 422 with every fault at once.
+
+    With ``send`` true nothing is stored unless it can be sent to everyone: a merge field that a recipient
+    lacks is a fault. With ``send`` false it is kept as a draft, and the fault is told when it is sent.
+    Redis away does not matter: the campaign is stored, and workers start when Redis is back.
+    """
+    key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
+    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    answer = await asyncio.to_thread(_create, services(), body, key)
+    response = _json(answer, 201)
+    response.headers["Location"] = f"{PREFIX}/campaigns/{answer['id']}"
+    return response
+
+
+@blueprint.get(_ONE)
+async def show(campaign_id: int) -> Response:
+    """Return a campaign and its ledger."""
+    return _json(await services().read(_campaign, campaign_id))
+
+
+@blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
+async def act(campaign_id: int, verb: str) -> Response:
+    """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible."""
+    the = services()
+    await the.read(_campaign, campaign_id)
+    try:
+        await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
+    except NotAllowed as refusal:
+        raise Problem(409, f"{refusal} Nothing was changed.") from None
+    return _json(await the.read(_campaign, campaign_id))
+
+
+@blueprint.get(f"{_ONE}/recipients")
+async def recipients(campaign_id: int) -> Response:
+    """Return a page of recipients in the order of the list, each with its last attempt."""
+    query = api_models.read_query(request.args)
+    page = await services().read(_recipients, campaign_id, query)
+    return _json(api_models.page_json(page))
+
+
+@blueprint.get(f"{_ONE}/events")
+async def follow(campaign_id: int) -> Response:
+    """Tell what happens to each email, until the campaign ends. ``api_streams`` describes the events."""
+    the = services()
+    await the.read(_campaign, campaign_id)
+    response = Response(
+        campaign_events(the.hub, campaign_id, lambda: the.read(_campaign, campaign_id)), headers=HEADERS
+    )
+    response.timeout = None
+    return response
+
+
+def _create(the: Services, body: bytes, key: str) -> Mapping[str, Any]:
+    """Do the whole of ``create`` in a thread: a long list takes seconds."""
+    digest = hashlib.sha256(body).hexdigest()
+    if key and (first := _first_answer(the, key, digest)):
+        return first
+    order = api_models.read_order(body, the.settings.default_from)
+    try:
+        with the.db.write() as connection:
+            campaign_id = campaigns.create(connection, order.draft, order.parsed)
+            state = CampaignState.DRAFT
+            errands: Sequence[Errand] = ()
+            if order.send:
+                state = campaigns.act(connection, campaign_id, CampaignAction.SEND).state
+                errands = batches.wake(connection, campaign_id)
+            answer = api_models.created_json(campaign_id, state, order.parsed)
+            if key:
+                answers.keep(connection, key, digest, campaign_id, answer)
+    except NotAllowed as refusal:
+        more = api_models.refused_json(order.parsed.refused)
+        raise invalid([Fault("recipients", str(refusal))], **more) from None
+    except IntegrityError:
+        if key and (first := _first_answer(the, key, digest)):  # the same call came twice and this one lost
+            return first
+        raise
+    events.publish(the.news, [events.campaign_changed(campaign_id, state)])
+    sending.enqueue(errands)
+    return answer
+
+
+def _first_answer(the: Services, key: str, digest: str) -> Mapping[str, Any] | None:
+    try:
+        with the.db.read() as connection:
+            return answers.find(connection, key, digest)
+    except KeyReused:
+        detail = "This Idempotency-Key came before with another body. Use a new key for each new campaign."
+        raise Problem(422, f"{detail} Nothing was changed.") from None
+
+
+def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
+    campaign = campaigns.get(connection, campaign_id)
+    if campaign is None:
+        raise Problem(404, f"There is no campaign {campaign_id}. Check the number in the address.")
+    return api_models.campaign_json(campaign, campaigns.rate(connection, campaign))
+
+
+def _recipients(connection: Connection, campaign_id: int, query: api_models.Query) -> Page[RecipientRow]:
+    _campaign(connection, campaign_id)
+    return history.recipients_page(
+        connection, campaign_id, state=query.state, q=query.q, after=query.after, limit=query.limit
+    )
+
+
+def _json(body: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, content_type="application/json")

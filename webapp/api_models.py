@@ -1,0 +1,236 @@
+"""What programs send and get: a posted campaign is checked here, and answers get their shape here.
+
+Times are RFC 3339 strings in UTC, null while the thing has not happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mailing import addresses, composing
+from mailing.addresses import ParsedList
+from mailing.campaigns import Draft
+from mailing.composing import ComposeError, Message
+from mailing.states import CampaignAction, RecipientState
+from webapp import formats
+from webapp.problems import Fault, Problem, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mailing.addresses import Refusal
+    from mailing.campaigns import Campaign, Rate
+    from mailing.history import Page, RecipientRow
+
+LARGEST_PAGE = 500
+LARGEST_ID = 2**63 - 1  # what a database key can be
+KEY_MAX = 255
+REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
+_FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority")
+_REQUIRED = {
+    "subject": "Write the subject of the message.",
+    "text": "Write the text of the message.",
+    "recipients": 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.',
+    "send": "Write true to send at once, or false to keep a draft.",
+}
+_PROBE = "0"
+_PLAIN = Message("Volley <volley@localhost>", "subject", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A posted campaign without faults: what to store, and whether to send it at once."""
+
+    draft: Draft
+    parsed: ParsedList
+    send: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which recipients to list."""
+
+    state: RecipientState | None
+    q: str
+    after: int
+    limit: int
+
+
+def read_order(body: bytes, default_from: str) -> Order:
+    """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"The body is no JSON: {error}. Send one JSON object in UTF-8.") from None
+    if not isinstance(given, dict):
+        raise Problem(422, 'The body is no JSON object. Write it like {"subject": ..., "text": ...}.')
+    given = {**_defaults(default_from), **given}
+    faults = [Fault(name, _unknown(name)) for name in given if name not in _FIELDS]
+    for name in _FIELDS:
+        if name not in given:
+            faults.append(Fault(name, f'"{name}" is missing. {_REQUIRED[name]}'))
+        elif problem := _problem(name, given[name]):
+            faults.append(Fault(name, problem))
+    parsed = ParsedList()
+    if isinstance(given.get("recipients"), str | list):
+        parsed = _parse(given["recipients"])
+        if not parsed.entries:
+            what = "Every address was refused" if parsed.refused else "The list is empty"
+            faults.append(Fault("recipients", f"{what}. Give at least one address that can be mailed."))
+    if faults:
+        raise invalid(faults, **refused_json(parsed.refused))
+    draft = Draft(given["from"], given["subject"], given["text"], given["html"], given["priority"])
+    return Order(draft, parsed, given["send"])
+
+
+def read_key(values: Sequence[str]) -> str:
+    """Return the Idempotency-Key, empty if there is none. Raises ``Problem`` unless it can be kept."""
+    if not values:
+        return ""
+    key = values[0]
+    if (
+        len(values) > 1
+        or not 0 < len(key) <= KEY_MAX
+        or not all("!" <= character <= "~" for character in key)
+    ):
+        detail = (
+            f"The Idempotency-Key must be one value of 1 to {KEY_MAX} visible ASCII characters, like a UUID."
+        )
+        raise Problem(400, detail)
+    return key
+
+
+def read_query(given: Mapping[str, str]) -> Query:
+    """Read which recipients to list. Raises ``Problem`` with all faults at once."""
+    faults = []
+    state, q = given.get("state", ""), given.get("q", "")
+    if state and state not in set(RecipientState):
+        names = ", ".join(RecipientState)
+        faults.append(Fault("state", f"There is no state {state!r:.50}. The states are: {names}."))
+    if "\0" in q:
+        faults.append(Fault("q", "There is a NUL character in it. Take it out."))
+    numbers = {}
+    for name, default, least, most in (("after", 0, 0, LARGEST_ID), ("limit", 50, 1, LARGEST_PAGE)):
+        text = given.get(name, str(default))
+        whole = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not whole or not least <= int(text) <= most:
+            faults.append(Fault(name, f"{text!r:.50} must be a whole number from {least} to {most}."))
+        else:
+            numbers[name] = int(text)
+    if faults:
+        raise invalid(faults)
+    return Query(RecipientState(state) if state else None, q.strip(), **numbers)
+
+
+def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, Any]:
+    """Return the answer to a posted campaign."""
+    return {
+        "id": campaign_id,
+        "state": state,
+        "total": len(parsed.entries),
+        "duplicates": len(parsed.duplicates),
+        **refused_json(parsed.refused),
+    }
+
+
+def refused_json(refused: Sequence[Refusal]) -> dict[str, Any]:
+    """Return the refused lines; ``refused_more`` says how many the answer leaves out, if it does."""
+    named = [{"line": r.line, "text": r.text, "reason": r.reason} for r in refused[:REFUSED_NAMED]]
+    more = len(refused) - len(named)
+    return {"refused": named, "refused_more": more} if more else {"refused": named}
+
+
+def campaign_json(campaign: Campaign, rate: Rate) -> dict[str, Any]:
+    """Return a campaign and its ledger."""
+    return {
+        "id": campaign.id,
+        "state": campaign.state,
+        "from": campaign.sender_from,
+        "subject": campaign.subject,
+        "priority": campaign.priority,
+        "total": campaign.total,
+        "counts": {state.value: campaign.counts[state] for state in RecipientState},
+        "rate_per_minute": rate.last_minute,
+        "created_at": _time(campaign.created_at),
+        "started_at": _time(campaign.started_at),
+        "finished_at": _time(campaign.finished_at),
+        "paused_reason": campaign.paused_reason,
+        "actions": [action for action in campaign.actions if action is not CampaignAction.EDIT],
+    }
+
+
+def page_json(page: Page[RecipientRow]) -> dict[str, Any]:
+    """Return a page of recipients; ``next`` is what ``after`` must be for the next one."""
+    return {"recipients": [_recipient_json(row) for row in page.rows], "next": page.next}
+
+
+def _recipient_json(row: RecipientRow) -> dict[str, Any]:
+    last = {
+        "started_at": _time(row.started_at),
+        "ended_at": _time(row.ended_at),
+        "server": row.server,
+        "code": row.code,
+        "enhanced": row.enhanced,
+        "reply": row.reply,
+    }
+    return {
+        "id": row.id,
+        "email": row.email,
+        "name": row.name,
+        "state": row.state,
+        "attempts": row.attempts,
+        "worker": row.worker,  # who sends it now, or else who tried last
+        "due_at": _time(row.due_at),
+        "changed_at": _time(row.changed_at),
+        "last_attempt": None if row.started_at is None else last,
+    }
+
+
+def _time(ms: int | None) -> str | None:
+    return formats.iso(ms) or None
+
+
+def _parse(recipients: str | list[Any]) -> ParsedList:
+    if isinstance(recipients, str):
+        return addresses.parse_pasted(recipients)
+    return addresses.parse_rows(recipients)
+
+
+def _defaults(default_from: str) -> dict[str, Any]:
+    return {"from": default_from, "html": "", "priority": 5}
+
+
+def _unknown(name: str) -> str:
+    return f"There is no field {name!a:.50}. The fields are: {', '.join(_FIELDS)}."
+
+
+def _problem(name: str, value: object) -> str:
+    """Return what is wrong with one field and what to do; empty if nothing is."""
+    if name == "send":
+        return "" if isinstance(value, bool) else f"It must be true or false. {_REQUIRED[name]}"
+    if name == "priority":
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 9  # noqa: PLR2004
+        return "" if fits else "It must be a whole number from 0 (leaves first) to 9."
+    if name == "recipients":
+        return "" if isinstance(value, str | list) else f"It is neither text nor a list. {_REQUIRED[name]}"
+    if not isinstance(value, str):
+        return "It must be a string."
+    if name in _REQUIRED and not value.strip():
+        return f"It is empty. {_REQUIRED[name]}"
+    return _message_problem(name, value)
+
+
+def _message_problem(name: str, value: str) -> str:
+    """Return why this part makes a message unusable, whatever its other parts are."""
+    if "\0" in value:
+        return "There is a NUL character in it. Take it out."
+    parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
+    part = "sender_from" if name == "from" else name
+    try:
+        composing.prepare(Message(**(parts | {part: value})), token=_PROBE, domain=None)
+    except ComposeError as error:
+        return str(error)
+    return ""

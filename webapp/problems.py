@@ -1,0 +1,115 @@
+"""Errors as programs read them: ``application/problem+json`` (RFC 9457).
+
+``type`` is always ``about:blank``, so ``title`` is the status in words (RFC 9457 section 4.2.1);
+``detail`` says what happened and what to do. A request with several faults lists them all in
+``errors``, each with its ``field`` and a ``detail`` of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from quart import Response
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quart import Blueprint
+    from werkzeug.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one field of a request, as a sentence that says what to do."""
+
+    field: str
+    detail: str
+
+
+class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfunction
+    """An answer that says why the request was not done. ``more`` are further members of the object."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.faults = tuple(faults)
+        self.more = dict(more or {})
+
+
+def invalid(faults: Sequence[Fault], **more: Any) -> Problem:
+    """Return the refusal of a request that can be read but not be done."""
+    found = faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults. Mend them all."
+    return Problem(422, f"{found} Nothing was changed.", faults=faults, more=more)
+
+
+def respond(problem: Problem) -> Response:
+    """Return ``problem`` as a response."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": str(problem),
+        **problem.more,
+    }
+    if problem.faults:
+        body["errors"] = problem.faults
+    return Response(orjson.dumps(body), problem.status, content_type=MEDIA_TYPE)
+
+
+def respond_to_http(error: HTTPException) -> Response:
+    """Return what the framework refuses (no such address, wrong method, too large ...) as a response."""
+    code = error.code or 500
+    said = error.description or ""
+    if not said or said == type(error).description:
+        said = _DETAILS.get(code, HTTPStatus(code).description or HTTPStatus(code).phrase + ".")
+    response = respond(Problem(code, said))
+    for name, value in error.get_headers():
+        if name.lower() in {"allow", "retry-after"}:
+            response.headers[name] = value
+    return response
+
+
+def install(blueprint: Blueprint) -> None:
+    """Answer with problems whatever goes wrong in ``blueprint``, except what the framework finds first."""
+    blueprint.register_error_handler(Problem, _answer)
+    blueprint.register_error_handler(OperationalError, _answer_without_database)
+    blueprint.register_error_handler(PoolTimeoutError, _answer_without_database)
+
+
+async def _answer(problem: Problem) -> Response:
+    return respond(problem)
+
+
+async def _answer_without_database(_error: Exception) -> Response:
+    detail = (
+        "The database does not answer or is locked. Try again in a few seconds; with an Idempotency-Key a "
+        "repeated call does nothing twice."
+    )
+    response = respond(Problem(503, detail))
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+_DETAILS = {
+    400: "The request cannot be understood. Compare it with the API's description in the README.",
+    404: "There is nothing at this address. The API begins with /api/v1/campaigns.",
+    405: "This address does not take this method. The Allow header names those it takes.",
+    408: "The request did not arrive in time. Send it again.",
+    413: "The request is larger than 20 MB. Divide the list into several campaigns.",
+    415: "Send the body as JSON, with the header Content-Type: application/json.",
+    500: "Volley made a mistake. The server's log holds the cause; what was stored before is safe.",
+}
