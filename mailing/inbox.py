@@ -120,7 +120,7 @@ def _make_table(rows: sqlite3.Connection) -> None:
 
 
 class Store:
-    """The kept messages. ``add`` only remembers; ``write_group`` blocks and belongs in a thread."""
+    """The kept messages. ``add`` only remembers; ``write`` brings them to the file from a thread."""
 
     def __init__(self, path: Path) -> None:
         self.rows = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
@@ -132,6 +132,7 @@ class Store:
             maxlen=KEPT
         )  # older ones would go anyway
         self.arrived = asyncio.Event()
+        self.ended = False
 
     def add(self, envelope: Envelope) -> None:
         """Take in one message, once for each of its recipients."""
@@ -141,13 +142,18 @@ class Store:
             self.waiting.append((self.total, now_ms(), envelope.mail_from or "", recipient, raw))
         self.arrived.set()
 
-    async def write_for_ever(self) -> None:
-        """Write what arrives, group after group. Raises ``sqlite3.Error`` when the file cannot be written."""
-        while True:
+    async def write(self) -> None:
+        """Write what arrives, group after group, until ``end``. Raises ``sqlite3.Error``."""
+        while not self.ended:
             await self.arrived.wait()
             self.arrived.clear()
             await asyncio.to_thread(self.write_group, self._take())
             await asyncio.sleep(WRITE_PAUSE_S)
+
+    def end(self) -> None:
+        """Let ``write`` finish its group; a cancelled thread would go on beside ``close``."""
+        self.ended = True
+        self.arrived.set()
 
     def _take(self) -> list[tuple[int, int, str, str, bytes]]:
         group = list(self.waiting)
@@ -259,16 +265,14 @@ async def serve(host: str, port: int, path: Path) -> None:
     answers = Answers(store)
     await server.start_serving()
     _say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
-    writing = asyncio.create_task(store.write_for_ever())
+    writing = asyncio.create_task(store.write())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
 
     server.close()
     await _let_go(connections)
-    if not writing.done():
-        writing.cancel()
-    with suppress(asyncio.CancelledError):
-        await writing
+    store.end()
+    await writing
     store.close()
 
 
