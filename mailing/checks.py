@@ -6,14 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import redis
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events, settings, workers
+from mailing import settings, workers
 from mailing.smtp import Session, SmtpError, Timeouts
 
 if TYPE_CHECKING:
@@ -35,7 +34,10 @@ def database(db: Database) -> Finding:
         with db.read() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
     except SQLAlchemyError as error:
-        return Finding(ok=False, detail=f"{_reason(error)}. Check VOLLEY_DATABASE_URL, and that it runs.")
+        return Finding(
+            ok=False,
+            detail=f"{_line(getattr(error, 'orig', None) or error)}. Check VOLLEY_DATABASE_URL.",
+        )
     name = "SQLite" if db.sqlite else "PostgreSQL"
     if found is None:
         return Finding(ok=False, detail=f"{name} answers, but is empty. Run: python -m mailing.migrate")
@@ -61,25 +63,14 @@ def worker(db: Database) -> Finding:
     return Finding(ok=True, detail=" ".join([living, *sorted(notices)]))
 
 
-async def queue(url: str, timeout_s: float) -> Finding:
-    """Ask Redis whether it is there, within ``timeout_s`` seconds."""
-    parts = urlsplit(url)
-    place = f"{parts.hostname}:{parts.port or 6379}"
-    client = events.connect_async(url)
+def queue(client: redis.Redis) -> Finding:
+    """Ask Redis whether it is there. Blocking."""
     try:
-        async with asyncio.timeout(timeout_s):
-            await client.ping()
-    except TimeoutError:
-        found = f"Redis at {place} did not answer within {timeout_s:g} seconds"
-    except (redis.RedisError, OSError) as error:
-        found = f"Redis at {place} does not work: {str(error).rstrip('.')}"
-    else:
-        return Finding(ok=True, detail=f"Redis at {place} answers.")
-    finally:
-        await client.aclose()
-    return Finding(
-        ok=False, detail=f"{found}. Start it, or set VOLLEY_REDIS_URL. Until then nothing is sent."
-    )
+        client.ping()
+    except redis.RedisError as error:
+        fix = "Start it, or set VOLLEY_REDIS_URL. Campaigns are stored meanwhile, and nothing is sent."
+        return Finding(ok=False, detail=f"{_line(error)}. {fix}")
+    return Finding(ok=True, detail="Redis answers.")
 
 
 async def smtp(sender: Sender, timeout_s: float) -> Finding:
@@ -105,7 +96,6 @@ def _newest_tables() -> str | None:
     return ScriptDirectory(str(settings.ROOT / "migrations")).get_current_head()
 
 
-def _reason(error: SQLAlchemyError) -> str:
-    """Return what the driver said, on one line and without a final dot."""
-    said = str(getattr(error, "orig", None) or error)
-    return " ".join(said.split()).rstrip(".")
+def _line(error: object) -> str:
+    """Return what a library said, on one line and without a final dot."""
+    return " ".join(str(error).split()).rstrip(".")

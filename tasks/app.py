@@ -43,6 +43,7 @@ app.conf.update(
         "socket_timeout": 5.0,  # above the second that a worker waits for its next message
         "socket_connect_timeout": PUBLISH_TIMEOUT_S,
         "health_check_interval": 10,
+        "max_retries": 0,  # a publish without Redis fails at once; workers have a loop of their own
     },
     redis_socket_timeout=5.0,
     redis_socket_connect_timeout=PUBLISH_TIMEOUT_S,

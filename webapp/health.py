@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 from quart import Blueprint, Response
@@ -13,8 +13,9 @@ from mailing.checks import Finding
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Callable
 
+T = TypeVar("T")
 blueprint = Blueprint("health", __name__)
 PATIENCE_S = 2.0
 
@@ -29,23 +30,25 @@ async def live() -> Response:
 async def ready() -> Response:
     """Name what is needed to send mail: 200 if all of it is there, else 503."""
     the = services()
-    names = ("database", "redis", "worker")
-    found = await asyncio.gather(
-        _bounded(asyncio.to_thread(checks.database, the.db)),
-        checks.queue(the.settings.redis_url, PATIENCE_S),
-        _bounded(asyncio.to_thread(checks.worker, the.db)),
-    )
-    good = all(finding.ok for finding in found)
-    return _answer({"ready": good, "checks": dict(zip(names, found, strict=True))}, 200 if good else 503)
+    checked = {
+        "database": _bounded(checks.database, the.db),
+        "redis": _bounded(checks.queue, the.news),
+        "worker": _bounded(checks.worker, the.db),
+    }
+    found = dict(zip(checked, await asyncio.gather(*checked.values()), strict=True))
+    good = all(finding.ok for finding in found.values())
+    return _answer({"ready": good, "checks": found}, 200 if good else 503)
 
 
-async def _bounded(check: Awaitable[Finding]) -> Finding:
-    """Give up on a check after ``PATIENCE_S``; its thread ends by the database's own timeouts."""
+async def _bounded(check: Callable[[T], Finding], part: T) -> Finding:
+    """Give up on a check after ``PATIENCE_S``; its thread ends by the timeouts of the part it asks."""
     try:
         async with asyncio.timeout(PATIENCE_S):
-            return await check
+            return await asyncio.to_thread(check, part)
     except TimeoutError:
-        return Finding(ok=False, detail=f"The database did not answer within {PATIENCE_S:g} seconds.")
+        return Finding(
+            ok=False, detail=f"There was no answer within {PATIENCE_S:g} seconds. Is it overloaded?"
+        )
 
 
 def _answer(body: dict[str, object], status: int) -> Response:

@@ -55,7 +55,7 @@ def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> Non
     async def check() -> None:
         if settings.loopback:
             _check_host(settings)
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or request.routing_exception:  # it does nothing, or is none
             return
         if request.blueprint in exempt:
             _check_origin()
