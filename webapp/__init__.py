@@ -9,6 +9,8 @@
 ``live``       the hub: one Redis subscription for all open pages
 ``streams``    what open pages are told, as Server-Sent Events
 ``standing``, ``previews``  how a campaign stands; a message as its recipient gets it
+``storing``    lists are read and stored where no page has to wait for it
+``asking``     what an address asks for
 ``rendering``, ``formats``, ``looks``, ``explanations``  words, numbers, shapes and colours
 ``api``, ``api_models``, ``api_streams``, ``problems``  the same for programs: JSON, events, errors
 ``health``, ``cli``  for supervisors; for terminals
@@ -28,9 +30,21 @@ from mailing import events
 from mailing.database import Database
 from mailing.settings import ROOT
 from tasks.app import app as celery
-from webapp import api, health, history_pages, inbox_pages, pages, problems, rendering, security, streams
+from webapp import (
+    api,
+    asking,
+    health,
+    history_pages,
+    inbox_pages,
+    pages,
+    problems,
+    rendering,
+    security,
+    streams,
+)
 from webapp.live import Hub
 from webapp.services import THREADS, Services
+from webapp.storing import Lists
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -46,14 +60,17 @@ def create_app(settings: Settings) -> Quart:
     """Build the web application. Its hub starts and stops with the server."""
     app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST)
+    db = Database(settings.database_url, pool_size=THREADS // 2)
     services = Services(
         settings,
-        Database(settings.database_url, pool_size=THREADS // 2),
+        db,
         events.connect_async(settings.redis_url),
         events.connect(settings.redis_url),
         Hub(settings.redis_url),
+        Lists(db),
     )
     celery.set_default()  # in the threads of requests Celery would otherwise use an app of its own
+    app.url_map.converters["id"] = asking.Id
     app.extensions["volley"] = services
     security.install(app, settings, exempt=_CSRF_EXEMPT)
     rendering.install(app, services)

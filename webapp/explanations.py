@@ -1,11 +1,16 @@
 """What an SMTP answer means, in plain words. Pure.
 
 The enhanced code (RFC 3463) is more exact than the basic code (RFC 5321 section 4.2), so it is looked
-up first: whole, then its subject. The server's own line is always shown beside these words.
+up first: whole, then without its class, then its subject. The server's own line always stands beside.
 """
 
 from __future__ import annotations
 
+_EXACT = {
+    "4.3.2": "the server takes no mail just now",
+    "4.7.0": "the server wants it to be tried again later",
+    "4.7.1": "the server wants it to be tried again later",
+}
 _DETAILS = {
     "1.0": "the address was refused",
     "1.1": "this mailbox does not exist",
@@ -72,5 +77,5 @@ def explain(code: int | None, enhanced: str) -> str:
         return ""
     _, _, detail = enhanced.partition(".")
     subject = detail.partition(".")[0]
-    known = _DETAILS.get(detail) or _CODES.get(code) or _SUBJECTS.get(subject)
+    known = _EXACT.get(enhanced) or _DETAILS.get(detail) or _CODES.get(code) or _SUBJECTS.get(subject)
     return known or ("refused for now" if code < 500 else "refused for good")  # noqa: PLR2004

@@ -7,23 +7,21 @@ import csv
 import io
 from typing import TYPE_CHECKING, TypeVar
 
-from quart import Blueprint, Response, abort, render_template, request
+from quart import Blueprint, Response, abort, render_template
 
 from mailing import campaigns, history
 from mailing.states import AttemptResult, RecipientState
-from webapp import formats
+from webapp import asking, formats
 from webapp.services import services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-    from enum import StrEnum
 
     from sqlalchemy import Connection
 
     from mailing.history import LogRow, RecipientRow
     from webapp.services import Services
 
-    State = TypeVar("State", bound=StrEnum)
     Row = TypeVar("Row")
 
 blueprint = Blueprint("history", __name__)
@@ -39,8 +37,8 @@ _RECIPIENT_COLUMNS = (
 @blueprint.get("/history")
 async def log() -> str:
     """Show the log, the newest first."""
-    result, q, campaign_id = _chosen(AttemptResult), _search(), _campaign_id()
-    before = request.args.get("before", type=int)
+    result, q, campaign_id = asking.state(AttemptResult), asking.search(), asking.number("campaign")
+    before = asking.number("before")
     page = await services().read(
         history.log_page, campaign_id=campaign_id, result=result, q=q, before=before, limit=ROWS_PER_PAGE
     )
@@ -59,7 +57,7 @@ async def log() -> str:
 @blueprint.get("/history.csv")
 async def log_csv() -> Response:
     """Send the whole log, or what the same filters leave of it, the oldest first."""
-    result, q, campaign_id = _chosen(AttemptResult), _search(), _campaign_id()
+    result, q, campaign_id = asking.state(AttemptResult), asking.search(), asking.number("campaign")
 
     def chunks(connection: Connection) -> Iterator[Sequence[LogRow]]:
         return history.log_export(connection, campaign_id=campaign_id, result=result, q=q)
@@ -67,10 +65,10 @@ async def log_csv() -> Response:
     return _csv("volley-log.csv", _LOG_COLUMNS, chunks, _log_cells)
 
 
-@blueprint.get("/campaigns/<int:campaign_id>/recipients.csv")
+@blueprint.get("/campaigns/<id:campaign_id>/recipients.csv")
 async def recipients_csv(campaign_id: int) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
-    state, q = _chosen(RecipientState), _search()
+    state, q = asking.state(RecipientState), asking.search()
     if await services().read(campaigns.get, campaign_id) is None:
         abort(404, f"There is no campaign {campaign_id}.")
 
@@ -153,18 +151,3 @@ def _recipient_cells(row: RecipientRow) -> Sequence[object]:
         formats.iso(row.ended_at),
         formats.iso(row.due_at),
     )
-
-
-def _chosen(kind: type[State]) -> State | None:
-    name = request.args.get("state", "")
-    if name and name not in set(kind):
-        abort(400, f"There is no state {name!r}. The states are: {', '.join(kind)}.")
-    return kind(name) if name else None
-
-
-def _search() -> str:
-    return request.args.get("q", "").strip()
-
-
-def _campaign_id() -> int | None:
-    return request.args.get("campaign", type=int)

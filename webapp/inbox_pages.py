@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, Response, abort, render_template, request
+from quart import Blueprint, Response, abort, render_template
 
 from mailing import inbox
-from webapp import previews
+from webapp import asking, previews
 from webapp.rendering import LOOPBACK
 from webapp.services import services
 
@@ -29,7 +29,7 @@ _MAIL_POLICY = (
 async def latest() -> str:
     """Show what arrived, the newest first."""
     _only_here()
-    before = request.args.get("before", type=int)
+    before = asking.number("before")
     mails = await asyncio.to_thread(inbox.latest, _path(), before, MAILS_PER_PAGE)
     return await render_template(
         "inbox.html",
@@ -42,7 +42,7 @@ async def latest() -> str:
     )
 
 
-@blueprint.get("/inbox/<int:mail_id>")
+@blueprint.get("/inbox/<id:mail_id>")
 async def show(mail_id: int) -> str:
     """Show one message: its text, its HTML in a frame without rights, and its source."""
     mail = await _mail(mail_id)
@@ -53,7 +53,7 @@ async def show(mail_id: int) -> str:
     )
 
 
-@blueprint.get("/inbox/<int:mail_id>/html")
+@blueprint.get("/inbox/<id:mail_id>/html")
 async def html(mail_id: int) -> Response:
     """Send the HTML part alone, for the frame."""
     preview = await asyncio.to_thread(previews.read, (await _mail(mail_id)).raw)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing import campaigns, composing, history
-from mailing.addresses import parse_pasted
 from mailing.campaigns import Draft, NotAllowed
 from mailing.composing import ComposeError
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from tasks import sending
-from webapp import previews, standing
+from webapp import asking, previews, standing
 from webapp.services import services
 from webapp.streams import CAMPAIGNS_PER_PAGE, ROWS_PER_PAGE
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response
 
-    from mailing.addresses import ParsedList
     from mailing.campaigns import Campaign
 
 blueprint = Blueprint("pages", __name__)
@@ -39,7 +37,7 @@ _NOTE_KINDS = ("refused", "duplicate", "noted")
 @blueprint.get("/")
 async def index() -> str:
     """Show all campaigns, the newest first."""
-    before = request.args.get("before", type=int)
+    before = asking.number("before")
     page = await services().read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
     return await render_template(
         "campaigns.html",
@@ -66,12 +64,11 @@ async def create() -> Response | tuple[str, int]:
         faults["recipients"] = "The list is empty. Paste at least one address."
     if faults:
         return await _form(form, faults, None), 422
-    parsed = await asyncio.to_thread(parse_pasted, form["recipients"])
-    campaign_id = await services().write(campaigns.create, _draft(form), parsed)
+    campaign_id = await services().lists.create(_draft(form), form["recipients"])
     return redirect(f"/campaigns/{campaign_id}", 303)
 
 
-@blueprint.get("/campaigns/<int:campaign_id>/edit")
+@blueprint.get("/campaigns/<id:campaign_id>/edit")
 async def edit(campaign_id: int) -> str:
     """Show the form of a draft."""
     campaign = await _campaign(campaign_id)
@@ -81,24 +78,25 @@ async def edit(campaign_id: int) -> str:
     return await _form(typed, {}, campaign)
 
 
-@blueprint.post("/campaigns/<int:campaign_id>")
+@blueprint.post("/campaigns/<id:campaign_id>")
 async def revise(campaign_id: int) -> Response | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
     campaign = await _campaign(campaign_id)
     if faults := _faults(form):
         return await _form(form, faults, campaign), 422
-    parsed: ParsedList | None = None
-    if form.get("recipients", "").strip():
-        parsed = await asyncio.to_thread(parse_pasted, form["recipients"])
+    draft, pasted = _draft(form, campaign), form.get("recipients", "")
     try:
-        await services().write(campaigns.revise, campaign_id, _draft(form, campaign), parsed)
+        if pasted.strip():
+            await services().lists.revise(campaign_id, draft, pasted)
+        else:
+            await services().write(campaigns.revise, campaign_id, draft, None)
     except NotAllowed as refusal:
         abort(409, str(refusal))
     return redirect(f"/campaigns/{campaign_id}", 303)
 
 
-@blueprint.get("/campaigns/<int:campaign_id>")
+@blueprint.get("/campaigns/<id:campaign_id>")
 async def show(campaign_id: int) -> str:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
     campaign = await _campaign(campaign_id)
@@ -108,7 +106,7 @@ async def show(campaign_id: int) -> str:
     return await _campaign_page(campaign_id)
 
 
-@blueprint.post("/campaigns/<int:campaign_id>/<any(send, pause, resume, cancel):verb>")
+@blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
 async def act(campaign_id: int, verb: str) -> Response:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
     the = services()
@@ -128,8 +126,8 @@ async def _campaign(campaign_id: int) -> Campaign:
 
 async def _campaign_page(campaign_id: int) -> str:
     the = services()
-    state, q = chosen_state(), request.args.get("q", "").strip()
-    after = request.args.get("after", 0, type=int)
+    state, q = asking.state(RecipientState), asking.search()
+    after = asking.number("after") or 0
     now = await the.read(standing.load, campaign_id)
     assert now is not None
     page = await the.read(
@@ -149,14 +147,6 @@ async def _campaign_page(campaign_id: int) -> str:
         moved=0,
         stream=f"/campaigns/{campaign_id}/stream?rows={rows}" + (f"&state={state}" if state else ""),
     )
-
-
-def chosen_state() -> RecipientState | None:
-    """Return the state that the address asks for; 400 if there is none of that name."""
-    name = request.args.get("state", "")
-    if name and name not in set(RecipientState):
-        abort(400, f"There is no state {name!r}. The states are: {', '.join(RecipientState)}.")
-    return RecipientState(name) if name else None
 
 
 def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:

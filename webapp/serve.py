@@ -59,7 +59,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         await app.extensions["volley"].hub.close()
 
     config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
+    config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = GRACE_S
     config.backlog = BACKLOG
     config.include_server_header = False

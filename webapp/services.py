@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mailing.database import Database
     from mailing.settings import Settings
     from webapp.live import Hub
+    from webapp.storing import Lists
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Services:
     redis: AsyncRedis
     news: Redis
     hub: Hub
+    lists: Lists
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs

@@ -123,12 +123,12 @@ def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
         )
     total = len(standing.workers)
     for notice, n in Counter(worker.notice for worker in standing.workers if worker.notice).items():
-        who = f"{n} of {total} workers" if n < total else "All workers" if total > 1 else "The worker"
+        who = f"{n} of {total} workers" if total > 1 else "The worker"
         found.append(
             Notice(
                 "deferred",
-                f"{who} cannot send now",
-                "Emails wait and go out by themselves when it is mended.",
+                f"{who} {'is' if n == 1 else 'are'} held up",
+                "What waits goes out by itself when this is over.",
                 notice,
             )
         )

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from markupsafe import Markup
-from quart import Blueprint, Response, abort, current_app, request
+from quart import Blueprint, Response, abort, current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import campaigns, events, history
 from mailing.models import now_ms
 from mailing.states import CampaignState, RecipientState
-from webapp import standing
+from webapp import asking, standing
 from webapp.live import Viewer
 from webapp.rendering import base_context
 from webapp.security import csrf_field
@@ -43,10 +43,10 @@ _HEADERS = {
 }
 
 
-@blueprint.get("/campaigns/<int:campaign_id>/stream")
+@blueprint.get("/campaigns/<id:campaign_id>/stream")
 async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
-    rows, shown = _rows(), _state()
+    rows, shown = asking.numbers("rows", ROWS_PER_PAGE), asking.state(RecipientState)
     if await services().read(campaigns.get, campaign_id) is None:
         abort(404, f"There is no campaign {campaign_id}.")
     return _respond(_campaign_messages(services(), _Renderer(services()), campaign_id, rows, shown))
@@ -55,7 +55,7 @@ async def campaign_stream(campaign_id: int) -> Response:
 @blueprint.get("/stream")
 async def list_stream() -> Response:
     """Tell the list of campaigns what changes."""
-    before = request.args.get("before", type=int)
+    before = asking.number("before")
     return _respond(_list_messages(services(), _Renderer(services()), before))
 
 
@@ -164,15 +164,3 @@ async def _guarded(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield part
     except SQLAlchemyError as error:
         log.warning("stream ended", error=str(error))
-
-
-def _rows() -> tuple[int, ...]:
-    ids = request.args.get("rows", "").split(".")
-    if len(ids) > ROWS_PER_PAGE or not all(i.isascii() and i.isdigit() and len(i) < 19 for i in ids if i):  # noqa: PLR2004
-        abort(400, f"rows must be at most {ROWS_PER_PAGE} numbers with dots between them.")
-    return tuple(int(i) for i in ids if i)
-
-
-def _state() -> RecipientState | None:
-    name = request.args.get("state", "")
-    return RecipientState(name) if name in set(RecipientState) else None

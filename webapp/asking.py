@@ -1,0 +1,56 @@
+"""What a page's address asks for: numbers, a state, words to search for. Nonsense is a 400 that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from quart import abort, request
+from werkzeug.routing import IntegerConverter
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+    from werkzeug.routing import Map
+
+    State = TypeVar("State", bound=StrEnum)
+
+LARGEST_ID = 2**63 - 1  # what the database's keys hold
+LONGEST_SEARCH = 254  # no address is longer (RFC 5321 section 4.5.3.1)
+
+
+class Id(IntegerConverter):
+    """A key in a path: ``<id:campaign_id>``. What no key can be is not found."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST_ID)
+
+
+def number(name: str) -> int | None:
+    """Return the id called ``name`` in the query, or None if there is none."""
+    text = request.args.get(name, "")
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(LARGEST_ID)) or int(text) > LARGEST_ID:
+        abort(400, f"{name} must be a whole number, and is {text[:40]!r}.")
+    return int(text)
+
+
+def numbers(name: str, most: int) -> tuple[int, ...]:
+    """Return at most ``most`` ids with dots between them."""
+    parts = [part for part in request.args.get(name, "").split(".") if part]
+    if len(parts) > most or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):  # noqa: PLR2004
+        abort(400, f"{name} must be at most {most} numbers with dots between them.")
+    return tuple(map(int, parts))
+
+
+def state(kind: type[State]) -> State | None:
+    """Return the state that is asked for, or None for all."""
+    name = request.args.get("state", "")
+    if name and name not in set(kind):
+        abort(400, f"There is no state {name[:40]!r}. The states are: {', '.join(kind)}.")
+    return kind(name) if name else None
+
+
+def search() -> str:
+    """Return the words to search for, which may be none."""
+    return request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
