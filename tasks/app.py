@@ -64,7 +64,12 @@ def use(chosen: Settings) -> None:
     app.conf.update(broker_url=chosen.redis_url, result_backend=chosen.redis_url)
 
 
-use(settings.load())
+def _connection() -> dict[str, str]:
+    url = settings.load().redis_url
+    return {"broker_url": url, "result_backend": url}
+
+
+app.add_defaults(_connection)  # read when needed: a faulty setting is told by a command, not by an import
 
 
 @setup_logging.connect
