@@ -15,7 +15,7 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-_QUIET = ("aiosmtplib", "hypercorn.access", "mail.log", "asyncio")
+_QUIET = ("aiosmtplib", "hypercorn.access", "mail.log", "asyncio", "celery", "kombu", "alembic")
 
 
 def configure(kind: str) -> None:

@@ -71,7 +71,15 @@ class Supervisor:
 
 
 def _start(number: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "celery", "--app=tasks.app", "worker", f"--hostname=volley{number}@%h"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--app=tasks.app",
+        "--quiet",
+        "worker",
+        f"--hostname=volley{number}@%h",
+    ]
     options = ["--pool=threads", f"--concurrency={TASKS_AT_ONCE}", "--without-gossip", "--without-mingle"]
     # A group of its own: a SIGTERM to the supervisor's group reaches it once, through the supervisor.
     return subprocess.Popen(  # noqa: S603 - our own command, nothing of it comes from outside

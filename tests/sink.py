@@ -37,8 +37,7 @@ class Dialogue(asyncio.Protocol):
         self.waiting = False
         self.recipient = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
         transport.write(GREETING)
 
