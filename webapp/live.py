@@ -180,7 +180,6 @@ class Hub:
     """Who listens to which channel, and the one connection that serves them all."""
 
     def __init__(self, redis_url: str) -> None:
-        self.up = False
         self.away = False  # known not to answer, unlike not asked yet
         self._ended = False
         self._client = events.connect_async(redis_url)
@@ -197,13 +196,12 @@ class Hub:
 
     async def close(self) -> None:
         """End every stream and the subscription."""
-        self._ended = True
+        self._ended, self._pubsub = True, None
         for listener in self._everyone():
             listener.end()
-        if self._task:
+        while self._task and not self._task.done():  # wait_for may swallow a cancellation (CPython gh-86296)
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=0.1)
         await self._client.aclose()
 
     @contextlib.asynccontextmanager
@@ -232,12 +230,12 @@ class Hub:
         return set().union(*self._listeners.values())
 
     async def _subscribe(self, channels: list[str]) -> None:
-        if self._pubsub and self.up and channels:
+        if self._pubsub and channels:
             with contextlib.suppress(redis.RedisError, OSError):  # the listening task meets it as well
                 await self._pubsub.subscribe(*channels)
 
     async def _wait_for(self, channels: Iterable[str]) -> None:
-        if not self.up:
+        if not self._pubsub:
             return
         with contextlib.suppress(TimeoutError):  # then it is late, and a later confirmation wakes it
             async with asyncio.timeout(_CONFIRM_S):
@@ -252,7 +250,7 @@ class Hub:
             del self._listeners[channel]
             if channel != events.ALL_CAMPAIGNS:
                 self._confirmed.pop(channel, None)
-                if self._pubsub and self.up:
+                if self._pubsub:
                     with contextlib.suppress(redis.RedisError, OSError):
                         await self._pubsub.unsubscribe(channel)
 
@@ -263,7 +261,7 @@ class Hub:
             except (redis.RedisError, OSError) as error:
                 if not self.away:
                     log.warning("queue lost", error=str(error))
-            self.up, self.away = False, True
+            self.away = True
             self._confirmed.clear()
             for listener in self._everyone():
                 listener.miss()
@@ -272,23 +270,28 @@ class Hub:
     async def _listen(self) -> None:
         """Subscribe to everything wanted and pass on what comes, until the connection fails."""
         async with self._client.pubsub() as pubsub:
-            self._pubsub = pubsub
             wanted = {events.ALL_CAMPAIGNS, *self._listeners}
             await pubsub.subscribe(*wanted)
-            self.up, self.away = True, False
-            if joined := self._listeners.keys() - wanted:  # while that was on its way
-                await pubsub.subscribe(*joined)
-            silent = False
-            while True:
-                message = await pubsub.get_message(timeout=SILENCE_S)
-                if message is not None:
-                    silent = False
-                    self._pass_on(message)
-                elif silent:
-                    raise redis.TimeoutError("Redis does not answer")
-                else:
-                    silent = True
-                    await pubsub.ping()
+            self._pubsub, self.away = pubsub, False
+            try:
+                if joined := self._listeners.keys() - wanted:  # while that was on its way
+                    await pubsub.subscribe(*joined)
+                await self._read(pubsub)
+            finally:
+                self._pubsub = None
+
+    async def _read(self, pubsub: PubSub) -> None:
+        silent = False
+        while True:
+            message = await pubsub.get_message(timeout=SILENCE_S)
+            if message is not None:
+                silent = False
+                self._pass_on(message)
+            elif silent:
+                raise redis.TimeoutError("Redis does not answer")
+            else:
+                silent = True
+                await pubsub.ping()
 
     def _pass_on(self, message: dict[str, Any]) -> None:
         channel = message["channel"].decode() if message["channel"] else ""

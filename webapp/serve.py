@@ -6,6 +6,7 @@ Hypercorn alone would wait for open streams without end, so its shutdown trigger
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -69,6 +70,8 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         log.warning(
             "everyone who reaches this address can send mail: there is no sign-in", host=settings.host
         )
+    gc.collect()
+    gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it
     invitation = f"Open {_address(settings)} in a browser"
     log.info(invitation)
     await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
