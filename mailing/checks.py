@@ -80,15 +80,15 @@ async def smtp(sender: Sender, timeout_s: float) -> Finding:
         async with asyncio.timeout(timeout_s):
             session = await Session.open(sender, patience)
     except TimeoutError:
-        found = f"{sender.server} did not get ready for mail within {timeout_s:g} seconds."
+        found = f"{sender.server} did not get ready for mail within {timeout_s:g} seconds"
     except SmtpError as error:
-        found = str(error)
+        found = _line(error)
     else:
         await session.close()
         line = {"none": "without TLS", "starttls": "with STARTTLS", "tls": "with TLS"}[sender.tls]
         who = f"signed in as {sender.username}" if sender.username else "without a user name"
         return Finding(ok=True, detail=f"{sender.server} takes mail, {line}, {who}.")
-    return Finding(ok=False, detail=f"{found} Check VOLLEY_SMTP_URL, and that the server runs.")
+    return Finding(ok=False, detail=f"{found}. Check VOLLEY_SMTP_URL, and that the server runs.")
 
 
 @cache

@@ -13,7 +13,8 @@
 ``asking``     what an address asks for
 ``rendering``, ``formats``, ``looks``, ``explanations``  words, numbers, shapes and colours
 ``api``, ``api_models``, ``api_streams``, ``problems``  the same for programs: JSON, events, errors
-``health``, ``cli``  for supervisors; for terminals
+``health``     for supervisors
+``cli``, ``cli_progress``  for terminals
 ============== ===================================================================================
 """
 
@@ -30,6 +31,7 @@ from mailing import events
 from mailing.database import Database
 from mailing.settings import ROOT
 from tasks.app import app as celery
+from tasks.app import use
 from webapp import (
     api,
     asking,
@@ -69,6 +71,7 @@ def create_app(settings: Settings) -> Quart:
         Hub(settings.redis_url),
         Lists(db),
     )
+    use(settings)
     celery.set_default()  # in the threads of requests Celery would otherwise use an app of its own
     app.url_map.converters["id"] = asking.Id
     app.extensions["volley"] = services

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.batches import Errand
+    from mailing.database import Database
     from mailing.history import Page, RecipientRow
     from webapp.services import Services
 
@@ -46,6 +48,15 @@ PREFIX = "/api/v1"
 blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
 problems.install(blueprint)
 _ONE = f"/campaigns/<int(max={api_models.LARGEST_ID}):campaign_id>"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer to a posted campaign. ``state`` is None if it was posted, and answered, before."""
+
+    answer: Mapping[str, Any]
+    state: CampaignState | None = None
+    errands: Sequence[Errand] = ()
 
 
 @blueprint.post("/campaigns")
@@ -58,9 +69,11 @@ async def create() -> Response:
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
     body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    answer = await asyncio.to_thread(_create, services(), body, key)
-    response = _json(answer, 201)
-    response.headers["Location"] = f"{PREFIX}/campaigns/{answer['id']}"
+    the = services()
+    stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
+    await asyncio.to_thread(_announce, the, stored)
+    response = _json(stored.answer, 201)
+    response.headers["Location"] = f"{PREFIX}/campaigns/{stored.answer['id']}"
     return response
 
 
@@ -102,14 +115,14 @@ async def follow(campaign_id: int) -> Response:
     return response
 
 
-def _create(the: Services, body: bytes, key: str) -> Mapping[str, Any]:
-    """Do the whole of ``create`` in a thread: a long list takes seconds."""
+def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
+    """Read and store a posted campaign, all of it in one transaction."""
     digest = hashlib.sha256(body).hexdigest()
-    if key and (first := _first_answer(the, key, digest)):
-        return first
-    order = api_models.read_order(body, the.settings.default_from)
+    if key and (first := _first_answer(db, key, digest)):
+        return Stored(first)
+    order = api_models.read_order(body, default_from)
     try:
-        with the.db.write() as connection:
+        with db.write() as connection:
             campaign_id = campaigns.create(connection, order.draft, order.parsed)
             state = CampaignState.DRAFT
             errands: Sequence[Errand] = ()
@@ -123,21 +136,25 @@ def _create(the: Services, body: bytes, key: str) -> Mapping[str, Any]:
         more = api_models.refused_json(order.parsed.refused)
         raise invalid([Fault("recipients", str(refusal))], **more) from None
     except IntegrityError:
-        if key and (first := _first_answer(the, key, digest)):  # the same call came twice and this one lost
-            return first
+        if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
+            return Stored(first)
         raise
-    events.publish(the.news, [events.campaign_changed(campaign_id, state)])
-    sending.enqueue(errands)
-    return answer
+    return Stored(answer, state, errands)
 
 
-def _first_answer(the: Services, key: str, digest: str) -> Mapping[str, Any] | None:
+def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:
     try:
-        with the.db.read() as connection:
+        with db.read() as connection:
             return answers.find(connection, key, digest)
     except KeyReused:
         detail = "This Idempotency-Key came before with another body. Use a new key for each new campaign."
         raise Problem(422, f"{detail} Nothing was changed.") from None
+
+
+def _announce(the: Services, stored: Stored) -> None:
+    if stored.state:
+        events.publish(the.news, [events.campaign_changed(stored.answer["id"], stored.state)])
+        sending.enqueue(stored.errands)
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:

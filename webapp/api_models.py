@@ -86,6 +86,12 @@ def read_order(body: bytes, default_from: str) -> Order:
     return Order(draft, parsed, given["send"])
 
 
+def message_faults(draft: Draft) -> list[Fault]:
+    """Return what is wrong with a message, part by part."""
+    parts = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
+    return [Fault(name, problem) for name, value in parts.items() if (problem := _problem(name, value))]
+
+
 def read_key(values: Sequence[str]) -> str:
     """Return the Idempotency-Key, empty if there is none. Raises ``Problem`` unless it can be kept."""
     if not values:

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,9 @@ class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfu
         self.status = status
         self.faults = tuple(faults)
         self.more = dict(more or {})
+
+    def __reduce__(self) -> tuple[Any, ...]:  # a list is read in another process, and may be refused there
+        return partial(Problem, faults=self.faults, more=self.more), (self.status, str(self))
 
 
 def invalid(faults: Sequence[Fault], **more: Any) -> Problem:

@@ -10,15 +10,19 @@ import asyncio
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from mailing import campaigns
 from mailing.addresses import parse_pasted
 from mailing.database import Database
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailing.campaigns import Draft
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 LONG = 200_000  # characters: what a thread reads in well under 100 ms
 _NICENESS = 5  # pages are answered first where cores are few
 
@@ -32,28 +36,29 @@ class Lists:
 
     async def create(self, draft: Draft, pasted: str) -> int:
         """Store a draft, whose message was found good, with its list; return its id."""
-        return await self._run(draft, pasted, None)
+        return await self.run(len(pasted), _store, draft, pasted, None)
 
     async def revise(self, campaign_id: int, draft: Draft, pasted: str) -> None:
         """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft."""
-        await self._run(draft, pasted, campaign_id)
+        await self.run(len(pasted), _store, draft, pasted, campaign_id)
 
-    async def _run(self, draft: Draft, pasted: str, campaign_id: int | None) -> int:
-        if len(pasted) < LONG:
-            return await asyncio.to_thread(_store, self._db, draft, pasted, campaign_id)
+    async def run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        """Run ``work(database, ...)`` on a list of ``size`` characters where it keeps nobody waiting."""
+        if size < LONG:
+            return await asyncio.to_thread(work, self._db, *args)
         async with self._turn:
-            return await asyncio.to_thread(_store_apart, self._db, draft, pasted, campaign_id)
+            return await asyncio.to_thread(_run_apart, self._db, work, args)
 
 
-def _store_apart(db: Database, draft: Draft, pasted: str, campaign_id: int | None) -> int:
+def _run_apart(db: Database, work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
     url = db.url.render_as_string(hide_password=False)
     spawning = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawning, os.nice, (_NICENESS,)) as process:
-        return process.submit(_store_there, url, draft, pasted, campaign_id).result()
+        return process.submit(_run_there, url, work, args).result()
 
 
-def _store_there(url: str, draft: Draft, pasted: str, campaign_id: int | None) -> int:
-    return _store(Database(url), draft, pasted, campaign_id)
+def _run_there(url: str, work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
+    return work(Database(url), *args)
 
 
 def _store(db: Database, draft: Draft, pasted: str, campaign_id: int | None) -> int:

@@ -1,0 +1,251 @@
+"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and ``check``.
+
+It works without the web process: it stores in the database and wakes the workers itself. Exit status 0
+means that all went well: for ``send``, that every email was accepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+import click
+import orjson
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailing import addresses, batches, campaigns, checks, events, logs, settings
+from mailing.campaigns import Draft, NotAllowed
+from mailing.checks import Finding
+from mailing.database import Database
+from mailing.settings import Settings, SettingsError
+from mailing.states import CampaignAction, CampaignState, RecipientState
+from tasks import sending
+from webapp import api_models, cli_progress, formats
+from webapp.problems import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mailing.addresses import ParsedList
+
+CHECK_S = 8.0
+REFUSED_SHOWN = 20
+
+
+@click.group()
+def main() -> None:
+    """Send one message to many people, and see what becomes of every single email."""
+
+
+@main.command()
+@click.option("--subject", required=True, help="The subject. {{ name }} and {{ email }} are filled in.")
+@click.option(
+    "--text-file", required=True, type=click.File("rb", lazy=True), help="The message as plain text."
+)
+@click.option("--html-file", type=click.File("rb", lazy=True), help="The same message as HTML.")
+@click.option("--from", "sender_from", help="The From address, instead of VOLLEY_FROM.")
+@click.option(
+    "--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="0 leaves before 9."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before sending.")
+@click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
+def send(
+    *,
+    subject: str,
+    text_file: IO[bytes],
+    html_file: IO[bytes] | None,
+    sender_from: str | None,
+    priority: int,
+    yes: bool,
+    file: IO[bytes],
+) -> None:
+    """Send a message to the addresses in LIST, a file or - for standard input.
+
+    Ctrl-C leaves the campaign sending. Exit status 0 means that every email was accepted.
+    """
+    chosen = _settings()
+    html = _text(html_file) if html_file else ""
+    draft = Draft(sender_from or chosen.default_from, subject, _text(text_file), html, priority)
+    parsed = addresses.parse_pasted(_text(file))
+    _show_list(parsed)
+    _refuse_faulty(draft, parsed)
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"Send to {_addresses(parsed)}?", abort=True)
+    with _database(chosen) as db:
+        campaign_id = _begin(chosen, db, draft, parsed)
+        try:
+            campaign = cli_progress.watch(db, campaign_id)
+        except KeyboardInterrupt:
+            raise click.ClickException(
+                f"Campaign {campaign_id} goes on without this command.\n"
+                f"To stop it: volley pause {campaign_id}\nTo see it: volley status {campaign_id}"
+            ) from None
+        click.echo("\n".join(cli_progress.summary(db, campaign)))
+    if campaign.counts[RecipientState.SENT] < campaign.total:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, api_models.LARGEST_ID))
+@click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
+def status(*, campaign_id: int, as_json: bool) -> None:
+    """Show how campaign ID stands."""
+    with _database(_settings()) as db:
+        with db.read() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+            if campaign is None:
+                raise click.ClickException(f"There is no campaign {campaign_id}.")
+            rate = campaigns.rate(connection, campaign)
+        if as_json:
+            click.echo(orjson.dumps(api_models.campaign_json(campaign, rate), option=orjson.OPT_INDENT_2))
+            return
+        click.echo("\n".join(cli_progress.summary(db, campaign)))
+        if campaign.state is CampaignState.SENDING:
+            click.echo(f"{rate.last_minute:,} per minute.")
+
+
+def _add_action(action: CampaignAction, help_text: str) -> None:
+    @main.command(action.value, help=help_text)
+    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, api_models.LARGEST_ID))
+    def act(*, campaign_id: int) -> None:
+        chosen = _settings()
+        with _database(chosen) as db, events.connect(chosen.redis_url) as client:
+            try:
+                campaign = sending.act(db, client, campaign_id, action)
+            except NotAllowed as refusal:
+                raise click.ClickException(str(refusal)) from None
+        click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
+
+
+_add_action(CampaignAction.PAUSE, "Stop sending campaign ID, until it is resumed.")
+_add_action(CampaignAction.RESUME, "Go on with campaign ID.")
+_add_action(CampaignAction.CANCEL, "Stop sending campaign ID for good. What was sent stays sent.")
+
+
+@main.command()
+def check() -> None:
+    """Say of each part whether it works, and what to do where it does not."""
+    try:
+        chosen = settings.load()
+    except SettingsError as error:
+        for fault in error.faults:
+            _show("settings", Finding(ok=False, detail=fault))
+        sys.exit(1)
+    logs.configure(chosen.log)
+    _show("settings", Finding(ok=True, detail="All can be used."))
+    found = _ask_all(chosen)
+    for name, finding in found.items():
+        _show(name, finding)
+    if not all(finding.ok for finding in found.values()):
+        sys.exit(1)
+
+
+def _ask_all(chosen: Settings) -> dict[str, Finding]:
+    """Do all checks at once. Their threads are daemons: one that hangs does not keep the command alive."""
+    db = Database(chosen.database_url, pool_size=1)
+    client = events.connect(chosen.redis_url)
+    asked: dict[str, Callable[[], Finding]] = {
+        "database": lambda: checks.database(db),
+        "redis": lambda: checks.queue(client),
+        "smtp": lambda: asyncio.run(checks.smtp(chosen.sender, CHECK_S - 1)),
+        "workers": lambda: checks.worker(db),
+    }
+    found = {name: Finding(ok=False, detail=f"No answer within {CHECK_S:g} seconds.") for name in asked}
+
+    def ask(name: str) -> None:
+        found[name] = asked[name]()
+
+    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in asked]
+    until = time.monotonic() + CHECK_S
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(until - time.monotonic(), 0))
+    return dict(found)
+
+
+def _show(name: str, finding: Finding) -> None:
+    mark, color = ("✓", "green") if finding.ok else ("✗", "red")
+    click.echo(f"{click.style(mark, fg=color)} {name:8} {finding.detail}")
+
+
+def _settings() -> Settings:
+    try:
+        chosen = settings.load()
+    except SettingsError as error:
+        raise click.ClickException(f"These settings cannot be used:\n{error}") from None
+    logs.configure(chosen.log)
+    return chosen
+
+
+@contextmanager
+def _database(chosen: Settings) -> Iterator[Database]:
+    db = Database(chosen.database_url, pool_size=1)
+    try:
+        yield db
+    except SQLAlchemyError as error:
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise click.ClickException(
+            f"The database failed: {said}\nTo see what is wrong: volley check"
+        ) from None
+    finally:
+        db.close()
+
+
+def _text(file: IO[bytes]) -> str:
+    try:
+        return file.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.ClickException(
+            f"{file.name} is no text in UTF-8. Save it as UTF-8 and try again."
+        ) from None
+
+
+def _show_list(parsed: ParsedList) -> None:
+    refused, duplicates = parsed.refused, _count(len(parsed.duplicates), "duplicate")
+    click.echo(f"{_addresses(parsed)}, {duplicates} merged, {len(refused):,} refused.")
+    for refusal in refused[:REFUSED_SHOWN]:
+        click.echo(f"  line {refusal.line}: {refusal.text}\n    {refusal.reason}")
+    if len(refused) > REFUSED_SHOWN:
+        click.echo(f"  and {len(refused) - REFUSED_SHOWN:,} more")
+
+
+def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
+    faults = api_models.message_faults(draft)
+    if not parsed.entries:
+        faults.append(Fault("list", "It holds no address that can be mailed."))
+    if faults:
+        said = "\n".join(f"{fault.field}: {fault.detail}" for fault in faults)
+        raise click.ClickException(f"Nothing was sent.\n{said}")
+
+
+def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> int:
+    """Store the campaign and wake the workers; return its id."""
+    try:
+        with db.write() as connection:
+            campaign_id = campaigns.create(connection, draft, parsed)
+            campaigns.act(connection, campaign_id, CampaignAction.SEND)
+            errands = batches.wake(connection, campaign_id)
+    except NotAllowed as refusal:
+        raise click.ClickException(f"Nothing was sent. {refusal}") from None
+    with events.connect(chosen.redis_url) as client:
+        events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
+    if not sending.enqueue(errands):
+        click.echo("Redis does not answer. The campaign is stored; the workers start when Redis is back.")
+    return campaign_id
+
+
+def _addresses(parsed: ParsedList) -> str:
+    return _count(len(parsed.entries), "address", "addresses")
+
+
+def _count(n: int, noun: str, nouns: str = "") -> str:
+    return formats.count(n, noun, nouns).replace(formats.NBSP, " ")  # so that a program finds the words
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A campaign in a terminal: its bar while it is sent, and what became of it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from mailing import campaigns, history, workers
+from mailing.states import ENDED, CampaignState, RecipientState
+from webapp.explanations import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mailing.campaigns import Campaign
+    from mailing.database import Database
+    from mailing.history import RecipientRow
+    from mailing.workers import Worker
+
+LOOK_EVERY_S = 0.25
+PAGE = 500
+GROUPS_SHOWN = 10
+BAR_WIDTH = 20
+_BESIDE_TEXT = 36  # the bar, its frame and the percentage
+
+
+@dataclass(slots=True)
+class Group:
+    """Recipients whose last attempt had the same outcome for the same reason, with an example."""
+
+    state: RecipientState
+    reason: str
+    email: str
+    reply: str
+    n: int = 0
+
+
+def watch(db: Database, campaign_id: int) -> Campaign:
+    """Show how a campaign goes on until it no longer sends; return it as it is then.
+
+    The bar is drawn on a terminal only. What keeps the workers from sending is told wherever this runs.
+    """
+    campaign, _ = _look(db, campaign_id)
+    label = f"Campaign {campaign_id}"
+    room = max(shutil.get_terminal_size().columns - len(label) - _BESIDE_TEXT, 0)
+
+    def clipped(text: str | None) -> str:
+        return (text or "")[:room]
+
+    bar = click.progressbar(
+        length=campaign.total,
+        label=label,
+        width=BAR_WIDTH,
+        show_eta=False,
+        item_show_func=clipped,
+        update_min_steps=0,  # draw at each look: the words change also where the bar does not
+    )
+    told = ""
+    with bar:
+        while True:
+            campaign, alive = _look(db, campaign_id)
+            bar.update(max(sum(campaign.counts[state] for state in ENDED) - bar.pos, 0), in_words(campaign))
+            if campaign.state is not CampaignState.SENDING:
+                return campaign
+            trouble = hindrance(alive)
+            if trouble and trouble != told:
+                click.echo(f"\n{trouble}" if sys.stdout.isatty() else trouble)
+            told = trouble
+            time.sleep(LOOK_EVERY_S)
+
+
+def in_words(campaign: Campaign) -> str:
+    """Return ``98 sent, 2 failed``: each state that somebody is in."""
+    return ", ".join(
+        f"{campaign.counts[state]:,} {state}" for state in RecipientState if campaign.counts[state]
+    )
+
+
+def hindrance(alive: Sequence[Worker]) -> str:
+    """Return what keeps the workers from sending, and what to do; empty if nothing does."""
+    if not alive:
+        return "No worker is running. Nothing is sent until one is; start it with: python -m tasks.worker"
+    return " ".join(sorted({worker.notice for worker in alive if worker.notice}))
+
+
+def summary(db: Database, campaign: Campaign) -> list[str]:
+    """Return lines that say how a campaign stands, and why what was not sent was not."""
+    lines = [f"Campaign {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
+    if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
+        lines += [
+            "Volley paused it, since every further email would fail for the same reason:",
+            f"    {campaign.paused_reason}",
+        ]
+    for state in (RecipientState.FAILED, RecipientState.UNKNOWN, RecipientState.DEFERRED):
+        if campaign.counts[state]:
+            lines += _in_groups(db, campaign.id, state)
+    if campaign.state is CampaignState.PAUSED:
+        lines.append(f"Go on with: volley resume {campaign.id}")
+    return lines
+
+
+def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[str]:
+    groups: dict[str, Group] = {}
+    after: int | None = 0
+    while after is not None:
+        with db.read() as connection:
+            page = history.recipients_page(connection, campaign_id, state=state, after=after, limit=PAGE)
+        _sort(page.rows, groups)
+        after = page.next
+    largest = sorted(groups.values(), key=lambda group: -group.n)
+    lines = []
+    for group in largest[:GROUPS_SHOWN]:
+        others = f" and {group.n - 1:,} more" if group.n > 1 else ""
+        lines.append(f"{group.n:,} {state}: {group.reason} ({group.email}{others})")
+        lines += [f"    {line}" for line in group.reply.splitlines()]
+    if left := sum(group.n for group in largest[GROUPS_SHOWN:]):
+        lines.append(f"{left:,} {state} for other reasons; the campaign's page shows them.")
+    return lines
+
+
+def _sort(rows: Iterable[RecipientRow], groups: dict[str, Group]) -> None:
+    """Count ``rows`` into groups by the server's codes, as its words may name each address."""
+    for row in rows:
+        reason = explain(row.code, row.enhanced or "") or "there was no usable answer"
+        codes = " ".join(str(part) for part in (row.code, row.enhanced) if part)
+        key = f"{reason}, {codes}" if codes else reason
+        group = groups.setdefault(key, Group(row.state, key, row.email, row.reply or ""))
+        group.n += 1
+
+
+def _look(db: Database, campaign_id: int) -> tuple[Campaign, Sequence[Worker]]:
+    with db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+        assert campaign is not None
+        return campaign, workers.alive(connection)
