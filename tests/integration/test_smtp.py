@@ -227,8 +227,10 @@ async def test_rset_is_sent_only_where_the_server_holds_a_transaction():
     answers = {"rcpt": [b"550 5.1.1 no\r\n"], "mail": [b"250 ok\r\n", b"451 4.3.0 later\r\n"]}
     async with FakeServer(answers) as server, opened(server) as session:
         await deliver_all(session, [mail(number) for number in range(4)])
+        assert server.commands.count("RSET") == 1
+        assert (await session.deliver(mail(4))).verdict.result is SENT
     assert server.commands.count("RSET") == 1
-    assert len(server.accepted) == 2
+    assert len(server.accepted) == 3
 
 
 @pytest.mark.parametrize("dot", [b"554 5.5.1 no recipients\r\n", b"250 ok\r\n"])
