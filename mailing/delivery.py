@@ -14,10 +14,9 @@ import os
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
@@ -32,6 +31,7 @@ from mailing.models import now_ms
 from mailing.replies import Stage, Verdict
 from mailing.smtp import Delivery, Mail, Timeouts
 from mailing.states import AttemptResult, CampaignState
+from mailing.worklist import Ending, Job, Worklist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,52 +40,19 @@ if TYPE_CHECKING:
 
     from mailing.batches import Batch
     from mailing.campaigns import Campaign
-    from mailing.composing import Prepared
     from mailing.database import Database
     from mailing.ledger import Claim
-    from mailing.rounds import Outcome, Round
     from mailing.senders import Sender
+    from mailing.worklist import Order
 
-TICK_S = 0.25  # how long a pause can go unseen
+LOOK_S = 0.25  # how long a pause can go unseen by connections that wait for a slow server
+GATHER_S = 0.002  # results that come within it share a commit
 RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
 NEWS_KEPT = 20_000  # events that wait for a slow Redis; older ones are dropped, viewers read the database
 
 T = TypeVar("T")
 log = structlog.get_logger()
-
-
-class Ending(StrEnum):
-    """Why the engine is done with a batch."""
-
-    EMPTY = "empty"  # nobody waits in it any more
-    YIELDED = "yielded"  # its time is up: queue it again
-    STOPPED = "stopped"  # the campaign is not sending
-    HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
-
-
-@dataclass(slots=True, eq=False)
-class _Order:
-    """A campaign that this process is sending: its compiled message, and how much of it is held."""
-
-    campaign: Campaign
-    prepared: Prepared
-    sending: bool = True
-    held: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """One run of a batch: where its claims have got to, and until when it may claim."""
-
-    batch: Batch
-    order: _Order
-    cursor: int
-    until: float
-    ended: asyncio.Future[Ending]
-
-    def want(self, limit: int) -> rounds.Want:
-        return rounds.Want(self.batch.campaign_id, self.cursor, self.batch.last_id, limit)
 
 
 class Engine:
@@ -100,13 +67,9 @@ class Engine:
         self._sender = sender
         self._timeouts = timeouts or Timeouts()
         self._worker_id = 0
-        self._lease_until = 0.0
-        self._jobs: list[_Job] = []
-        self._orders: dict[int, _Order] = {}
-        self._held: set[int] = set()  # recipients claimed and not yet recorded
-        self._results: list[Result] = []
-        self._returned: list[Claim] = []
-        self._in_doubt = False  # a commit failed: it may have happened all the same
+        self._beaten_at = 0.0  # monotonic s; the lease counts from here
+        self._looked_at = 0.0  # when the campaigns' states were last read
+        self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
         self.halted = False
         self._ending = False
@@ -150,25 +113,25 @@ class Engine:
 
     def may_send(self, work: Work) -> bool:
         """Whether the campaign is sending, and the lease that covers the claim is certainly held."""
-        order = self._orders.get(work.claim.campaign_id)
+        order = self._worklist.order(work.claim.campaign_id)
         return (
             order is not None
             and order.sending
             and not self.halted
             and work.claim.worker_id == self._worker_id
-            and time.monotonic() < self._lease_until
+            and time.monotonic() < self._beaten_at + workers.LEASE_S - LEASE_MARGIN_S
         )
 
     def report(self, work: Work, delivery: Delivery, started_at: int) -> None:
         """Take the outcome of a transmission; the next round records it."""
-        self._results.append(
-            self._decide(work.claim, delivery, started_at, self._orders[work.claim.campaign_id].campaign)
-        )
+        order = self._worklist.order(work.claim.campaign_id)
+        assert order is not None  # it stays as long as anything of it is held
+        self._worklist.settle(self._decide(work.claim, delivery, started_at, order.campaign))
         self._wake.set()
 
     def hand_back(self, work: Work) -> None:
         """Take back work whose dot never left; the next round queues it again."""
-        self._returned.append(work.claim)
+        self._worklist.hand_back(work.claim)
         self._wake.set()
 
     def _decide(self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign) -> Result:
@@ -212,10 +175,10 @@ class Engine:
         announcing = asyncio.create_task(self._announce())
         self._ready.set()
         closing: asyncio.Task[None] | None = None
-        while not self._ending or closing is None or not closing.done() or self._held:
+        while not self._ending or closing is None or not closing.done() or self._worklist.held:
             if self.halted and closing is None:
                 closing = asyncio.create_task(self._lane.close())
-            await self._gather(closing)
+            await self._gather(busy=bool(self._worklist.jobs or self._worklist.held or closing))
             await self._commit()
         await self._in_database(self._end)
         announcing.cancel()
@@ -226,141 +189,72 @@ class Engine:
         batch, campaign = await self._until_it_works(lambda: self._load(batch_id))
         if batch is None or campaign is None or campaign.state is not CampaignState.SENDING:
             return Ending.STOPPED
-        order = self._orders.get(campaign.id)
+        order = self._worklist.order(campaign.id)
         if order is None:
             prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
-            order = self._orders[campaign.id] = _Order(campaign, prepared)
-        order.sending = True
-        until = self._loop.time() + seconds
-        job = _Job(batch, order, batch.first_id - 1, until, self._loop.create_future())
-        self._jobs.append(job)
-        self._jobs.sort(key=lambda job: (job.order.campaign.priority, job.batch.id))
+            order = self._worklist.add_order(campaign, prepared)
+        until = time.monotonic() + seconds
+        job = Job(batch, order, batch.first_id - 1, until, self._loop.create_future())
+        self._worklist.add(job)
         self._wake.set()
         return await job.ended
 
-    async def _gather(self, closing: asyncio.Task[None] | None) -> None:
+    async def _gather(self, *, busy: bool) -> None:
         """Wait until there is something to commit, or it is time to look at the campaigns again."""
         self._wake.clear()
-        if self._results or self._returned or (self._jobs and self._lane.room(len(self._held))):
+        if self._worklist.unrecorded or (self._worklist.jobs and self._room()):
+            await asyncio.sleep(GATHER_S)
             return
-        busy = self._jobs or self._held or closing
         try:
-            async with asyncio.timeout(TICK_S if busy else workers.BEAT_S):
+            async with asyncio.timeout(LOOK_S if busy else workers.BEAT_S):
                 await self._wake.wait()
         except TimeoutError:
             return
 
+    def _room(self) -> int:
+        return 0 if self.halted else self._lane.room(self._worklist.held)
+
     async def _commit(self) -> None:
-        jobs = self._jobs_to_claim_for()
-        entry = self._round(jobs)
         begun = time.monotonic()
+        entry = self._worklist.next_round(self._worker_id, self.name, self._room())
+        if begun - self._looked_at < LOOK_S:
+            entry = replace(entry, watched=())
+        if begun - self._beaten_at >= workers.BEAT_S / 2:
+            entry = replace(entry, notice=self._lane.notice)
         try:
             outcome = await self._in_database(lambda: rounds.commit(self._database, entry))
         except DBAPIError as error:
             log.warning("the database cannot be written to; trying again", reason=str(error.orig))
-            self._results[:0], self._returned[:0] = entry.results, entry.returned
-            self._in_doubt = True
+            self._worklist.failed(entry)
             await asyncio.sleep(RETRY_S)
             return
-        self._in_doubt = False
-        if outcome.lease_held:
-            self._lease_until = begun + workers.LEASE_S - LEASE_MARGIN_S
-        self._forget([*(result.claim for result in entry.results), *entry.returned])
+        if entry.watched:
+            self._looked_at = begun
+        if entry.notice is not None and outcome.lease_held:
+            self._beaten_at = begun
         self._news.extend(outcome.news)
         self._told.set()
-        for order in self._orders.values():
-            order.sending = outcome.states.get(order.campaign.id) is CampaignState.SENDING
-        self._take_claims(jobs, outcome)
+        for claim, order in self._worklist.committed(entry, outcome):
+            self._compose(claim, order)
         if not outcome.lease_held:
             log.warning("the lease was lost; registering anew", worker_id=self._worker_id)
             self._worker_id = 0
             self._lane.withdraw()
             await self._register()
-        elif not all(order.sending for order in self._orders.values()):
+        elif any(state is not CampaignState.SENDING for state in outcome.states.values()):
             self._lane.withdraw()
-        self._end_jobs()
+        self._worklist.end_jobs(time.monotonic(), halted=self.halted)
 
-    def _jobs_to_claim_for(self) -> list[tuple[_Job, int]]:
-        """Share the lane's room: the most urgent first, what it cannot use to the next."""
-        room = 0 if self.halted else self._lane.room(len(self._held))
-        chosen = []
-        for job in self._jobs:
-            if room <= 0:
-                break
-            limit = min(room, job.batch.last_id - job.cursor)
-            chosen.append((job, limit))
-            room -= limit
-        return chosen
-
-    def _round(self, jobs: list[tuple[_Job, int]]) -> Round:
-        results, self._results = self._results, []
-        returned, self._returned = self._returned, []
-        leaving = Counter(result.claim.campaign_id for result in results)
-        leaving.update(claim.campaign_id for claim in returned)
-        at_work = {job.batch.campaign_id for job in self._jobs}
-        return rounds.Round(
-            worker_id=self._worker_id,
-            worker_name=self.name,
-            notice=self._lane.notice,
-            results=results,
-            returned=returned,
-            wants=[job.want(limit) for job, limit in jobs],
-            watched=list(self._orders),
-            finishing=[
-                id_
-                for id_, order in self._orders.items()
-                if order.held == leaving[id_] and id_ not in at_work
-            ],
-            held=set(self._held) if self._in_doubt else None,
-        )
-
-    def _forget(self, claims: list[Claim]) -> None:
-        for claim in claims:
-            self._held.discard(claim.recipient_id)
-            self._orders[claim.campaign_id].held -= 1
-        at_work = {job.batch.campaign_id for job in self._jobs}
-        for id_ in [id_ for id_, order in self._orders.items() if not order.held and id_ not in at_work]:
-            del self._orders[id_]
-
-    def _take_claims(self, jobs: list[tuple[_Job, int]], outcome: Outcome) -> None:
-        for (job, limit), claims in zip(jobs, outcome.claimed, strict=False):
-            for claim in claims:
-                self._held.add(claim.recipient_id)
-                job.order.held += 1
-                self._compose(claim, job.order)
-            if claims:
-                job.cursor = claims[-1].recipient_id
-            if job.order.sending and (len(claims) < limit or job.cursor >= job.batch.last_id):
-                self._end_job(job, Ending.EMPTY)
-
-    def _compose(self, claim: Claim, order: _Order) -> None:
+    def _compose(self, claim: Claim, order: Order) -> None:
         try:
             filled = order.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
-            verdict = Verdict(AttemptResult.FAILED)
             text = f"The message cannot be composed for this recipient: {error}"
-            self._results.append(
-                self._decide(
-                    claim, Delivery(verdict, None, text, Stage.MAIL, alive=True), now_ms(), order.campaign
-                )
-            )
+            failure = Delivery(Verdict(AttemptResult.FAILED), None, text, Stage.MAIL, alive=True)
+            self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign))
             return
         mail = Mail(order.prepared.envelope_from, claim.email, filled.data, filled.needs_smtputf8)
         self._lane.put(Work(claim, mail))
-
-    def _end_jobs(self) -> None:
-        for job in list(self._jobs):
-            if self.halted:
-                self._end_job(job, Ending.HANDED_BACK)
-            elif not job.order.sending:
-                self._end_job(job, Ending.STOPPED)
-            elif self._loop.time() > job.until:
-                self._end_job(job, Ending.YIELDED)
-
-    def _end_job(self, job: _Job, ending: Ending) -> None:
-        self._jobs.remove(job)
-        if not job.ended.done():
-            job.ended.set_result(ending)
 
     async def _announce(self) -> None:
         while True:
@@ -390,8 +284,7 @@ class Engine:
             with self._database.write() as connection:
                 return begun, workers.register(connection, self.name)
 
-        begun, self._worker_id = await self._until_it_works(register)
-        self._lease_until = begun + workers.LEASE_S - LEASE_MARGIN_S
+        self._beaten_at, self._worker_id = await self._until_it_works(register)
 
     def _load(self, batch_id: int) -> tuple[Batch | None, Campaign | None]:
         with self._database.write() as connection:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 
 from mailing.models import now_ms
-from mailing.replies import Verdict, classify
 from mailing.smtp import Delivery, Mail, Session, SmtpError, Timeouts
 from mailing.states import AttemptResult
 
@@ -120,12 +119,18 @@ class Lane:
                 if work is None:
                     await self._close(session)
                     session = None
-                elif not self._owner.may_send(work):
+                    continue
+                if not self._owner.may_send(work):
                     self._owner.hand_back(work)
-                elif session is None and (session := await self._connect(work)) is None:
-                    pass  # the work was reported or put back
-                else:
-                    ahead = self._take_ahead()
+                    continue
+                if session is not None and not session.usable:
+                    await self._close(session)  # the server closed it while it was idle
+                    session = None
+                if session is None:
+                    session = await self._connect(work)
+                if session is not None:
+                    last = session.delivered + 1 >= RECYCLE_AFTER
+                    ahead = None if last else self._take_ahead()
                     started_at = now_ms()
                     delivery = await session.deliver(work.mail, ahead.mail if ahead else None)
                     self._adapt(delivery)
@@ -184,10 +189,7 @@ class Lane:
             with self._may_be_interrupted():
                 await asyncio.sleep(pause)  # the server takes no more connections than it has
             return
-        verdict = (
-            classify(error.stage, error.reply) if error.reply else Verdict(AttemptResult.DEFERRED, close=True)
-        )
-        delivery = Delivery(verdict, error.reply, str(error), error.stage, alive=False)
+        delivery = Delivery(error.verdict, error.reply, str(error), error.stage, alive=False)
         now = asyncio.get_running_loop().time()
         if now >= self._retry_at:
             self._failures = min(self._failures + 1, 16)

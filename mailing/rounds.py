@@ -38,18 +38,19 @@ class Round:
     """What one commit carries.
 
     ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
-    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt).
+    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``notice``
+    what keeps it from sending (given when the lease is to be renewed).
     """
 
     worker_id: int
     worker_name: str
-    notice: str
     results: Sequence[Result]
     returned: Sequence[Claim]
     wants: Sequence[Want]
     watched: Collection[int]
     finishing: Collection[int]
     held: Collection[int] | None
+    notice: str | None = None
 
 
 @dataclass(slots=True)
@@ -66,7 +67,8 @@ def commit(database: Database, entry: Round) -> Outcome:
     """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
     outcome = Outcome()
     with database.write() as connection:
-        outcome.lease_held = workers.beat(connection, entry.worker_id, entry.notice)
+        if entry.notice is not None:
+            outcome.lease_held = workers.beat(connection, entry.worker_id, entry.notice)
         fresh = ledger.settle(connection, entry.results)
         ledger.release(connection, entry.returned)
         if entry.held is not None:
@@ -74,7 +76,7 @@ def commit(database: Database, entry: Round) -> Outcome:
         outcome.states = _states(connection, entry.watched)
         _stop_what_must(connection, fresh, entry, outcome)
         if outcome.lease_held:
-            outcome.claimed = [_claim(connection, entry, outcome, want) for want in entry.wants]
+            outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
     return outcome
 
@@ -99,9 +101,7 @@ def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Roun
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
 
 
-def _claim(connection: Connection, entry: Round, outcome: Outcome, want: Want) -> list[Claim]:
-    if outcome.states.get(want.campaign_id) is not CampaignState.SENDING:
-        return []
+def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:
     claims = ledger.claim(
         connection,
         entry.worker_id,
@@ -111,7 +111,7 @@ def _claim(connection: Connection, entry: Round, outcome: Outcome, want: Want) -
         limit=want.limit,
     )
     if claims:
-        outcome.news.append(
+        news.append(
             {
                 "type": "claimed",
                 "campaign": want.campaign_id,

@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 
 from mailing import batches, campaigns, events, sweeping
 from mailing.batches import Errand
-from mailing.delivery import Ending
 from mailing.states import CampaignAction
+from mailing.worklist import Ending
 from tasks import processes
 from tasks.app import app
 

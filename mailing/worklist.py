@@ -1,0 +1,194 @@
+"""What a worker process has in hand: batches it claims from, recipients it holds, results to record.
+
+No sockets, no database, no event loop: the engine asks for the next round of the group commit, has it
+committed, and tells what came of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mailing import rounds
+from mailing.states import CampaignState
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Iterator
+
+    from mailing.batches import Batch
+    from mailing.campaigns import Campaign
+    from mailing.composing import Prepared
+    from mailing.ledger import Claim, Result
+    from mailing.rounds import Outcome, Round
+
+
+class Ending(StrEnum):
+    """Why the engine is done with a batch."""
+
+    EMPTY = "empty"  # nobody waits in it any more
+    YIELDED = "yielded"  # its time is up: queue it again
+    STOPPED = "stopped"  # the campaign is not sending
+    HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """A campaign that this process is sending: its compiled message, and how much of it is held."""
+
+    campaign: Campaign
+    prepared: Prepared
+    sending: bool = True
+    held: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim."""
+
+    batch: Batch
+    order: Order
+    cursor: int
+    until: float
+    ended: asyncio.Future[Ending]
+
+    def end(self, ending: Ending) -> None:
+        """Tell who waits for the batch."""
+        if not self.ended.done():
+            self.ended.set_result(ending)
+
+
+class Worklist:
+    """The jobs, the held recipients and the unrecorded results of one process."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job] = []
+        self._orders: dict[int, Order] = {}
+        self._held: set[int] = set()  # recipients claimed and not yet recorded
+        self._results: list[Result] = []
+        self._returned: list[Claim] = []
+        self._wishes: list[tuple[Job, int]] = []  # those of the round that is being committed
+        self._in_doubt = False  # a commit failed: it may have happened all the same
+
+    @property
+    def held(self) -> int:
+        """How many recipients are claimed and not yet recorded."""
+        return len(self._held)
+
+    @property
+    def jobs(self) -> int:
+        """How many batches are being claimed from."""
+        return len(self._jobs)
+
+    @property
+    def unrecorded(self) -> bool:
+        """Whether something waits for the next commit."""
+        return bool(self._results or self._returned)
+
+    def order(self, campaign_id: int) -> Order | None:
+        """Return the order of a campaign, if this process has one."""
+        return self._orders.get(campaign_id)
+
+    def add_order(self, campaign: Campaign, prepared: Prepared) -> Order:
+        """Begin to send a campaign."""
+        return self._orders.setdefault(campaign.id, Order(campaign, prepared))
+
+    def add(self, job: Job) -> None:
+        """Begin to claim from a batch; the most urgent campaign's come first."""
+        job.order.sending = True
+        self._jobs.append(job)
+        self._jobs.sort(key=lambda job: (job.order.campaign.priority, job.batch.id))
+
+    def settle(self, result: Result) -> None:
+        """Keep a result for the next commit."""
+        self._results.append(result)
+
+    def hand_back(self, claim: Claim) -> None:
+        """Keep a claim that was not sent for the next commit."""
+        self._returned.append(claim)
+
+    def next_round(self, worker_id: int, worker_name: str, room: int) -> Round:
+        """Return what the next commit carries: everything unrecorded, and claims for ``room`` more."""
+        results, self._results = self._results, []
+        returned, self._returned = self._returned, []
+        leaving = Counter(result.claim.campaign_id for result in results)
+        leaving.update(claim.campaign_id for claim in returned)
+        at_work = {job.batch.campaign_id for job in self._jobs}
+        self._wishes = list(self._share(room))
+        return rounds.Round(
+            worker_id=worker_id,
+            worker_name=worker_name,
+            results=results,
+            returned=returned,
+            wants=[
+                rounds.Want(job.batch.campaign_id, job.cursor, job.batch.last_id, limit)
+                for job, limit in self._wishes
+            ],
+            watched=list(self._orders),
+            finishing=[
+                id_
+                for id_, order in self._orders.items()
+                if order.held == leaving[id_] and id_ not in at_work
+            ],
+            held=frozenset(self._held) if self._in_doubt else None,
+        )
+
+    def failed(self, entry: Round) -> None:
+        """Take back a round whose commit failed, or seemed to."""
+        self._results[:0], self._returned[:0] = entry.results, entry.returned
+        self._in_doubt = True
+
+    def committed(self, entry: Round, outcome: Outcome) -> list[tuple[Claim, Order]]:
+        """Take note of a commit; return the new claims, to be composed and sent."""
+        self._in_doubt = False
+        self._forget(result.claim for result in entry.results)
+        self._forget(entry.returned)
+        for id_, state in outcome.states.items():
+            if order := self._orders.get(id_):
+                order.sending = state is CampaignState.SENDING
+        taken = []
+        for (job, limit), claims in zip(self._wishes, outcome.claimed, strict=False):
+            for claim in claims:
+                self._held.add(claim.recipient_id)
+                job.order.held += 1
+                job.cursor = claim.recipient_id
+                taken.append((claim, job.order))
+            if len(claims) < limit or job.cursor >= job.batch.last_id:
+                self._end(job, Ending.EMPTY)
+        self._drop_idle_orders()
+        return taken
+
+    def end_jobs(self, now: float, *, halted: bool) -> None:
+        """End the jobs that may not claim any more at ``now`` (monotonic s)."""
+        for job in list(self._jobs):
+            if halted:
+                self._end(job, Ending.HANDED_BACK)
+            elif not job.order.sending:
+                self._end(job, Ending.STOPPED)
+            elif now > job.until:
+                self._end(job, Ending.YIELDED)
+
+    def _share(self, room: int) -> Iterator[tuple[Job, int]]:
+        """Share the room: the most urgent job first, what it cannot use to the next."""
+        for job in self._jobs:
+            if room <= 0:
+                return
+            limit = min(room, job.batch.last_id - job.cursor)
+            room -= limit
+            yield job, limit
+
+    def _end(self, job: Job, ending: Ending) -> None:
+        self._jobs.remove(job)
+        job.end(ending)
+
+    def _forget(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self._held.discard(claim.recipient_id)
+            self._orders[claim.campaign_id].held -= 1
+
+    def _drop_idle_orders(self) -> None:
+        at_work = {job.batch.campaign_id for job in self._jobs}
+        for id_ in [id_ for id_, order in self._orders.items() if not order.held and id_ not in at_work]:
+            del self._orders[id_]
