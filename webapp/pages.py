@@ -45,7 +45,7 @@ async def index() -> str:
         page=page,
         before=before,
         next=page[-1].id if len(page) == CAMPAIGNS_PER_PAGE else None,
-        stream=f"/stream?before={before}" if before else "/stream",
+        stream=f"/stream?before={before}" if before else f"/stream?newest={page[0].id if page else 0}",
     )
 
 

@@ -95,7 +95,8 @@ def _check_origin() -> None:
         origin is not None and urlsplit(origin).netloc != request.host
     ):
         abort(403, "This call came from another site's page. Make it from your own program.")
-    if (request.content_length or "Transfer-Encoding" in request.headers) and not request.is_json:
+    has_body = request.mimetype or request.content_length or "Transfer-Encoding" in request.headers
+    if has_body and not request.is_json:
         abort(415, "Send the body as JSON, with the header Content-Type: application/json.")
 
 

@@ -54,9 +54,9 @@ async def campaign_stream(campaign_id: int) -> Response:
 
 @blueprint.get("/stream")
 async def list_stream() -> Response:
-    """Tell the list of campaigns what changes."""
-    before = asking.number("before")
-    return _respond(_list_messages(services(), _Renderer(services()), before))
+    """Tell the list of campaigns what changes, and how many are newer than the ``newest`` it shows."""
+    before, newest = asking.number("before"), asking.number("newest")
+    return _respond(_list_messages(services(), _Renderer(services()), before, newest))
 
 
 def message(text: str, event: str = "") -> bytes:
@@ -94,7 +94,9 @@ async def _campaign_messages(
             changed, since = news.rows, news.at
 
 
-async def _list_messages(the: Services, renderer: _Renderer, before: int | None) -> AsyncIterator[bytes]:
+async def _list_messages(
+    the: Services, renderer: _Renderer, before: int | None, newest: int | None
+) -> AsyncIterator[bytes]:
     viewer = Viewer()
     followed = {events.ALL_CAMPAIGNS}
     while not viewer.ended:
@@ -106,7 +108,8 @@ async def _list_messages(the: Services, renderer: _Renderer, before: int | None)
                 page = await reading.get(since)
                 for campaign in page:
                     renderer.add(f"#c{campaign.id}", "_campaign.html", campaign=campaign)
-                renderer.add("#news", "_news.html", newest=page[0].id if page and before is None else 0)
+                fresh = 0 if newest is None else sum(campaign.id > newest for campaign in page)
+                renderer.add("#news", "_news.html", fresh=fresh)
                 if text := await renderer.changes():
                     yield message(text)
                 yield message("away" if the.hub.away else "live", "beat")

@@ -1,0 +1,56 @@
+"""Every route that can change something is guarded: by the form token, or as a named exemption."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.web import HOST, settings_for
+from webapp import create_app
+from webapp.security import SAFE_METHODS
+
+FILLED = {"campaign_id": "1", "verb": "send", "mail_id": "1", "filename": "volley.css"}
+
+
+@pytest.fixture
+def app(tmp_path):
+    return create_app(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}"))
+
+
+def unsafe_routes(app):
+    """Every path with one of its unsafe methods, and its blueprint."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - SAFE_METHODS):
+            blueprint = rule.endpoint.rpartition(".")[0]
+            path = "".join(FILLED[part] if dynamic else part for dynamic, part in rule._trace[1:])
+            yield path.lstrip("|"), method, blueprint
+
+
+def test_there_are_unsafe_routes_to_check(app):
+    assert len(list(unsafe_routes(app))) >= 5
+
+
+def test_only_known_blueprints_are_exempt_and_each_says_why(app):
+    assert set(app.extensions["csrf_exempt"]) == {"api"}
+    assert all(len(reason) > 20 for reason in app.extensions["csrf_exempt"].values())
+    assert set(app.extensions["csrf_exempt"]) <= set(app.blueprints)
+
+
+async def test_every_unsafe_route_refuses_a_request_without_its_proof(app):
+    client = app.test_client()
+    for path, method, blueprint in unsafe_routes(app):
+        if blueprint in app.extensions["csrf_exempt"]:
+            proof = {"Origin": "http://evil.example"}
+            other = {"Content-Type": "application/x-www-form-urlencoded"}
+            asked = await client.open(path, method=method, headers={"Host": HOST} | other, data="a=b")
+            assert asked.status_code == 415, (method, path)
+        else:
+            proof = {}
+        refused = await client.open(path, method=method, headers={"Host": HOST} | proof)
+        assert refused.status_code == 403, (method, path)
+
+
+def test_no_route_changes_anything_by_get(app):
+    words = ("send", "pause", "resume", "cancel", "delete", "remove")
+    for rule in app.url_map.iter_rules():
+        if "GET" in (rule.methods or set()):
+            assert not any(word in rule.endpoint.rpartition(".")[2] for word in words), rule

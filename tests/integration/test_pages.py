@@ -1,0 +1,262 @@
+"""Every page as a visitor without scripts meets it: what it shows, what it refuses, what it keeps."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from mailing import campaigns, ledger
+from mailing.states import AttemptResult, CampaignAction, CampaignState
+from tests.integration.web import DRAFT, deliver, running, settings_for, store
+
+MESSY = (Path(__file__).resolve().parents[1] / "lists" / "pasted-messy.txt").read_text()
+
+
+@pytest.fixture
+async def visitor(tmp_path, db, database_url):
+    async with running(settings_for(tmp_path, database_url)) as visitor:
+        yield visitor
+
+
+def form(**changed):
+    return {
+        "from": "Ann <ann@example.org>",
+        "subject": "Hi",
+        "text": "Dear {{ name }}",
+        "recipients": "a@b.example",
+    } | {name.rstrip("_"): value for name, value in changed.items()}
+
+
+def get(db, campaign_id):
+    with db.read() as connection:
+        return campaigns.get(connection, campaign_id)
+
+
+async def test_the_first_visit_says_what_to_do(visitor):
+    text = await visitor.read("/")
+    assert "Nothing here yet." in text
+    assert "demo inbox" in text
+
+
+async def test_a_list_is_pasted_checked_and_sent_without_scripts(visitor, db):
+    await visitor.read("/campaigns/new")
+    stored = await visitor.post("/campaigns", form(recipients=MESSY))
+    assert stored.status_code == 303
+    draft = await visitor.read(stored.location)
+    assert "Send to 19\N{NO-BREAK SPACE}people…" in draft
+    assert 'popovertarget="confirm-send"' in draft
+    assert "mia at six.example" in draft
+    assert '<td class="num">13</td>' in draft
+    assert "17\N{NO-BREAK SPACE}recipients have no name" in draft
+    sent = await visitor.post(f"{stored.location}/send")
+    assert (sent.status_code, sent.location) == (303, stored.location)
+    page = await visitor.read(sent.location)
+    assert get(db, 1).state is CampaignState.SENDING
+    assert "No worker is running" in page
+    assert "anna@one.example" in page
+
+
+async def test_every_fault_of_a_form_is_named_and_nothing_typed_is_lost(visitor, db):
+    await visitor.read("/campaigns/new")
+    response = await visitor.post(
+        "/campaigns", form(from_="nonsense", subject=" ", text="Dear {{ name", recipients="  ")
+    )
+    text = (await response.get_data()).decode()
+    assert response.status_code == 422
+    assert "The subject is empty" in text
+    assert "The list is empty" in text
+    assert 'aria-invalid="true" aria-describedby="from-fault' in text or "text-fault" in text
+    assert 'value="nonsense"' in text
+    assert "Dear {{ name" in text
+    with db.read() as connection:
+        assert not campaigns.latest(connection)
+
+
+@pytest.mark.parametrize("subject", ["one\r\nBcc: x@y.example", "one\ntwo"])
+async def test_a_subject_with_a_line_break_is_refused(visitor, subject):
+    await visitor.read("/campaigns/new")
+    response = await visitor.post("/campaigns", form(subject=subject))
+    assert response.status_code == 422
+    assert "line break" in (await response.get_data()).decode()
+
+
+async def test_a_list_of_refused_lines_only_cannot_be_sent(visitor):
+    await visitor.read("/campaigns/new")
+    stored = await visitor.post("/campaigns", form(recipients="nobody\nno one"))
+    text = await visitor.read(stored.location)
+    assert "It cannot be sent yet" in text
+    assert 'popovertarget="confirm-send"' not in text
+    refused = await visitor.post(f"{stored.location}/send")
+    assert refused.status_code == 409
+
+
+async def test_an_unknown_merge_field_is_named_with_who_lacks_it(visitor, db):
+    store(db, "a@b.example", campaigns.Draft("a@b.example", "Hi", "{{ city }}"))
+    text = await visitor.read("/campaigns/1")
+    assert "{{ city }}" in text
+    assert "It cannot be sent yet" in text
+
+
+async def test_more_than_two_hundred_refused_lines_are_counted(visitor, db):
+    store(db, "a@b.example\n" + "\n".join(f"nonsense{n}" for n in range(205)))
+    text = await visitor.read("/campaigns/1")
+    assert "and 5 more" in text
+    assert "nonsense199" in text
+    assert "nonsense200" not in text
+
+
+async def test_a_draft_is_changed_and_keeps_its_list_if_none_is_pasted(visitor, db):
+    store(db, "a@b.example c@d.example")
+    await visitor.read("/campaigns/1/edit")
+    await visitor.post("/campaigns/1", form(subject="New", recipients=""))
+    assert (get(db, 1).subject, get(db, 1).total) == ("New", 2)
+    await visitor.post("/campaigns/1", form(recipients="x@y.example"))
+    assert get(db, 1).total == 1
+
+
+async def test_a_running_campaign_can_no_longer_be_changed(visitor, db):
+    store(db, "a@b.example", send=True)
+    await visitor.read("/campaigns/1/edit", 409)
+    await visitor.read("/campaigns/1")
+    assert (await visitor.post("/campaigns/1", form(subject="New"))).status_code == 409
+    assert get(db, 1).subject == DRAFT.subject
+
+
+async def test_pausing_and_cancelling_offer_only_what_the_state_allows(visitor, db):
+    store(db, "a@b.example c@d.example", send=True)
+    text = await visitor.read("/campaigns/1")
+    assert 'action="/campaigns/1/pause"' in text
+    assert 'action="/campaigns/1/resume"' not in text
+    await visitor.post("/campaigns/1/pause")
+    text = await visitor.read("/campaigns/1")
+    assert 'action="/campaigns/1/resume"' in text
+    assert "Cancel for 2\N{NO-BREAK SPACE}people?" in text
+    await visitor.post("/campaigns/1/cancel")
+    text = await visitor.read("/campaigns/1")
+    assert 'action="/campaigns/1/' not in text
+    assert get(db, 1).state is CampaignState.CANCELED
+    again = await visitor.post("/campaigns/1/pause")
+    assert again.status_code == 409
+    assert "is canceled" in (await again.get_data()).decode()
+
+
+async def test_the_page_shows_all_eight_states_their_sum_and_every_reply(visitor, db):
+    store(db, "ann@b.example bob@b.example cat@b.example", send=True)
+    deliver(
+        db,
+        (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 Queued as <1>"),
+        (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such <user>"),
+    )
+    text = await visitor.read("/campaigns/1")
+    for state in ("Queued", "Sending", "Deferred", "Sent", "Failed", "Unknown", "Suppressed", "Canceled"):
+        assert f"</svg>{state}</span>" in text
+    assert "balanced" in text
+    assert "<b>2</b> of 3" in text
+    assert "This mailbox does not exist" in text
+    assert "550 5.1.1 no such &lt;user&gt;" in text
+    assert "here:1" in text
+    failed = await visitor.read("/campaigns/1?state=failed")
+    assert 'scope="row" class="who">bob@b.example' in failed
+    assert 'scope="row" class="who">ann@b.example' not in failed
+    found = await visitor.read("/campaigns/1?q=CAT")
+    assert 'scope="row" class="who">cat@b.example' in found
+    assert "No match" in await visitor.read("/campaigns/1?q=zzz")
+    assert "No recipient is canceled now" in await visitor.read("/campaigns/1?state=canceled")
+
+
+async def test_a_long_list_is_paged_by_key(visitor, db):
+    store(db, "\n".join(f"p{n:03}@b.example" for n in range(120)), send=True)
+    first = await visitor.read("/campaigns/1")
+    assert "p049@b" in first
+    assert "p050@b" not in first
+    second = await visitor.read("/campaigns/1?after=50")
+    assert "p050@b" in second
+    assert 'href="/campaigns/1?after=100"' in second
+    assert 'rel="next"' not in await visitor.read("/campaigns/1?after=100")
+
+
+async def test_the_log_is_searched_and_taken_away(visitor, db):
+    store(db, "=cmd@b.example +bob@b.example", send=True)
+    deliver(
+        db,
+        (AttemptResult.SENT, 250, "", "250 ok"),
+        (AttemptResult.FAILED, 550, "5.1.1", "550-5.1.1 no\n550 5.1.1 really, no"),
+    )
+    text = await visitor.read("/history?state=failed")
+    assert "+bob@b.example" in text
+    assert "=cmd@b.example" not in text
+    assert "No match" in await visitor.read("/history?q=nobody")
+    rows = list(csv.reader(io.StringIO(await visitor.read("/history.csv"))))
+    assert [row[2] for row in rows[1:]] == ["'=cmd@b.example", "'+bob@b.example"]
+    assert rows[2][7] == "550-5.1.1 no\n550 5.1.1 really, no"
+    rows = list(csv.reader(io.StringIO(await visitor.read("/campaigns/1/recipients.csv?state=sent"))))
+    assert [row[0] for row in rows[1:]] == ["'=cmd@b.example"]
+
+
+async def test_the_demo_inbox_is_there_only_while_mail_stays_here(visitor, tmp_path, database_url):
+    assert "Nothing arrived yet" in await visitor.read("/inbox")
+    elsewhere = settings_for(tmp_path, database_url, VOLLEY_SMTP_URL="smtp://mail.example.org")
+    async with running(elsewhere) as other:
+        assert "/inbox" not in await other.read("/")
+        assert "mail.example.org" in await other.read("/inbox", 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/nowhere", 404, "There is nothing here"),
+        ("/campaigns/7", 404, "There is no campaign 7"),
+        ("/campaigns/7/edit", 404, "There is no campaign 7"),
+        ("/campaigns/7/recipients.csv", 404, "There is no campaign 7"),
+        ("/campaigns/1/send", 405, "takes no such request"),
+        ("/inbox/7", 404, "has no message 7"),
+        ("/history?state=odd", 400, "There is no state"),
+        ("/history?before=-1", 400, "must be a whole number"),
+        ("/history?before=99999999999999999999", 400, "must be a whole number"),
+        ("/campaigns/1/stream?rows=1.x", 400, "must be at most 50 numbers"),
+    ],
+)
+async def test_an_address_that_leads_nowhere_says_so(visitor, path, status, words):
+    assert words in await visitor.read(path, status)
+
+
+async def test_a_request_that_is_too_large_is_refused_with_the_limit(visitor):
+    await visitor.read("/campaigns/new")
+    response = await visitor.post("/campaigns", form(recipients="x" * (21 * 1024 * 1024)))
+    assert response.status_code == 413
+    assert "20 MB" in (await response.get_data()).decode()
+
+
+@pytest.mark.parametrize("pasted", ["x" * 5_000_000, "\0\x01\xff\x1b[2J" * 1000, "@" * 300_000])
+async def test_junk_is_refused_line_by_line_and_never_breaks_the_page(visitor, pasted):
+    await visitor.read("/campaigns/new")
+    stored = await visitor.post("/campaigns", form(recipients=pasted))
+    assert stored.status_code == 303
+    assert "Refused lines" in await visitor.read(stored.location)
+
+
+async def test_what_people_wrote_is_never_run_as_html(visitor, db):
+    store(
+        db,
+        '"<script>x</script>" <a@b.example>',
+        campaigns.Draft("a@b.example", "<b>{{ name }}</b>", "<i>{{ name }}"),
+    )
+    text = await visitor.read("/campaigns/1") + await visitor.read("/")
+    assert "<script>x" not in text
+    assert "<i>" not in text
+    assert "&lt;b&gt;" in text
+
+
+async def test_a_campaign_that_volley_paused_says_why(visitor, db):
+    store(db, "a@b.example", send=True)
+    with db.write() as connection:
+        ledger.pause(connection, 1, "535 5.7.8 bad password")
+    text = await visitor.read("/campaigns/1")
+    assert "Volley paused this campaign" in text
+    assert "535 5.7.8 bad password" in text
+    with db.write() as connection:
+        campaigns.act(connection, 1, CampaignAction.CANCEL)
+    assert "Volley paused" not in await visitor.read("/campaigns/1")
