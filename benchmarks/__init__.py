@@ -1,0 +1,18 @@
+"""The speed and memory claims, measured: ``python -m benchmarks [--postgres URL] [ROW...]``.
+
+Every figure comes from real processes, and messages are counted where they arrive. Bars are ratios to a
+reference of the same run wherever the machine decides the absolute figure.
+
+=============== ==================================================================================
+``__main__``    the rows, in their order; runs them, prints the table, exits 1 if a bar is missed
+``figures``     a figure, its bar, the table (pure)
+``messages``    what is sent, to whom (pure)
+``site``        where a row runs: its folder, its database, its Volley
+``sinks``       SMTP servers that count: Postfix's ``smtp-sink``, or our own
+``processes``   starting and ending processes; their CPU time and memory
+``speed``       rows: emails per second over loopback
+``naive``       the Celery application that Volley is compared with
+``pages``       rows: pasting a long list, the first email after Send
+``browser``     a client for the pages
+=============== ==================================================================================
+"""

@@ -1,0 +1,68 @@
+"""Measure, print the table, and exit 1 if a bar is missed or a row failed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import figures, pages, sinks, speed
+from benchmarks.site import Site
+from tests.harness import TookTooLongError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from benchmarks.figures import Figure
+
+    Row = Callable[[Site], Iterator[Figure]]
+
+ROWS: Mapping[str, Row] = {  # the references first
+    "sequential": speed.sequential,
+    "naive": speed.naive_celery,
+    "volley": speed.volley,
+    "paste": pages.paste,
+    "first": pages.first_email,
+}
+
+
+def _load() -> str:
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+def _end(*_args: Any) -> None:
+    sys.exit("Ended by a signal.")  # through every ``finally``, so that no process stays behind
+
+
+def main() -> None:
+    """Run the rows that were asked for, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of: {', '.join(ROWS)}; without: all")
+    parser.add_argument("--postgres", default="", metavar="URL", help="measure with this PostgreSQL server")
+    chosen = parser.parse_args()
+    if unknown := [name for name in chosen.rows if name not in ROWS]:
+        parser.error(f"There is no row {', '.join(unknown)}. There are: {', '.join(ROWS)}.")
+    signal.signal(signal.SIGTERM, _end)
+    site, before = Site(chosen.postgres), _load()
+    measured: list[Figure] = []
+    failed: list[str] = []
+    for name, row in ROWS.items():
+        if chosen.rows and name not in chosen.rows:
+            continue
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        try:
+            measured += row(site)
+        except (sinks.WrongCountError, TookTooLongError) as error:
+            failed.append(f"{name}: {error}")
+    print(figures.table(measured))
+    print(f"\n{os.cpu_count()} cores, load {before} before and {_load()} after; {site.database}.")
+    faults = [*figures.missed(measured), *failed]
+    for fault in faults:
+        print(fault)
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()

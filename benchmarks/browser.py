@@ -1,0 +1,61 @@
+"""A client for Volley's pages that does what a browser does: it keeps the session and the connection."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIMEOUT_S = 60.0
+_TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
+
+
+class UnexpectedAnswerError(Exception):
+    """A page answered with another status than it should."""
+
+
+class Browser:
+    """One connection to the web process. Raises ``UnexpectedAnswerError``."""
+
+    def __init__(self, port: int) -> None:
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+        self._cookie = ""
+
+    def get(self, path: str) -> str:
+        """Return a page."""
+        return self._ask("GET", path, 200)[1]
+
+    def token(self, path: str) -> str:
+        """Return the token that the forms of a page carry."""
+        found = _TOKEN.search(self.get(path))
+        if not found:
+            raise UnexpectedAnswerError(f"The page {path} holds no form with a token.")
+        return found[1]
+
+    def submit(self, path: str, fields: Mapping[str, str]) -> str:
+        """Send a form; return the address that it leads to."""
+        boundary = secrets.token_hex(16)
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in fields.items()
+        ]
+        body = f"{''.join(parts)}--{boundary}--\r\n".encode()
+        return self._ask("POST", path, 303, body, f"multipart/form-data; boundary={boundary}")[0]
+
+    def close(self) -> None:
+        self._line.close()
+
+    def _ask(self, verb: str, path: str, status: int, body: bytes = b"", kind: str = "") -> tuple[str, str]:
+        headers = {"Cookie": self._cookie} | ({"Content-Type": kind} if kind else {})
+        self._line.request(verb, path, body or None, headers)
+        answer = self._line.getresponse()
+        text = answer.read().decode()
+        if answer.status != status:
+            raise UnexpectedAnswerError(f"{verb} {path} was answered with {answer.status}: {text[:2000]}")
+        if cookie := answer.getheader("Set-Cookie"):
+            self._cookie = cookie.partition(";")[0]
+        return answer.getheader("Location", ""), text

@@ -1,0 +1,58 @@
+"""Processes of a benchmark: each ends with it. Their CPU time and memory, as Linux counts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mailing.settings import ROOT
+from tests.harness import descendants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+END_S = 10
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def process(
+    command: Sequence[str], output: Path, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``command`` with its output in a file; end it, and whatever it started, at the end."""
+    with output.open("ab") as out:
+        child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield child
+    finally:
+        born = descendants(child.pid)
+        child.terminate()
+        try:
+            child.wait(END_S)
+        except subprocess.TimeoutExpired:
+            for pid in [child.pid, *born]:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            child.wait()
+
+
+def cpu_s(pids: Sequence[int]) -> float:
+    """Return the CPU seconds, user and system, that these processes have used."""
+    return sum(_ticks(pid) for pid in pids) / _TICKS_PER_S
+
+
+def memory_mb(pid: int) -> float:
+    """Return the resident memory of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ProcessLookupError(f"Process {pid} has ended; see its log.")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])

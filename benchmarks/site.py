@@ -1,0 +1,96 @@
+"""Where a row runs: a folder, a database of its own, and a Volley made of real processes."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import create_engine, make_url, text
+
+from benchmarks import sinks
+from mailing import campaigns
+from mailing.addresses import parse_pasted
+from tasks import sending
+from tasks.app import use
+from tests.harness import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.sinks import Sink
+    from mailing.campaigns import Campaign, Draft
+    from mailing.states import CampaignAction
+
+CONNECTIONS = 10  # Volley's default
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What every row gets. ``server`` is the PostgreSQL server to measure with; empty for SQLite."""
+
+    server: str = ""
+
+    @property
+    def database(self) -> str:
+        """The name of the database for the table."""
+        return "PostgreSQL" if self.server else "SQLite"
+
+    @contextmanager
+    def stack(self, *, workers: int = 2, connections: int = CONNECTIONS) -> Iterator[Stack]:
+        """Make a Volley with a fresh database, in a folder that is removed at the end."""
+        with (
+            self.folder() as folder,
+            self._database() as url,
+            Stack(folder, url, workers=workers, connections=connections) as stack,
+        ):
+            yield stack
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Make a folder that is removed at the end."""
+        with tempfile.TemporaryDirectory(prefix="volley-bench-") as name:
+            yield Path(name)
+
+    @contextmanager
+    def _database(self) -> Iterator[str]:
+        if not self.server:
+            yield ""
+            return
+        url = make_url(self.server)
+        name = f"volley_bench_{secrets.token_hex(4)}"
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        try:
+            yield url.set(database=name).render_as_string(hide_password=False)
+        finally:
+            with engine.connect() as connection:
+                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+            engine.dispose()
+
+
+def store(stack: Stack, draft: Draft, people: list[str]) -> int:
+    """Store a draft with its list; return its id."""
+    parsed = parse_pasted("\n".join(people))
+    with stack.db.write() as connection:
+        return campaigns.create(connection, draft, parsed)
+
+
+def act(stack: Stack, campaign_id: int, action: CampaignAction) -> None:
+    """Do to a campaign what its buttons do."""
+    use(stack.settings)
+    with stack.redis as client:
+        sending.act(stack.db, client, campaign_id, action)
+
+
+def check_ledger(stack: Stack, sink: Sink, campaign_id: int, patience_s: float) -> Campaign:
+    """Wait until a campaign is finished; all must be ``sent``, and each at the sink exactly once."""
+    campaign = stack.wait_for(campaign_id, patience_s=patience_s)
+    if campaign.counts["sent"] != campaign.total:
+        raise sinks.WrongCountError(f"Not everybody was sent to: {dict(campaign.counts)}.")
+    sinks.check(sink, campaign.total)
+    return campaign
