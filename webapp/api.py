@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 PREFIX = "/api/v1"
 blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
 problems.install(blueprint)
-_ONE = f"/campaigns/<int(max={api_models.LARGEST_ID}):campaign_id>"
+_ONE = "/campaigns/<id:campaign_id>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mailing.campaigns import Draft
 from mailing.composing import ComposeError, Message
 from mailing.states import CampaignAction, RecipientState
 from webapp import formats
+from webapp.asking import LARGEST_ID
 from webapp.problems import Fault, Problem, invalid
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from mailing.history import Page, RecipientRow
 
 LARGEST_PAGE = 500
-LARGEST_ID = 2**63 - 1  # what a database key can be
 KEY_MAX = 255
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
 _FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority")

@@ -25,6 +25,7 @@ from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from tasks import sending
 from webapp import api_models, cli_progress, formats
+from webapp.asking import LARGEST_ID
 from webapp.problems import Fault
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def send(
 
 
 @main.command()
-@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, api_models.LARGEST_ID))
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 @click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
 def status(*, campaign_id: int, as_json: bool) -> None:
     """Show how campaign ID stands."""
@@ -110,7 +111,7 @@ def status(*, campaign_id: int, as_json: bool) -> None:
 
 def _add_action(action: CampaignAction, help_text: str) -> None:
     @main.command(action.value, help=help_text)
-    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, api_models.LARGEST_ID))
+    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
     def act(*, campaign_id: int) -> None:
         chosen = _settings()
         with _database(chosen) as db, events.connect(chosen.redis_url) as client:

@@ -235,7 +235,7 @@ class Hub:
                 await self._pubsub.subscribe(*channels)
 
     async def _wait_for(self, channels: Iterable[str]) -> None:
-        if not self._pubsub:
+        if self.away:
             return
         with contextlib.suppress(TimeoutError):  # then it is late, and a later confirmation wakes it
             async with asyncio.timeout(_CONFIRM_S):
