@@ -1,0 +1,52 @@
+"""What a person does on the pages, and what they see."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mailing.campaigns import Draft
+from mailing.states import RecipientState
+from tests.harness import wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+    from tests.harness import Stack
+
+DRAFT = Draft("Ann <ann@example.org>", "Picnic", "Dear {{ name }}, bring a blanket.")
+
+
+def write(page: Page, pasted: str) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="New campaign").first.click()
+    page.get_by_label("Subject").fill("Picnic, {{ name }}")
+    page.get_by_label("Message").fill("Dear {{ name }},\n\nbring a blanket.")
+    page.get_by_label("Recipients").fill(pasted)
+    page.get_by_role("button", name="Check the list").click()
+
+
+def send(page: Page) -> None:
+    page.get_by_role("button", name=re.compile("^Send to")).click()
+    page.get_by_role("button", name=re.compile(r"^Send \d")).click()
+
+
+def row(page: Page, email: str) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=email))
+
+
+def mark(page: Page) -> Locator:
+    return page.locator("#live .mark b")
+
+
+def ledger(page: Page) -> dict[str, int]:
+    """The numbers of the eight states as the page shows them."""
+    return {
+        state: int(page.locator(f'#ledger a[href$="state={state}"] b').inner_text().replace(",", ""))
+        for state in RecipientState
+    }
+
+
+def expect_the_truth(page: Page, stack: Stack, campaign_id: int) -> None:
+    """Wait until the page shows what the database says."""
+    wait_until(lambda: ledger(page) == stack.campaign(campaign_id).counts, "the page shows the database")

@@ -1,0 +1,80 @@
+"""A real browser before a whole Volley. Whatever it complains about fails the test."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import chromium
+from tests.harness import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+NONE_FOUND = (
+    f"NO BROWSER TEST RAN: none of {', '.join(chromium.NAMES)} is installed. "
+    "Install one, for instance with: apt-get install chromium"
+)
+expect.set_options(timeout=15_000)
+EXPECTED = (  # while a server is gone
+    "net::ERR_CONNECTION_REFUSED",
+    "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "net::ERR_EMPTY_RESPONSE",
+    "htmx:sse:error",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium.find()
+    if path is None:
+        if os.environ.get("VOLLEY_TEST_REQUIRE_BROWSER") == "1":
+            pytest.fail(NONE_FOUND)
+        pytest.skip(NONE_FOUND)
+    with chromium.launched(path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole Volley with the demo inbox, shared by the tests of a module."""
+    with Stack(tmp_path_factory.mktemp("volley")) as stack:
+        stack.start("redis", "inbox", "worker", "beat", "web")
+        yield stack
+
+
+@pytest.fixture
+def open_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
+    """A factory of pages. Errors in the console fail the test, except those of a server that was killed."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def note(text: str) -> None:
+        if not any(expected in text for expected in EXPECTED):
+            complaints.append(text)
+
+    def make(**options: object) -> Page:
+        context = browser.new_context(base_url=stack.url, **options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on(
+            "console", lambda message: note(message.text) if message.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: note(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert not complaints
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page]) -> Page:
+    return open_page()

@@ -1,0 +1,121 @@
+"""From a pasted list to the fate of each email, as a person sees it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+from mailing.states import RecipientState
+from tests.browser.acts import DRAFT, expect_the_truth, ledger, mark, row, send, write
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.harness import Stack
+
+NINE = """anna@one.example
+Ben Ng <ben@two.example>; "Lee, Carl" <carl@two.example>
+* dora@THREE.example
+eve+bounce@three.example
+frida@four.example, gil@four.example.
+<mailto:hal@four.example>
+12. ida@five.example
+dora@three.example
+no at sign"""
+
+
+def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: Stack):
+    write(page, NINE)
+    expect(page.get_by_role("button", name="Send to 9")).to_be_visible()
+    expect(page.locator(".numbers")).to_contain_text("Duplicates merged")
+    expect(page.locator(".remarks").first).to_contain_text("no at sign")
+    expect(page.locator(".body")).to_contain_text("bring a blanket")
+    send(page)
+    page.evaluate("window.sameDocument = true")
+    expect(row(page, "eve+bounce@three.example")).to_contain_text("Failed")
+    expect(row(page, "eve+bounce@three.example")).to_contain_text("This mailbox does not exist")
+    for email in ("anna@one.example", "carl@two.example", "dora@three.example", "ida@five.example"):
+        expect(row(page, email)).to_contain_text("Sent")
+    expect(page.locator("#head")).to_contain_text("Finished")
+    expect(page.locator(".lead")).to_contain_text("balanced")
+    expect(mark(page)).to_have_text("Live")
+    assert page.evaluate("window.sameDocument") is True, "the page was never loaded again"
+    campaign_id = int(page.url.rpartition("/")[2])
+    assert ledger(page) == stack.wait_for(campaign_id).counts
+    page.get_by_role("link", name=re.compile("^Failed")).click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.goto(f"/history?campaign={campaign_id}")
+    expect(page.locator("tbody tr")).to_have_count(9)
+    page.get_by_role("link", name="Demo inbox").click()
+    page.get_by_role("link", name="Picnic, Ben Ng").click()
+    expect(page.locator(".body").first).to_contain_text("Dear Ben Ng")
+
+
+def test_a_running_campaign_is_paused_resumed_and_cancelled(page: Page, stack: Stack):
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(100)])
+    page.goto(f"/campaigns/{campaign_id}")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.locator("#head")).to_contain_text("Paused")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#head .badge")).to_have_text("Sending")
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.locator("#confirm-cancel")).to_contain_text("cannot be undone")
+    page.get_by_role("button", name="Cancel the rest").click()
+    expect(page.locator("#head .badge")).to_have_text("Canceled")
+    expect(page.locator('#ledger a[href$="state=sending"] b')).to_have_text("0")
+    expect_the_truth(page, stack, campaign_id)
+    assert ledger(page)[RecipientState.CANCELED] > 0
+
+
+def test_live_is_paused_for_reading_and_catches_up(page: Page, stack: Stack):
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(20)])
+    page.goto(f"/campaigns/{campaign_id}")
+    expect(mark(page)).to_have_text("Live")
+    page.get_by_role("button", name="Pause live").click()
+    expect(mark(page)).to_have_text("Paused")
+    before = ledger(page)
+    stack.wait_for(campaign_id)
+    assert ledger(page) == before
+    page.get_by_role("button", name="Resume live").click()
+    expect(page.locator(".lead")).to_contain_text("20 of 20")
+    expect(mark(page)).to_have_text("Live")
+
+
+def test_every_form_works_without_scripts(open_page, stack: Stack):
+    page = open_page(java_script_enabled=False)
+    write(page, "anna@one.example\nben+bounce@one.example")
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Subject").fill("Changed")
+    page.get_by_role("button", name="Save and check").click()
+    expect(page.get_by_role("heading", name="Changed", exact=True)).to_be_visible()
+    send(page)
+    stack.wait_for(int(page.url.rpartition("/")[2]))
+    page.reload()
+    expect(row(page, "ben+bounce@one.example")).to_contain_text("Failed")
+    expect(mark(page)).to_have_text("Not live")
+    page.get_by_label("Address or name").fill("anna")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_an_update_keeps_the_focus_and_what_was_typed(page: Page, stack: Stack):
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(20)])
+    page.goto(f"/campaigns/{campaign_id}")
+    search = page.get_by_label("Address or name")
+    search.fill("half a wo")
+    page.get_by_role("link", name=re.compile("^Sent")).focus()
+    stack.wait_for(campaign_id)
+    expect(page.locator(".lead")).to_contain_text("20 of 20")
+    assert page.evaluate("document.activeElement.getAttribute('href')").endswith("state=sent")
+    expect(search).to_have_value("half a wo")
+
+
+def test_no_page_is_wider_than_a_phone(open_page, stack: Stack):
+    campaign_id = stack.send(DRAFT, [f"a-rather-long-name-{n}+bounce@one.example" for n in range(3)])
+    stack.wait_for(campaign_id)
+    page = open_page(viewport={"width": 360, "height": 740})
+    for path in ("/", "/campaigns/new", f"/campaigns/{campaign_id}", "/history", "/inbox"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, path
