@@ -68,6 +68,7 @@ class Engine:
         self._timeouts = timeouts or Timeouts()
         self._worker_id = 0
         self._beaten_at = 0.0  # monotonic s; the lease counts from here
+        self._noticed = ""
         self._looked_at = 0.0  # when the campaigns' states were last read
         self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
@@ -180,6 +181,7 @@ class Engine:
                 closing = asyncio.create_task(self._lane.close())
             await self._gather(busy=bool(self._worklist.jobs or self._worklist.held or closing))
             await self._commit()
+            self._lane.check()
         await self._in_database(self._end)
         announcing.cancel()
 
@@ -219,8 +221,9 @@ class Engine:
         entry = self._worklist.next_round(self._worker_id, self.name, self._room())
         if begun - self._looked_at < LOOK_S:
             entry = replace(entry, watched=())
-        if begun - self._beaten_at >= workers.BEAT_S / 2:
-            entry = replace(entry, notice=self._lane.notice)
+        notice = self._lane.notice
+        if begun - self._beaten_at >= workers.BEAT_S / 2 or notice != self._noticed:
+            entry = replace(entry, notice=notice)
         try:
             outcome = await self._in_database(lambda: rounds.commit(self._database, entry))
         except DBAPIError as error:
@@ -231,7 +234,7 @@ class Engine:
         if entry.watched:
             self._looked_at = begun
         if entry.notice is not None and outcome.lease_held:
-            self._beaten_at = begun
+            self._beaten_at, self._noticed = begun, entry.notice
         self._news.extend(outcome.news)
         self._told.set()
         for claim, order in self._worklist.committed(entry, outcome):

@@ -92,6 +92,12 @@ class Lane:
             else:
                 self._owner.hand_back(work)
 
+    def check(self) -> None:
+        """Raise what broke a connection's task, if anything did: it held work that nobody else knows of."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
+
     async def close(self) -> None:
         """Hand back what waits, let what is in flight end, and close the connections."""
         self._closing = True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import shared_task
+from kombu import pools
 from kombu.exceptions import OperationalError
 
 from mailing import batches, campaigns, events, sweeping
@@ -37,7 +38,7 @@ def enqueue(errands: Sequence[Errand]) -> bool:
     if not errands:
         return True
     try:
-        with app.producer_pool.acquire(block=True, timeout=5) as producer:
+        with pools.producers[app.connection_for_write()].acquire(block=True, timeout=5) as producer:
             for errand in errands:
                 send_batch.apply_async(
                     (errand.batch_id,), priority=errand.priority, producer=producer, retry=False
