@@ -3,16 +3,28 @@
 The way of one email leads through these rooms::
 
     addresses   what people paste -> clean recipients, and why the rest was refused
-    composing   a message with merge fields -> the bytes for one recipient
+      mailboxes   the judge of one address and its name
     campaigns   a message and its list, stored; send, pause, resume, cancel
-    ledger      claims before the dot, results after it, all in group commits
-    delivery    the engine: claims, composes, transmits, records
-    smtp        the pipelined SMTP dialogue; replies, backoff: what an answer means
+    batches     the list in ranges, as Celery carries them to the workers
+    delivery    the engine of a worker: claims, composes, transmits, records, announces
+      worklist    what it has in hand: batches, held recipients, results to record
+      rounds      one group commit of all that came together
+      ledger      the account: claims before the dot, results after it
+    composing   a message with merge fields -> the bytes for one recipient
+      merging     what its templates may hold, and where the fields begin
+      headers     From, To, Date, Subject, and that no value can end a line
+    lanes       this process's connections to one sender, and the mail that waits for them
+    opening     connect, TLS, EHLO, AUTH
+    smtp        the pipelined dialogue
+      wire        commands out, replies in, a deadline for each
+    replies     what an answer means; backoff: when to try again
     events      the news of it over Redis
     history     everything that happened, to read, search and export
-    answers     first answers to API calls, for their repetition
-    checks      what Volley leans on, asked one by one: does it work, what to do
 
-Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``senders``
-and ``settings``. Beside them: ``inbox``, the demo SMTP server.
+While it is under way, ``workers`` knows who sends and whether they live, and ``sweeping`` puts back
+on its way whatever a dead one left behind.
+
+Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``migrate``,
+``senders``, ``settings`` and ``logs``. Beside them: ``checks`` (does all that Volley leans on work),
+``answers`` (the first answer to an API call, for its repetition) and ``inbox``, the demo SMTP server.
 """

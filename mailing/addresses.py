@@ -1,32 +1,22 @@
 """What people paste, or a program posts, becomes clean recipients. What cannot be used says why.
 
-Pure: text in, records out. ``email-validator`` judges every address, except that a strict pattern lets
-the plain ones (nearly all of a real list) through without it. Nothing is lost in silence: whatever is
-not blank becomes an entry, a duplicate or a refusal.
-
-Limits: 64 bytes before the @ and 254 in all (RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690), and
-``NAME_MAX`` characters in a name.
+Pure: text in, records out. This room takes a list apart and finds its duplicates; ``mailboxes`` judges
+each address. Nothing is lost in silence: whatever is not blank becomes an entry, a duplicate or a refusal.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
-from email_validator import EmailNotValidError, validate_email
+from mailing.mailboxes import clean, judge, read_name, read_plain, unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-NAME_MAX = 200
 TEXT_MAX = 200
-LOCAL_MAX = 64
-ADDRESS_MAX = 254
-UNREADABLE = "\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +66,6 @@ class ParsedList:
     refused: tuple[Refusal, ...] = ()
 
 
-_ATOM = r"[A-Za-z0-9_+'&=/%~-]"
-_WORD = r"[\w.'-]"
-# What this accepts, email-validator accepts too: a test proves it. It leaves out A-labels and reserved
-# domains; the lengths are checked beside it.
-_PLAIN = re.compile(
-    rf"(?:([^\W\d_]{_WORD}*+(?: {_WORD}++)*+) ?<)?"
-    rf"([A-Za-z0-9_]{_ATOM}*+(?:\.{_ATOM}++)*+)"
-    r"@((?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+\.)++(?!(?i:arpa|invalid|local|localhost|onion)\b)[A-Za-z]++)"
-    r"(?(1)>)"
-)
-_PLAIN_MAX = 200
-_PLAIN_DOMAIN_MAX = 63  # so no label can be longer than DNS allows
-
-_ODD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200b\u200e\u200f\u201c-\u201f"
-    "\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\uff02\ud800-\udfff]"
-)
-
-
-def _replacement(character: str) -> str:
-    category = unicodedata.category(character)
-    if category[0] == "Z" or character in "\x0b\x0c\x85":
-        return " "
-    if category[0] == "P":
-        return '"'
-    return "" if category == "Cf" else UNREADABLE
-
-
-_CLEAN = {code: _replacement(chr(code)) for code in range(0x10000) if _ODD.match(chr(code))}
-
 _BULLETS = re.compile(r"(?:\s*(?:[*+-]\s+|[•‣▪◦·\u2013\u2014]|\(?\d{1,6}(?:\.\s+|\))))+")
 _SEPARATORS = re.compile(r"[,;\t]")
 _GAP = re.compile(r"(?<!@) (?!@)")
@@ -116,24 +76,8 @@ _LEXER = re.compile(
     rf'(?P<quoted>"(?:[^"\\]|\\.)*+")|(?P<unclosed>".*+)|{_UNQUOTED}|(?P<plain>[<(]|[^"<(,;\t]++)'
 )
 _LEXER_WITHOUT_QUOTES = re.compile(rf"{_UNQUOTED}|(?P<plain>[<(]|[^<(,;\t]++)")
-_OPENING = '"«»\u2039\u203a\u2018\u2019\u201a•‣▪◦·\u2013\u2014(< '
-_CLOSING = "\"'`«»\u2039\u203a\u2018\u2019.)> "
 _IGNORED = "\"'`.()<>*+- "
-_FAULTS = tuple(  # said in words that tell more than the judge's
-    (re.compile(pattern), reason)
-    for pattern, reason in (
-        (r"\A[^@]*\Z", "There is no @ in it. Write it like name@example.org."),
-        (r"\s", "There is a space in it. Write the address without spaces."),
-        (UNREADABLE, "There is an unreadable character in it. Type the address again."),
-        (r"@.*@", "It has more than one @. Write one address with one @."),
-        (r"\A@", "There is nothing before the @. Write it like name@example.org."),
-        (r"@\Z", "There is nothing after the @. Write it like name@example.org."),
-        (r"@\[", "An IP address in brackets is not accepted. Write the name of the mail domain."),
-        (r"@[^.\u3002\uff0e\uff61]+\Z", "The part after the @ has no dot. Write it like name@example.org."),
-    )
-)
 _SPELT_AT = re.compile(r"(\S+?)\s*(?:\sat\s|\(at\)|\[at\])\s*(\S+)", re.IGNORECASE)
-_JOINERS = re.compile("[\u200c\u200d]")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -146,18 +90,15 @@ def parse_pasted(text: str) -> ParsedList:
     parts exactly as written, names in Unicode's composed form (NFC).
     """
     found = _Findings()
-    add, plain = found.add, _PLAIN.fullmatch
-    lines = _clean(text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
+    lines = clean(text.replace("\r\n", "\n").replace("\r", "\n")).split("\n")
     for number, padded in enumerate(lines, 1):
         line = padded.strip()
         if not line:
             continue
-        if len(line) <= _PLAIN_MAX and (match := plain(line)):
-            name, local, domain = match.groups()
-            if len(local) <= LOCAL_MAX and len(domain) <= _PLAIN_DOMAIN_MAX:
-                add(number, f"{local}@{domain.lower()}", name or "")
-                continue
-        _read_line(found, number, line)
+        if plain := read_plain(line):
+            found.add(number, *plain)
+        else:
+            _read_line(found, number, line)
     return found.listed()
 
 
@@ -206,7 +147,7 @@ class _Findings:
         self.entries.append(Entry(line, email, name, fields))
 
     def refuse(self, line: int, text: str, reason: str) -> None:
-        shown = _clean(text[: 2 * TEXT_MAX]).strip()
+        shown = clean(text[: 2 * TEXT_MAX]).strip()
         if len(shown) > TEXT_MAX:
             shown = shown[: TEXT_MAX - 1] + "…"
         self.refused.append(Refusal(line, shown, reason))
@@ -214,8 +155,8 @@ class _Findings:
     def judge(self, line: int, text: str, word: str, phrase: str = "") -> None:
         """Take ``word`` as an address that ``phrase`` names, or refuse ``text``, which holds both."""
         try:
-            email = _judge(word)
-            name = _name(phrase)
+            email = judge(word)
+            name = read_name(phrase)
         except ValueError as fault:
             self.refuse(line, text, str(fault))
             return
@@ -224,13 +165,6 @@ class _Findings:
 
     def listed(self) -> ParsedList:
         return ParsedList(tuple(self.entries), tuple(self.duplicates), tuple(self.noted), tuple(self.refused))
-
-
-def _clean(text: str) -> str:
-    """Drop what cannot be seen, turn odd spaces and quotes into plain ones, mark control characters."""
-    if _ODD.search(text):
-        text = text.translate(_CLEAN)
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _read_line(found: _Findings, number: int, line: str) -> None:
@@ -274,7 +208,7 @@ def _read_angle(found: _Findings, number: int, phrase: list[tuple[str, str]], an
             end = text.rindex("@")
             end += len(text[end:].split(" ", 1)[0])
             before = [*phrase[:last], (kind, text[:end])]
-            if _unwrap(_join(before)).lower() != _unwrap(inner).lower():
+            if unwrap(_join(before)).lower() != unwrap(inner).lower():
                 _read_bare(found, number, before)
             phrase = [(kind, text[end:]), *phrase[last + 1 :]]
             break
@@ -336,60 +270,6 @@ def _unquoted(kind: str, text: str) -> str:
     return text.replace("<", " ").replace(">", " ")
 
 
-def _name(phrase: str) -> str:
-    """Return the name as it will be shown. Raises ``ValueError`` with the reason if it is too long."""
-    name = " ".join(_clean(phrase.replace(UNREADABLE, "")).split())
-    if len(name) > NAME_MAX:
-        raise ValueError(f"The name has {len(name)} characters. Shorten it to {NAME_MAX}.")
-    while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
-        name = name[1:-1].strip()
-    return name
-
-
-def _unwrap(word: str) -> str:
-    """Return an address without what came along with it: ``mailto:``, quotes, bullets, a final dot."""
-    if (joined := _JOINERS.sub("", word)).isascii():  # a joiner means something in some scripts only
-        word = joined
-    word = word.lstrip(_OPENING)
-    if word[:7].lower() == "mailto:":  # RFC 6068
-        word = _clean(unquote(word[7:].partition("?")[0])).lstrip(_OPENING)
-    bare = word.rstrip(_CLOSING)
-    if bare[:1] in {"'", "`"} and bare[0] in word[len(bare) :]:
-        bare = bare[1:]
-    return bare
-
-
-def _judge(text: str) -> str:
-    """Return the address in ``text`` as it will be used. Raises ``ValueError`` with the reason if none is."""
-    word = _unwrap(text)
-    match = _PLAIN.fullmatch(word) if len(word) <= _PLAIN_MAX else None
-    local, _, domain = word.rpartition("@")
-    if match and match[1] is None and len(local) <= LOCAL_MAX and len(domain) <= _PLAIN_DOMAIN_MAX:
-        return f"{local}@{domain.lower()}"
-    if len(word) > ADDRESS_MAX and "@" in word:
-        raise ValueError(f"It has {len(word)} characters. An address has at most {ADDRESS_MAX}.")
-    for fault, reason in _FAULTS:
-        if fault.search(word):
-            raise ValueError(reason)
-    if (size := len(local.encode())) > LOCAL_MAX:
-        raise ValueError(f"There are {size} bytes before the @. At most {LOCAL_MAX} are allowed.")
-    try:
-        judged = validate_email(
-            word,
-            allow_smtputf8=True,
-            allow_empty_local=False,
-            allow_quoted_local=False,
-            allow_domain_literal=False,
-            allow_display_name=False,
-            globally_deliverable=True,
-            check_deliverability=False,
-            test_environment=True,  # lets the reserved domain .test through, nothing else
-        )
-    except EmailNotValidError as refusal:
-        raise ValueError(str(refusal)) from None
-    return f"{local}@{judged.ascii_domain}"
-
-
 def _read_row(row: object) -> tuple[str, str, dict[str, str] | None]:
     """Return email, name and merge fields of one row. Raises ``ValueError`` with the reason."""
     if not isinstance(row, Mapping):
@@ -401,7 +281,7 @@ def _read_row(row: object) -> tuple[str, str, dict[str, str] | None]:
         raise ValueError('"name" is no string.')
     if name and _UNFIT.search(name):
         raise ValueError("There is a line break or control character in the name. Take it out.")
-    address = _judge(_clean(email))
+    address = judge(clean(email))
     fields: dict[str, str] = {}
     for key, value in row.items():
         if key in {"email", "name"} or value is None:
@@ -413,4 +293,4 @@ def _read_row(row: object) -> tuple[str, str, dict[str, str] | None]:
         fields[key] = str(value)
         if _UNSTORABLE.search(fields[key]):
             raise ValueError(f"There is a character in the field {key:.80} that is no text. Take it out.")
-    return address, _name(_clean(name or "")), fields or None
+    return address, read_name(clean(name or "")), fields or None

@@ -30,7 +30,7 @@ FORBIDDEN = {
     "mailing": {"quart", "flask", "hypercorn", "celery", "kombu"},
     "tasks": {"quart", "flask", "hypercorn"},
 }
-PURE = ("states", "replies", "addresses", "composing", "backoff")
+PURE = ("states", "replies", "addresses", "mailboxes", "composing", "merging", "headers", "backoff")
 IMPURE = {
     "aiosmtplib",
     "asyncio",

@@ -5,29 +5,14 @@ import re
 from pathlib import Path
 
 import pytest
-from email_validator import validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing import addresses
 from mailing.addresses import Duplicate, Entry, Note, ParsedList, parse_pasted, parse_rows
+from tests.pastes import judged, messy
 
 LISTS = Path(__file__).parents[1] / "lists"
-
-names = st.text(st.sampled_from("abÉấ .'-\"\\,;<>@()\u200d12\u0301"), max_size=12)
-plain_addresses = st.from_regex(
-    r"[A-Za-z0-9_+'.-]{1,8}@([A-Za-z0-9-]{1,5}\.){1,2}[A-Za-z0-9-]{1,5}", fullmatch=True
-)
-messy = st.text(
-    st.sampled_from("ab1.@-_'\"\\<>()[],;: \t\n\r?*•–mailto:éßعİ\u0301\u200b\u200d\ufeff\xa0\x00＠。@@."),  # noqa: RUF001
-    max_size=60,
-)
-
-
-def judged(email: str) -> bool:
-    """Whether the judge takes an address, our one exception (.test) included."""
-    validate_email(email, check_deliverability=False, test_environment=True)
-    return "." in email.rpartition("@")[2]
 
 
 def one(text: str) -> Entry:
@@ -150,16 +135,6 @@ def test_several_addresses_in_one_pair_of_brackets_are_all_taken():
     ]
 
 
-def test_the_domain_becomes_lower_case_a_labels_and_the_local_part_stays():
-    assert one("Info@BÜCHER.Example").email == "Info@xn--bcher-kva.example"
-    assert one("rene\u0301@x.example").email == "rené@x.example"
-
-
-@pytest.mark.parametrize("domain", ["x.example", "x.test", "mail.x.test"])
-def test_domains_reserved_for_examples_and_tests_are_accepted(domain):
-    assert one(f"a@{domain}").email == f"a@{domain}"
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -167,20 +142,10 @@ def test_domains_reserved_for_examples_and_tests_are_accepted(domain):
         ("ann(at)x.example", "Write it like ann@x.example."),
         ("nobody", "no @"),
         ("ann＠x.example", "wide at-sign"),  # noqa: RUF001
-        ("a@b@x.example", "more than one @"),
-        ("ann @ x.example", "a space"),
-        ("@x.example", "nothing before"),
-        ("ann@", "nothing after"),
         ("ann@localhost", "no dot"),
-        ("ann@test", "no dot"),
-        ("ann@x.local", "special-use or reserved"),
-        ("ann@[::1]", "IP address"),
         ('"ann"@x.example', "quotation marks"),
         ('"a, b"@x.example', "quotation marks"),
-        (f"{'é' * 33}@x.example", "66 bytes before the @"),
-        (f"a@{'x.' * 130}example", "at most 254"),
         ("a\x00b@x.example", "unreadable"),
-        ("a..b@x.example", "two periods"),
         ("Ann <>", "no address between"),
         (f"{'n' * 201} <ann@x.example>", "201 characters"),
     ],
@@ -260,22 +225,6 @@ def test_every_token_is_an_entry_a_duplicate_or_a_refusal(tokens, gap):
     tokens = [token for token in tokens if token.strip(".-")]
     found = parse_pasted(gap.join(tokens))
     assert len(found.entries) + len(found.duplicates) + len(found.refused) == len(tokens)
-
-
-@given(st.from_regex(addresses._PLAIN, fullmatch=True) | plain_addresses)
-def test_the_fast_path_accepts_only_what_the_judge_accepts(text):
-    match = addresses._PLAIN.fullmatch(text)
-    if match and len(match[2]) <= addresses.LOCAL_MAX and len(match[3]) <= addresses._PLAIN_DOMAIN_MAX:
-        assert judged(f"{match[2]}@{match[3]}")
-
-
-@given(st.lists(plain_addresses | st.builds("{} <{}>".format, names, plain_addresses) | messy, max_size=4))
-def test_the_fast_path_agrees_with_the_slow_one(lines):
-    text = "\n".join(lines)
-    fast = parse_pasted(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(addresses, "_PLAIN", re.compile("(?!)"))
-        assert parse_pasted(text) == fast
 
 
 def test_rows_become_entries_with_their_fields():

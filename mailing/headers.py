@@ -1,0 +1,117 @@
+"""The header lines of an email: From, To, Date and Subject, folded, and encoded where ASCII ends.
+
+Pure. No value can end a header line: line breaks are refused wherever they come from.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from typing import cast
+
+from email_validator import EmailNotValidError, validate_email
+
+from mailing.merging import CONTROL, ComposeError, MergeError, Piece, Values, encodable, read
+
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
+_FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;@]*)) *)?<([^<> ]+)>|([^<>,; "]+)')
+_FROM_MAX = 500
+_ATOMS = re.compile(r"[A-Za-z0-9'_-]+(?: [A-Za-z0-9'_-]+)*")
+_UNFIT_ADDRESS = re.compile("[\x00-\x20\x7f<>]")
+_FOLD = re.compile(r".{1,66}(?= [^ ]|\Z)")
+_FOLDABLE = re.compile(rf"(?:{_FOLD.pattern})*+")  # tries no other folds, so a long text costs its length
+_LINE_MAX = 76
+_PHRASE_MAX = 66
+_WORD_BYTES = 39  # 64 characters as an encoded word, so that "Subject: " fits before it
+
+
+def read_from(text: str) -> tuple[bytes, str]:
+    """Return the From line and the envelope address. A host name without dots is let through.
+
+    Raises ``ComposeError``.
+    """
+    shape = _FROM.fullmatch(text.strip()) if len(text) <= _FROM_MAX else None
+    if CONTROL.search(text) or not encodable(text) or not shape:
+        problem = "From must be one address on one line, like ann@example.org or Ann Lee <ann@example.org>."
+        raise ComposeError("from", problem + ' Quote a name with a comma: "Lee, Ann" <ann@example.org>.')
+    quoted, plain, inner, bare = shape.groups()
+    local, _, domain = (inner or bare).rpartition("@")
+    private = HOST.fullmatch(domain)  # localhost and .local are the operator's own affair
+    try:
+        judged = validate_email(
+            f"{local}@example.org" if private else f"{local}@{domain}",
+            check_deliverability=False,
+            test_environment=True,
+        )
+    except EmailNotValidError as error:
+        raise ComposeError("from", f"The From address {local}@{domain} cannot be used. {error}") from None
+    address = f"{local}@{domain.lower() if private else judged.ascii_domain}"
+    name = re.sub(r"\\(.)", r"\1", quoted) if quoted else (plain or "").strip()
+    return write_mailbox("From", name, address), address
+
+
+def read_subject(source: str) -> Piece:
+    """Return the Subject line, or what fills it for one recipient. Raises ``ComposeError``."""
+    if CONTROL.search(source):
+        raise ComposeError("subject", "The subject has a line break. Write it on one line.")
+    segments, fields = read("subject", source)
+    if all(isinstance(segment, str) for segment in segments):
+        return _unstructured("Subject", "".join(cast("list[str]", segments)))
+
+    def fill(values: Values) -> bytes:
+        text = "".join([segment if isinstance(segment, str) else segment(values) for segment in segments])
+        if CONTROL.search(text):
+            culprit = next(name for name in sorted(fields) if CONTROL.search(values.get(name, "")))
+            raise MergeError(culprit, "It has a line break, and the subject uses it. Take the break out.")
+        return _unstructured("Subject", text)
+
+    return fill
+
+
+def _unstructured(header: str, text: str) -> bytes:
+    """Return a header line, folded, as encoded words (RFC 2047) where plain ASCII would not survive."""
+    if text.isascii() and text.isprintable() and "=?" not in text and text == text.strip():
+        if len(header) + 2 + len(text) <= _LINE_MAX:
+            return f"{header}: {text}\r\n".encode()
+        if _FOLDABLE.fullmatch(text):
+            folded = "\r\n".join(_FOLD.findall(text))
+            return f"{header}: {folded}\r\n".encode()
+    return f"{header}: {_encoded_words(text)}\r\n".encode()
+
+
+def _encoded_words(text: str) -> str:
+    data, start, words = text.encode(), 0, []
+    while start < len(data):
+        end = min(start + _WORD_BYTES, len(data))
+        while end < len(data) and data[end] & 0xC0 == 0x80:  # noqa: PLR2004  # within a character of UTF-8
+            end -= 1
+        words.append(f"=?utf-8?b?{b64encode(data[start:end]).decode()}?=")
+        start = end
+    return "\r\n ".join(words)
+
+
+def write_mailbox(header: str, name: str, email: str) -> bytes:
+    """Return a header line that holds one mailbox (RFC 5322 section 3.4). Raises ``MergeError``."""
+    for field, bad in (("name", CONTROL.search(name)), ("email", _UNFIT_ADDRESS.search(email))):
+        if bad:
+            raise MergeError(field, "It has a character that no header may hold. Take the line break out.")
+    if not name:
+        return f"{header}: {email}\r\n".encode()
+    phrase = name if _ATOMS.fullmatch(name) else '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    if not phrase.isascii() or not phrase.isprintable() or "=?" in phrase or len(phrase) > _PHRASE_MAX:
+        phrase = _encoded_words(name)
+    gap = " " if len(header) + len(phrase) + len(email) + 5 <= _LINE_MAX else "\r\n "
+    return f"{header}: {phrase}{gap}<{email}>\r\n".encode()
+
+
+def write_date(time_ms: int) -> bytes:
+    """Return the Date line of a time in milliseconds since 1970, UTC."""
+    return _date_line(time_ms // 1000)
+
+
+@lru_cache(maxsize=16)
+def _date_line(seconds: int) -> bytes:
+    return f"Date: {format_datetime(datetime.fromtimestamp(seconds, UTC))}\r\n".encode()

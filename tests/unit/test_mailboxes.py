@@ -1,0 +1,126 @@
+"""One address is judged: what is wrong with it is said in words, and what is right comes out clean."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailing import mailboxes
+from mailing.addresses import parse_pasted
+from mailing.mailboxes import clean, judge, read_name, read_plain
+from tests.pastes import judged, messy, names, plain_addresses
+
+
+def test_the_domain_becomes_lower_case_a_labels_and_the_local_part_stays():
+    assert judge("Info@BÜCHER.Example") == "Info@xn--bcher-kva.example"
+    assert judge("René@X.example") == "René@x.example"
+
+
+@pytest.mark.parametrize("domain", ["x.example", "x.test", "mail.x.test"])
+def test_domains_reserved_for_examples_and_tests_are_accepted(domain):
+    assert judge(f"a@{domain}") == f"a@{domain}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<ann@one.example>",
+        "mailto:%61nn@one.example?subject=Hi",
+        "'ann@one.example'.",
+        "ann@\u200done.example",
+    ],
+)
+def test_what_came_along_with_an_address_is_taken_off(text):
+    assert judge(text) == "ann@one.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no @"),
+        ("nobody", "no @"),
+        ("a@b@x.example", "more than one @"),
+        ("ann @ x.example", "a space"),
+        ("Ann <ann@x.example>", "a space"),
+        ("@x.example", "nothing before"),
+        ("ann@", "nothing after"),
+        ("ann@localhost", "no dot"),
+        ("ann@test", "no dot"),
+        ("ann@x.local", "special-use or reserved"),
+        ("ann@[::1]", "IP address"),
+        ("a\ufffdb@x.example", "unreadable"),
+        (f"{'a' * 65}@x.example", "65 bytes before the @"),
+        (f"{'é' * 33}@x.example", "66 bytes before the @"),
+        (f"a@{'x.' * 130}example", "at most 254"),
+        ("a..b@x.example", "two periods"),
+    ],
+)
+def test_a_refusal_says_in_plain_words_what_is_wrong(text, words):
+    with pytest.raises(ValueError, match=words) as refusal:
+        judge(text)
+    assert str(refusal.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a\xa0b\u3000c", "a b c"),
+        ("“a”", '"a"'),
+        ("\ufeffa\u200b\xad", "a"),
+        ("e\u0301", "é"),
+        ("a\x00b\ud800", "a\ufffdb\ufffd"),
+        ("a\tb\nc", "a\tb\nc"),
+    ],
+)
+def test_what_cannot_be_seen_is_dropped_and_what_looks_alike_becomes_the_same(text, cleaned):
+    assert clean(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name"),
+    [
+        ("  Ann \t Lee ", "Ann Lee"),
+        ("'Ann'", "Ann"),
+        ("\"'Ann'\"", "Ann"),
+        ("O'Neil'", "O'Neil'"),
+        ("'", "'"),
+    ],
+)
+def test_a_name_loses_its_quotes_and_its_spare_spaces(phrase, name):
+    assert read_name(phrase) == name
+
+
+def test_a_name_that_is_too_long_is_refused_with_its_length():
+    assert read_name("n" * mailboxes.NAME_MAX)
+    with pytest.raises(ValueError, match=r"201 characters\. Shorten it to 200"):
+        read_name("n" * 201)
+
+
+def test_a_plain_line_gives_address_and_name():
+    assert read_plain("Ann Lee <Ann@One.Example>") == ("Ann@one.example", "Ann Lee")
+    assert read_plain("ann@one.example") == ("ann@one.example", "")
+    assert read_plain('"Lee, Ann" <ann@one.example>') is None
+
+
+@given(st.text() | messy)
+def test_any_text_is_an_address_that_the_validator_takes_or_is_refused_with_a_sentence(text):
+    try:
+        assert judged(judge(text))
+    except ValueError as refusal:
+        assert str(refusal)  # noqa: PT017  # either outcome is right
+
+
+@given(st.from_regex(mailboxes._PLAIN, fullmatch=True) | plain_addresses)
+def test_the_fast_path_accepts_only_what_the_validator_accepts(text):
+    if plain := mailboxes.read_plain(text):
+        assert judged(plain[0])
+
+
+@given(st.lists(plain_addresses | st.builds("{} <{}>".format, names, plain_addresses) | messy, max_size=4))
+def test_the_fast_path_agrees_with_the_slow_one(lines):
+    text = "\n".join(lines)
+    fast = parse_pasted(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mailboxes, "_PLAIN", re.compile("(?!)"))
+        assert parse_pasted(text) == fast
