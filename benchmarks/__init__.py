@@ -14,5 +14,8 @@ reference of the same run wherever the machine decides the absolute figure.
 ``naive``       the Celery application that Volley is compared with
 ``pages``       rows: pasting a long list, the first email after Send
 ``browser``     a client for the pages
+``distance``    rows: servers that are far away or slow
+``slow_line``   the line to them
+``memory``      row: the workers' memory over a long campaign
 =============== ==================================================================================
 """

@@ -8,7 +8,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import figures, pages, sinks, speed
+from benchmarks import distance, figures, memory, pages, processes, sinks, speed
+from benchmarks.browser import UnexpectedAnswerError
 from benchmarks.site import Site
 from tests.harness import TookTooLongError
 
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
 ROWS: Mapping[str, Row] = {  # the references first
     "sequential": speed.sequential,
     "naive": speed.naive_celery,
+    "source": speed.smtp_source,
     "volley": speed.volley,
     "paste": pages.paste,
     "first": pages.first_email,
 }
+MORE: Mapping[str, Row] = {  # only when named
+    "stored": speed.stored,
+    "far": distance.far,
+    "thinking": distance.thinking,
+    "scaling": distance.scaling,
+    "memory": memory.memory,
+}
+
+
+_CHOICE = f"without one: {', '.join(ROWS)}; only when named: {', '.join(MORE)}"
 
 
 def _load() -> str:
@@ -39,29 +51,36 @@ def _end(*_args: Any) -> None:
 def main() -> None:
     """Run the rows that were asked for, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of: {', '.join(ROWS)}; without: all")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=_CHOICE)
     parser.add_argument("--postgres", default="", metavar="URL", help="measure with this PostgreSQL server")
     chosen = parser.parse_args()
-    if unknown := [name for name in chosen.rows if name not in ROWS]:
-        parser.error(f"There is no row {', '.join(unknown)}. There are: {', '.join(ROWS)}.")
+    rows = {**ROWS, **MORE}
+    if unknown := [name for name in chosen.rows if name not in rows]:
+        parser.error(f"There is no row {', '.join(unknown)}. There are: {', '.join(rows)}.")
     signal.signal(signal.SIGTERM, _end)
     site, before = Site(chosen.postgres), _load()
     measured: list[Figure] = []
     failed: list[str] = []
-    for name, row in ROWS.items():
-        if chosen.rows and name not in chosen.rows:
-            continue
-        print(f"measuring: {name}", file=sys.stderr, flush=True)
+    for name in [name for name in rows if name in (chosen.rows or ROWS)]:
+        _say(f"measuring: {name}")
+        begun = processes.usage()
         try:
-            measured += row(site)
-        except (sinks.WrongCountError, TookTooLongError) as error:
+            measured += rows[name](site)
+        except (sinks.WrongCountError, UnexpectedAnswerError, TookTooLongError) as error:
             failed.append(f"{name}: {error}")
+        except sinks.NotInstalledError as error:
+            _say(f"not measured: {name}: {error}")
+        _say(f"  other programs used {processes.others(begun, processes.usage())} of the machine meanwhile")
     print(figures.table(measured))
     print(f"\n{os.cpu_count()} cores, load {before} before and {_load()} after; {site.database}.")
     faults = [*figures.missed(measured), *failed]
     for fault in faults:
         print(fault)
     sys.exit(1 if faults else 0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

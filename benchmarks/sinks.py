@@ -27,6 +27,10 @@ class WrongCountError(Exception):
     """The sink did not get what was said to be sent: the figure means nothing."""
 
 
+class NotInstalledError(Exception):
+    """A program that a row needs is missing: the message names it."""
+
+
 class PostfixSink:
     """Counts by the running counters that ``smtp-sink -c`` prints."""
 
@@ -68,11 +72,6 @@ Sink = PostfixSink | OwnSink
 def tool(name: str) -> str | None:
     """Return where one of Postfix's test programs is installed."""
     return shutil.which(name, path=_SEARCHED)
-
-
-def sink_name() -> str:
-    """Return the name of the sink that ``listening`` starts."""
-    return PostfixSink.name if tool("smtp-sink") else OwnSink.name
 
 
 @contextmanager

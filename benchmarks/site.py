@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import create_engine, make_url, text
 
 from benchmarks import sinks
+from benchmarks.messages import DRAFT, people
+from benchmarks.processes import cpu_s
 from mailing import campaigns
 from mailing.addresses import parse_pasted
+from mailing.states import CampaignAction, RecipientState
 from tasks import sending
 from tasks.app import use
 from tests.harness import Stack
@@ -22,10 +26,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.sinks import Sink
-    from mailing.campaigns import Campaign, Draft
-    from mailing.states import CampaignAction
+    from mailing.campaigns import Draft
 
 CONNECTIONS = 10  # Volley's default
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How a campaign went: emails per second, and the workers' CPU milliseconds for each email."""
+
+    rate: float
+    cpu_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,19 @@ def act(stack: Stack, campaign_id: int, action: CampaignAction) -> None:
         sending.act(stack.db, client, campaign_id, action)
 
 
-def check_ledger(stack: Stack, sink: Sink, campaign_id: int, patience_s: float) -> Campaign:
-    """Wait until a campaign is finished; all must be ``sent``, and each at the sink exactly once."""
+def send_all(stack: Stack, sink: Sink, n: int, patience_s: float) -> Sending:
+    """Send a campaign to ``n`` people and time it, from Send to the last message at the sink.
+
+    Raises ``WrongCountError`` unless each is ``sent`` in the ledger and came exactly once.
+    """
+    campaign_id = store(stack, DRAFT, people(n))
+    before_s = cpu_s(stack.worker_pids())
+    begun = time.perf_counter()
+    act(stack, campaign_id, CampaignAction.SEND)
+    sinks.wait_for(sink, n, patience_s)
+    took_s = time.perf_counter() - begun
     campaign = stack.wait_for(campaign_id, patience_s=patience_s)
-    if campaign.counts["sent"] != campaign.total:
+    if campaign.counts[RecipientState.SENT] != n:
         raise sinks.WrongCountError(f"Not everybody was sent to: {dict(campaign.counts)}.")
-    sinks.check(sink, campaign.total)
-    return campaign
+    sinks.check(sink, n)
+    return Sending(n / took_s, (cpu_s(stack.worker_pids()) - before_s) * 1000 / n)
