@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 IDLE_S = 10.0  # a connection without mail is closed after this
 RECYCLE_AFTER = 500  # messages on one connection: polite to servers that count
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that cannot be reached
-RECOVERY = 0.05  # how much width each accepted message gives back after the server asked to be spared
+SPARED_S = 30.0  # how long a server that asked to be sent less is given less
 
 log = structlog.get_logger()
 
@@ -68,6 +68,7 @@ class Lane:
         self._failures = 0
         self._retry_at = 0.0
         self._width = float(sender.connections)
+        self._spared_until = 0.0
         self._closing = False
         self._tasks = [asyncio.create_task(self._serve()) for _ in range(sender.connections)]
 
@@ -78,6 +79,8 @@ class Lane:
         if self._failures and not self._open:
             waiting = asyncio.get_running_loop().time() < self._retry_at
             return 0 if waiting else max(0, 1 - held)
+        if self._spared_until and asyncio.get_running_loop().time() > self._spared_until:
+            self._spared_until, self._width, self.notice = 0.0, float(self.sender.connections), ""
         return max(0, 2 * int(self._width) - held)
 
     def put(self, work: Work) -> None:
@@ -217,14 +220,10 @@ class Lane:
             await session.close()
 
     def _adapt(self, delivery: Delivery) -> None:
-        most = float(self.sender.connections)
         if delivery.verdict.slow_down:
             self._width = max(1.0, self._width / 2)
+            self._spared_until = asyncio.get_running_loop().time() + SPARED_S
             self.notice = f"{self.sender.server} asks to be sent less: {delivery.text}"
-        elif self._width < most and delivery.verdict.result is AttemptResult.SENT:
-            self._width = min(most, self._width + RECOVERY)
-            if self._width == most:
-                self.notice = ""
 
     @contextmanager
     def _may_be_interrupted(self) -> Iterator[None]:

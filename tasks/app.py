@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Queue
 
@@ -17,6 +19,9 @@ QUEUE = "volley"
 SWEEP_EVERY_S = 2.0
 PUBLISH_TIMEOUT_S = 2.0
 VISIBILITY_S = 60  # far longer than a batch holds its task; then Redis delivers it again
+
+# Celery warns root because of pickle, which is not accepted here.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("volley", include=["tasks.sending", "tasks.upkeep"])
 app.conf.update(
