@@ -94,3 +94,9 @@ def badge(state: StrEnum) -> Markup:
     return Markup('<span class="badge tone-{}" title="{}">{}{}</span>').format(
         it.tone, it.meaning, shape(it.shape), it.label
     )
+
+
+def address(email: str) -> Markup:
+    """Return an email address that, where it must break, breaks before its @."""
+    local, at, domain = email.rpartition("@")
+    return Markup("{}<wbr>{}{}").format(local, at, domain)

@@ -47,6 +47,7 @@ def install(app: Quart, services: Services) -> None:
         rate=formats.rate,
         query=_query,
         segments=_segments,
+        address=looks.address,
         badge=looks.badge,
         look=looks.look,
         shape=looks.shape,

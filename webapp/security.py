@@ -114,4 +114,5 @@ async def _check_token() -> None:
 async def _seal(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "private, no-cache")  # a page holds its session's token
     return response

@@ -65,6 +65,8 @@ class Standing:
         """How long the rest will take, or why nobody can say; empty when nothing is being sent."""
         if self.campaign.state is not CampaignState.SENDING:
             return ""
+        if all(worker.notice for worker in self.workers):
+            return "No forecast until a worker can send" if self.campaign.waiting else ""
         counts = self.campaign.counts
         return formats.forecast(
             waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],

@@ -55,3 +55,7 @@ def test_the_bar_shows_every_state_once():
 )
 def test_a_reply_is_explained_in_plain_words(code, enhanced, words):
     assert explain(code, enhanced) == words
+
+
+def test_an_address_may_break_before_its_at_sign_and_is_escaped():
+    assert looks.address('"<a>@b"@c.example') == "&#34;&lt;a&gt;@b&#34;<wbr>@c.example"

@@ -1,0 +1,67 @@
+"""The README's picture, taken from a campaign that is really being sent: ``make screenshots``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from mailing.campaigns import Draft
+from mailing.settings import ROOT
+from tests.browser import chromium
+from tests.harness import Stack, wait_until
+
+FOLDER = ROOT / "docs"
+SIZE = {"width": 1280, "height": 860}
+PEOPLE = 2_000
+DRAFT = Draft(
+    "Ann Lee <ann@school.example>",
+    "Spring picnic on Saturday",
+    "Dear {{ name }},\n\nthe picnic is on Saturday at noon, in the park behind the school.\n"
+    "Please bring a blanket.\n\nYours,\nAnn",
+)
+NAMES = ("Anna Ng", "Ben Ortiz", "Carl Lee", "Dora Kim", "Eve Sato", "Frida Holm", "Gil Amar", "Hal Roy")
+ENDINGS = {3: "+bounce", 5: "+later", 11: "+full", 17: "+drop"}  # place in the list -> the inbox's answer
+
+
+def people() -> list[str]:
+    """A list with every answer of the demo inbox near its top; the slow ones give time for the picture."""
+    lines = []
+    for n in range(PEOPLE):
+        name = NAMES[n % len(NAMES)]
+        ending = ENDINGS.get(n, "+slow" if n % 12 == 0 and n > 50 else "")
+        lines.append(f"{name} <{name.lower().replace(' ', '.')}{n or ''}{ending}@one.example>")
+    return lines
+
+
+def main() -> None:
+    """Take the picture in light and in dark."""
+    browser_path = chromium.find()
+    if browser_path is None:
+        sys.exit(f"None of {', '.join(chromium.NAMES)} is installed. Install Chromium first.")
+    FOLDER.mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Stack(Path(folder), workers=3, connections=4) as stack,
+        chromium.launched(browser_path) as browser,
+    ):
+        stack.start("redis", "inbox", "worker", "beat", "web")
+        sent_id = stack.send(DRAFT, people())
+        wait_until(lambda: stack.campaign(sent_id).counts["sent"] > PEOPLE // 2, "half of it is sent")
+        for scheme in ("light", "dark"):
+            context = browser.new_context(
+                base_url=stack.url, viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5
+            )
+            page = context.new_page()
+            page.goto(f"/campaigns/{sent_id}")
+            expect(page.locator("#live .mark b")).to_have_text("Live")
+            picture = FOLDER / f"live-{scheme}.png"
+            page.screenshot(path=picture)
+            sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
+            context.close()
+
+
+if __name__ == "__main__":
+    main()
