@@ -15,7 +15,7 @@ def test_the_settings_table_of_the_readme_is_that_of_the_code() -> None:
 
 
 def test_every_file_that_the_readme_points_to_exists() -> None:
-    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", README) + re.findall(r'src(?:set)?="([^"]+)"', README)
     assert targets
     assert not [target for target in targets if not (ROOT / target).exists()]
 
