@@ -73,7 +73,10 @@ def test_the_bar_is_always_full_and_shows_every_state_that_has_an_email(counts):
     ("given", "text"),
     [
         ({"waiting": 0, "deferred": 0, "per_minute": 0, "running_ms": 60_000}, ""),
-        ({"waiting": 0, "deferred": 1, "per_minute": 0, "running_ms": 60_000}, f"1{SP}email will be tried again later"),
+        (
+            {"waiting": 0, "deferred": 1, "per_minute": 0, "running_ms": 60_000},
+            f"1{SP}email will be tried again later",
+        ),
         ({"waiting": 9, "deferred": 0, "per_minute": 5, "running_ms": 900}, "Too early to tell"),
         (
             {"waiting": 9, "deferred": 0, "per_minute": 0, "running_ms": 90_000},
