@@ -166,6 +166,8 @@ def _ask_all(chosen: Settings) -> dict[str, Finding]:
         thread.start()
     for thread in threads:
         thread.join(max(until - time.monotonic(), 0))
+    client.close()
+    db.close()
     return dict(found)
 
 
