@@ -17,7 +17,7 @@ from email_validator import EmailNotValidError, validate_email
 from mailing.merging import CONTROL, ComposeError, MergeError, Piece, Values, encodable, read
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;@]*)) *)?<([^<> ]+)>|([^<>,; "]+)')
+_FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;@]*)) *)?<([^<> ]+@[^<> ]+)>|([^<>,; "]+@[^<>,; "]+)')
 _FROM_MAX = 500
 _ATOMS = re.compile(r"[A-Za-z0-9'_-]+(?: [A-Za-z0-9'_-]+)*")
 _UNFIT_ADDRESS = re.compile("[\x00-\x20\x7f<>]")

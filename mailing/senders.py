@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 TlsMode = Literal["none", "starttls", "tls"]
 
@@ -28,16 +32,24 @@ class Sender:
 
     @property
     def server(self) -> str:
-        """``host:port``, as written into each attempt."""
-        return f"{self.host}:{self.port}"
+        """``host:port``, as written into each attempt; an IPv6 address stands in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_sender(url: str, *, connections: int = 10) -> Sender:
     """Read ``smtp://``, ``smtp+starttls://`` or ``smtps://``, with ``user:password@`` where needed.
 
-    The password is percent-decoded (RFC 3986 section 2.1). Raises ``ValueError`` with the fix.
+    User and password are percent-decoded as UTF-8 (RFC 3986 section 2.1). Raises ``ValueError`` with the
+    fix; its text never quotes the password.
     """
-    parts = urlsplit(url)
+    if not re.fullmatch(r"[!-~\x80-\U0010ffff]*", url):  # urlsplit would drop a line break in silence
+        raise ValueError("has a space or a line break; percent-encode it")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(
+            "cannot be read; percent-encode the special characters in user and password"
+        ) from None
     if parts.scheme not in _SCHEMES:
         raise ValueError("must start with smtp://, smtp+starttls:// or smtps://")
     if not parts.hostname:
@@ -46,10 +58,24 @@ def parse_sender(url: str, *, connections: int = 10) -> Sender:
         raise ValueError("must end after host and port; percent-encode /, ? and # in a password")
     tls, default_port = _SCHEMES[parts.scheme]
     try:
-        port = parts.port or default_port
+        port = default_port if parts.port is None else parts.port
     except ValueError:
-        raise ValueError("has a port that is no number from 1 to 65535") from None
-    username, password = unquote(parts.username or ""), unquote(parts.password or "")
+        port = 0
+    if not port:
+        raise ValueError("has a port that is no number from 1 to 65535")
+    username, password = _credentials(parts)
+    return Sender(parts.hostname, port, tls, username, password, connections)
+
+
+def _credentials(parts: SplitResult) -> tuple[str, str]:
+    try:
+        username, password = (
+            unquote(part or "", errors="strict") for part in (parts.username, parts.password)
+        )
+    except UnicodeDecodeError:
+        raise ValueError("has a user or password that is no UTF-8; percent-encode its UTF-8 bytes") from None
+    if "\0" in username + password:  # RFC 4616: PLAIN parts them by it
+        raise ValueError("has a %00 in user or password, which no server can take")
     if bool(username) != bool(password):
         raise ValueError("needs both a user and a password, or neither")
-    return Sender(parts.hostname, port, tls, username, password, connections)
+    return username, password

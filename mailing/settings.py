@@ -6,18 +6,20 @@ table is tested against ``SETTINGS``.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import secrets
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from mailing.headers import read_from
 from mailing.senders import Sender, parse_sender
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
+SECRET_MIN = 32  # characters
+PORT_MAX = 65535
 
 
 class SettingsError(Exception):
@@ -88,17 +92,25 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether the web server can be reached from this machine only."""
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings; raise ``SettingsError`` with every fault if any is wrong.
 
-    Makes the instance folder, and the secret key in it if none is set.
+    The environment wins over ``.env``. Makes the instance folder, and the secret key in it if none is set.
     """
-    if environ is None:
-        environ = {**{k: v or "" for k, v in dotenv_values(ROOT / ".env").items()}, **os.environ}
-    return _Reader(environ).settings()
+    return _Reader({**_dotenv(), **os.environ} if environ is None else environ).settings()
+
+
+def _dotenv() -> dict[str, str]:
+    try:
+        return {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError([f".env: {_unreadable(ROOT / '.env', error)}."]) from None
 
 
 class _Reader:
@@ -109,15 +121,14 @@ class _Reader:
     def settings(self) -> Settings:
         self._report_unknown_names()
         instance = ROOT / (self._text("VOLLEY_INSTANCE") or "instance")
+        database = URL.create("sqlite", database=str(instance / "volley.sqlite")).render_as_string()
         connections = self._number("VOLLEY_CONNECTIONS", 10, most=1000)
         host, port = self._read("VOLLEY_BIND", "127.0.0.1:5000", _bind) or ("", 0)
         sender = self._read(
             "VOLLEY_SMTP_URL", "smtp://127.0.0.1:1025", lambda url: parse_sender(url, connections=connections)
         )
         values = {
-            "database_url": self._read(
-                "VOLLEY_DATABASE_URL", f"sqlite:///{instance / 'volley.sqlite'}", _database_url
-            ),
+            "database_url": self._read("VOLLEY_DATABASE_URL", database, _database_url),
             "redis_url": self._read("VOLLEY_REDIS_URL", "redis://127.0.0.1:6380/0", _redis_url),
             "sender": sender,
             "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", _from),
@@ -130,9 +141,25 @@ class _Reader:
         }
         if self.faults:
             raise SettingsError(self.faults)
-        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-        values["secret_key"] = values["secret_key"] or _kept_secret(instance / "secret_key")
+        values["secret_key"] = values["secret_key"] or self._kept_secret(instance)
         return Settings(**values)  # type: ignore[arg-type]
+
+    def _kept_secret(self, instance: Path) -> str:
+        """Return the key that the instance folder keeps, and make both if they are not there yet."""
+        kept = instance / "secret_key"
+        try:
+            key = _keep_secret(kept)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            fault = (
+                f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Name a folder that you may write to."
+            )
+            raise SettingsError([fault]) from None
+        if len(key) < SECRET_MIN:
+            raise SettingsError(
+                [f"VOLLEY_SECRET_KEY: {kept} holds no key. Delete it, and a new one is made."]
+            )
+        return key
 
     def _report_unknown_names(self) -> None:
         known = {setting.name for setting in SETTINGS}
@@ -152,9 +179,12 @@ class _Reader:
             self.faults.append(f"{name}: set it or {name}_FILE, not both.")
         elif file:
             try:
-                return Path(file).read_text().strip()
-            except OSError as error:
-                self.faults.append(f"{name}_FILE: cannot read {file}: {error.strerror}.")
+                value = Path(file).read_text().strip()
+            except (OSError, ValueError) as error:
+                self.faults.append(f"{name}_FILE: {_unreadable(file, error)}.")
+            else:
+                if not value:
+                    self.faults.append(f"{name}_FILE: {file} is empty. Put the value in it.")
         return value
 
     def _read(self, name: str, default: str, parse: Callable[[str], T]) -> T | None:
@@ -162,47 +192,68 @@ class _Reader:
         try:
             return parse(value)
         except ValueError as error:
-            self.faults.append(f"{name}: {error}.")
+            self.faults.append(f"{name}: {str(error).rstrip('.')}.")
             return None
 
     def _number(self, name: str, default: int, *, most: int) -> int:
         def parse(value: str) -> int:
-            if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= most:
+            if not 1 <= _whole(value) <= most:
                 raise ValueError(f"{value!r} is no whole number from 1 to {most}")
             return int(value)
 
         return self._read(name, str(default), parse) or default
 
 
+def _unreadable(file: Path | str, error: Exception) -> str:
+    return f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}"
+
+
+def _whole(value: str) -> int:
+    """Return a number of at most nine digits, or 0, which no setting allows."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
+
+
 def _database_url(value: str) -> str:
     try:
         url = make_url(value)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise ValueError("is no database URL; write it like postgresql://user:password@host/volley") from None
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     if url.drivername not in {"sqlite", "postgresql+psycopg"}:
         raise ValueError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
+    if url.port is not None and not 1 <= url.port <= PORT_MAX:
+        raise ValueError(f"has a port that is no number from 1 to {PORT_MAX}")
+    if url.drivername == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ValueError(
+                "names no file, and the processes have to share one; write it like sqlite:///a/file"
+            )
+        if "uri" not in url.query:  # each process finds the same file, wherever it was started
+            url = url.set(database=str(ROOT / str(url.database)))
     return url.render_as_string(hide_password=False)
 
 
 def _redis_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
-        raise ValueError("must look like redis://127.0.0.1:6380/0")
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
+    except ValueError:  # its text may quote the password
+        usable = False
+    if not usable or not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
+        raise ValueError("must look like redis://127.0.0.1:6380/0; percent-encode the password")
     return value
 
 
 def _bind(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:  # noqa: PLR2004
+    if not re.fullmatch(r"\[[^][\s]+\]|[^][\s]+", host) or not 1 <= _whole(port) <= PORT_MAX:
         raise ValueError(f"{value!r} must be host:port, like 127.0.0.1:5000")
     return host.strip("[]"), int(port)
 
 
 def _from(value: str) -> str:
-    if any(mark in value for mark in "\r\n\0") or "@" not in parseaddr(value)[1]:
-        raise ValueError(f"{value!r} must be an address, like Volley <volley@example.com>")
+    read_from(value)
     return value
 
 
@@ -213,21 +264,22 @@ def _log(value: str) -> str:
 
 
 def _secret(value: str) -> str:
-    if value and len(value) < 32:  # noqa: PLR2004
-        raise ValueError("must have at least 32 characters; make one with: openssl rand -hex 32")
+    if value and len(value) < SECRET_MIN:
+        raise ValueError(f"must have at least {SECRET_MIN} characters; make one with: openssl rand -hex 32")
     return value
 
 
-def _kept_secret(path: Path) -> str:
+def _keep_secret(path: Path) -> str:
     """Return the key in ``path``, made on first use; several processes may race, the first wins."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         try:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(SECRET_MIN))
             os.link(draft, path)
         except FileExistsError:
             pass
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     return path.read_text().strip()

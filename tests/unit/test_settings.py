@@ -1,0 +1,330 @@
+"""Settings are read strictly: what is wrong is said at once, with the variable's name and what to do."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from mailing import settings
+from mailing.senders import Sender
+from mailing.settings import ROOT, SETTINGS, SettingsError, load
+
+SECRET = "s" * 40
+
+
+def loaded(folder: Path, **variables: str):
+    return load({"VOLLEY_INSTANCE": str(folder), **variables})
+
+
+def faults(folder: Path, **variables: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        loaded(folder, **variables)
+    assert str(caught.value).splitlines() == list(caught.value.faults)
+    return caught.value.faults
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """A checkout without settings, in an environment without any."""
+    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.name, raising=False)
+        monkeypatch.delenv(f"{setting.name}_FILE", raising=False)
+    return tmp_path
+
+
+def test_without_any_setting_everything_is_on_this_machine(root):
+    found = load({})
+    assert make_url(found.database_url).database == str(root / "instance/volley.sqlite")
+    assert found.redis_url == "redis://127.0.0.1:6380/0"
+    assert found.sender == Sender("127.0.0.1", 1025)
+    assert (found.host, found.port, found.loopback) == ("127.0.0.1", 5000, True)
+    assert found.default_from == "Volley <volley@localhost>"
+    assert found.workers >= 1
+    assert found.log == "text"
+    assert found.instance == root / "instance"
+
+
+def test_each_setting_is_taken_over(tmp_path):
+    found = loaded(
+        tmp_path,
+        VOLLEY_DATABASE_URL="postgresql://ann:p%40ss@db/volley",
+        VOLLEY_REDIS_URL="rediss://:word@redis:6379/3",
+        VOLLEY_SMTP_URL="smtps://ann:p%40ss@mail.x.example",
+        VOLLEY_FROM='"Lee, Ann" <ann@x.example>',
+        VOLLEY_BIND="0.0.0.0:80",
+        VOLLEY_WORKERS="7",
+        VOLLEY_CONNECTIONS="8",
+        VOLLEY_SECRET_KEY=SECRET,
+        VOLLEY_LOG="json",
+    )
+    url = make_url(found.database_url)
+    assert (url.drivername, url.password) == ("postgresql+psycopg", "p@ss")
+    assert found.redis_url == "rediss://:word@redis:6379/3"
+    assert found.sender == Sender("mail.x.example", 465, "tls", "ann", "p@ss", 8)
+    assert found.default_from == '"Lee, Ann" <ann@x.example>'
+    assert (found.host, found.port, found.loopback) == ("0.0.0.0", 80, False)
+    assert (found.workers, found.secret_key, found.log) == (7, SECRET, "json")
+
+
+def test_all_faults_are_reported_at_once_each_with_its_variable(tmp_path):
+    wrong = {
+        "VOLLEY_DATABASE_URL": "mysql://db",
+        "VOLLEY_REDIS_URL": "http://redis",
+        "VOLLEY_SMTP_URL": "mail.x.example",
+        "VOLLEY_FROM": "Ann",
+        "VOLLEY_BIND": "5000",
+        "VOLLEY_WORKERS": "many",
+        "VOLLEY_CONNECTIONS": "0",
+        "VOLLEY_SECRET_KEY": "short",
+        "VOLLEY_LOG": "xml",
+        "VOLLEY_COLOUR": "red",
+    }
+    found = faults(tmp_path, **wrong)
+    assert sorted(fault.partition(":")[0] for fault in found) == sorted(wrong)
+    assert all(fault.endswith(".") and not fault.endswith("..") for fault in found)
+    assert not (tmp_path / "secret_key").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DATABASE_URL", "volley.sqlite", "write it like postgresql://"),
+        ("DATABASE_URL", "postgres://db/volley", "use sqlite:/// or postgresql://"),
+        ("DATABASE_URL", "postgresql+asyncpg://db/volley", "use sqlite:/// or postgresql://"),
+        ("DATABASE_URL", "postgresql://db:port/volley", "write it like postgresql://"),
+        ("DATABASE_URL", "postgresql://db:65536/volley", "1 to 65535"),
+        ("DATABASE_URL", "sqlite://", "names no file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "names no file"),
+        ("REDIS_URL", "redis://", "must look like redis://"),
+        ("REDIS_URL", "redis://redis:port", "must look like redis://"),
+        ("REDIS_URL", "redis://redis:0", "must look like redis://"),
+        ("REDIS_URL", "redis://redis:6379/volley", "must look like redis://"),
+        ("REDIS_URL", "redis://[::1", "must look like redis://"),
+        ("SMTP_URL", "smtp://h:0", "1 to 65535"),
+        ("FROM", "Ann", "one address on one line"),
+        ("FROM", "ann@x.example, ben@x.example", "one address on one line"),
+        ("FROM", "Lee, Ann <ann@x.example>", "Quote a name with a comma"),
+        ("FROM", "ann@x.example\r\nBcc: ben@x.example", "one address on one line"),
+        ("BIND", "127.0.0.1", "must be host:port"),
+        ("BIND", ":5000", "must be host:port"),
+        ("BIND", "127.0.0.1:0", "must be host:port"),
+        ("BIND", "127.0.0.1:65536", "must be host:port"),
+        ("BIND", "127.0.0.1:" + "9" * 5000, "must be host:port"),
+        ("BIND", "a host:5000", "must be host:port"),
+        ("WORKERS", "0", "from 1 to 256"),
+        ("WORKERS", "257", "from 1 to 256"),
+        ("WORKERS", "-1", "from 1 to 256"),
+        ("WORKERS", "1.5", "from 1 to 256"),
+        ("WORKERS", "²", "from 1 to 256"),
+        ("WORKERS", "9" * 5000, "from 1 to 256"),
+        ("CONNECTIONS", "1001", "from 1 to 1000"),
+        ("SECRET_KEY", "s" * 31, "openssl rand -hex 32"),
+        ("LOG", "JSON", "text or json"),
+    ],
+)
+def test_a_fault_says_what_is_wrong_and_what_to_write(tmp_path, name, value, words):
+    (fault,) = faults(tmp_path, **{f"VOLLEY_{name}": value})
+    assert fault.startswith(f"VOLLEY_{name}: ")
+    assert words in fault
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY"])
+@pytest.mark.parametrize("value", ["x://u:hush@h", "redis://u:hush℀@h", "postgresql://u:hush@h:x", "hush"])
+def test_no_fault_quotes_a_secret(tmp_path, name, value):
+    assert "hush" not in "".join(faults(tmp_path, **{f"VOLLEY_{name}": value}))
+
+
+def test_the_record_shows_no_secret(tmp_path):
+    shown = repr(
+        loaded(
+            tmp_path,
+            VOLLEY_DATABASE_URL="postgresql://u:hush@h/d",
+            VOLLEY_REDIS_URL="redis://:hush@h",
+            VOLLEY_SMTP_URL="smtp://u:hush@h",
+            VOLLEY_SECRET_KEY="hush" * 10,
+        )
+    )
+    assert "hush" not in shown
+
+
+@pytest.mark.parametrize("name", ["VOLLEY_PORT", "VOLLEY_PORT_FILE", "VOLLEY_", "VOLLEY_LOGS"])
+def test_a_name_that_is_no_setting_is_a_fault(tmp_path, name):
+    assert faults(tmp_path, **{name: "x"}) == (
+        f"{name}: there is no such setting; see the README for the names.",
+    )
+
+
+def test_names_for_tests_and_of_other_programs_are_left_alone(tmp_path):
+    loaded(tmp_path, VOLLEY_TEST_ANYTHING="x", VOLLEYBALL="x", PATH="/bin")
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_an_empty_value_means_the_default(root, setting):
+    found = load({setting.name: " "})
+    assert found.port == 5000
+    assert found.secret_key
+
+
+class TestFiles:
+    """``NAME_FILE`` names a file that holds the value of ``NAME``."""
+
+    def test_gives_the_value_without_its_line_break(self, tmp_path):
+        (tmp_path / "smtp").write_text("smtps://ann:word@mail.x.example\n")
+        found = loaded(tmp_path, VOLLEY_SMTP_URL_FILE=str(tmp_path / "smtp"))
+        assert found.sender.password == "word"
+
+    def test_is_refused_beside_the_value(self, tmp_path):
+        (tmp_path / "key").write_text(SECRET)
+        found = faults(tmp_path, VOLLEY_SECRET_KEY=SECRET, VOLLEY_SECRET_KEY_FILE=str(tmp_path / "key"))
+        assert found == ("VOLLEY_SECRET_KEY: set it or VOLLEY_SECRET_KEY_FILE, not both.",)
+
+    def test_its_value_is_checked_like_any_other(self, tmp_path):
+        (tmp_path / "key").write_text("short")
+        (fault,) = faults(tmp_path, VOLLEY_SECRET_KEY_FILE=str(tmp_path / "key"))
+        assert "32 characters" in fault
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("none", "No such file"),
+            ("folder", "Is a directory"),
+            ("binary", "no UTF-8"),
+            ("empty", "is empty"),
+            ("a\0b", "cannot read"),
+        ],
+    )
+    def test_that_cannot_be_read_is_a_fault_and_not_the_default(self, tmp_path, name, words):
+        """Or mail would go to the demo inbox, because a secret was not mounted."""
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "binary").write_bytes(b"\xff\xfe")
+        (tmp_path / "empty").write_text("\n")
+        (fault,) = faults(tmp_path, VOLLEY_SMTP_URL_FILE=str(tmp_path / name))
+        assert fault.startswith("VOLLEY_SMTP_URL_FILE: ")
+        assert words in fault
+
+
+class TestDotenv:
+    """``.env`` in the checkout stands in for the environment."""
+
+    def test_is_read(self, root):
+        (root / ".env").write_text("# mine\nVOLLEY_BIND=127.0.0.1:5001\nVOLLEY_LOG='json'\nOTHER=x\n")
+        found = load()
+        assert (found.port, found.log) == (5001, "json")
+
+    def test_gives_way_to_the_environment(self, root, monkeypatch):
+        (root / ".env").write_text("VOLLEY_BIND=127.0.0.1:5001\nVOLLEY_LOG=json\n")
+        monkeypatch.setenv("VOLLEY_BIND", "127.0.0.1:5002")
+        found = load()
+        assert (found.port, found.log) == (5002, "json")
+
+    def test_is_searched_for_unknown_names_too(self, root):
+        (root / ".env").write_text("VOLLEY_PORT=1\n")
+        with pytest.raises(SettingsError, match="VOLLEY_PORT: there is no such setting"):
+            load()
+
+    def test_that_is_no_text_is_a_fault(self, root):
+        (root / ".env").write_bytes(b"VOLLEY_LOG=\xff")
+        with pytest.raises(SettingsError, match=r"\.env: cannot read .* no UTF-8"):
+            load()
+
+    def test_is_not_read_where_the_settings_are_given(self, root):
+        (root / ".env").write_text("VOLLEY_LOG=json\n")
+        assert load({}).log == "text"
+
+
+@pytest.mark.parametrize(
+    ("bind", "host", "loopback"),
+    [
+        ("127.0.0.1:5000", "127.0.0.1", True),
+        ("127.0.0.2:5000", "127.0.0.2", True),
+        ("[::1]:5000", "::1", True),
+        ("LocalHost:5000", "LocalHost", True),
+        ("0.0.0.0:5000", "0.0.0.0", False),
+        ("[::]:5000", "::", False),
+        ("192.0.2.1:5000", "192.0.2.1", False),
+        ("volley.x.example:5000", "volley.x.example", False),
+    ],
+)
+def test_the_server_knows_whether_others_can_reach_it(tmp_path, bind, host, loopback):
+    found = loaded(tmp_path, VOLLEY_BIND=bind)
+    assert (found.host, found.loopback) == (host, loopback)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12))
+def test_any_password_survives_percent_encoding_in_every_url(tmp_path_factory, password):
+    word = quote(password, safe="")
+    found = loaded(
+        tmp_path_factory.getbasetemp() / "instance",
+        VOLLEY_DATABASE_URL=f"postgresql://ann:{word}@db/volley",
+        VOLLEY_SMTP_URL=f"smtp://ann:{word}@mail",
+        VOLLEY_SECRET_KEY=SECRET,
+    )
+    assert make_url(found.database_url).password == password
+    assert found.sender.password == password
+
+
+class TestDatabaseFile:
+    """SQLite's file is the same for each process, wherever it was started."""
+
+    def test_is_found_from_the_checkout(self, tmp_path):
+        found = loaded(tmp_path, VOLLEY_DATABASE_URL="sqlite:///instance/volley.sqlite")
+        assert make_url(found.database_url).database == str(ROOT / "instance/volley.sqlite")
+
+    def test_stays_where_an_absolute_path_puts_it(self, tmp_path):
+        found = loaded(tmp_path, VOLLEY_DATABASE_URL=f"sqlite:///{tmp_path}/v.sqlite")
+        assert make_url(found.database_url).database == f"{tmp_path}/v.sqlite"
+
+    def test_is_in_the_instance_folder_whatever_that_is_called(self, tmp_path):
+        folder = tmp_path / "a?b#c%20d é"
+        assert make_url(loaded(folder).database_url).database == str(folder / "volley.sqlite")
+
+
+class TestSecretKey:
+    """Without a setting it is made once, and kept where nobody else can read it."""
+
+    def test_is_made_once_with_mode_600(self, tmp_path):
+        folder = tmp_path / "deep/instance"
+        key = loaded(folder).secret_key
+        assert len(key) == 64
+        assert loaded(folder).secret_key == key
+        assert [file.name for file in folder.iterdir()] == ["secret_key"]
+        assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+    def test_is_not_made_where_one_is_set(self, tmp_path):
+        assert loaded(tmp_path, VOLLEY_SECRET_KEY=SECRET).secret_key == SECRET
+        assert list(tmp_path.iterdir()) == []
+
+    def test_is_one_when_eight_start_at_the_same_moment(self, tmp_path, monkeypatch):
+        start, token_hex = Barrier(8), settings.secrets.token_hex
+
+        def wait_and_make(size):
+            start.wait(30)  # for all to have seen that there is no key
+            return token_hex(size)
+
+        monkeypatch.setattr(settings.secrets, "token_hex", wait_and_make)
+        with ThreadPoolExecutor(8) as pool:
+            keys = set(pool.map(lambda _: loaded(tmp_path).secret_key, range(8)))
+        assert len(keys) == 1
+        assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
+
+    @pytest.mark.parametrize("content", ["", "\n", "cut off"])
+    def test_that_is_damaged_is_a_fault(self, tmp_path, content):
+        (tmp_path / "secret_key").write_text(content)
+        (fault,) = faults(tmp_path)
+        assert fault.startswith("VOLLEY_SECRET_KEY: ")
+        assert "Delete it" in fault
+
+    @pytest.mark.parametrize("folder", ["file", "file/below", "a\0b"])
+    def test_has_no_place_in_a_folder_that_cannot_be_made(self, tmp_path, folder):
+        (tmp_path / "file").write_text("x")
+        (fault,) = faults(tmp_path / folder)
+        assert fault.startswith("VOLLEY_INSTANCE: ")
+        assert "Name a folder" in fault
