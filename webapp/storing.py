@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 LONG = 200_000  # characters: what a thread reads in well under 100 ms
-_NICENESS = 5  # pages are answered first where cores are few
 
 
 class Lists:
@@ -53,7 +51,7 @@ class Lists:
 def _run_apart(db: Database, work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
     url = db.url.render_as_string(hide_password=False)
     spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawning, os.nice, (_NICENESS,)) as process:
+    with ProcessPoolExecutor(1, spawning) as process:
         return process.submit(_run_there, url, work, args).result()
 
 
