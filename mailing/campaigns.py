@@ -172,14 +172,19 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
     if used <= _ALWAYS_THERE:
         return ()
     lacking: dict[str, list[str]] = {}
+    unfit: dict[str, list[str]] = {}
     for row in connection.execute(_list_of(campaign_id)).yield_per(INSERT_CHUNK):
-        if used - _ALWAYS_THERE <= (row.fields or {}).keys():
-            continue
         try:
             prepared.fill(row.id, row.email, row.name, row.fields, 0)
         except MergeError as error:
-            lacking.setdefault(error.field, []).append(row.email)
-    return tuple(_lacking(field, emails, campaign.total) for field, emails in lacking.items())
+            if error.field in (row.fields or {}):
+                unfit.setdefault(str(error), []).append(row.email)
+            else:
+                lacking.setdefault(error.field, []).append(row.email)
+    return (
+        *(_lacking(field, emails, campaign.total) for field, emails in lacking.items()),
+        *(f"{problem} It stands at {_named(emails)}." for problem, emails in unfit.items()),
+    )
 
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:
@@ -301,10 +306,13 @@ def _list_of(campaign_id: int) -> Any:
 
 
 def _lacking(field: str, emails: Sequence[str], total: int) -> str:
-    named = ", ".join(emails[:NAMED_IN_A_FAULT])
-    more = f" and {len(emails) - NAMED_IN_A_FAULT:,} more" if len(emails) > NAMED_IN_A_FAULT else ""
-    who = "no recipient has it" if len(emails) == total else f"these lack it: {named}{more}"
+    who = "no recipient has it" if len(emails) == total else f"these lack it: {_named(emails)}"
     return f"The message uses the merge field {{{{ {field} }}}}, but {who}. Remove it or add it to the list."
+
+
+def _named(emails: Sequence[str]) -> str:
+    more = len(emails) - NAMED_IN_A_FAULT
+    return ", ".join(emails[:NAMED_IN_A_FAULT]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _campaign(connection: Connection, row: Row[Any]) -> Campaign:

@@ -84,20 +84,15 @@ def _begin_sqlite(connection: Connection) -> None:
     until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     driver.execute("PRAGMA busy_timeout = 0")
     try:
-        while not _has_begun(driver):
-            if time.monotonic() > until:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # raises, as SQLAlchemy's error
+        while time.monotonic() < until:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                    break
+                time.sleep(LOOK_AGAIN_S)
+            else:
                 return
-            time.sleep(LOOK_AGAIN_S)
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails as an error of SQLAlchemy, as all others do
     finally:
         driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-
-
-def _has_begun(driver: sqlite3.Connection) -> bool:
-    try:
-        driver.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return False
-        raise
-    return True
