@@ -7,6 +7,7 @@ has ended, that incarnation never sends again, and what it held becomes ``unknow
 from __future__ import annotations
 
 import socket
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,14 +74,34 @@ def end_named(connection: Connection, name: str) -> None:
     )
 
 
-def end_expired(connection: Connection) -> int:
-    """End every worker whose lease has run out; return how many."""
-    statement = (
-        update(workers)
-        .where(workers.c.ended_at.is_(None), workers.c.seen_at < now_ms() - int(LEASE_S * 1000))
-        .values(ended_at=now_ms())
-    )
-    return connection.execute(statement).rowcount
+class Leases:
+    """Finds leases that have run out, by the steady clock of the process that looks.
+
+    A beat changes ``seen_at``; a worker whose ``seen_at`` stands still for ``LEASE_S`` under the eyes of
+    one process is gone. So no wall clock, that may be wrong or jump, can end a worker that is alive.
+    """
+
+    def __init__(self) -> None:
+        self._beats: dict[int, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def end_expired(self, connection: Connection, now: float) -> int:
+        """End every worker whose lease has run out at ``now`` (monotonic s); return how many."""
+        statement = select(workers.c.id, workers.c.seen_at).where(workers.c.ended_at.is_(None))
+        ended = 0
+        with self._lock:
+            known, self._beats = self._beats, {}
+            for id_, seen_at in connection.execute(statement).all():
+                beat, since = known.get(id_, (None, now))
+                self._beats[id_] = (seen_at, since if beat == seen_at else now)
+        for id_, (seen_at, since) in list(self._beats.items()):
+            if now - since >= LEASE_S:
+                ended += connection.execute(
+                    update(workers)
+                    .where(workers.c.id == id_, workers.c.ended_at.is_(None), workers.c.seen_at == seen_at)
+                    .values(ended_at=now_ms())
+                ).rowcount
+        return ended
 
 
 def alive(connection: Connection) -> Sequence[Worker]:

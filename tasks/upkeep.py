@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import redis
 import structlog
 from celery import shared_task
@@ -13,6 +15,7 @@ from tasks.app import QUEUE, app
 from tasks.sending import enqueue
 
 log = structlog.get_logger()
+_leases = workers.Leases()  # of this process: each sweeping process looks for itself
 
 
 @shared_task(name="volley.sweep", ignore_result=True)
@@ -20,7 +23,7 @@ def sweep() -> None:
     """End dead workers' leases, wake what is due, give lost batches out again, finish campaigns."""
     database = processes.database()
     with database.write() as connection:
-        expired = workers.end_expired(connection)
+        expired = _leases.end_expired(connection, time.monotonic())
         lost = sweeping.abandon(connection)
         woken = sweeping.wake_deferred(connection)
     with database.write() as connection:
