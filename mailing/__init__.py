@@ -5,6 +5,7 @@ The way of one email leads through these rooms::
     addresses   what people paste -> clean recipients, and why the rest was refused
       mailboxes   the judge of one address and its name
     campaigns   a message and its list, stored; send, pause, resume, cancel
+    lists       its recipients in bulk, and the remarks on its lines
     batches     the list in ranges, as Celery carries them to the workers
     delivery    the engine of a worker: claims, composes, transmits, records, announces
       worklist    what it has in hand: batches, held recipients, results to record

@@ -10,19 +10,19 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
-from mailing import batches, composing, ledger, models, states
+from mailing import composing, ledger, lists, states
 from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import campaigns, list_notes, now_ms, paces, recipients, tallies
+from mailing.models import campaigns, now_ms, paces, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
-    from mailing.addresses import Entry, ParsedList
+    from mailing.addresses import ParsedList
 
 INSERT_CHUNK = 5_000
 NAMED_IN_A_FAULT = 5
@@ -94,16 +94,6 @@ class Rate:
     overall: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListNote:
-    """A remark on one line of the pasted list. ``kind`` is refused, duplicate or noted."""
-
-    kind: str
-    line: int
-    text: str
-    reason: str
-
-
 def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
     """Store a draft with its list; return its id. Raises ``ComposeError`` for an unusable message."""
     token = secrets.token_hex(16)
@@ -111,7 +101,7 @@ def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
     values = {**_columns(draft), "token": token, "total": len(parsed.entries)}
     statement = insert(campaigns).values(values).returning(campaigns.c.id)
     campaign_id = int(connection.execute(statement).scalar_one())
-    _store_list(connection, campaign_id, parsed)
+    lists.store(connection, campaign_id, parsed)
     return campaign_id
 
 
@@ -126,9 +116,8 @@ def revise(connection: Connection, campaign_id: int, draft: Draft, parsed: Parse
     if not connection.execute(statement).rowcount:
         raise _refusal(connection, campaign_id, CampaignAction.EDIT)
     if parsed:
-        for table in (recipients, models.batches, list_notes, tallies):
-            connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
-        _store_list(connection, campaign_id, parsed)
+        lists.clear(connection, campaign_id)
+        lists.store(connection, campaign_id, parsed)
 
 
 def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Campaign:
@@ -220,34 +209,6 @@ def rate(connection: Connection, campaign: Campaign) -> Rate:
     return Rate(round(recent * 60 / max(recent_s, 1)), round(overall * 60 / max(overall_s, 1)))
 
 
-def notes(connection: Connection, campaign_id: int, kind: str, limit: int) -> Sequence[ListNote]:
-    """Return the first remarks of one kind on the pasted list, in the order of its lines."""
-    statement = (
-        select(list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason)
-        .where(list_notes.c.campaign_id == campaign_id, list_notes.c.kind == kind)
-        .order_by(list_notes.c.number)
-        .limit(limit)
-    )
-    return [ListNote(*row) for row in connection.execute(statement)]
-
-
-def note_counts(connection: Connection, campaign_id: int) -> dict[str, int]:
-    """Return how many remarks of each kind the list has: refused, duplicate, noted."""
-    statement = (
-        select(list_notes.c.kind, func.count())
-        .where(list_notes.c.campaign_id == campaign_id)
-        .group_by(list_notes.c.kind)
-    )
-    found = {kind: int(n) for kind, n in connection.execute(statement)}
-    return {"refused": 0, "duplicate": 0, "noted": 0} | found
-
-
-def nameless(connection: Connection, campaign_id: int) -> int:
-    """Return how many recipients have no name."""
-    statement = select(func.count()).where(recipients.c.campaign_id == campaign_id, recipients.c.name == "")
-    return int(connection.execute(statement).scalar_one())
-
-
 def _columns(draft: Draft) -> dict[str, object]:
     return {
         "sender_from": draft.sender_from,
@@ -256,47 +217,6 @@ def _columns(draft: Draft) -> dict[str, object]:
         "html": draft.html,
         "priority": draft.priority,
     }
-
-
-def _store_list(connection: Connection, campaign_id: int, parsed: ParsedList) -> None:
-    for chunk in _chunks(parsed.entries):
-        rows = [
-            {
-                "campaign_id": campaign_id,
-                "email": entry.email,
-                "name": entry.name,
-                "fields": entry.fields,
-            }
-            for entry in chunk
-        ]
-        connection.execute(insert(recipients), rows)
-    remarks = [
-        *(("refused", r.line, r.text, r.reason) for r in parsed.refused),
-        *(("duplicate", d.line, d.email, f"same as line {d.of_line}") for d in parsed.duplicates),
-        *(("noted", n.line, n.email, n.note) for n in parsed.noted),
-    ]
-    if remarks:
-        connection.execute(
-            insert(list_notes),
-            [
-                {
-                    "campaign_id": campaign_id,
-                    "number": number,
-                    "kind": kind,
-                    "line": line,
-                    "text": shown,
-                    "reason": reason,
-                }
-                for number, (kind, line, shown, reason) in enumerate(remarks)
-            ],
-        )
-    total = len(parsed.entries)
-    ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: total})
-    batches.cut(connection, campaign_id, total)
-
-
-def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    return (entries[start : start + INSERT_CHUNK] for start in range(0, len(entries), INSERT_CHUNK))
 
 
 def _list_of(campaign_id: int) -> Any:

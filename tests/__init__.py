@@ -1,1 +1,1 @@
-"""The specification of Volley, as tests: ``unit``, ``integration``, ``browser``, ``architecture``, ``drills``."""
+"""The specification of Volley: ``unit``, ``integration``, ``browser``, ``architecture``, ``drills``."""

@@ -85,10 +85,12 @@ def create_app(settings: Settings) -> Quart:
     async def start() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "volley"))
         services.hub.start()
+        await asyncio.to_thread(services.lists.start)
 
     @app.after_serving
     async def stop() -> None:
         await services.hub.close()
+        services.lists.close()
         await services.redis.aclose()
         services.news.close()
         services.db.close()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, history
+from mailing import campaigns, composing, history, lists
 from mailing.campaigns import Draft, NotAllowed
 from mailing.composing import ComposeError
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -153,11 +153,9 @@ def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
     uses_name = "name" in previews.fields(campaign)
     return {
         "faults": campaigns.faults(connection, campaign.id),
-        "found": campaigns.note_counts(connection, campaign.id),
-        "remarks": {
-            kind: campaigns.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in _NOTE_KINDS
-        },
-        "nameless": campaigns.nameless(connection, campaign.id) if uses_name else 0,
+        "found": lists.note_counts(connection, campaign.id),
+        "remarks": {kind: lists.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in _NOTE_KINDS},
+        "nameless": lists.nameless(connection, campaign.id) if uses_name else 0,
         "preview": previews.first(connection, campaign),
     }
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from mailing import campaigns
@@ -30,7 +34,19 @@ class Lists:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._turn = asyncio.Semaphore(1)
+        self._process: ProcessPoolExecutor | None = None
+
+    def start(self) -> None:
+        """Start the process for long lists, so that the first one does not wait for its imports."""
+        url = self._db.url.render_as_string(hide_password=False)
+        spawning = multiprocessing.get_context("spawn")
+        self._process = ProcessPoolExecutor(1, spawning, _begin_there, (url, os.getpid()))
+        self._process.submit(_run_there, _nothing, ())
+
+    def close(self) -> None:
+        """End that process, whatever it does."""
+        if self._process:
+            self._process.shutdown(wait=False, cancel_futures=True)
 
     async def create(self, draft: Draft, pasted: str) -> int:
         """Store a draft, whose message was found good, with its list; return its id."""
@@ -44,19 +60,39 @@ class Lists:
         """Run ``work(database, ...)`` on a list of ``size`` characters where it keeps nobody waiting."""
         if size < LONG:
             return await asyncio.to_thread(work, self._db, *args)
-        async with self._turn:
-            return await asyncio.to_thread(_run_apart, self._db, work, args)
+        if self._process is None:
+            self.start()
+        assert self._process is not None
+        try:
+            return await asyncio.wrap_future(self._process.submit(_run_there, work, args))
+        except BrokenProcessPool:
+            self._process = None  # it was killed: the next list gets a new one
+            raise
 
 
-def _run_apart(db: Database, work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
-    url = db.url.render_as_string(hide_password=False)
-    spawning = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, spawning) as process:
-        return process.submit(_run_there, url, work, args).result()
+_there: Database | None = None  # in that process only
 
 
-def _run_there(url: str, work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
-    return work(Database(url), *args)
+def _begin_there(url: str, parent: int) -> None:
+    global _there  # noqa: PLW0603 - an initializer has no other way to leave something behind
+    _there = Database(url, pool_size=1)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the web process is gone without a word."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
+
+
+def _run_there(work: Callable[[Database, *Ts], T], args: tuple[*Ts]) -> T:
+    assert _there is not None
+    return work(_there, *args)
+
+
+def _nothing(_db: Database) -> None:
+    """Do nothing: the first task makes the process start."""
 
 
 def _store(db: Database, draft: Draft, pasted: str, campaign_id: int | None) -> int:

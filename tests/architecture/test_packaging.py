@@ -84,7 +84,7 @@ def test_compose_runs_what_the_procfile_and_the_makefile_run():
         if name == "migrate":
             assert shlex.join(service["command"]) in steps_of("migrate")
         elif name in VOLLEY:
-            assert service["command"][:3] == commands()[name][:3]  # the options differ: honcho waits 5 s at a stop
+            assert service["command"][:3] == commands()[name][:3]  # honcho waits only 5 s at a stop
 
 
 def test_every_service_but_the_one_shot_comes_back_and_is_watched():
