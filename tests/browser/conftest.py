@@ -29,7 +29,9 @@ EXPECTED = (  # while a server is gone
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # not longer: its event loop must be gone when tests with loops of their own run
 def browser() -> Iterator[Browser]:
     path = chromium.find()
     if path is None:
