@@ -5,6 +5,8 @@
 One line per message, appended before its reply is sent: ``recipient<TAB>Message-ID``. The file is the
 judge of what was really delivered: it does not depend on anything that Volley writes. Messages are
 counted when their dot arrives, even if the client is gone before the reply.
+
+With ``SINK_MISDEED`` in its environment it misbehaves instead: ``drills.misdeeds`` has the names.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING
 import uvloop
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
     from pathlib import Path
 
 GREETING = b"220 sink ESMTP\r\n"
@@ -52,14 +56,14 @@ class Dialogue(asyncio.Protocol):
                 end = self.buffer.find(b"\r\n.\r\n")
                 if end < 0:
                     break
-                self.accept(self.buffer[:end])
-                self.buffer = self.buffer[end + 5 :]
+                text, self.buffer = self.buffer[:end], self.buffer[end + 5 :]
                 self.in_text = False
-                if self.think_s:
+                reply = self.end(text)
+                if self.think_s and not self.waiting:
                     self.waiting = True
-                    asyncio.get_running_loop().call_later(self.think_s, self.reply_late)
+                    asyncio.get_running_loop().call_later(self.think_s, self.reply_late, reply)
                 else:
-                    answers.append(OK)
+                    answers.append(reply)
                 continue
             line, found, rest = self.buffer.partition(b"\r\n")
             if not found:
@@ -69,10 +73,10 @@ class Dialogue(asyncio.Protocol):
         if answers:
             self.transport.write(b"".join(answers))
 
-    def reply_late(self) -> None:
+    def reply_late(self, reply: bytes) -> None:
         self.waiting = False
         if not self.transport.is_closing():
-            self.transport.write(OK)
+            self.transport.write(reply)
             self.proceed()
 
     def answer(self, line: bytes) -> bytes:
@@ -81,6 +85,7 @@ class Dialogue(asyncio.Protocol):
             self.recipient = line[line.index(b"<") + 1 : line.index(b">")]
         elif verb == b"DATA":
             self.in_text = True
+            self.buffer = b"\r\n" + self.buffer  # so that a lone dot, too, ends the text
             return GO_AHEAD
         elif verb == b"EHLO":
             return EHLO
@@ -90,15 +95,19 @@ class Dialogue(asyncio.Protocol):
             return b""
         return OK
 
+    def end(self, text: bytes) -> bytes:
+        self.accept(text)
+        return OK
+
     def accept(self, text: bytes) -> None:
         start = text.find(b"Message-ID: ") + 12
         message_id = text[start : text.find(b"\r\n", start)]
         os.write(self.record, self.recipient + b"\t" + message_id + b"\n")
 
 
-async def serve(port: int, record: int, think_s: float) -> None:
+async def serve(port: int, meet: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Dialogue(record, think_s), "127.0.0.1", port, backlog=1024)
+    server = await loop.create_server(meet, "127.0.0.1", port, backlog=1024, ssl=tls)
     await server.serve_forever()
 
 
@@ -116,8 +125,18 @@ def main() -> None:
     parser.add_argument("--think", type=float, default=0.0)
     chosen = parser.parse_args()
     record = os.open(chosen.record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    tls = None
+    if misdeed := os.environ.get("SINK_MISDEED"):
+        from tests.drills import misdeeds  # noqa: PLC0415 - its dialogue is made of this module's
+
+        meet, tls = misdeeds.misbehaving(misdeed, record, chosen.think)
+    else:
+
+        def meet() -> Dialogue:
+            return Dialogue(record, chosen.think)
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(chosen.port, record, chosen.think))
+        runner.run(serve(chosen.port, meet, tls))
 
 
 if __name__ == "__main__":

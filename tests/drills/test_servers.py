@@ -1,0 +1,66 @@
+"""The SMTP server misbehaves in every way the sink knows."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.drills import misdeeds
+from tests.harness import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.drills.judging import Drill
+
+HURRIED = {"PYTHONPATH": str(Path(__file__).with_name("hurried"))}
+MISDEEDS = (
+    misdeeds.greylists,
+    misdeeds.refuses_by_rate,
+    misdeeds.closes_before_the_dot,
+    misdeeds.closes_in_the_text,
+    misdeeds.closes_after_the_dot,
+    misdeeds.hangs,
+    misdeeds.byte_by_byte,
+    misdeeds.malformed,
+    misdeeds.drops_tls,
+    misdeeds.changes_its_capabilities,
+)
+IN_DOUBT = ("broke text", "broke dot")
+
+
+@pytest.mark.parametrize("misdeed", [misdeed.__name__ for misdeed in MISDEEDS])
+def test_the_server(drill: Callable[..., Drill], misdeed: str, tmp_path: Path) -> None:
+    """Only what was lost behind a dot may be in doubt, and everybody else gets it once."""
+    extra, port = {"SINK_MISDEED": misdeed, **HURRIED}, free_port()
+    if misdeed == "drops_tls":
+        extra |= {"VOLLEY_SMTP_URL": f"smtps://127.0.0.1:{port}", **certificate(tmp_path)}
+    it = drill(connections=5, smtp_port=port, extra=extra)
+    it.begin(sent=0)
+    it.end(300)
+    log = it.stack.log("sink")
+    it.judge(unknown=sum(log.count(step) for step in IN_DOUBT))
+
+
+def test_refuses_rcpt_but_takes_data(drill: Callable[..., Drill]) -> None:
+    """Nobody who was refused is sent anything, not even an empty message."""
+    it = drill(connections=5, extra={"SINK_MISDEED": "refuses_rcpt_but_takes_data"})
+    it.begin(sent=0)
+    it.end()
+    it.judge(failed=it.count("failed"))
+    assert it.count("failed") > it.row.recipients / 20
+
+
+def certificate(folder: Path) -> dict[str, str]:
+    file = folder / "certificate.pem"
+    subprocess.run(
+        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=volley-test -keyout {file}.key "
+        f"-out {file} -addext subjectAltName=IP:127.0.0.1 && cat {file}.key >> {file}",
+        shell=True,
+        check=True,
+        capture_output=True,
+    )
+    return {"SINK_CERTIFICATE": str(file), "SSL_CERT_FILE": str(file)}

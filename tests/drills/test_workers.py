@@ -1,0 +1,108 @@
+"""Workers are killed, stopped and frozen in mid-campaign, one and all."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from mailing import workers
+from mailing.models import attempts, recipients
+from mailing.models import workers as worker_rows
+from tests.harness import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.drills.judging import Drill
+    from tests.harness import Stack
+
+EVERY_S = 2.0
+SLOW = {"workers": 3, "connections": 5, "think_s": 0.03}  # slow enough to be hit again and again
+MOST_IN_FLIGHT = 2  # per connection (P3)
+
+
+def signal_one(stack: Stack, number: int) -> None:
+    os.kill(random.choice(stack.worker_pids()), number)
+
+
+def test_a_worker_is_killed_every_2_s(drill: Callable[..., Drill]) -> None:
+    it = drill(**SLOW)
+    it.begin()
+    kills = it.disturb(lambda: signal_one(it.stack, signal.SIGKILL), EVERY_S, times=10)
+    it.end()
+    it.judge(unknown=MOST_IN_FLIGHT * it.stack.connections * kills)
+
+
+def test_all_workers_are_killed_every_2_s(drill: Callable[..., Drill]) -> None:
+    it = drill(**SLOW)
+    it.begin()
+
+    def strike() -> None:
+        it.stack.kill("worker")
+        it.stack.start("worker")
+
+    kills = it.disturb(strike, EVERY_S, times=6)
+    it.end()
+    it.judge(unknown=MOST_IN_FLIGHT * it.stack.connections * it.stack.workers * kills)
+
+
+def test_a_worker_is_asked_to_stop_every_2_s(drill: Callable[..., Drill]) -> None:
+    it = drill(**SLOW)
+    it.begin()
+    it.disturb(lambda: signal_one(it.stack, signal.SIGTERM), EVERY_S, times=10)
+    it.end()
+    it.judge()
+
+
+def test_all_workers_are_asked_to_stop_every_2_s(drill: Callable[..., Drill]) -> None:
+    it = drill(**SLOW)
+    it.begin()
+
+    def strike() -> None:
+        it.stack.stop("worker")
+        it.stack.start("worker")
+
+    it.disturb(strike, EVERY_S, times=6)
+    it.end()
+    it.judge()
+
+
+@pytest.mark.parametrize("misdeed", ["", "answers_late"], ids=["", "slow dialogue"])
+def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill], misdeed: str) -> None:
+    """What it had in hand is unknown until it wakes; then it says what became of it, and sends nothing more."""
+    it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
+    it.row.drill = f"a worker is frozen for longer than its lease {misdeed}"
+    it.begin()
+    frozen = it.stack.worker_pids()[0]
+    name = workers.name_of(frozen)
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        time.sleep(workers.LEASE_S)  # the fault itself
+        wait_until(lambda: it.count("unknown"), "the lease ends")
+        it.end()  # without it
+        time.sleep(1)  # what was on the wire has arrived at the sink
+        arrived = it.stack.delivered()
+        with it.stack.db.read() as connection:
+            incarnation = connection.execute(
+                select(worker_rows.c.id).where(
+                    worker_rows.c.name == name, worker_rows.c.ended_at.is_not(None)
+                )
+            ).scalar_one()
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    wait_until(lambda: not it.count("unknown"), "the woken worker tells what became of what it held")
+    it.end()
+    with it.stack.db.read() as connection:
+        its = connection.execute(
+            select(recipients.c.email)
+            .join(attempts, attempts.c.recipient_id == recipients.c.id)
+            .where(attempts.c.worker_id == incarnation, attempts.c.result == "sent")
+        ).scalars()
+        assert not [email for email in its if email not in arrived], "sent by a worker without a lease"
+    it.judge()
