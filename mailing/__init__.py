@@ -26,6 +26,7 @@ While it is under way, ``workers`` knows who sends and whether they live, and ``
 on its way whatever a dead one left behind.
 
 Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``migrate``,
-``senders``, ``settings`` and ``logs``. Beside them: ``checks`` (does all that Volley leans on work),
-``answers`` (the first answer to an API call, for its repetition) and ``inbox``, the demo SMTP server.
+``senders``, ``settings``, ``threads`` and ``logs``. Beside them: ``checks`` (does all that Volley
+leans on work), ``answers`` (the first answer to an API call, for its repetition) and ``inbox``, the
+demo SMTP server.
 """

@@ -10,12 +10,12 @@ Redis never slows the sending.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +31,7 @@ from mailing.models import now_ms
 from mailing.replies import Stage, Verdict
 from mailing.smtp import Delivery, Mail, Timeouts
 from mailing.states import AttemptResult, CampaignState
+from mailing.threads import SideThread
 from mailing.worklist import Ending, Job, Worklist
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from mailing.worklist import Order
 
 LOOK_S = 0.25  # how long a pause can go unseen by connections that wait for a slow server
-GATHER_S = 0.002  # results that come within it share a commit
+GATHER_S = 0.005  # results that come within it share a commit, unless half the connections have one before
 RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
 NEWS_KEPT = 20_000  # events that wait for a slow Redis; older ones are dropped, viewers read the database
@@ -74,8 +75,8 @@ class Engine:
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
         self.halted = False
         self._ending = False
-        self._database_thread = ThreadPoolExecutor(1, "volley-database")
-        self._news_thread = ThreadPoolExecutor(1, "volley-news")
+        self._database_thread = SideThread("volley-database")
+        self._news_thread = SideThread("volley-news")
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="volley-engine", daemon=True)
 
@@ -182,7 +183,7 @@ class Engine:
             await self._gather(busy=bool(self._worklist.jobs or self._worklist.held or closing))
             await self._commit()
             self._lane.check()
-        await self._in_database(self._end)
+        await self._database_thread.run(self._end)
         announcing.cancel()
 
     async def _send(self, batch_id: int, seconds: float) -> Ending:
@@ -204,14 +205,18 @@ class Engine:
     async def _gather(self, *, busy: bool) -> None:
         """Wait until there is something to commit, or it is time to look at the campaigns again."""
         self._wake.clear()
-        if self._worklist.unrecorded or (self._worklist.jobs and self._room()):
-            await asyncio.sleep(GATHER_S)
-            return
-        try:
-            async with asyncio.timeout(LOOK_S if busy else workers.BEAT_S):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        if not self._worklist.unrecorded and not (self._worklist.jobs and self._room()):
+            await self._woken_within(LOOK_S if busy else workers.BEAT_S)
+        enough = min(self._sender.connections, self._worklist.held) / 2
+        until = self._loop.time() + GATHER_S
+        while self._worklist.unrecorded < enough and (left := until - self._loop.time()) > 0:
+            self._wake.clear()
+            await self._woken_within(left)
+
+    async def _woken_within(self, seconds: float) -> None:
+        timer = self._loop.call_later(seconds, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
 
     def _room(self) -> int:
         return 0 if self.halted else self._lane.room(self._worklist.held)
@@ -225,7 +230,7 @@ class Engine:
         if begun - self._beaten_at >= workers.BEAT_S / 2 or notice != self._noticed:
             entry = replace(entry, notice=notice)
         try:
-            outcome = await self._in_database(lambda: rounds.commit(self._database, entry))
+            outcome = await self._database_thread.run(lambda: rounds.commit(self._database, entry))
         except DBAPIError as error:
             log.warning("the database cannot be written to; trying again", reason=str(error.orig))
             self._worklist.failed(entry)
@@ -266,17 +271,14 @@ class Engine:
             news = list(self._news)
             self._news.clear()
             if news:
-                await self._loop.run_in_executor(self._news_thread, events.publish, self._client, news)
+                await self._news_thread.run(functools.partial(events.publish, self._client, news))
 
     # The database thread.
-
-    async def _in_database(self, do: Callable[[], T]) -> T:
-        return await self._loop.run_in_executor(self._database_thread, do)
 
     async def _until_it_works(self, do: Callable[[], T]) -> T:
         while True:
             try:
-                return await self._in_database(do)
+                return await self._database_thread.run(do)
             except DBAPIError as error:
                 log.warning("the database cannot be used; trying again", reason=str(error.orig))
                 await asyncio.sleep(RETRY_S)

@@ -128,21 +128,25 @@ def claim(
     ]
 
 
-def settle(connection: Connection, results: Sequence[Result]) -> list[Result]:
+class StaleResultError(Exception):
+    """Some results are no longer this worker's to record: undo the transaction, then settle one by one."""
+
+
+def settle(connection: Connection, results: Sequence[Result], *, at_once: bool = False) -> list[Result]:
     """Record results, each once; return those that were news.
 
     A result for a claim that has become ``unknown`` meanwhile (the lease ended before the reply came)
     is late but true, and is recorded too. One that was recorded before is passed over.
+
+    ``at_once`` is the quick way for when all are expected to be news; it raises ``StaleResultError`` if
+    one is not.
     """
-    if not results:
-        return []
-    savepoint = connection.begin_nested()
-    rows = [_move(result, RecipientState.SENDING) for result in results]
-    if connection.execute(_MOVE, rows).rowcount == len(results):
-        savepoint.commit()
+    if at_once:
+        rows = [_move(result, RecipientState.SENDING) for result in results]
+        if rows and connection.execute(_MOVE, rows).rowcount != len(rows):
+            raise StaleResultError(str(StaleResultError.__doc__))
         fresh = [(result, RecipientState.SENDING) for result in results]
     else:
-        savepoint.rollback()
         fresh = [
             (result, before)
             for result in results

@@ -65,11 +65,18 @@ class Outcome:
 
 def commit(database: Database, entry: Round) -> Outcome:
     """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
+    try:
+        return _commit(database, entry, at_once=True)
+    except ledger.StaleResultError:
+        return _commit(database, entry, at_once=False)
+
+
+def _commit(database: Database, entry: Round, *, at_once: bool) -> Outcome:
     outcome = Outcome()
     with database.write() as connection:
         if entry.notice is not None:
             outcome.lease_held = workers.beat(connection, entry.worker_id, entry.notice)
-        fresh = ledger.settle(connection, entry.results)
+        fresh = ledger.settle(connection, entry.results, at_once=at_once)
         ledger.release(connection, entry.returned)
         if entry.held is not None:
             ledger.release_strays(connection, entry.worker_id, entry.held)

@@ -83,9 +83,9 @@ class Worklist:
         return len(self._jobs)
 
     @property
-    def unrecorded(self) -> bool:
-        """Whether something waits for the next commit."""
-        return bool(self._results or self._returned)
+    def unrecorded(self) -> int:
+        """How many outcomes wait for the next commit."""
+        return len(self._results) + len(self._returned)
 
     def order(self, campaign_id: int) -> Order | None:
         """Return the order of a campaign, if this process has one."""
