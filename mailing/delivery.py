@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from mailing.worklist import Order
 
 LOOK_S = 0.25  # how long a pause can go unseen by connections that wait for a slow server
-GATHER_S = 0.005  # results that come within it share a commit, unless half the connections have one before
+GATHER_S = 0.005  # results that come within it share a commit, or as many as there are connections
 RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
 NEWS_KEPT = 20_000  # events that wait for a slow Redis; older ones are dropped, viewers read the database
@@ -207,7 +207,7 @@ class Engine:
         self._wake.clear()
         if not self._worklist.unrecorded and not (self._worklist.jobs and self._room()):
             await self._woken_within(LOOK_S if busy else workers.BEAT_S)
-        enough = min(self._sender.connections, self._worklist.held) / 2
+        enough = min(self._sender.connections, self._worklist.held)
         until = self._loop.time() + GATHER_S
         while self._worklist.unrecorded < enough and (left := until - self._loop.time()) > 0:
             self._wake.clear()
