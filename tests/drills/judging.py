@@ -51,6 +51,7 @@ class Drill:
         self.row = row
         self.faults: list[str] = []
         self.looks = 0
+        self.pulls = True  # who was refused for now is due at once
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -75,7 +76,7 @@ class Drill:
                     .where(recipients.c.campaign_id == self.campaign_id)
                     .group_by(recipients.c.state)
                 )
-                return Counter({state: n for state, n in found})
+                return Counter(dict(found.all()))
         except DBAPIError:  # the drill broke it
             return Counter()
 
@@ -110,7 +111,7 @@ class Drill:
         self.row.seconds = time.monotonic() - self.begun
 
     def judge(self, *, unknown: int = 0, failed: int = 0) -> None:
-        """Compare the account with the sink's; at most ``unknown`` may be in doubt, exactly ``failed`` refused."""
+        """Compare the account with the sink's; ``unknown`` may be in doubt, ``failed`` are refused."""
         self.stop_watching()
         self.tell()
         delivered = self.stack.delivered()
@@ -157,7 +158,7 @@ class Drill:
         while not self._over.wait(LOOK_S):
             try:
                 self._look()
-                if time.monotonic() > pulled_at + PULL_S:
+                if self.pulls and time.monotonic() > pulled_at + PULL_S:
                     pulled_at = time.monotonic()
                     self._pull()
             except DBAPIError:  # the drill broke it
@@ -175,9 +176,7 @@ class Drill:
 
     def _pull(self) -> None:
         """Let a minute pass for who was refused for now."""
-        waiting = select(func.count()).where(
-            recipients.c.state == "deferred", recipients.c.due_at > now_ms()
-        )
+        waiting = select(func.count()).where(recipients.c.state == "deferred", recipients.c.due_at > now_ms())
         with self.stack.db.read() as connection:
             if not connection.execute(waiting).scalar_one():
                 return

@@ -1,8 +1,8 @@
 """The ways in which the sink misbehaves, by the name in ``SINK_MISDEED``.
 
 Each misdeed is a function that is asked at every step of the dialogue and says what to do instead of
-answering as one should: some bytes, ``HANG``, ``CLOSE``, ``LATE``, or nothing. Each connection that is broken so
-is told on stderr as ``broke STEP``, so that a drill knows how many emails may be in doubt.
+answering as one should: some bytes, ``HANG``, ``CLOSE``, ``LATE``, or nothing. Each connection that is
+broken so is told on stderr as ``broke STEP``, so that a drill knows how many emails may be in doubt.
 """
 
 from __future__ import annotations

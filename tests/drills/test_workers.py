@@ -75,9 +75,8 @@ def test_all_workers_are_asked_to_stop_every_2_s(drill: Callable[..., Drill]) ->
 
 @pytest.mark.parametrize("misdeed", ["", "answers_late"], ids=["", "slow dialogue"])
 def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill], misdeed: str) -> None:
-    """What it had in hand is unknown until it wakes; then it says what became of it, and sends nothing more."""
+    """What it had in hand is unknown until it wakes; then it tells, and sends no more of it."""
     it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
-    it.row.drill = f"a worker is frozen for longer than its lease {misdeed}"
     it.begin()
     frozen = it.stack.worker_pids()[0]
     name = workers.name_of(frozen)

@@ -1,4 +1,4 @@
-"""Gives the workers of a drill SMTP timeouts of a second. Python imports it when PYTHONPATH names its folder."""
+"""SMTP timeouts of a second, for every process whose PYTHONPATH names this folder: Python imports it."""
 
 from mailing import wire
 

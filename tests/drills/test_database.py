@@ -1,0 +1,123 @@
+"""The database is restarted, locked, or full in mid-campaign."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+
+from tests.drills.clusters import cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from tests.drills.judging import Drill
+
+    OwnDrill = Callable[..., AbstractContextManager[Drill]]
+
+SLOW = {"connections": 5, "think_s": 0.03}
+FULL_FOR_S = 8.0
+
+
+def test_the_database_is_locked_for_5_s(drill: Callable[..., Drill]) -> None:
+    it = drill(**SLOW)
+    it.begin()
+
+    def strike() -> None:
+        with it.stack.db.write() as connection:
+            if not it.stack.db.sqlite:
+                connection.execute(text("LOCK TABLE recipients IN ACCESS EXCLUSIVE MODE"))
+            time.sleep(5)  # the fault itself
+
+    it.disturb(strike, 2, times=2)
+    it.end()
+    it.judge()
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_postgresql_is_restarted(own_drill: OwnDrill, mode: str) -> None:
+    with temporary() as folder, cluster(folder) as server, own_drill(server.url, **SLOW) as it:
+        it.begin()
+        it.disturb(lambda: server.control("restart", f"--mode={mode}"), 3, times=3)
+        it.end()
+        it.judge()
+
+
+def test_the_disk_of_sqlite_is_full(own_drill: OwnDrill) -> None:
+    with temporary() as folder, small_disk(folder, "16m"), own_drill(sqlite_in(folder), **SLOW) as it:
+        it.begin()
+        with full(folder):
+            time.sleep(FULL_FOR_S)  # the fault itself
+        it.end()
+        assert "disk is full" in it.stack.log("worker")
+        it.judge()
+
+
+def test_the_disk_of_postgresql_is_full(own_drill: OwnDrill) -> None:
+    with (
+        temporary() as folder,
+        small_disk(folder, "300m"),
+        cluster(folder) as server,
+        own_drill(server.url, **SLOW) as it,
+    ):
+        it.begin()
+        with full(folder):
+            time.sleep(FULL_FOR_S)  # the fault itself
+        if not server.running():  # without room for its log it ends, as an operator would see
+            server.control("start")
+        it.end()
+        assert "database cannot be" in it.stack.log("worker")
+        it.judge()
+
+
+def sqlite_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'volley.sqlite'}"
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder that another account may reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="volley-drill-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """Mount a small disk on ``folder``."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        raise AssertionError(f"This drill needs a small disk, which only root may mount: {mounted.stderr}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Leave no room on the disk."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        size = 1 << 20
+        while size:
+            try:
+                file.write(bytes(size))
+            except OSError:
+                size //= 2
+    try:
+        yield
+    finally:
+        filler.unlink()
