@@ -20,6 +20,7 @@ The way of one email leads through these rooms::
       wire        commands out, replies in, a deadline for each
     replies     what an answer means; backoff: when to try again
     events      the news of it over Redis
+    decisions   what a person does with what failed, waits or is unknown
     history     everything that happened, to read, search and export
 
 While it is under way, ``workers`` knows who sends and whether they live, and ``sweeping`` puts back

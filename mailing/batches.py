@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select, text, update
+from sqlalchemy import exists, select, text, update
 
-from mailing.models import batches, campaigns, now_ms
+from mailing.models import batches, campaigns, now_ms, recipients
+from mailing.states import RecipientState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,29 @@ def wake(connection: Connection, campaign_id: int) -> Sequence[Errand]:
     statement = (
         update(batches)
         .where(batches.c.campaign_id == campaign_id)
+        .values(woken_at=now_ms())
+        .returning(batches.c.id)
+    )
+    return [Errand(batch_id, priority or 0) for batch_id in sorted(connection.execute(statement).scalars())]
+
+
+def wake_range(connection: Connection, campaign_id: int, first: int, last: int) -> Sequence[Errand]:
+    """Do the same for the batches around ``first`` <= id <= ``last`` in which somebody is queued."""
+    priority = connection.execute(select(campaigns.c.priority).where(campaigns.c.id == campaign_id)).scalar()
+    queued = exists().where(
+        recipients.c.campaign_id == campaign_id,
+        recipients.c.state == RecipientState.QUEUED,
+        recipients.c.id.between(batches.c.first_id, batches.c.last_id),
+        recipients.c.id.between(first, last),
+    )
+    statement = (
+        update(batches)
+        .where(
+            batches.c.campaign_id == campaign_id,
+            batches.c.last_id >= first,
+            batches.c.first_id <= last,
+            queued,
+        )
         .values(woken_at=now_ms())
         .returning(batches.c.id)
     )

@@ -16,7 +16,7 @@ from mailing.states import AttemptResult, RecipientState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
 T = TypeVar("T")
 EXPORT_CHUNK = 2_000
@@ -53,7 +53,7 @@ class RecipientRow:
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """One attempt: a line of the email log. Times in ms since 1970."""
+    """One attempt: a line of the email log. No ``worker``: a person decided. Times in ms since 1970."""
 
     id: int
     campaign_id: int
@@ -61,7 +61,7 @@ class LogRow:
     email: str
     number: int
     result: AttemptResult
-    worker: str
+    worker: str | None
     server: str
     started_at: int
     ended_at: int
@@ -92,7 +92,7 @@ def recipients_page(
     if state is not None:
         chosen = chosen.where(recipients.c.state == state)
     if q:
-        chosen = chosen.where(_contains(q, recipients.c.email, recipients.c.name))
+        chosen = chosen.where(matches(q))
     ids = list(connection.execute(chosen).scalars())
     rows = recipients_by_id(connection, ids[:limit])
     return Page(rows, rows[-1].id if len(ids) > limit else None)
@@ -197,7 +197,7 @@ def _log(campaign_id: int | None, result: AttemptResult | None, q: str) -> Selec
             attempts.c.reply,
         )
         .join(recipients, recipients.c.id == attempts.c.recipient_id)
-        .join(workers, workers.c.id == attempts.c.worker_id)
+        .outerjoin(workers, workers.c.id == attempts.c.worker_id)
     )
     if campaign_id is not None:
         statement = statement.where(attempts.c.campaign_id == campaign_id)
@@ -208,7 +208,12 @@ def _log(campaign_id: int | None, result: AttemptResult | None, q: str) -> Selec
     return statement
 
 
-def _contains(q: str, *columns: Any) -> Any:
+def matches(q: str) -> ColumnElement[bool]:
+    """Return the condition that ``q`` is part of a recipient's address or name, whatever the case."""
+    return _contains(q, recipients.c.email, recipients.c.name)
+
+
+def _contains(q: str, *columns: Any) -> ColumnElement[bool]:
     escaped = q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return or_(*(func.lower(column).like(f"%{escaped}%", escape="\\") for column in columns))
 

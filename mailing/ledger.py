@@ -195,17 +195,18 @@ def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) 
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:
-    """Finish a campaign in which nobody waits any more; return whether this call did."""
-    waiting = exists().where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_(_WAITING))
-    statement = (
-        update(campaigns)
-        .where(
-            campaigns.c.id == campaign_id,
-            campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED)),
-            ~waiting,
-        )
-        .values(state=CampaignState.FINISHED, finished_at=now_ms())
+    """Finish a campaign in which nobody waits any more; return whether this call did.
+
+    It looks, locks, and looks again: while it waits for the lock, a person may queue somebody.
+    """
+    idle = (
+        campaigns.c.id == campaign_id,
+        campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED)),
+        ~exists().where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_(_WAITING)),
     )
+    if not connection.execute(select(campaigns.c.id).where(*idle).with_for_update(key_share=True)).first():
+        return False
+    statement = update(campaigns).where(*idle).values(state=CampaignState.FINISHED, finished_at=now_ms())
     return connection.execute(statement).rowcount == 1
 
 

@@ -73,6 +73,7 @@ campaigns = Table(
     Column("paused_reason", Text, nullable=False, default=""),  # empty when a person paused it
     _one_of("state", CampaignState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
+    CheckConstraint("give_up_after > 0", name="give_up_after"),
 )
 
 batches = Table(
@@ -128,7 +129,7 @@ attempts = Table(
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
     Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), nullable=False),
     Column("number", SmallInteger, nullable=False),
-    Column("worker_id", ForeignKey("workers.id"), nullable=False),
+    Column("worker_id", ForeignKey("workers.id")),  # none: a person decided, no worker tried
     Column("server", Text, nullable=False),  # host:port that was spoken to
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
@@ -139,6 +140,7 @@ attempts = Table(
     UniqueConstraint("recipient_id", "number", "result"),  # unknown, then perhaps a late reply
     Index("ix_attempts_campaign", "campaign_id", "id"),
     _one_of("result", AttemptResult),
+    CheckConstraint("worker_id IS NOT NULL OR result = 'sent'", name="worker"),
 )
 
 tallies = Table(

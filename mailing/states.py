@@ -6,7 +6,12 @@ and the API ask this module which buttons and calls exist.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class RecipientState(StrEnum):
@@ -53,6 +58,14 @@ class CampaignAction(StrEnum):
     EDIT = "edit"
 
 
+class RecipientAction(StrEnum):
+    """What a person can decide about recipients whose fate is not the wished one."""
+
+    RETRY = "retry"
+    RESEND_UNKNOWN = "resend-unknown"
+    MARK_UNKNOWN_SENT = "mark-unknown-sent"
+
+
 RECIPIENT_CHANGES: frozenset[tuple[RecipientState, RecipientState]] = frozenset(
     {
         (RecipientState.QUEUED, RecipientState.SENDING),  # a worker claims it
@@ -63,13 +76,13 @@ RECIPIENT_CHANGES: frozenset[tuple[RecipientState, RecipientState]] = frozenset(
         (RecipientState.SENDING, RecipientState.DEFERRED),
         (RecipientState.SENDING, RecipientState.FAILED),
         (RecipientState.SENDING, RecipientState.UNKNOWN),  # P3: lost behind the dot, or its lease ended
-        (RecipientState.DEFERRED, RecipientState.QUEUED),  # due again
+        (RecipientState.DEFERRED, RecipientState.QUEUED),  # due again, or a person does not want to wait
         (RecipientState.DEFERRED, RecipientState.CANCELED),
-        (RecipientState.UNKNOWN, RecipientState.SENT),  # the late reply of a worker thought dead
+        (RecipientState.UNKNOWN, RecipientState.SENT),  # a late reply, or a person knows that it arrived
         (RecipientState.UNKNOWN, RecipientState.DEFERRED),
         (RecipientState.UNKNOWN, RecipientState.FAILED),
         (RecipientState.UNKNOWN, RecipientState.QUEUED),  # a person asks for it to be sent again
-        (RecipientState.FAILED, RecipientState.QUEUED),
+        (RecipientState.FAILED, RecipientState.QUEUED),  # a person asks for it to be tried again
     }
 )
 
@@ -117,6 +130,35 @@ CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
 """For each campaign state, the actions a person has and the state each leads to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a recipient action does: it moves recipients from any of ``sources`` to ``target``.
+
+    ``campaigns`` holds the campaign states in which it is allowed, and the state each has afterwards: a
+    finished campaign sends again once somebody waits in it.
+    """
+
+    sources: tuple[RecipientState, ...]
+    target: RecipientState
+    campaigns: Mapping[CampaignState, CampaignState]
+
+
+_SENDS_AGAIN = {
+    CampaignState.SENDING: CampaignState.SENDING,
+    CampaignState.PAUSED: CampaignState.PAUSED,
+    CampaignState.FINISHED: CampaignState.SENDING,
+}
+_STAYS = {state: state for state in (*_SENDS_AGAIN, CampaignState.CANCELED)}
+
+DECISIONS: dict[RecipientAction, Decision] = {
+    RecipientAction.RETRY: Decision(
+        (RecipientState.DEFERRED, RecipientState.FAILED), RecipientState.QUEUED, _SENDS_AGAIN
+    ),
+    RecipientAction.RESEND_UNKNOWN: Decision((RecipientState.UNKNOWN,), RecipientState.QUEUED, _SENDS_AGAIN),
+    RecipientAction.MARK_UNKNOWN_SENT: Decision((RecipientState.UNKNOWN,), RecipientState.SENT, _STAYS),
+}
+
+
 def actions(state: CampaignState) -> tuple[CampaignAction, ...]:
     """Return the actions that a campaign in ``state`` offers, in the order of their buttons."""
     return tuple(CAMPAIGN_ACTIONS[state])
@@ -131,3 +173,12 @@ def target(action: CampaignAction) -> CampaignState:
     """Return the one state that ``action`` leads to from wherever it is allowed."""
     (state,) = {offered[action] for offered in CAMPAIGN_ACTIONS.values() if action in offered}
     return state
+
+
+def decisions(campaign: CampaignState, recipient: RecipientState) -> tuple[RecipientAction, ...]:
+    """Return what a person can decide about recipients in this state, in the order of the buttons."""
+    return tuple(
+        action
+        for action, decision in DECISIONS.items()
+        if campaign in decision.campaigns and recipient in decision.sources
+    )

@@ -9,8 +9,9 @@ from celery import shared_task
 from kombu import pools
 from kombu.exceptions import OperationalError
 
-from mailing import batches, campaigns, events, sweeping
+from mailing import batches, campaigns, decisions, events, sweeping
 from mailing.batches import Errand
+from mailing.campaigns import NotAllowed
 from mailing.states import CampaignAction
 from mailing.worklist import Ending
 from tasks import processes
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from mailing.campaigns import Campaign
     from mailing.database import Database
+    from mailing.decisions import Choice
+    from mailing.states import RecipientAction
 
 YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a worker
 
@@ -66,6 +69,32 @@ def act(database: Database, client: redis.Redis, campaign_id: int, action: Campa
         events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
     with database.read() as connection:
         return campaigns.get(connection, campaign_id) or campaign
+
+
+def decide(
+    database: Database, client: redis.Redis, campaign_id: int, action: RecipientAction, choice: Choice
+) -> int:
+    """Retry, resend or mark as sent whom a person chose; return how many it moved.
+
+    Blocking: a chunk per transaction, so that no worker's result has to wait long, and after each its news
+    and its batches. Raises ``NotAllowed`` with the reason; whoever cancels in between ends it.
+    """
+    total = after = 0
+    while True:
+        try:
+            with database.write() as connection:
+                step = decisions.decide(connection, campaign_id, action, choice, after=after)
+        except NotAllowed:
+            if total:
+                return total
+            raise
+        if not step.moved:
+            return total
+        total, after = total + len(step.moved), step.moved[-1]
+        events.publish(client, [events.campaign_changed(campaign_id, step.campaign)])
+        enqueue(step.errands)
+        if len(step.moved) < decisions.CHUNK:
+            return total
 
 
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})

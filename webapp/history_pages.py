@@ -132,7 +132,7 @@ def _log_cells(row: LogRow) -> Sequence[object]:
         row.enhanced,
         row.reply,
         row.server,
-        row.worker,
+        row.worker or "",
         row.ended_at - row.started_at,
     )
 

@@ -31,6 +31,7 @@ def upgrade() -> None:
             "state IN ('draft', 'scheduled', 'sending', 'paused', 'finished', 'canceled')",
             name=op.f("ck_campaigns_state"),
         ),
+        sa.CheckConstraint("give_up_after > 0", name=op.f("ck_campaigns_give_up_after")),
         sa.CheckConstraint("priority BETWEEN 0 AND 9", name=op.f("ck_campaigns_priority")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaigns")),
         sa.UniqueConstraint("token", name=op.f("uq_campaigns_token")),
@@ -113,7 +114,8 @@ def upgrade() -> None:
         sa.CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name=op.f("ck_recipients_due")),
         sa.CheckConstraint("state <> 'sending' OR worker_id IS NOT NULL", name=op.f("ck_recipients_claim")),
         sa.CheckConstraint(
-            "state IN ('queued', 'sending', 'deferred', 'sent', 'failed', 'unknown', 'suppressed', 'canceled')",
+            "state IN ('queued', 'sending', 'deferred', 'sent', "
+            "'failed', 'unknown', 'suppressed', 'canceled')",
             name=op.f("ck_recipients_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -157,7 +159,7 @@ def upgrade() -> None:
         sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("recipient_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.SmallInteger(), nullable=False),
-        sa.Column("worker_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("worker_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
@@ -168,6 +170,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "result IN ('sent', 'deferred', 'failed', 'unknown', 'returned')", name=op.f("ck_attempts_result")
         ),
+        sa.CheckConstraint("worker_id IS NOT NULL OR result = 'sent'", name=op.f("ck_attempts_worker")),
         sa.ForeignKeyConstraint(
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_attempts_campaign_id"), ondelete="CASCADE"
         ),

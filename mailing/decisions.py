@@ -1,0 +1,161 @@
+"""Decisions: what a person has done with recipients whose fate is not the wished one.
+
+Retried, sent again although they may have it, or taken as sent. Like a worker's, each change is a
+conditional UPDATE: of two people who press at once one moves a recipient, and nobody takes one that a
+worker holds.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, func, insert, null, select, update
+
+from mailing import batches, history, ledger
+from mailing.campaigns import NotAllowed
+from mailing.models import attempts, campaigns, now_ms, recipients
+from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from mailing.batches import Errand
+    from mailing.states import Decision, RecipientAction
+
+CHUNK = 2_000
+MARKED = "Marked as sent by a person. No server confirmed it."
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whom a decision is about: all that it can move, or only those in ``state``, found by ``q``, or one."""
+
+    state: RecipientState | None = None
+    q: str = ""
+    recipient: int | None = None
+
+
+EVERYBODY = Choice()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One chunk of a decision: whom it moved, how the campaign is now, and which batches to give out."""
+
+    moved: Sequence[int]
+    campaign: CampaignState
+    errands: Sequence[Errand]
+
+
+def count(connection: Connection, campaign_id: int, choice: Choice) -> dict[RecipientState, int]:
+    """Return how many recipients of a choice are in each state."""
+    statement = (
+        select(recipients.c.state, func.count())
+        .where(recipients.c.campaign_id == campaign_id, *_chosen(choice))
+        .group_by(recipients.c.state)
+    )
+    return {RecipientState(state): n for state, n in connection.execute(statement)}
+
+
+def decide(
+    connection: Connection, campaign_id: int, action: RecipientAction, choice: Choice, *, after: int
+) -> Step:
+    """Move up to ``CHUNK`` recipients with an id above ``after``, in the order of their ids.
+
+    Fewer than ``CHUNK`` moved: that was all. Going on behind the last one moves nobody twice, however fast
+    the workers are. Raises ``NotAllowed`` with the reason where the campaign's state does not allow it.
+    """
+    decision = DECISIONS[action]
+    found = connection.execute(
+        select(recipients.c.id, recipients.c.state, recipients.c.attempts)
+        .where(
+            recipients.c.campaign_id == campaign_id,
+            recipients.c.id > after,
+            recipients.c.state.in_(decision.sources),
+            *_chosen(choice),
+        )
+        .order_by(recipients.c.id)
+        .limit(CHUNK)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if found:
+        _move(connection, campaign_id, decision, found)
+    # The campaign comes last, as in a worker's round: in one order everywhere, no two writers deadlock.
+    ids = [row.id for row in found]
+    state = _settle_campaign(connection, campaign_id, action, moved=bool(ids))
+    wakes = ids and state is CampaignState.SENDING and decision.target is RecipientState.QUEUED
+    errands = batches.wake_range(connection, campaign_id, ids[0], ids[-1]) if wakes else ()
+    return Step(ids, state, errands)
+
+
+def _move(connection: Connection, campaign_id: int, decision: Decision, found: Sequence[Any]) -> None:
+    now = now_ms()
+    values: dict[str, Any] = {
+        "state": decision.target,
+        "due_at": None,
+        "worker_id": None,  # whoever lost it has no say any more
+        "changed_at": now,
+    }
+    if decision.target is RecipientState.QUEUED:  # after an end, the hours until it is given up count anew
+        values["first_tried_at"] = case(
+            (recipients.c.state.in_(ENDED), null()), else_=recipients.c.first_tried_at
+        )
+    connection.execute(
+        update(recipients)
+        .where(recipients.c.id.in_([row.id for row in found]), recipients.c.state.in_(decision.sources))
+        .values(values)
+    )
+    if decision.target is RecipientState.SENT:
+        connection.execute(insert(attempts), [_mark(campaign_id, row, now) for row in found])
+    changes = Counter({decision.target: len(found)})
+    changes.subtract(RecipientState(row.state) for row in found)
+    ledger.tally(connection, campaign_id, 0, changes)
+
+
+def _settle_campaign(
+    connection: Connection, campaign_id: int, action: RecipientAction, *, moved: bool
+) -> CampaignState:
+    """Lock the campaign; if anybody was moved, put it in the state that the action leaves it in."""
+    locked = select(campaigns.c.state).where(campaigns.c.id == campaign_id).with_for_update(key_share=True)
+    state = connection.execute(locked).scalar()
+    if state is None:
+        raise NotAllowed("There is no such campaign.")
+    before = CampaignState(state)
+    after = DECISIONS[action].campaigns.get(before)
+    if after is None:
+        raise NotAllowed(f"Campaign {campaign_id} is {before}, so this cannot be done: {action}.")
+    if not moved or after is before:
+        return before
+    connection.execute(
+        update(campaigns).where(campaigns.c.id == campaign_id).values(state=after, finished_at=None)
+    )
+    return after
+
+
+def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
+    return {
+        "campaign_id": campaign_id,
+        "recipient_id": row.id,
+        "number": row.attempts,
+        "worker_id": None,
+        "server": "",
+        "started_at": now,
+        "ended_at": now,
+        "result": AttemptResult.SENT,
+        "reply": MARKED,
+    }
+
+
+def _chosen(choice: Choice) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if choice.state is not None:
+        conditions.append(recipients.c.state == choice.state)
+    if choice.q:
+        conditions.append(history.matches(choice.q))
+    if choice.recipient is not None:
+        conditions.append(recipients.c.id == choice.recipient)
+    return conditions
