@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
@@ -141,7 +142,9 @@ class Lane:
                     last = session.delivered + 1 >= RECYCLE_AFTER
                     ahead = None if last else self._take_ahead()
                     started_at = now_ms()
-                    delivery = await session.deliver(work.mail, ahead.mail if ahead else None)
+                    delivery = await session.deliver(
+                        work.mail, ahead.mail if ahead else None, partial(self._owner.may_send, work)
+                    )
                     self._adapt(delivery)
                     self._pass_on(work, delivery, started_at)
                     if not session.usable or session.delivered >= RECYCLE_AFTER:

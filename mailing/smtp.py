@@ -19,6 +19,7 @@ from mailing.wire import BLOCK, Lost, Timeouts, Wire
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from mailing.senders import Sender
 
@@ -55,6 +56,10 @@ class Delivery:
     stage: Stage
     alive: bool
     enhanced: str = ""
+
+
+def _always() -> bool:
+    return True
 
 
 class _Refused(Exception):  # noqa: N818 - an outcome, not a mistake
@@ -119,15 +124,18 @@ class Session:
         """Whether a dot is out whose reply has not come. It stays true when the connection is lost so."""
         return self._in_doubt
 
-    async def deliver(self, mail: Mail, following: Mail | None = None) -> Delivery:
+    async def deliver(
+        self, mail: Mail, following: Mail | None = None, may_send: Callable[[], bool] = _always
+    ) -> Delivery:
         """Send ``mail`` and return how it fared; whatever the server does, within the timeouts.
 
         ``following`` is the mail of the next call: its envelope goes out behind this dot where the server
         pipelines. If the next call brings another one, this session may have to close (see
-        ``_forget_ahead``). Cancelling closes the connection.
+        ``_forget_ahead``). ``may_send`` is asked last before the text leaves, for the server may have let us
+        wait; if it says no, the mail is handed back and the connection closed. Cancelling closes it too.
         """
         try:
-            return await self._transact(mail, following)
+            return await self._transact(mail, following, may_send)
         except _Refused as refused:
             return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
         except Lost as lost:
@@ -146,19 +154,18 @@ class Session:
         """Close at once, without a word."""
         self._wire.drop("Volley closed the connection.")
 
-    async def _transact(self, mail: Mail, following: Mail | None) -> Delivery:
+    async def _transact(self, mail: Mail, following: Mail | None, may_send: Callable[[], bool]) -> Delivery:
         commands: tuple[bytes, ...] = ()
         if self._ahead is None or self._ahead != mail:
             commands = self._commands(mail)
             if self._ahead is not None and not await self._forget_ahead():
-                text = "Handed back: the connection had to close, its envelope was another mail's."
-                return Delivery(
-                    Verdict(AttemptResult.RETURNED, close=True), None, text, Stage.MAIL, alive=False
+                return _handed_back(
+                    "the connection had to close, its envelope was another mail's.", Stage.MAIL
                 )
         self._ahead = None
         envelope = await self._envelope(commands)
         if envelope.refusal is None:
-            return await self._hand_over(mail, following)
+            return await self._hand_over(mail, following, may_send)
         stage, reply, verdict = envelope.refusal
         if envelope.waiting:
             await self._end_empty(envelope, following)
@@ -233,11 +240,14 @@ class Session:
                 break
         return _Envelope(refusal, taken, waiting)
 
-    async def _hand_over(self, mail: Mail, following: Mail | None) -> Delivery:
+    async def _hand_over(self, mail: Mail, following: Mail | None, may_send: Callable[[], bool]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
         body = stuffed(mail.data)
         if len(body) > BLOCK:
             body = await self._all_but_the_end(body)
+        if not may_send():
+            self.abort()  # closing without a dot is the one way not to send
+            return _handed_back("it may not be sent any more.", Stage.DATA)
         ahead = self._ahead_of(following)
         self._in_doubt = self._wire.usable
         self._wire.write(body + ahead, 4 if ahead else 1)
@@ -308,6 +318,11 @@ class Session:
             return Delivery(Verdict(AttemptResult.UNKNOWN, close=True), None, text, Stage.DOT, alive=False)
         text = f"The connection was lost before the message was handed over ({self._stage}): {reason}"
         return Delivery(Verdict(AttemptResult.DEFERRED, close=True), None, text, self._stage, alive=False)
+
+
+def _handed_back(reason: str, stage: Stage) -> Delivery:
+    verdict = Verdict(AttemptResult.RETURNED, close=True)
+    return Delivery(verdict, None, f"Handed back: {reason}", stage, alive=False)
 
 
 def stuffed(data: bytes) -> bytes:
