@@ -210,6 +210,19 @@ def finish(connection: Connection, campaign_id: int) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
+def reopen(connection: Connection, campaign_id: int) -> bool:
+    """Send on in a finished campaign, where somebody waits after all; return whether this call did.
+
+    It finished because the worker that held them was thought dead.
+    """
+    statement = (
+        update(campaigns)
+        .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.FINISHED)
+        .values(state=CampaignState.SENDING, finished_at=None)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
 def pause(connection: Connection, campaign_id: int, reason: str) -> bool:
     """Pause a sending campaign because of its sender's fault; return whether this call did."""
     statement = (

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from mailing import events, ledger, workers
 from mailing.models import campaigns, now_ms
-from mailing.states import AttemptResult, CampaignState
+from mailing.states import ENDED, AttemptResult, CampaignState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -81,6 +81,7 @@ def _commit(database: Database, entry: Round, *, at_once: bool) -> Outcome:
         if entry.held is not None:
             ledger.release_strays(connection, entry.worker_id, entry.held)
         outcome.states = _states(connection, entry.watched)
+        _reopen_what_waits(connection, fresh, entry, outcome)
         _stop_what_must(connection, fresh, entry, outcome)
         if outcome.lease_held:
             outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
@@ -93,6 +94,18 @@ def _states(connection: Connection, watched: Collection[int]) -> dict[int, Campa
         return {}
     statement = select(campaigns.c.id, campaigns.c.state).where(campaigns.c.id.in_(watched))
     return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
+
+
+def _reopen_what_waits(
+    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome
+) -> None:
+    """Send on in campaigns that finished while what this worker now gives back was in doubt."""
+    waits = {claim.campaign_id for claim in entry.returned}
+    waits |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
+    for campaign_id in sorted(waits):
+        if ledger.reopen(connection, campaign_id):
+            outcome.states[campaign_id] = CampaignState.SENDING
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
 
 
 def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome) -> None:
