@@ -8,7 +8,8 @@ brake: a server that refuses connections, or asks to be spared, is given less.
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from collections import deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -41,6 +42,14 @@ class Work:
     mail: Mail
 
 
+@dataclass(slots=True, eq=False)
+class _Line:
+    """A session that is busy with one message, and the one that it sends next."""
+
+    session: Session
+    ahead: Work | None = None
+
+
 class Owner(Protocol):
     """Who owns the work: asked before each message, and told what became of it."""
 
@@ -63,6 +72,7 @@ class Lane:
         self._owner = owner
         self._timeouts = timeouts
         self._ready: asyncio.Queue[Work] = asyncio.Queue()
+        self._alone: deque[_Line] = deque()  # busy, with nothing to send next
         self._idle = 0
         self._interruptible: set[asyncio.Task[None]] = set()  # nothing of theirs is on the wire
         self._open = 0
@@ -86,7 +96,12 @@ class Lane:
 
     def put(self, work: Work) -> None:
         """Give the lane work; never more than ``room`` said."""
-        self._ready.put_nowait(work)
+        if self._alone and self._ready.qsize() >= self._idle:
+            line = self._alone.popleft()
+            line.ahead = work
+            line.session.follow(work.mail)
+        else:
+            self._ready.put_nowait(work)
 
     def withdraw(self) -> None:
         """Hand back all waiting work that may not be sent any more."""
@@ -139,19 +154,29 @@ class Lane:
                 if session is None:
                     session = await self._connect(work)
                 if session is not None:
-                    last = session.delivered + 1 >= RECYCLE_AFTER
-                    ahead = None if last else self._take_ahead()
-                    started_at = now_ms()
-                    delivery = await session.deliver(
-                        work.mail, ahead.mail if ahead else None, partial(self._owner.may_send, work)
-                    )
-                    self._adapt(delivery)
-                    self._pass_on(work, delivery, started_at)
+                    ahead = await self._deliver(session, work)
                     if not session.usable or session.delivered >= RECYCLE_AFTER:
                         await self._close(session)
                         session = None
         finally:
             await self._close(session)
+
+    async def _deliver(self, session: Session, work: Work) -> Work | None:
+        """Send one message; return the one whose turn is next here, its envelope perhaps sent already."""
+        line = _Line(session)
+        if session.delivered + 1 < RECYCLE_AFTER:
+            line.ahead = self._take_ahead()
+            if line.ahead is None:
+                self._alone.append(line)
+        started_at = now_ms()
+        delivery = await session.deliver(
+            work.mail, line.ahead.mail if line.ahead else None, partial(self._owner.may_send, work)
+        )
+        with suppress(ValueError):
+            self._alone.remove(line)
+        self._adapt(delivery)
+        self._pass_on(work, delivery, started_at)
+        return line.ahead
 
     async def _take(self, session: Session | None) -> Work | None:
         """Wait for work; None once an open session has been idle for too long."""

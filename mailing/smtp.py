@@ -86,6 +86,7 @@ class Session:
         self._offers = offers
         self._timeouts = timeouts
         self._ahead: Mail | None = None  # its envelope is with the server, its replies may not be read
+        self._following: Mail | None = None  # the mail of the next call, once it is known
         self._dirty = False  # the server holds a transaction that must be reset before the next MAIL
         self._stage = Stage.MAIL
         self._in_doubt = False
@@ -135,7 +136,8 @@ class Session:
         wait; if it says no, the mail is handed back and the connection closed. Cancelling closes it too.
         """
         try:
-            return await self._transact(mail, following, may_send)
+            self._following = following
+            return await self._transact(mail, may_send)
         except _Refused as refused:
             return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
         except Lost as lost:
@@ -143,6 +145,15 @@ class Session:
         except BaseException:
             self.abort()
             raise
+
+    def follow(self, mail: Mail) -> None:
+        """Name the mail of the next call while ``deliver`` is under way, for when it was not known before.
+
+        Its envelope goes out with the dot, or at once behind a dot that is out already.
+        """
+        self._following = mail
+        if self._in_doubt and self.usable and (ahead := self._envelope_ahead()):
+            self._wire.write(ahead, 3)
 
     async def close(self) -> None:
         """Say QUIT where the dialogue allows it, then close, within ``GOODBYE_S``. Never raises."""
@@ -154,7 +165,7 @@ class Session:
         """Close at once, without a word."""
         self._wire.drop("Volley closed the connection.")
 
-    async def _transact(self, mail: Mail, following: Mail | None, may_send: Callable[[], bool]) -> Delivery:
+    async def _transact(self, mail: Mail, may_send: Callable[[], bool]) -> Delivery:
         commands: tuple[bytes, ...] = ()
         if self._ahead is None or self._ahead != mail:
             commands = self._commands(mail)
@@ -165,10 +176,10 @@ class Session:
         self._ahead = None
         envelope = await self._envelope(commands)
         if envelope.refusal is None:
-            return await self._hand_over(mail, following, may_send)
+            return await self._hand_over(mail, may_send)
         stage, reply, verdict = envelope.refusal
         if envelope.waiting:
-            await self._end_empty(envelope, following)
+            await self._end_empty(envelope)
         return Delivery(verdict, reply, reply.text, stage, self.usable, reply.enhanced)
 
     def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
@@ -240,7 +251,7 @@ class Session:
                 break
         return _Envelope(refusal, taken, waiting)
 
-    async def _hand_over(self, mail: Mail, following: Mail | None, may_send: Callable[[], bool]) -> Delivery:
+    async def _hand_over(self, mail: Mail, may_send: Callable[[], bool]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
         body = stuffed(mail.data)
         if len(body) > BLOCK:
@@ -248,7 +259,7 @@ class Session:
         if not may_send():
             self.abort()  # closing without a dot is the one way not to send
             return _handed_back("it may not be sent any more.", Stage.DATA)
-        ahead = self._ahead_of(following)
+        ahead = self._envelope_ahead()
         self._in_doubt = self._wire.usable
         self._wire.write(body + ahead, 4 if ahead else 1)
         reply = await self._wire.reply(self._timeouts.dot)
@@ -272,9 +283,10 @@ class Session:
             await self._wire.drain(self._timeouts.data)
         return body[end:]
 
-    def _ahead_of(self, following: Mail | None) -> bytes:
+    def _envelope_ahead(self) -> bytes:
         """Return the envelope to send behind the dot, empty if there is none."""
-        if following is None or not self._offers.pipelining:
+        following = self._following
+        if following is None or self._ahead is not None or not self._offers.pipelining:
             return b""
         try:
             commands = self._commands(following)
@@ -283,7 +295,7 @@ class Session:
         self._ahead = following
         return b"".join(commands)
 
-    async def _end_empty(self, envelope: _Envelope, following: Mail | None = None) -> None:
+    async def _end_empty(self, envelope: _Envelope) -> None:
         """End the text that the server waits for although it refused the recipient (RFC 2920 section 3.1).
 
         Only a refused recipient makes the lone dot harmless: with one taken it would send an empty message.
@@ -291,7 +303,7 @@ class Session:
         if envelope.taken:
             self._wire.drop("The server refused the sender, but waits for the text.")
             return
-        ahead = self._ahead_of(following)
+        ahead = self._envelope_ahead()
         try:
             self._wire.write(b".\r\n" + ahead, 4 if ahead else 1)
             reply = await self._wire.reply(self._timeouts.dot)
