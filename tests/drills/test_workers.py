@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from mailing import workers
 from mailing.models import attempts, recipients
@@ -29,6 +31,39 @@ MOST_IN_FLIGHT = 2  # per connection (P3)
 
 def signal_one(stack: Stack, number: int) -> None:
     os.kill(random.choice(stack.worker_pids()), number)
+
+
+def freeze_one(stack: Stack, *, in_transaction: bool) -> int:
+    """Stop a worker's process, in the middle of a transaction or outside of one; return its id."""
+    while True:
+        frozen = stack.worker_pids()[0]
+        os.kill(frozen, signal.SIGSTOP)
+        time.sleep(0.2)  # the others' transactions are shorter
+        held = not free(str(stack.db.url.database)) if stack.db.sqlite else idle_transactions(stack) > 0
+        if held is in_transaction:
+            return frozen
+        os.kill(frozen, signal.SIGCONT)
+
+
+def idle_transactions(stack: Stack) -> int:
+    """Count the transactions of the workers that PostgreSQL has open without working for them."""
+    with stack.db.read() as connection:
+        return connection.execute(
+            text(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND state = 'idle in transaction' AND state_change < now() - interval '0.15 s'"
+            )
+        ).scalar_one()
+
+
+def free(database: str) -> bool:
+    """Whether somebody can write to a SQLite file."""
+    with contextlib.closing(sqlite3.connect(database, timeout=1, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 def test_a_worker_is_killed_every_2_s(drill: Callable[..., Drill]) -> None:
@@ -78,9 +113,8 @@ def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill
     """What it had in hand is unknown until it wakes; then it tells, and sends no more of it."""
     it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
     it.begin()
-    frozen = it.stack.worker_pids()[0]
+    frozen = freeze_one(it.stack, in_transaction=False)
     name = workers.name_of(frozen)
-    os.kill(frozen, signal.SIGSTOP)
     try:
         time.sleep(workers.LEASE_S)  # the fault itself
         wait_until(lambda: it.count("unknown"), "the lease ends")
@@ -105,3 +139,25 @@ def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill
         ).scalars()
         assert not [email for email in its if email not in arrived], "sent by a worker without a lease"
     it.judge()
+
+
+def test_a_worker_is_frozen_in_the_middle_of_a_transaction(drill: Callable[..., Drill]) -> None:
+    """PostgreSQL ends its transaction, and the others go on without it.
+
+    SQLite has one lock for all who write, and nobody can take it from a process that lives: all wait.
+    """
+    it = drill(**SLOW)
+    it.begin()
+    frozen = freeze_one(it.stack, in_transaction=True)
+    try:
+        if it.stack.db.sqlite:
+            time.sleep(workers.LEASE_S + 5)  # the fault itself
+        else:
+            time.sleep(workers.LEASE_S)
+            wait_until(lambda: it.count("unknown"), "the lease ends")
+            it.end()  # without it
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    wait_until(lambda: not it.count("unknown"), "the woken worker tells what became of what it held")
+    it.end()
+    it.judge(unknown=0)
