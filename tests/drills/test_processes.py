@@ -69,7 +69,7 @@ def test_a_workers_clock_moves_by(drill: Callable[..., Drill], moved_by: int) ->
     move = start_workers(it)
     it.begin()
     move(moved_by)
-    it.stack.wait_for_count(it.campaign_id, RecipientState.SENT, 3000)
+    it.stack.wait_for_count(it.campaign_id, RecipientState.SENT, 1000)
     time.sleep(5)  # several beats and sweeps
     assert "lease was lost" not in it.stack.log("worker")
     it.stack.kill("worker")  # the one with the wrong clock, and its supervisor
@@ -84,7 +84,6 @@ def test_due_times_hold_when_a_workers_clock_moves_by(drill: Callable[..., Drill
     it.pulls = False
     move = start_workers(it)
     move(moved_by)
-    time.sleep(3)  # until the clock is seen to have moved
     it.begin(sent=0)
     wait_until(lambda: it.count("deferred") > 4000, "all are deferred")
     time.sleep(5)  # two sweeps and more
@@ -103,24 +102,22 @@ def test_due_times_hold_when_a_workers_clock_moves_by(drill: Callable[..., Drill
 
 def start_workers(it: Drill) -> Callable[[int], None]:
     """Start two workers, and one whose clock can be moved by seconds; return what moves it."""
-    found = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    assert found, "This drill needs libfaketime: apt-get install libfaketime"
     stack = it.stack
     stack.start("worker")
     stack.processes["steady workers"] = stack.processes.pop("worker")
     offset = stack.folder / "offset"
-    offset.write_text("+0s")
+    offset.write_text("0")
     stack.workers = 1
     stack.env |= {
         "VOLLEY_WORKERS": "1",
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_CACHE_DURATION": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": str(Path(__file__).with_name("skewed")),
+        "CLOCK_OFFSET": str(offset),
     }
     stack.start("worker")
 
     def move(seconds: int) -> None:
-        offset.write_text(f"{seconds:+d}s")
+        beside = offset.with_suffix(".new")
+        beside.write_text(str(seconds))
+        beside.replace(offset)
 
     return move
