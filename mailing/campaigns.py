@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 INSERT_CHUNK = 5_000
 NAMED_IN_A_FAULT = 5
+HOUR_S = 3600
+GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
+GIVE_UP_USUALLY = 24
 _ALWAYS_THERE = frozenset({"name", "email"})
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
 
@@ -36,13 +39,14 @@ class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a ma
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a person writes. ``priority`` 0 leaves before 9."""
+    """What a person writes. ``priority`` 0 leaves before 9; ``give_up_hours`` is one of ``GIVE_UP_HOURS``."""
 
     sender_from: str
     subject: str
     text: str
     html: str = ""
     priority: int = 5
+    give_up_hours: int = GIVE_UP_USUALLY
 
     @property
     def message(self) -> Message:
@@ -74,6 +78,11 @@ class Campaign:
     def message(self) -> Message:
         """The message to compose."""
         return Message(self.sender_from, self.subject, self.text, self.html)
+
+    @property
+    def give_up_hours(self) -> int:
+        """For how many hours temporary refusals are tried again."""
+        return self.give_up_after // HOUR_S
 
     @property
     def waiting(self) -> int:
@@ -216,6 +225,7 @@ def _columns(draft: Draft) -> dict[str, object]:
         "text": draft.text,
         "html": draft.html,
         "priority": draft.priority,
+        "give_up_after": draft.give_up_hours * HOUR_S,
     }
 
 
@@ -226,8 +236,11 @@ def _list_of(campaign_id: int) -> Any:
 
 
 def _lacking(field: str, emails: Sequence[str], total: int) -> str:
-    who = "no recipient has it" if len(emails) == total else f"these lack it: {_named(emails)}"
-    return f"The message uses the merge field {{{{ {field} }}}}, but {who}. Remove it or add it to the list."
+    lacks = "no recipient has it" if len(emails) == total else "these lack it"
+    return (
+        f"The message uses the merge field {{{{ {field} }}}}, but {lacks}: {_named(emails)}. "
+        "Remove it or add it to the list."
+    )
 
 
 def _named(emails: Sequence[str]) -> str:

@@ -11,7 +11,7 @@
 ``standing``, ``previews``  how a campaign stands; a message as its recipient gets it
 ``storing``    lists are read and stored where no page has to wait for it
 ``asking``     what an address asks for
-``rendering``, ``formats``, ``looks``, ``explanations``  words, numbers, shapes and colours
+``rendering``, ``formats``, ``looks``, ``offers``, ``explanations``  words, numbers, shapes, colours
 ``api``, ``api_models``, ``api_streams``, ``problems``  the same for programs: JSON, events, errors
 ``health``     for supervisors
 ``cli``, ``cli_progress``  for terminals

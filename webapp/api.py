@@ -8,6 +8,8 @@ cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
 ``POST /campaigns``                     store a campaign, send it at once if ``send`` is true
 ``GET  /campaigns/ID``                  its state and its ledger
 ``POST /campaigns/ID/ACTION``           ``send``, ``pause``, ``resume`` or ``cancel``
+``POST /campaigns/ID/DECISION``         ``retry``, ``resend-unknown`` or ``mark-unknown-sent``: all such
+                                        recipients, or those of ``state``, ``q`` or ``recipient`` (an id)
 ``GET  /campaigns/ID/recipients``       its recipients: ``state``, ``q``, ``after``, ``limit``
 ``GET  /campaigns/ID/events``           what happens to each email, as Server-Sent Events
 ======================================  =============================================================
@@ -27,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from mailing import answers, batches, campaigns, events, history
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
-from mailing.states import CampaignAction, CampaignState
+from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import sending
 from webapp import api_models, problems
 from webapp.api_streams import HEADERS, campaign_events
@@ -93,6 +95,20 @@ async def act(campaign_id: int, verb: str) -> Response:
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
     return _json(await the.read(_campaign, campaign_id))
+
+
+@blueprint.post(f'{_ONE}/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
+async def decide(campaign_id: int, verb: str) -> Response:
+    """Retry, resend or mark as sent whom the body chooses; return how many it moved, and the campaign."""
+    the, action = services(), RecipientAction(verb)
+    await the.read(_campaign, campaign_id)
+    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
+    choice = api_models.read_choice(body, action)
+    try:
+        affected = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
+    except NotAllowed as refusal:
+        raise Problem(409, f"{refusal} Nothing was changed.") from None
+    return _json({"affected": affected, **await the.read(_campaign, campaign_id)})
 
 
 @blueprint.get(f"{_ONE}/recipients")

@@ -12,9 +12,10 @@ import orjson
 
 from mailing import addresses, composing
 from mailing.addresses import ParsedList
-from mailing.campaigns import Draft
+from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
 from mailing.composing import ComposeError, Message
-from mailing.states import CampaignAction, RecipientState
+from mailing.decisions import Choice
+from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import formats
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault, Problem, invalid
@@ -25,16 +26,22 @@ if TYPE_CHECKING:
     from mailing.addresses import Refusal
     from mailing.campaigns import Campaign, Rate
     from mailing.history import Page, RecipientRow
+    from mailing.states import RecipientAction
 
 LARGEST_PAGE = 500
 KEY_MAX = 255
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
-_FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority")
+_FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
+_CHOICE_FIELDS = ("state", "q", "recipient")
 _REQUIRED = {
     "subject": "Write the subject of the message.",
     "text": "Write the text of the message.",
     "recipients": 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.',
     "send": "Write true to send at once, or false to keep a draft.",
+}
+_WHOLE = {
+    "priority": (range(10), "from 0 (leaves first) to 9"),
+    "give_up_hours": (GIVE_UP_HOURS, f"of hours from 1 to {len(GIVE_UP_HOURS)}"),
 }
 _PROBE = "0"
 _PLAIN = Message("Volley <volley@localhost>", "subject", "text")
@@ -61,13 +68,7 @@ class Query:
 
 def read_order(body: bytes, default_from: str) -> Order:
     """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
-    try:
-        given = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Problem(400, f"The body is no JSON: {error}. Send one JSON object in UTF-8.") from None
-    if not isinstance(given, dict):
-        raise Problem(422, 'The body is no JSON object. Write it like {"subject": ..., "text": ...}.')
-    given = {**_defaults(default_from), **given}
+    given = {**_defaults(default_from), **_object(body, '{"subject": ..., "text": ...}')}
     faults = [Fault(name, _unknown(name)) for name in given if name not in _FIELDS]
     for name in _FIELDS:
         if name not in given:
@@ -82,8 +83,31 @@ def read_order(body: bytes, default_from: str) -> Order:
             faults.append(Fault("recipients", f"{what}. Give at least one address that can be mailed."))
     if faults:
         raise invalid(faults, **refused_json(parsed.refused))
-    draft = Draft(given["from"], given["subject"], given["text"], given["html"], given["priority"])
+    draft = Draft(
+        given["from"],
+        given["subject"],
+        given["text"],
+        given["html"],
+        given["priority"],
+        given["give_up_hours"],
+    )
     return Order(draft, parsed, given["send"])
+
+
+def read_choice(body: bytes, action: RecipientAction) -> Choice:
+    """Read whom a decision is about; no body means everybody. Raises ``Problem`` with all faults at once."""
+    given = _object(body, '{"state": "failed"}') if body.strip() else {}
+    faults = [
+        Fault(name, problem)
+        for name, value in given.items()
+        if (problem := _choice_problem(name, value, action))
+    ]
+    if faults:
+        raise invalid(faults)
+    state = given.get("state")
+    return Choice(
+        RecipientState(state) if state else None, given.get("q", "").strip(), given.get("recipient")
+    )
 
 
 def message_faults(draft: Draft) -> list[Fault]:
@@ -157,6 +181,7 @@ def campaign_json(campaign: Campaign, rate: Rate) -> dict[str, Any]:
         "from": campaign.sender_from,
         "subject": campaign.subject,
         "priority": campaign.priority,
+        "give_up_hours": campaign.give_up_hours,
         "total": campaign.total,
         "counts": {state.value: campaign.counts[state] for state in RecipientState},
         "rate_per_minute": rate.last_minute,
@@ -195,6 +220,16 @@ def _recipient_json(row: RecipientRow) -> dict[str, Any]:
     }
 
 
+def _object(body: bytes, example: str) -> dict[str, Any]:
+    try:
+        given = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem(400, f"The body is no JSON: {error}. Send one JSON object in UTF-8.") from None
+    if not isinstance(given, dict):
+        raise Problem(422, f"The body is no JSON object. Write it like {example}.")
+    return given
+
+
 def _time(ms: int | None) -> str | None:
     return formats.iso(ms) or None
 
@@ -206,7 +241,7 @@ def _parse(recipients: str | list[Any]) -> ParsedList:
 
 
 def _defaults(default_from: str) -> dict[str, Any]:
-    return {"from": default_from, "html": "", "priority": 5}
+    return {"from": default_from, "html": "", "priority": 5, "give_up_hours": GIVE_UP_USUALLY}
 
 
 def _unknown(name: str) -> str:
@@ -217,9 +252,9 @@ def _problem(name: str, value: object) -> str:
     """Return what is wrong with one field and what to do; empty if nothing is."""
     if name == "send":
         return "" if isinstance(value, bool) else f"It must be true or false. {_REQUIRED[name]}"
-    if name == "priority":
-        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 9  # noqa: PLR2004
-        return "" if fits else "It must be a whole number from 0 (leaves first) to 9."
+    if name in _WHOLE:
+        allowed, words = _WHOLE[name]
+        return "" if _is_whole(value) and value in allowed else f"It must be a whole number {words}."
     if name == "recipients":
         return "" if isinstance(value, str | list) else f"It is neither text nor a list. {_REQUIRED[name]}"
     if not isinstance(value, str):
@@ -227,6 +262,23 @@ def _problem(name: str, value: object) -> str:
     if name in _REQUIRED and not value.strip():
         return f"It is empty. {_REQUIRED[name]}"
     return _message_problem(name, value)
+
+
+def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
+    if name == "state":
+        sources = DECISIONS[action].sources
+        return "" if value in sources else f"{action} takes recipients that are {' or '.join(sources)}."
+    if name == "q":
+        fits = isinstance(value, str) and "\0" not in value
+        return "" if fits else "It must be a string without NUL characters."
+    if name == "recipient":
+        fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
+        return "" if fits else "It must be the id of a recipient, as GET /campaigns/ID/recipients tells it."
+    return f"There is no field {name!a:.50}. The fields are: {', '.join(_CHOICE_FIELDS)}."
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _message_problem(name: str, value: str) -> str:

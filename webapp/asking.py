@@ -30,9 +30,15 @@ def number(name: str) -> int | None:
     text = request.args.get(name, "")
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(LARGEST_ID)) or int(text) > LARGEST_ID:
+    if not is_id(text):
         abort(400, f"{name} must be a whole number, and is {text[:40]!r}.")
     return int(text)
+
+
+def is_id(text: str) -> bool:
+    """Whether ``text`` is a number that a key can be."""
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))
+    return digits and int(text) <= LARGEST_ID
 
 
 def numbers(name: str, most: int) -> tuple[int, ...]:
@@ -53,4 +59,9 @@ def state(kind: type[State]) -> State | None:
 
 def search() -> str:
     """Return the words to search for, which may be none."""
-    return request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
+    return words(request.args.get("q", ""))
+
+
+def words(text: str) -> str:
+    """Return what is searched for with ``text``."""
+    return text.replace("\0", "").strip()[:LONGEST_SEARCH]

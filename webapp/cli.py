@@ -1,4 +1,4 @@
-"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and ``check``.
+"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more.
 
 It works without the web process: it stores in the database and wakes the workers itself. Exit status 0
 means that all went well: for ``send``, that every email was accepted.
@@ -18,11 +18,12 @@ import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import addresses, batches, campaigns, checks, events, logs, settings
-from mailing.campaigns import Draft, NotAllowed
+from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
+from mailing.decisions import EVERYBODY, Choice
 from mailing.settings import Settings, SettingsError
-from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
 from webapp import api_models, cli_progress, formats
 from webapp.asking import LARGEST_ID
@@ -52,6 +53,13 @@ def main() -> None:
 @click.option(
     "--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="0 leaves before 9."
 )
+@click.option(
+    "--give-up-hours",
+    type=click.IntRange(GIVE_UP_HOURS.start, GIVE_UP_HOURS.stop - 1),
+    default=GIVE_UP_USUALLY,
+    show_default=True,
+    help="How long an address that is refused for now is tried again.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
 def send(
@@ -61,6 +69,7 @@ def send(
     html_file: IO[bytes] | None,
     sender_from: str | None,
     priority: int,
+    give_up_hours: int,
     yes: bool,
     file: IO[bytes],
 ) -> None:
@@ -70,7 +79,8 @@ def send(
     """
     chosen = _settings()
     html = _text(html_file) if html_file else ""
-    draft = Draft(sender_from or chosen.default_from, subject, _text(text_file), html, priority)
+    sender_from = sender_from or chosen.default_from
+    draft = Draft(sender_from, subject, _text(text_file), html, priority, give_up_hours)
     parsed = addresses.parse_pasted(_text(file))
     _show_list(parsed)
     _refuse_faulty(draft, parsed)
@@ -125,6 +135,44 @@ def _add_action(action: CampaignAction, help_text: str) -> None:
 _add_action(CampaignAction.PAUSE, "Stop sending campaign ID, until it is resumed.")
 _add_action(CampaignAction.RESUME, "Go on with campaign ID.")
 _add_action(CampaignAction.CANCEL, "Stop sending campaign ID for good. What was sent stays sent.")
+
+
+@main.command()
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+@click.option("--failed", "state", flag_value="failed", help="Only those that failed.")
+@click.option("--deferred", "state", flag_value="deferred", help="Only those that wait to be tried again.")
+def retry(*, campaign_id: int, state: str | None) -> None:
+    """Send again, now, to those of campaign ID that failed or are deferred."""
+    chosen = Choice(RecipientState(state)) if state else EVERYBODY
+    _decide(campaign_id, RecipientAction.RETRY, chosen)
+
+
+@main.command("resend-unknown")
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+def resend_unknown(*, campaign_id: int) -> None:
+    """Send again to those of campaign ID who may have it already: they may get it twice."""
+    _decide(campaign_id, RecipientAction.RESEND_UNKNOWN, EVERYBODY)
+
+
+@main.command("mark-sent")
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+def mark_sent(*, campaign_id: int) -> None:
+    """Take the unknown of campaign ID as sent, without mailing them. The log tells that a person decided."""
+    _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT, EVERYBODY)
+
+
+def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
+    chosen = _settings()
+    with _database(chosen) as db, events.connect(chosen.redis_url) as client:
+        try:
+            affected = sending.decide(db, client, campaign_id, action, choice)
+        except NotAllowed as refusal:
+            raise click.ClickException(str(refusal)) from None
+        with db.read() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+    assert campaign is not None
+    click.echo(f"{_count(affected, 'recipient')} changed.")
+    click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
 
 
 @main.command()

@@ -6,7 +6,7 @@ one kind no two states share a shape, so colour is never the only difference.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -16,6 +16,8 @@ from mailing.states import AttemptResult, CampaignState, RecipientState
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import StrEnum
+
+    from mailing.campaigns import Campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ BAR_ORDER: tuple[RecipientState, ...] = (
 )
 """States along the progress bar: what has ended, then what moves, then what waits."""
 
+_STOPPING = {CampaignState.PAUSED: "Pausing", CampaignState.CANCELED: "Canceling"}
+_RECORDING = "What was handed over already is still being recorded."
+
 
 def look(state: StrEnum) -> Look:
     """Return how ``state`` looks."""
@@ -90,10 +95,23 @@ def shape(name: str) -> Markup:
 
 def badge(state: StrEnum) -> Markup:
     """Return shape and word of ``state`` in its tone."""
-    it = look(state)
+    return _badge(look(state))
+
+
+def _badge(it: Look) -> Markup:
     return Markup('<span class="badge tone-{}" title="{}">{}{}</span>').format(
         it.tone, it.meaning, shape(it.shape), it.label
     )
+
+
+def campaign_badge(campaign: Campaign) -> Markup:
+    """Return the badge of a campaign; one that was stopped is so only once nothing is in flight."""
+    in_flight = campaign.counts[RecipientState.SENDING]
+    word = _STOPPING.get(campaign.state)
+    if not in_flight or not word:
+        return badge(campaign.state)
+    it = replace(look(campaign.state), label=f"{word}, {in_flight:,} in flight", meaning=_RECORDING)
+    return _badge(it)
 
 
 def address(email: str) -> Markup:

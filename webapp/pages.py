@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from quart import Blueprint, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, history, lists
+from mailing import campaigns, composing, decisions, history, lists
 from mailing.campaigns import Draft, NotAllowed
 from mailing.composing import ComposeError
-from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.decisions import Choice
+from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import asking, previews, standing
+from webapp import asking, offers, previews, standing
 from webapp.services import services
 from webapp.streams import CAMPAIGNS_PER_PAGE, ROWS_PER_PAGE
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
+_HOURS = frozenset(map(str, campaigns.GIVE_UP_HOURS))
 _NOTE_KINDS = ("refused", "duplicate", "noted")
 
 
@@ -52,7 +55,8 @@ async def index() -> str:
 @blueprint.get("/campaigns/new")
 async def new() -> str:
     """Show an empty form."""
-    return await _form({"from": services().settings.default_from}, {}, None)
+    typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
+    return await _form(typed, {}, None)
 
 
 @blueprint.post("/campaigns")
@@ -74,7 +78,12 @@ async def edit(campaign_id: int) -> str:
     campaign = await _campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
         abort(409, f"Campaign {campaign_id} is {campaign.state} and can no longer be changed.")
-    typed = {"from": campaign.sender_from, "subject": campaign.subject, "text": campaign.text}
+    typed = {
+        "from": campaign.sender_from,
+        "subject": campaign.subject,
+        "text": campaign.text,
+        "give_up_hours": str(campaign.give_up_hours),
+    }
     return await _form(typed, {}, campaign)
 
 
@@ -114,7 +123,34 @@ async def act(campaign_id: int, verb: str) -> Response:
         await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         abort(409, str(refusal))
-    return redirect(f"/campaigns/{campaign_id}", 303)
+    return _back(campaign_id)
+
+
+@blueprint.post('/campaigns/<id:campaign_id>/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
+async def decide(campaign_id: int, verb: str) -> Response:
+    """Retry, resend or mark as sent: all in a state, those of them that a search finds, or one."""
+    form = await request.form
+    state, recipient = form.get("state", ""), form.get("recipient", "")
+    if state not in {"", *RecipientState} or (recipient and not asking.is_id(recipient)):
+        abort(400, "This form names no recipients that there can be. Load the campaign's page again.")
+    choice = Choice(
+        RecipientState(state) if state else None,
+        asking.words(form.get("q", "")),
+        int(recipient) if recipient else None,
+    )
+    the = services()
+    try:
+        await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, RecipientAction(verb), choice)
+    except NotAllowed as refusal:
+        abort(409, str(refusal))
+    return _back(campaign_id)
+
+
+def _back(campaign_id: int) -> Response:
+    """Lead to the campaign's page, with the filters that it had."""
+    page, came_from = f"/campaigns/{campaign_id}", urlsplit(request.referrer or "")
+    query = came_from.query if (came_from.netloc, came_from.path) == (request.host, page) else ""
+    return redirect(f"{page}?{query}" if query else page, 303)
 
 
 async def _campaign(campaign_id: int) -> Campaign:
@@ -133,6 +169,7 @@ async def _campaign_page(campaign_id: int) -> str:
     page = await the.read(
         history.recipients_page, campaign_id, state=state, q=q, after=after, limit=ROWS_PER_PAGE
     )
+    found = await the.read(decisions.count, campaign_id, Choice(state, q)) if q else {}
     rows = ".".join(str(row.id) for row in page.rows)
     return await render_template(
         "campaign.html",
@@ -141,6 +178,7 @@ async def _campaign_page(campaign_id: int) -> str:
         campaign=now.campaign,
         notices=standing.notices(now, queue_away=the.hub.away),
         page=page,
+        found=offers.offers(now.campaign.state, found, q),
         shown=state,
         q=q,
         after=after,
@@ -173,7 +211,12 @@ def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
         text=form.get("text", ""),
         html=old.html if old else "",
         priority=old.priority if old else 5,
+        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else campaigns.GIVE_UP_USUALLY,
     )
+
+
+def _give_up_hours(form: Mapping[str, str]) -> str:
+    return form.get("give_up_hours", str(campaigns.GIVE_UP_USUALLY)).strip()
 
 
 def _faults(form: MultiDict[str, str]) -> dict[str, str]:
@@ -184,6 +227,8 @@ def _faults(form: MultiDict[str, str]) -> dict[str, str]:
         faults["subject"] = "The subject is empty. Write one."
     if not draft.text.strip():
         faults["text"] = "The message is empty. Write something."
+    if _give_up_hours(form) not in _HOURS:
+        faults["give_up_hours"] = f"Give up after a whole number of hours, from 1 to {len(_HOURS)}."
     try:
         composing.prepare(draft.message, token="0", domain=None)  # noqa: S106 - any token will do
     except ComposeError as error:

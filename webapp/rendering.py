@@ -15,7 +15,7 @@ from quart import has_request_context, request
 
 from mailing.models import now_ms
 from mailing.states import RecipientState
-from webapp import explanations, formats, looks
+from webapp import explanations, formats, looks, offers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,12 +49,18 @@ def install(app: Quart, services: Services) -> None:
         segments=_segments,
         address=looks.address,
         badge=looks.badge,
+        campaign_badge=looks.campaign_badge,
         look=looks.look,
         shape=looks.shape,
         clock=_clock,
         stamp=_stamp,
     )
-    env.globals.update(explain=explanations.explain, RECIPIENT_STATES=tuple(RecipientState))
+    env.globals.update(
+        explain=explanations.explain,
+        offers=offers.offers,
+        row_offers=offers.row_offers,
+        RECIPIENT_STATES=tuple(RecipientState),
+    )
 
     @app.context_processor
     def page() -> dict[str, Any]:

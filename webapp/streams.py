@@ -81,7 +81,7 @@ async def _campaign_messages(
                 return
             for row in await the.read(history.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
-                renderer.add(f"#r{row.id}", "_row.html", row=row)
+                renderer.add(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
             found = {"standing": now, "campaign": now.campaign, "shown": shown}
             found["notices"] = standing.notices(now, queue_away=the.hub.away)
             found["moved"] = sum(state is not shown for state in states.values()) if shown else 0

@@ -11,10 +11,11 @@ import orjson
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from mailing import campaigns, models, settings
+from mailing import campaigns, ledger, models, settings
 from mailing.models import answers, recipients
-from mailing.states import CampaignState, RecipientState
+from mailing.states import AttemptResult, CampaignState, RecipientState
 from tests.harness import free_port
+from tests.integration.web import deliver
 from webapp import create_app
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "from": "Default <default@example.org>",
         "subject": "Hi",
         "priority": 5,
+        "give_up_hours": 24,
         "total": 2,
         "counts": {state: 2 if state == "queued" else 0 for state in RecipientState},
         "rate_per_minute": 0,
@@ -162,6 +164,9 @@ BAD_FIELDS = [
     ({"send": "yes"}, "send", "true or false"),
     ({"priority": 10}, "priority", "0"),
     ({"priority": True}, "priority", "whole number"),
+    ({"give_up_hours": 0}, "give_up_hours", "from 1 to 168"),
+    ({"give_up_hours": 169}, "give_up_hours", "from 1 to 168"),
+    ({"give_up_hours": "24"}, "give_up_hours", "whole number"),
     ({"priority": 1.5}, "priority", "whole number"),
     ({"recipients": ...}, "recipients", "missing"),
     ({"recipients": 5}, "recipients", "neither"),
@@ -270,6 +275,9 @@ ROUTES = {
     f"{CAMPAIGNS}/1/pause": "POST",
     f"{CAMPAIGNS}/1/resume": "POST",
     f"{CAMPAIGNS}/1/cancel": "POST",
+    f"{CAMPAIGNS}/1/retry": "POST",
+    f"{CAMPAIGNS}/1/resend-unknown": "POST",
+    f"{CAMPAIGNS}/1/mark-unknown-sent": "POST",
     f"{CAMPAIGNS}/1/recipients": "GET",
     f"{CAMPAIGNS}/1/events": "GET",
 }
@@ -361,6 +369,83 @@ async def test_an_action_is_done_exactly_where_it_is_offered(client: TestClientP
             offered = (await (await client.get(path)).get_json())["actions"]
             response = await client.post(f"{path}/{action}")
             assert response.status_code == (200 if action in offered else 409)
+
+
+async def failed_campaign(client: TestClientProtocol, db: Database) -> str:
+    """Post a campaign whose recipients fail, and which is over; return its path."""
+    campaign = await post(client, order(send=True, give_up_hours=2))
+    assert campaign["id"] == 1
+    refused = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no")
+    deliver(db, refused, refused)
+    with db.write() as connection:
+        assert ledger.finish(connection, 1)
+    return f"{CAMPAIGNS}/1"
+
+
+async def test_failed_recipients_are_retried_one_some_and_all(client: TestClientProtocol, db: Database):
+    path = await failed_campaign(client, db)
+    campaign = await (await client.get(path)).get_json()
+    assert (campaign["state"], campaign["counts"]["failed"], campaign["give_up_hours"]) == ("finished", 2, 2)
+    for body, affected, state in (
+        ({"state": "deferred"}, 0, "finished"),
+        ({"q": "nobody"}, 0, "finished"),
+        ({"state": "failed", "q": "B@"}, 1, "sending"),
+        ({"recipient": 1}, 1, "sending"),
+        (None, 0, "sending"),
+    ):
+        response = (
+            await client.post(f"{path}/retry", json=body) if body else await client.post(f"{path}/retry")
+        )
+        answer = await response.get_json()
+        assert (response.status_code, answer["affected"], answer["state"]) == (200, affected, state)
+        assert sum(answer["counts"].values()) == 2
+    assert answer["counts"]["queued"] == 2
+    assert answer["finished_at"] is None
+
+
+@pytest.mark.parametrize(("verb", "state"), [("resend-unknown", "queued"), ("mark-unknown-sent", "sent")])
+async def test_the_unknown_are_resent_or_marked_as_sent(
+    client: TestClientProtocol, db: Database, verb: str, state: str
+):
+    await post(client, order(send=True))
+    deliver(db, (AttemptResult.UNKNOWN, None, "", "The connection was lost."))
+    answer = await (await client.post(f"{CAMPAIGNS}/1/{verb}")).get_json()
+    assert (answer["affected"], answer["counts"]["unknown"]) == (1, 0)
+    page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()
+    assert page["recipients"][0]["state"] == state
+
+
+async def test_recipients_of_a_canceled_campaign_are_not_queued_again(
+    client: TestClientProtocol, db: Database
+):
+    path = await failed_campaign(client, db)
+    with db.write() as connection:
+        connection.execute(models.campaigns.update().values(state="canceled"))
+    problem = await problem_of(await client.post(f"{path}/retry"), 409)
+    assert "is canceled" in problem["detail"]
+    assert (await (await client.get(path)).get_json())["counts"]["failed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "words"),
+    [
+        ({"state": "sent"}, "state", "deferred or failed"),
+        ({"state": ["failed"]}, "state", "deferred or failed"),
+        ({"q": 1}, "q", "string"),
+        ({"q": "\0"}, "q", "NUL"),
+        ({"recipient": "1"}, "recipient", "id"),
+        ({"recipient": True}, "recipient", "id"),
+        ({"recipient": 2**63}, "recipient", "id"),
+        ({"everybody": True}, "everybody", "no field"),
+    ],
+)
+async def test_a_choice_that_nobody_can_mean_is_refused(
+    client: TestClientProtocol, db: Database, body: dict[str, Any], field: str, words: str
+):
+    path = await failed_campaign(client, db)
+    faults = await faults_of(await client.post(f"{path}/retry", json=body))
+    assert words in faults[field]
+    assert (await (await client.get(path)).get_json())["counts"]["failed"] == 2
 
 
 async def test_a_repeated_post_returns_the_first_answer(client: TestClientProtocol, db: Database):

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 
 from mailing import campaigns, logs, settings
 from mailing.addresses import parse_pasted
-from mailing.states import RecipientState
+from mailing.states import AttemptResult, CampaignAction, RecipientState
 from tasks.app import use
 from tests.harness import wait_until
+from tests.integration.web import deliver
 from webapp.cli import main
 
 if TYPE_CHECKING:
@@ -131,6 +132,35 @@ def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
     assert (again.exit_code, "cannot cancel" in again.output) == (1, True)
 
 
+def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stack):
+    with stack.db.write() as connection:
+        draft = campaigns.Draft("a@example.org", "s", "t")
+        campaigns.create(connection, draft, parse_pasted("b@example.org c@example.org d@example.org"))
+        campaigns.act(connection, 1, CampaignAction.SEND)
+    lost = (AttemptResult.UNKNOWN, None, "", "lost")
+    deliver(stack.db, (AttemptResult.FAILED, 550, "5.1.1", "550 no"), lost, lost)
+    none = volley(stack, "retry", "1", "--deferred")
+    assert (none.exit_code, "0 recipients changed." in none.output) == (0, True)
+    assert "1 recipient changed." in volley(stack, "retry", "1", "--failed").output
+    assert "2 recipients changed." in volley(stack, "resend-unknown", "1").output
+    deliver(stack.db, lost, lost, lost)
+    marked = volley(stack, "mark-sent", "1")
+    assert "3 recipients changed.\nCampaign 1 is sending: 3 sent." in marked.output
+    volley(stack, "cancel", "1")
+    refused = volley(stack, "retry", "1")
+    assert (refused.exit_code, "is canceled" in refused.output) == (1, True)
+
+
+def test_the_hours_until_it_is_given_up_are_stored(stack: Stack):
+    process = start_send(
+        stack, 1, "--give-up-hours", "3", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    wait_until(lambda: stack_has(stack, 1), "the campaign is stored")
+    process.send_signal(signal.SIGINT)
+    process.wait(10)
+    assert stack.campaign(1).give_up_after == 3 * 3600
+
+
 def stack_has(stack: Stack, campaign_id: int) -> bool:
     with stack.db.read() as connection:
         return bool(
@@ -138,7 +168,9 @@ def stack_has(stack: Stack, campaign_id: int) -> bool:
         )
 
 
-@pytest.mark.parametrize("command", ["status", "pause", "resume", "cancel"])
+@pytest.mark.parametrize(
+    "command", ["status", "pause", "resume", "cancel", "retry", "resend-unknown", "mark-sent"]
+)
 def test_an_unknown_campaign_is_told(stack: Stack, command: str):
     done = volley(stack, command, "7")
     assert done.exit_code == 1
@@ -166,6 +198,7 @@ def test_status_prints_what_the_api_returns(stack: Stack):
         ("a@example.org", [], "{{ city }}", "{{ city }}"),
         ("a@example.org", [], "  ", "subject: It is empty"),
         ("a@example.org", ["--priority", "10"], "Hi", "0<=x<=9"),
+        ("a@example.org", ["--give-up-hours", "0"], "Hi", "1<=x<=168"),
         ("a@example.org", ["--html-file", "/nowhere/x.html"], "Hi", "/nowhere/x.html"),
     ],
 )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mailing import campaigns, ledger
+from mailing import campaigns, ledger, workers
 from mailing.states import AttemptResult, CampaignAction, CampaignState
-from tests.integration.web import DRAFT, deliver, running, settings_for, store
+from tests.integration.web import DRAFT, HOST, deliver, running, settings_for, store
 
 MESSY = (Path(__file__).resolve().parents[1] / "lists" / "pasted-messy.txt").read_text()
 
@@ -141,6 +141,113 @@ async def test_pausing_and_cancelling_offer_only_what_the_state_allows(visitor, 
     again = await visitor.post("/campaigns/1/pause")
     assert again.status_code == 409
     assert "is canceled" in (await again.get_data()).decode()
+
+
+UNKNOWN = (AttemptResult.UNKNOWN, None, "", "The connection was lost after the message.")
+FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
+
+
+async def test_what_failed_or_is_unknown_offers_a_way_on_and_nothing_else_does(visitor, db):
+    store(db, "ann@b.example bob@b.example cat@b.example dan@b.example", send=True)
+    text = await visitor.read("/campaigns/1")
+    assert "confirm-retry" not in text
+    assert 'name="recipient"' not in text
+    deliver(db, FAILED, FAILED, UNKNOWN)
+    text = await visitor.read("/campaigns/1")
+    assert ">Retry 2 failed…</button>" in text
+    assert "Retry 2\N{NO-BREAK SPACE}people?" in text
+    assert ">Resend 1 unknown…</button>" in text
+    assert ">Mark 1 unknown as sent…</button>" in text
+    assert "deferred now…" not in text
+    assert text.count('name="recipient"') == 4  # retry for two; resend and mark for one
+    answer = await visitor.post("/campaigns/1/retry", {"state": "failed"})
+    assert (answer.status_code, answer.location) == (303, "/campaigns/1")
+    assert get(db, 1).counts["queued"] == 3
+    await visitor.post("/campaigns/1/mark-unknown-sent", {"state": "unknown"})
+    text = await visitor.read("/campaigns/1")
+    assert "confirm-retry" not in text
+    assert "Marked as sent by a person." in text
+    log = await visitor.read("/history")
+    assert "a person" in log
+    assert "The connection was lost after the message." in log
+    assert ",None," not in (await (await visitor.get("/history.csv")).get_data()).decode()
+
+
+async def test_a_search_offers_its_own_finds_and_one_row_can_be_chosen(visitor, db):
+    store(db, "ann@b.example bob@b.example", send=True)
+    _, bob = deliver(db, FAILED, FAILED)
+    with db.write() as connection:
+        ledger.finish(connection, 1)
+    page = "/campaigns/1?state=failed&q=bob"
+    text = await visitor.read(page)
+    assert ">Retry 1 failed with “bob”…</button>" in text
+    assert 'id="confirm-retry-failed-found"' in text
+    came_from = {"headers": {"Referer": f"http://{HOST}{page}"}}
+    answer = await visitor.post("/campaigns/1/retry", {"state": "failed", "q": "bob"}, **came_from)
+    assert answer.location == page
+    assert (get(db, 1).state, get(db, 1).counts["failed"]) == (CampaignState.SENDING, 1)
+    again = await visitor.post("/campaigns/1/retry", {"recipient": str(bob)})
+    assert (again.status_code, get(db, 1).counts["failed"]) == (303, 1)
+    elsewhere = {"headers": {"Referer": f"http://evil.example{page}"}}
+    answer = await visitor.post("/campaigns/1/retry", {"recipient": str(bob - 1)}, **elsewhere)
+    assert answer.location == "/campaigns/1"
+    assert get(db, 1).counts["queued"] == 2
+
+
+@pytest.mark.parametrize("junk", [{"state": "x"}, {"recipient": "-1"}, {"recipient": "9" * 30}])
+async def test_a_form_that_no_page_holds_changes_nothing(visitor, db, junk):
+    store(db, "ann@b.example", send=True)
+    deliver(db, FAILED)
+    await visitor.read("/campaigns/1")
+    assert (await visitor.post("/campaigns/1/retry", junk)).status_code == 400
+    assert get(db, 1).counts["failed"] == 1
+
+
+async def test_a_canceled_campaign_offers_no_retry(visitor, db):
+    store(db, "ann@b.example bob@b.example", send=True)
+    deliver(db, FAILED, UNKNOWN)
+    await visitor.read("/campaigns/1")
+    await visitor.post("/campaigns/1/cancel")
+    text = await visitor.read("/campaigns/1")
+    assert "/campaigns/1/retry" not in text
+    assert "/campaigns/1/resend-unknown" not in text
+    assert "/campaigns/1/mark-unknown-sent" in text
+    refused = await visitor.post("/campaigns/1/retry")
+    assert refused.status_code == 409
+    assert "is canceled" in (await refused.get_data()).decode()
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "then"), [("pause", "Pausing", "Paused"), ("cancel", "Canceling", "Canceled")]
+)
+async def test_a_stopped_campaign_tells_what_is_in_flight_until_it_is_recorded(
+    visitor, db, verb, words, then
+):
+    store(db, "ann@b.example bob@b.example", send=True)
+    with db.write() as connection:
+        worker = workers.register(connection, "here:1")
+        claims = ledger.claim(connection, worker, 1, after=0, last=10**9, limit=1)
+    await visitor.read("/campaigns/1")
+    await visitor.post(f"/campaigns/1/{verb}")
+    assert f"{words}, 1 in flight</span>" in await visitor.read("/campaigns/1")
+    with db.write() as connection:
+        ledger.release(connection, claims)
+    text = await visitor.read("/campaigns/1")
+    assert "in flight" not in text
+    assert f"</svg>{then}</span>" in text
+
+
+async def test_the_hours_until_it_is_given_up_are_asked_kept_and_shown(visitor, db):
+    text = await visitor.read("/campaigns/new")
+    assert 'name="give_up_hours" type="number" min="1" max="168" required value="24"' in text
+    refused = await visitor.post("/campaigns", form(give_up_hours="200"))
+    assert refused.status_code == 422
+    assert "from 1 to 168" in (await refused.get_data()).decode()
+    await visitor.post("/campaigns", form(give_up_hours="6"))
+    assert get(db, 1).give_up_after == 6 * 3600
+    assert 'required value="6"' in await visitor.read("/campaigns/1/edit")
+    await visitor.post("/campaigns/1/send")
+    assert "<dt>Gives up after</dt><dd>6 h</dd>" in await visitor.read("/campaigns/1")
 
 
 async def test_the_page_shows_all_eight_states_their_sum_and_every_reply(visitor, db):

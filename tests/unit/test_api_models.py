@@ -23,7 +23,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=10,
 )
-FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority")
+FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
 
 
 def outcome(read: Callable[..., Any], *args: object) -> Any:

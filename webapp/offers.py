@@ -1,0 +1,94 @@
+"""What a page offers for recipients that failed, wait or are unknown: its buttons and their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailing import states
+from mailing.states import RecipientAction, RecipientState
+from webapp import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailing.states import CampaignState
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How a decision is put. ``{n}`` is the number of people it touches, ``{people}`` the same in words."""
+
+    one: str
+    many: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A button, and what is asked before it acts: on all in ``state``, or on those that ``q`` finds."""
+
+    action: RecipientAction
+    state: RecipientState
+    button: str
+    title: str
+    text: str
+    q: str
+
+    @property
+    def id(self) -> str:
+        """The name of its question, unique on the page."""
+        return f"confirm-{self.action}-{self.state}{'-found' if self.q else ''}"
+
+
+WORDS: Mapping[tuple[RecipientAction, RecipientState], Words] = {
+    (RecipientAction.RETRY, RecipientState.DEFERRED): Words(
+        "Retry now",
+        "Retry {n} deferred now",
+        "Retry {people} now?",
+        "They are tried now instead of at the time shown. A server that wants time may refuse them again.",
+    ),
+    (RecipientAction.RETRY, RecipientState.FAILED): Words(
+        "Retry",
+        "Retry {n} failed",
+        "Retry {people}?",
+        "They were refused for good, or for too long. Whatever caused it should be mended first.",
+    ),
+    (RecipientAction.RESEND_UNKNOWN, RecipientState.UNKNOWN): Words(
+        "Resend",
+        "Resend {n} unknown",
+        "Send again to {people}?",
+        "It may have arrived: whoever has it gets it twice, with the same Message-ID. "
+        "Both tries stay in the log.",
+    ),
+    (RecipientAction.MARK_UNKNOWN_SENT, RecipientState.UNKNOWN): Words(
+        "Mark as sent",
+        "Mark {n} unknown as sent",
+        "Mark {people} as sent?",
+        "Do this if you know that it arrived. Nobody is mailed, and it cannot be undone. "
+        "The log tells that a person decided.",
+    ),
+}
+
+
+def offers(campaign: CampaignState, counts: Mapping[RecipientState, int], q: str = "") -> tuple[Offer, ...]:
+    """Return what can be done with the recipients counted: all of a campaign, or those that ``q`` finds."""
+    return tuple(
+        _offer(action, state, n, q)
+        for state in (RecipientState.DEFERRED, RecipientState.FAILED, RecipientState.UNKNOWN)
+        if (n := counts.get(state, 0))
+        for action in states.decisions(campaign, state)
+    )
+
+
+def row_offers(campaign: CampaignState, recipient: RecipientState) -> tuple[tuple[RecipientAction, str], ...]:
+    """Return what can be done with one recipient, each with the words of its button."""
+    return tuple((action, WORDS[action, recipient].one) for action in states.decisions(campaign, recipient))
+
+
+def _offer(action: RecipientAction, state: RecipientState, n: int, q: str) -> Offer:
+    words = WORDS[action, state]
+    button = words.many.format(n=f"{n:,}") + (f" with “{q}”" if q else "")
+    title = words.title.format(people=formats.count(n, "person", "people"))
+    return Offer(action, state, button, title, words.text, q)
