@@ -53,6 +53,25 @@ def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: St
     expect(page.locator(".body").first).to_contain_text("Dear Ben Ng")
 
 
+def test_what_failed_is_retried_after_a_question_and_the_page_follows(page: Page, stack: Stack):
+    campaign_id = stack.send(DRAFT, ["ann@one.example", "bob+bounce@one.example", "cat+drop@one.example"])
+    stack.wait_for(campaign_id)
+    page.goto(f"/campaigns/{campaign_id}")
+    expect(mark(page)).to_have_text("Live")
+    page.get_by_role("button", name="Mark 1 unknown as sent").click()
+    page.get_by_role("button", name="Not now").click()
+    expect(row(page, "cat+drop@one.example")).to_contain_text("Unknown")
+    row(page, "cat+drop@one.example").get_by_role("button", name="Mark as sent").click()
+    expect(row(page, "cat+drop@one.example")).to_contain_text("Marked as sent by a person")
+    expect(mark(page)).to_have_text("Live")
+    page.get_by_role("button", name="Retry 1 failed").click()
+    expect(page.get_by_role("heading", name="Retry 1 person?")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Retry 1 failed").click()
+    expect(row(page, "bob+bounce@one.example").locator(".tries")).to_have_text("2")
+    expect(page.locator("#head")).to_contain_text("Finished")
+    expect_the_truth(page, stack, campaign_id)
+
+
 def test_a_running_campaign_is_paused_resumed_and_cancelled(page: Page, stack: Stack):
     campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(100)])
     page.goto(f"/campaigns/{campaign_id}")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, text, update
 
-from mailing import batches, campaigns, decisions, history, ledger, models, sweeping, workers
-from mailing.campaigns import NotAllowed
+from mailing import batches, campaigns, decisions, history, inbox, ledger, models, sweeping, workers
+from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,
     AttemptResult,
+    CampaignAction,
     CampaignState,
     RecipientAction,
     RecipientState,
@@ -26,13 +27,14 @@ from tests.harness import wait_until
 from tests.integration.test_ledger import FAR, check, claim, result, store, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mailing.campaigns import Campaign
     from mailing.database import Database
     from mailing.decisions import Step
     from mailing.ledger import Claim
     from mailing.states import Decision
+    from tests.harness import Stack
 
 RETRY, RESEND, MARK = RecipientAction
 RESULTS = {
@@ -338,6 +340,56 @@ def test_who_fails_again_at_once_is_not_sent_to_a_third_time(
     assert check(db, campaign_id, 5)[RecipientState.UNKNOWN] == 5
 
 
+def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack(connections=2)
+    stack.start("redis", "inbox", "worker", "beat")
+    people = ["ann@x.example", "bob+drop@x.example", "cat+bounce@x.example"]
+    campaign_id = stack.send(Draft("a@b.example", "s", "t"), people)
+    stack.wait_for(campaign_id)
+
+    def press() -> None:
+        with contextlib.closing(stack.redis) as redis:
+            sending.decide(stack.db, redis, campaign_id, RESEND, EVERYBODY)
+
+    together(press, press)
+    campaign = stack.wait_for(campaign_id)
+    assert (campaign.counts[RecipientState.UNKNOWN], campaign.counts[RecipientState.SENT]) == (1, 1)
+    mails = inbox.latest(stack.folder / inbox.FILE)
+    ids = [mail.message_id for mail in mails if "+drop" in mail.recipient]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    with stack.db.read() as connection:
+        rows = history.log_page(connection, campaign_id=campaign_id, q="+drop").rows
+    assert [(row.number, row.result) for row in rows] == [(2, "unknown"), (1, "unknown")]
+
+
+def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at_once(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack(connections=2)
+    stack.start("redis", "inbox", "worker", "beat")
+    campaign_id = stack.send(Draft("a@b.example", "s", "t"), ["ann+later@x.example", "bob+full@x.example"])
+    stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 2)
+    later = Choice(RecipientState.DEFERRED, "+later")
+    with contextlib.closing(stack.redis) as redis:
+        sending.act(stack.db, redis, campaign_id, CampaignAction.PAUSE)
+        assert sending.decide(stack.db, redis, campaign_id, RETRY, later) == 1
+        assert stack.campaign(campaign_id).counts[RecipientState.QUEUED] == 1
+        sending.act(stack.db, redis, campaign_id, CampaignAction.RESUME)
+        stack.wait_for_count(campaign_id, RecipientState.SENT, 1)
+        assert stack.campaign(campaign_id).counts[RecipientState.DEFERRED] == 1
+        assert sending.decide(stack.db, redis, campaign_id, RETRY, EVERYBODY) == 1
+    wait_until(lambda: tries(stack, campaign_id) == [2, 2], "both were tried again")
+
+
+def tries(stack: Stack, campaign_id: int) -> list[int]:
+    with stack.db.read() as connection:
+        page = history.recipients_page(connection, campaign_id)
+    return [row.attempts for row in page.rows]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_any_mixture_of_work_death_and_decisions_keeps_the_ledger_balanced(db: Database, seed: int) -> None:
     """Random operations (P2); whoever is queued while the campaign is over would be lost (P3)."""
@@ -345,7 +397,7 @@ def test_any_mixture_of_work_death_and_decisions_keeps_the_ledger_balanced(db: D
     campaign_id = store(db, 40)
     me, held = worker(db), list[ledger.Claim]()
     for _ in range(100):
-        with suppress(NotAllowed), db.write() as connection:
+        with contextlib.suppress(NotAllowed), db.write() as connection:
             match dice.randrange(6):
                 case 0 | 1:
                     held += ledger.claim(connection, me, campaign_id, after=0, last=FAR, limit=9)
