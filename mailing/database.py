@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 15_000  # how long a SQLite writer waits for another process's lock
 LOOK_AGAIN_S = 0.0005
 CONNECT_TIMEOUT_S = 5
+IDLE_WRITER_MS = 10_000  # PostgreSQL frees what a frozen or unplugged writer holds, before its lease ends
 
 
 class Database:
@@ -38,7 +39,11 @@ class Database:
             pool_pre_ping=not self.sqlite,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
             if self.sqlite
-            else {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "volley"},
+            else {
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "volley",
+                "options": f"-c idle_in_transaction_session_timeout={IDLE_WRITER_MS}",
+            },
         )
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -48,6 +53,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading; whatever it did is rolled back."""
         with self.engine.connect() as connection:
+            if not self.sqlite:  # a reader holds up nobody, and a download may wait long for its client
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
 
     @contextmanager

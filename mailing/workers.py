@@ -96,10 +96,14 @@ class Leases:
                 self._beats[id_] = (seen_at, since if beat == seen_at else now)
         for id_, (seen_at, since) in list(self._beats.items()):
             if now - since >= LEASE_S:
-                ended += connection.execute(
-                    update(workers)
+                # One that is frozen in its transaction keeps its row: who waited for it would freeze, too.
+                free = (
+                    select(workers.c.id)
                     .where(workers.c.id == id_, workers.c.ended_at.is_(None), workers.c.seen_at == seen_at)
-                    .values(ended_at=now_ms())
+                    .with_for_update(skip_locked=True)
+                )
+                ended += connection.execute(
+                    update(workers).where(workers.c.id.in_(free)).values(ended_at=now_ms())
                 ).rowcount
         return ended
 
