@@ -85,7 +85,6 @@ def create_app(settings: Settings) -> Quart:
     async def start() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "volley"))
         services.hub.start()
-        await asyncio.to_thread(services.lists.start)
 
     @app.after_serving
     async def stop() -> None:

@@ -72,6 +72,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         )
     gc.collect()
     gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it
+    await asyncio.to_thread(app.extensions["volley"].lists.start)
     invitation = f"Open {_address(settings)} in a browser"
     log.info(invitation)
     await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
