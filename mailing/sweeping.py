@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import exists, func, or_, select, update
 
 from mailing import ledger
 from mailing.batches import Errand
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 5_000
 VANISHED_AFTER_MS = 10_000  # with an empty queue, a batch untouched for so long has lost its message
 FORGOTTEN_AFTER_MS = 600_000  # the same while the queue is busy: then it is probably still waiting there
+CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that is wrong
 
 
 def abandon(connection: Connection) -> dict[int, int]:
@@ -161,7 +162,9 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Erran
     Their Celery message was lost, or was never sent because Redis was down, or they have deferred
     recipients that are due again.
     """
-    before = now_ms() - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
+    now = now_ms()
+    before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
+    forgotten = or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS)
     waiting = exists().where(
         recipients.c.campaign_id == batches.c.campaign_id,
         recipients.c.state == RecipientState.QUEUED,
@@ -170,16 +173,14 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Erran
     chosen = (
         select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
-        .where(campaigns.c.state == CampaignState.SENDING, batches.c.woken_at < before, waiting)
+        .where(campaigns.c.state == CampaignState.SENDING, forgotten, waiting)
         .order_by(campaigns.c.priority, batches.c.id)
         .limit(CHUNK)
     )
     errands = []
     for batch_id, priority in connection.execute(chosen).all():
         claimed = connection.execute(
-            update(batches)
-            .where(batches.c.id == batch_id, batches.c.woken_at < before)
-            .values(woken_at=now_ms())
+            update(batches).where(batches.c.id == batch_id, forgotten).values(woken_at=now_ms())
         )
         if claimed.rowcount:
             errands.append(Errand(batch_id, priority))
