@@ -7,6 +7,7 @@ else. What the replies mean is for ``smtp`` to say.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 BLOCK = 64 * 1024
 """Bytes written before waiting until the network took most of them."""
+
+
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,7 @@ class Wire(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = 0.0
         self._timeout = 0.0
+        self._socket: socket.socket | None = transport.get_extra_info("socket")
         transport.set_protocol(self)
 
     @property
@@ -151,6 +156,10 @@ class Wire(asyncio.Protocol):
             fault = f"The server sent a reply that nothing asked for: {unasked.text}"
             del replies[self._owed :]
         self._replies.extend(replies)
+        if self._owed and _QUICK_ACK is not None and self._socket is not None:
+            # The server may hold its next reply back until this one is acknowledged (RFC 896), and the
+            # system would wait 40 ms for something to send it with (RFC 1122 section 4.2.3.2).
+            self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
         if fault:
             self.drop(fault)
         self._wake()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from celery import shared_task
 from kombu import pools
 from kombu.exceptions import OperationalError
 
@@ -108,7 +107,7 @@ def _cancel_waiting(database: Database, campaign_id: int) -> None:
             moved = sweeping.cancel_waiting(connection, campaign_id)
 
 
-@shared_task(name="volley.send_batch", bind=True, ignore_result=True)  # else each call waits for the backend
+@app.task(name="volley.send_batch", bind=True, ignore_result=True)  # else each call waits for the backend
 def send_batch(self: Any, batch_id: int) -> str:
     """Send what waits in a batch; a batch that yields goes back to the end of its priority's queue."""
     structlog.contextvars.bind_contextvars(batch=batch_id, task_id=self.request.id)

@@ -6,7 +6,6 @@ import time
 
 import redis
 import structlog
-from celery import shared_task
 
 from mailing import events, sweeping, workers
 from mailing.states import CampaignState
@@ -18,7 +17,7 @@ log = structlog.get_logger()
 _leases = workers.Leases()  # of this process: each sweeping process looks for itself
 
 
-@shared_task(name="volley.sweep", ignore_result=True)
+@app.task(name="volley.sweep", ignore_result=True)
 def sweep() -> None:
     """End dead workers' leases, wake what is due, give lost batches out again, finish campaigns."""
     database = processes.database()

@@ -30,7 +30,6 @@ from werkzeug.exceptions import HTTPException
 from mailing import events
 from mailing.database import Database
 from mailing.settings import ROOT
-from tasks.app import app as celery
 from tasks.app import use
 from webapp import (
     api,
@@ -72,7 +71,6 @@ def create_app(settings: Settings) -> Quart:
         Lists(db),
     )
     use(settings)
-    celery.set_default()  # in the threads of requests Celery would otherwise use an app of its own
     app.url_map.converters["id"] = asking.Id
     app.extensions["volley"] = services
     security.install(app, settings, exempt=_CSRF_EXEMPT)
