@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> Quart:
     @app.after_serving
     async def stop() -> None:
         await services.hub.close()
-        services.lists.close()
+        await asyncio.to_thread(services.lists.close)
         await services.redis.aclose()
         services.news.close()
         services.db.close()

@@ -44,9 +44,11 @@ class Lists:
         self._process.submit(_run_there, _nothing, ())
 
     def close(self) -> None:
-        """End that process, whatever it does."""
+        """End that process, whatever it does: its transaction is undone."""
         if self._process:
-            self._process.shutdown(wait=False, cancel_futures=True)
+            for child in multiprocessing.active_children():  # there is no other
+                child.terminate()
+            self._process.shutdown(cancel_futures=True)
 
     async def create(self, draft: Draft, pasted: str) -> int:
         """Store a draft, whose message was found good, with its list; return its id."""
