@@ -5,7 +5,7 @@ RUN := .venv/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --no-input
 ARGS ?=
 
-.PHONY: help run packages install migrate test drills bench screenshots lint types lock clean
+.PHONY: help run packages install migrate test drills bench screenshots translations lint types lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -24,13 +24,16 @@ test: .venv/installed-dev ## run all tests, or: make test ARGS=tests/unit
 	@$(RUN) pytest -n auto --dist loadscope $(ARGS)
 
 drills: .venv/installed-dev ## break things while 5,000 emails leave, as a table
-	@$(RUN) pytest -q -p no:randomly tests/drills $(ARGS)
+	@$(RUN) pytest -q -p no:randomly --long tests/drills $(ARGS)
 
 bench: .venv/installed-dev ## measure speed and memory, as a table
 	@$(RUN) benchmarks $(ARGS)
 
 screenshots: .venv/installed-dev ## take the pictures of the README anew
 	@$(RUN) tests.browser.screenshots $(ARGS)
+
+translations: .venv/installed-dev ## bring the catalogue of the other language up to date with the texts
+	@$(RUN) tests.catalogue
 
 lint: .venv/installed-dev ## check style and format
 	@$(RUN) ruff check .

@@ -17,5 +17,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``distance``    rows: servers that are far away or slow
 ``slow_line``   the line to them
 ``memory``      row: the workers' memory over a long campaign
+``looking``     row: pages, searches and exports over years of sending
+``archive``     these years, written straight into the tables
 =============== ==================================================================================
 """

@@ -1,14 +1,20 @@
-"""A client for Volley's pages that does what a browser does: it keeps the session and the connection."""
+"""Clients for Volley's pages: one that keeps session and connection as a browser does, and a real browser."""
 
 from __future__ import annotations
 
 import http.client
 import re
 import secrets
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from benchmarks.sinks import NotInstalledError
+from tests.browser import chromium
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from playwright.sync_api import Browser as RealBrowser
 
 TIMEOUT_S = 60.0
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
@@ -59,3 +65,13 @@ class Browser:
         if cookie := answer.getheader("Set-Cookie"):
             self._cookie = cookie.partition(";")[0]
         return answer.getheader("Location", ""), text
+
+
+@contextmanager
+def real_browser() -> Iterator[RealBrowser]:
+    """Run Chromium. Raises ``NotInstalledError``."""
+    path = chromium.find()
+    if path is None:
+        raise NotInstalledError("Chromium is not installed.")
+    with chromium.launched(path) as browser:
+        yield browser

@@ -26,7 +26,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. ``how`` says what was measured: how many, against which server."""
+    """One line of the table. ``how`` says what was measured: how many, against which server.
+
+    ``also`` is a second bar, for a figure that is held against two references.
+    """
 
     name: str
     value: float
@@ -34,17 +37,25 @@ class Figure:
     how: str = ""
     bar: Bar | None = None
     reference: bool = False  # others of the same unit are shown as a multiple of it
+    also: Bar | None = None
+
+    @property
+    def bars(self) -> Sequence[Bar]:
+        """What it must reach."""
+        return [bar for bar in (self.bar, self.also) if bar is not None]
 
 
 def judge(figure: Figure, others: Mapping[str, Figure]) -> str:
-    """Return ``met``, ``MISSED``, ``not judged`` where the reference was not measured, or nothing."""
-    bar = figure.bar
-    if bar is None:
-        return ""
+    """Return ``met``, ``MISSED``, ``not judged`` where a reference was not measured, or nothing."""
+    verdicts = {_judge(figure.value, bar, others) for bar in figure.bars}
+    return next((verdict for verdict in ("MISSED", "not judged", "met") if verdict in verdicts), "")
+
+
+def _judge(value: float, bar: Bar, others: Mapping[str, Figure]) -> str:
     if bar.of and bar.of not in others:
         return "not judged"
     limit = bar.limit * (others[bar.of].value if bar.of else 1)
-    met = figure.value <= limit if bar.at_most else figure.value >= limit
+    met = value <= limit if bar.at_most else value >= limit
     return "met" if met else "MISSED"
 
 
@@ -52,9 +63,10 @@ def missed(figures: Sequence[Figure]) -> list[str]:
     """Return a sentence for each bar that is missed."""
     others = {figure.name: figure for figure in figures}
     return [
-        f"{figure.name}: {_number(figure.value)} {figure.unit}, but the bar is {figure.bar}."
+        f"{figure.name}: {_number(figure.value)} {figure.unit}, but the bar is {bar}."
         for figure in figures
-        if judge(figure, others) == "MISSED"
+        for bar in figure.bars
+        if _judge(figure.value, bar, others) == "MISSED"
     ]
 
 
@@ -77,7 +89,7 @@ def table(figures: Sequence[Figure]) -> str:
             _number(figure.value),
             figure.unit,
             *(_ratio(figure, reference) for reference in references),
-            str(figure.bar or ""),
+            ", ".join(map(str, figure.bars)),
             judge(figure, others),
             figure.how,
         ]

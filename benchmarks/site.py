@@ -99,11 +99,16 @@ def act(stack: Stack, campaign_id: int, action: CampaignAction) -> None:
 
 
 def send_all(stack: Stack, sink: Sink, n: int, patience_s: float) -> Sending:
-    """Send a campaign to ``n`` people and time it, from Send to the last message at the sink.
+    """Send a campaign to ``n`` people and time it. Raises ``WrongCountError`` as ``send`` does."""
+    return send(stack, sink, store(stack, DRAFT, people(n)), patience_s)
 
-    Raises ``WrongCountError`` unless each is ``sent`` in the ledger and came exactly once.
+
+def send(stack: Stack, sink: Sink, campaign_id: int, patience_s: float) -> Sending:
+    """Send a stored campaign, the only one, and time it from Send to the last message at the sink.
+
+    Raises ``WrongCountError`` unless each recipient is ``sent`` in the ledger and came exactly once.
     """
-    campaign_id = store(stack, DRAFT, people(n))
+    n = stack.campaign(campaign_id).total
     before_s = cpu_s(stack.worker_pids())
     begun = time.perf_counter()
     act(stack, campaign_id, CampaignAction.SEND)

@@ -21,13 +21,19 @@ The way of one email leads through these rooms::
     replies     what an answer means; backoff: when to try again
     events      the news of it over Redis
     decisions   what a person does with what failed, waits or is unknown
-    history     everything that happened, to read, search and export
+    finding     recipients by state, address or reply, page by page
+    causes      the replies that held mail up, in groups; paces: how fast it went
+    history     what became of everybody, page by page
+    maillog     every attempt of every campaign, to search and to take away
+    recorder    all that is known about one recipient
+    replays     how a campaign went, moment by moment
 
-While it is under way, ``workers`` knows who sends and whether they live, and ``sweeping`` puts back
-on its way whatever a dead one left behind.
+While it is under way, ``workers`` knows who sends and whether they live, ``roster`` shows it to whoever
+looks, and ``sweeping`` puts back on its way whatever a dead one left behind. ``overview`` says how it all
+stands, and ``watches`` lets somebody else look on.
 
-Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``migrate``,
-``senders``, ``settings``, ``threads`` and ``logs``. Beside them: ``checks`` (does all that Volley
-leans on work), ``answers`` (the first answer to an API call, for its repetition) and ``inbox``, the
-demo SMTP server.
+Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``clock`` (the
+time that all agree on), ``migrate``, ``senders``, ``settings``, ``threads`` and ``logs``. Beside them:
+``checks`` (does all that Volley leans on work), ``answers`` (the first answer to an API call, for its
+repetition) and ``inbox``, the demo SMTP server.
 """

@@ -95,6 +95,13 @@ def wake_range(connection: Connection, campaign_id: int, first: int, last: int) 
     return [Errand(batch_id, priority or 0) for batch_id in sorted(connection.execute(statement).scalars())]
 
 
+def lose(connection: Connection, errands: Sequence[Errand]) -> None:
+    """Mark batches that could not be given out as never woken, so that the next sweep does it at once."""
+    connection.execute(
+        update(batches).where(batches.c.id.in_([errand.batch_id for errand in errands])).values(woken_at=0)
+    )
+
+
 # The ids of one campaign need not be without gaps: another one may be stored at the same time.
 _CUT = text(
     "INSERT INTO batches (campaign_id, first_id, last_id, woken_at) "

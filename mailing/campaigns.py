@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select, update
 
 from mailing import composing, ledger, lists, states
 from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import campaigns, now_ms, paces, recipients
+from mailing.models import campaigns, now_ms, paces, recipients, reply_groups
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -97,10 +97,11 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Attempts ended per minute: in the last minute, and since the start."""
+    """Attempts ended per minute: in the last minute, and since the start. ``attempts``: all that ended."""
 
     last_minute: int
     overall: int
+    attempts: int
 
 
 def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
@@ -202,20 +203,21 @@ def latest(connection: Connection, *, before: int | None = None, limit: int = 50
 def rate(connection: Connection, campaign: Campaign) -> Rate:
     """Return how fast attempts end, in whole emails per minute."""
     if campaign.started_at is None:
-        return Rate(0, 0)
+        return Rate(0, 0, 0)
     now = now_ms()
-    until = campaign.finished_at or now
-    since = now // 1000 - 60
-    recent, overall = connection.execute(
-        select(
-            func.coalesce(func.sum(paces.c.n).filter(paces.c.slot > since), 0),
-            func.coalesce(func.sum(paces.c.n), 0),
-        ).where(paces.c.campaign_id == campaign.id)
-    ).one()
+    recent = connection.execute(
+        select(func.coalesce(func.sum(paces.c.n), 0)).where(
+            paces.c.campaign_id == campaign.id, paces.c.slot > now // 1000 - 60
+        )
+    ).scalar_one()
+    others = connection.execute(
+        select(func.coalesce(func.sum(reply_groups.c.n), 0)).where(reply_groups.c.campaign_id == campaign.id)
+    ).scalar_one()
+    ended = campaign.counts[RecipientState.SENT] + int(others)
     # A campaign younger than a minute is measured by its own age, in whole slots.
     recent_s = min(60, (now - campaign.started_at) / 1000)
-    overall_s = (until - campaign.started_at) / 1000
-    return Rate(round(recent * 60 / max(recent_s, 1)), round(overall * 60 / max(overall_s, 1)))
+    overall_s = ((campaign.finished_at or now) - campaign.started_at) / 1000
+    return Rate(round(recent * 60 / max(recent_s, 1)), round(ended * 60 / max(overall_s, 1)), ended)
 
 
 def _columns(draft: Draft) -> dict[str, object]:

@@ -52,7 +52,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """One recipient's email: CRLF lines, not dot-stuffed, 7-bit unless ``needs_smtputf8``."""
+    """One recipient's email: CRLF lines, none of which begins with a dot; 7-bit unless ``needs_smtputf8``."""
 
     data: bytes
     needs_smtputf8: bool
@@ -162,11 +162,24 @@ def _encoded(*segments: Segment) -> list[Piece]:
     return pieces
 
 
+_PLAIN = re.compile(r"[!-\-/-<>-~](?:[ -<>-~]{0,70}[!-<>-~])?")  # a short line that needs no quoting
+
+
 def _quoted_value(render: Render, values: Values) -> bytes:
-    return _quoted(render(values))
+    text = render(values)
+    return text.encode() + b"=\r\n" if _PLAIN.fullmatch(text) else _quoted(text)
 
 
 _OVERLONG = re.compile(rb"^(.{74,75})(=20|=09)$", re.MULTILINE)  # b2a_qp forgets its limit at a final space
+
+
+_LEADING_DOT = re.compile(rb"^\.(.*)", re.MULTILINE)
+_ROOM = 72  # what fits on a line of 76 behind =2E and before a soft break
+
+
+def _spell_dot(line: re.Match[bytes]) -> bytes:
+    """Spell the dot that begins a line: a careless server might take it for the end of the message."""
+    return b"=2E" + (line[1] if len(line[1]) <= _ROOM else b"=\n" + line[1])
 
 
 def _quoted(text: str) -> bytes:
@@ -174,6 +187,8 @@ def _quoted(text: str) -> bytes:
     # The x keeps the end of the text from being the end of the encoding: so the last line has room for
     # the soft break, and a final space or dot needs no escape.
     lines = b2a_qp(unify(text).encode() + b"x", istext=True)[:-1]
+    while b"\n." in lines or lines.startswith(b"."):
+        lines = _LEADING_DOT.sub(_spell_dot, lines)
     if b"\n" in lines:
         lines = _OVERLONG.sub(rb"\1=\n\2", lines).replace(b"\n", b"\r\n")
     return lines if lines.endswith(b"\n") or not lines else lines + b"=\r\n"

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, make_url
 
+from mailing import clock
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_MS = 15_000  # how long a SQLite writer waits for another process's lock
 LOOK_AGAIN_S = 0.0005
 CONNECT_TIMEOUT_S = 5
-IDLE_WRITER_MS = 10_000  # PostgreSQL frees what a frozen or unplugged writer holds, before its lease ends
 
 
 class Database:
@@ -39,11 +40,7 @@ class Database:
             pool_pre_ping=not self.sqlite,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
             if self.sqlite
-            else {
-                "connect_timeout": CONNECT_TIMEOUT_S,
-                "application_name": "volley",
-                "options": f"-c idle_in_transaction_session_timeout={IDLE_WRITER_MS}",
-            },
+            else {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "volley"},
         )
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
@@ -53,19 +50,45 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """Open a connection for reading; whatever it did is rolled back."""
         with self.engine.connect() as connection:
-            if not self.sqlite:  # a reader holds up nobody, and a download may wait long for its client
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            clock.look(connection)
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction for writing: committed at the end, rolled back on an exception."""
         with self.engine.connect().execution_options(volley_write=True) as connection, connection.begin():
+            clock.look(connection)
             yield connection
+
+    def writer(self) -> Writer:
+        """Return a writer with a connection of its own, for one thread that writes many times a second."""
+        return Writer(self)
 
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+class Writer:
+    """Writes like ``Database.write``, but keeps its connection from one transaction to the next."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Open a transaction; an exception rolls it back and lets the connection go."""
+        if self._connection is None:
+            self._connection = self._database.engine.connect().execution_options(volley_write=True)
+        try:
+            with self._connection.begin():
+                clock.look(self._connection)
+                yield self._connection
+        except BaseException:
+            broken, self._connection = self._connection, None  # even if closing it fails
+            broken.close()
+            raise
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

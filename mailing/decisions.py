@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, insert, null, select, update
+from sqlalchemy import case, insert, null, select, update
 
-from mailing import batches, history, ledger
+from mailing import batches, finding, ledger
 from mailing.campaigns import NotAllowed
 from mailing.models import attempts, campaigns, now_ms, recipients
 from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
@@ -51,16 +51,6 @@ class Step:
     errands: Sequence[Errand]
 
 
-def count(connection: Connection, campaign_id: int, choice: Choice) -> dict[RecipientState, int]:
-    """Return how many recipients of a choice are in each state."""
-    statement = (
-        select(recipients.c.state, func.count())
-        .where(recipients.c.campaign_id == campaign_id, *_chosen(choice))
-        .group_by(recipients.c.state)
-    )
-    return {RecipientState(state): n for state, n in connection.execute(statement)}
-
-
 def decide(
     connection: Connection, campaign_id: int, action: RecipientAction, choice: Choice, *, after: int
 ) -> Step:
@@ -71,7 +61,7 @@ def decide(
     """
     decision = DECISIONS[action]
     found = connection.execute(
-        select(recipients.c.id, recipients.c.state, recipients.c.attempts)
+        select(recipients.c.id, recipients.c.state, recipients.c.attempts, recipients.c.domain)
         .where(
             recipients.c.campaign_id == campaign_id,
             recipients.c.id > after,
@@ -141,6 +131,7 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
         "campaign_id": campaign_id,
         "recipient_id": row.id,
         "number": row.attempts,
+        "domain": row.domain,
         "worker_id": None,
         "server": "",
         "started_at": now,
@@ -155,7 +146,7 @@ def _chosen(choice: Choice) -> list[ColumnElement[bool]]:
     if choice.state is not None:
         conditions.append(recipients.c.state == choice.state)
     if choice.q:
-        conditions.append(history.matches(choice.q))
+        conditions.append(finding.matches(choice.q))
     if choice.recipient is not None:
         conditions.append(recipients.c.id == choice.recipient)
     return conditions

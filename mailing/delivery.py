@@ -14,7 +14,6 @@ import functools
 import os
 import random
 import threading
-import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,11 +22,11 @@ import structlog
 import uvloop
 from sqlalchemy.exc import DBAPIError
 
-from mailing import backoff, batches, campaigns, composing, events, rounds, workers
+from mailing import backoff, batches, campaigns, clock, composing, events, rounds, workers
+from mailing.clock import now_ms
 from mailing.composing import MergeError
 from mailing.lanes import Lane, Work
-from mailing.ledger import Result
-from mailing.models import now_ms
+from mailing.ledger import Result, Trace
 from mailing.replies import Stage, Verdict
 from mailing.smtp import Delivery, Mail, Timeouts
 from mailing.states import AttemptResult, CampaignState
@@ -64,12 +63,16 @@ class Engine:
     ) -> None:
         self.name = workers.name_of(os.getpid())
         self._database = database
+        self._writer = database.writer()
         self._client = client
         self._sender = sender
         self._timeouts = timeouts or Timeouts()
         self._worker_id = 0
-        self._beaten_at = 0.0  # monotonic s; the lease counts from here
-        self._noticed = ""
+        self._beaten_at = 0.0  # steady s; the lease counts from here
+        self._noticed: str | None = None  # the notice that was told last; none: tell at once
+        self._done = 0
+        self.consuming = True  # whether Celery brings batches; only told, to whoever looks
+        self._enough = 1  # outcomes that are worth a commit
         self._looked_at = 0.0  # when the campaigns' states were last read
         self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
@@ -99,6 +102,20 @@ class Engine:
         """
         return asyncio.run_coroutine_threadsafe(self._send(batch_id, seconds), self._loop).result()
 
+    def take_batches(self, *, consuming: bool) -> None:
+        """Note whether Celery brings batches, and tell it with a beat at once."""
+        self.consuming = consuming
+        self._loop.call_soon_threadsafe(self._beat_now)
+
+    def resize(self, connections: int) -> None:
+        """Have so many SMTP connections from now on, and tell it with a beat at once."""
+
+        def resize() -> None:
+            self._lane.resize(connections)
+            self._beat_now()
+
+        self._loop.call_soon_threadsafe(resize)
+
     def halt(self) -> None:
         """Claim no more, from now on; what is in flight goes on, what is not is handed back."""
         self.halted = True
@@ -121,22 +138,26 @@ class Engine:
             and order.sending
             and not self.halted
             and work.claim.worker_id == self._worker_id
-            and time.monotonic() < self._beaten_at + workers.LEASE_S - LEASE_MARGIN_S
+            and clock.steady_s() < self._beaten_at + workers.LEASE_S - LEASE_MARGIN_S
         )
 
-    def report(self, work: Work, delivery: Delivery, started_at: int) -> None:
+    def report(self, work: Work, delivery: Delivery, started_at: int, trace: Trace) -> None:
         """Take the outcome of a transmission; the next round records it."""
         order = self._worklist.order(work.claim.campaign_id)
         assert order is not None  # it stays as long as anything of it is held
-        self._worklist.settle(self._decide(work.claim, delivery, started_at, order.campaign))
-        self._wake.set()
+        self._worklist.settle(self._decide(work.claim, delivery, started_at, order.campaign, trace))
+        if self._worklist.unrecorded >= self._enough:
+            self._wake.set()
 
     def hand_back(self, work: Work) -> None:
         """Take back work whose dot never left; the next round queues it again."""
         self._worklist.hand_back(work.claim)
-        self._wake.set()
+        if self._worklist.unrecorded >= self._enough:
+            self._wake.set()
 
-    def _decide(self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign) -> Result:
+    def _decide(
+        self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign, trace: Trace
+    ) -> Result:
         """Turn a verdict into the recipient's fate: when to try again, or that it is enough."""
         now = now_ms()
         result, due_at = delivery.verdict.result, None
@@ -156,6 +177,7 @@ class Engine:
             enhanced=delivery.enhanced,
             reply=delivery.text,
             due_at=due_at,
+            trace=trace,
         )
 
     # The event loop.
@@ -196,7 +218,7 @@ class Engine:
         if order is None:
             prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
             order = self._worklist.add_order(campaign, prepared)
-        until = time.monotonic() + seconds
+        until = clock.steady_s() + seconds
         job = Job(batch, order, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
         self._wake.set()
@@ -207,11 +229,15 @@ class Engine:
         self._wake.clear()
         if not self._worklist.unrecorded and not (self._worklist.jobs and self._room()):
             await self._woken_within(LOOK_S if busy else workers.BEAT_S)
-        enough = min(self._sender.connections, self._worklist.held)
-        until = self._loop.time() + GATHER_S
-        while self._worklist.unrecorded < enough and (left := until - self._loop.time()) > 0:
+        self._enough = min(self._lane.sender.connections, self._worklist.held)
+        if self._worklist.unrecorded < self._enough:
             self._wake.clear()
-            await self._woken_within(left)
+            await self._woken_within(GATHER_S)
+        self._enough = 1
+
+    def _beat_now(self) -> None:
+        self._noticed = None
+        self._wake.set()
 
     async def _woken_within(self, seconds: float) -> None:
         timer = self._loop.call_later(seconds, self._wake.set)
@@ -222,15 +248,14 @@ class Engine:
         return 0 if self.halted else self._lane.room(self._worklist.held)
 
     async def _commit(self) -> None:
-        begun = time.monotonic()
+        begun = clock.steady_s()
         entry = self._worklist.next_round(self._worker_id, self.name, self._room())
         if begun - self._looked_at < LOOK_S:
             entry = replace(entry, watched=())
-        notice = self._lane.notice
-        if begun - self._beaten_at >= workers.BEAT_S / 2 or notice != self._noticed:
-            entry = replace(entry, notice=notice)
+        if begun - self._beaten_at >= workers.BEAT_S / 2 or self._lane.notice != self._noticed:
+            entry = replace(entry, status=self._status())
         try:
-            outcome = await self._database_thread.run(lambda: rounds.commit(self._database, entry))
+            outcome = await self._database_thread.run(lambda: rounds.commit(self._writer, entry))
         except DBAPIError as error:
             log.warning("the database cannot be written to; trying again", reason=str(error.orig))
             self._worklist.failed(entry)
@@ -238,8 +263,9 @@ class Engine:
             return
         if entry.watched:
             self._looked_at = begun
-        if entry.notice is not None and outcome.lease_held:
-            self._beaten_at, self._noticed = begun, entry.notice
+        self._done += len(entry.results)
+        if entry.status is not None and outcome.lease_held:
+            self._beaten_at, self._noticed = begun, entry.status.notice
         self._news.extend(outcome.news)
         self._told.set()
         for claim, order in self._worklist.committed(entry, outcome):
@@ -251,7 +277,18 @@ class Engine:
             await self._register()
         elif any(state is not CampaignState.SENDING for state in outcome.states.values()):
             self._lane.withdraw()
-        self._worklist.end_jobs(time.monotonic(), halted=self.halted)
+        self._worklist.end_jobs(clock.steady_s(), halted=self.halted)
+
+    def _status(self) -> workers.Status:
+        return workers.Status(
+            notice=self._lane.notice,
+            consuming=self.consuming and not self.halted,
+            connections=self._lane.sender.connections,
+            in_flight=self._worklist.held,
+            done=self._done,
+            memory=workers.resident_bytes(),
+            campaign_id=self._worklist.campaign_id,
+        )
 
     def _compose(self, claim: Claim, order: Order) -> None:
         try:
@@ -259,9 +296,9 @@ class Engine:
         except MergeError as error:
             text = f"The message cannot be composed for this recipient: {error}"
             failure = Delivery(Verdict(AttemptResult.FAILED), None, text, Stage.MAIL, alive=True)
-            self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign))
+            self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign, Trace()))
             return
-        mail = Mail(order.prepared.envelope_from, claim.email, filled.data, filled.needs_smtputf8)
+        mail = Mail(order.prepared.envelope_from, claim.email, filled.data, filled.needs_smtputf8, clean=True)
         self._lane.put(Work(claim, mail))
 
     async def _announce(self) -> None:
@@ -285,10 +322,11 @@ class Engine:
 
     async def _register(self) -> None:
         def register() -> tuple[float, int]:
-            begun = time.monotonic()
+            begun = clock.steady_s()
             with self._database.write() as connection:
                 return begun, workers.register(connection, self.name)
 
+        self._noticed = None
         self._beaten_at, self._worker_id = await self._until_it_works(register)
 
     def _load(self, batch_id: int) -> tuple[Batch | None, Campaign | None]:

@@ -1,7 +1,8 @@
 """News over Redis: what workers publish after each commit, and what the web process listens to.
 
-Each campaign has one channel. An event is one JSON object whose state is absolute, so hearing it
-twice is harmless, and nothing depends on hearing it at all: the database is the truth (P1).
+Each campaign has one channel. A message on it is one or more lines, each an event: a JSON object whose
+state is absolute, so hearing it twice is harmless, and nothing depends on hearing it at all: the
+database is the truth (P1).
 
 =============  =====================================================================================
 ``type``       the other keys
@@ -18,6 +19,7 @@ twice is harmless, and nothing depends on hearing it at all: the database is the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -64,12 +66,15 @@ def publish(client: redis.Redis, events: Iterable[dict[str, Any]]) -> bool:
     Returns whether Redis took them. A failure loses news only, so it is not raised: viewers read the
     database again when their subscription comes back.
     """
-    pipeline = client.pipeline(transaction=False)
+    messages: defaultdict[str, list[bytes]] = defaultdict(list)
     for event in events:
         line = orjson.dumps(event)
-        pipeline.publish(channel(event["campaign"]), line)
+        messages[channel(event["campaign"])].append(line)
         if event["type"] == "campaign":
-            pipeline.publish(ALL_CAMPAIGNS, line)
+            messages[ALL_CAMPAIGNS].append(line)
+    pipeline = client.pipeline(transaction=False)
+    for name, lines in messages.items():
+        pipeline.publish(name, b"\n".join(lines))
     try:
         pipeline.execute()
     except redis.RedisError:

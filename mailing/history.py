@@ -1,4 +1,4 @@
-"""Everything that happened, to read: recipients with their last attempt, and the email log.
+"""What became of everybody, to read: recipients, each with its last attempt.
 
 Pages are cut by key, so the millionth costs what the first does.
 """
@@ -6,28 +6,23 @@ Pages are cut by key, so the millionth costs what the first does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 
+from mailing import finding
+from mailing.finding import EVERYBODY, Page, Sort
 from mailing.models import attempts, recipients, workers
-from mailing.states import AttemptResult, RecipientState
+from mailing.states import RecipientState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Connection
 
-T = TypeVar("T")
+    from mailing.finding import Filter
+
 EXPORT_CHUNK = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some rows, and the key that the next page begins after (None: this is the last one)."""
-
-    rows: Sequence[T]
-    next: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,55 +46,23 @@ class RecipientRow:
     reply: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
-    """One attempt: a line of the email log. No ``worker``: a person decided. Times in ms since 1970."""
-
-    id: int
-    campaign_id: int
-    recipient_id: int
-    email: str
-    number: int
-    result: AttemptResult
-    worker: str | None
-    server: str
-    started_at: int
-    ended_at: int
-    code: int | None
-    enhanced: str
-    reply: str
-
-
 def recipients_page(
     connection: Connection,
     campaign_id: int,
+    wanted: Filter = EVERYBODY,
     *,
-    state: RecipientState | None = None,
-    q: str = "",
-    after: int = 0,
+    sort: Sort = Sort.LIST,
+    after: int | None = None,
+    before: int | None = None,
     limit: int = 50,
 ) -> Page[RecipientRow]:
-    """Return recipients of a campaign in the order of its list, those with an id above ``after``.
-
-    ``q`` finds part of the address or of the name, whatever the case.
-    """
-    chosen = (
-        select(recipients.c.id)
-        .where(recipients.c.campaign_id == campaign_id, recipients.c.id > after)
-        .order_by(recipients.c.id)
-        .limit(limit + 1)
-    )
-    if state is not None:
-        chosen = chosen.where(recipients.c.state == state)
-    if q:
-        chosen = chosen.where(matches(q))
-    ids = list(connection.execute(chosen).scalars())
-    rows = recipients_by_id(connection, ids[:limit])
-    return Page(rows, rows[-1].id if len(ids) > limit else None)
+    """Return recipients of a campaign, as ``finding`` finds and orders them."""
+    page = finding.find(connection, campaign_id, wanted, sort, after=after, before=before, limit=limit)
+    return Page(recipients_by_id(connection, page.rows), page.next, page.previous)
 
 
 def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[RecipientRow]:
-    """Return these recipients, in the order of their ids."""
+    """Return these recipients, in this order."""
     if not ids:
         return []
     last = (
@@ -131,98 +94,14 @@ def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Rec
         .outerjoin(workers, workers.c.id == attempts.c.worker_id)
         .outerjoin(_holder, _holder.c.id == recipients.c.worker_id)
         .where(recipients.c.id.in_(ids))
-        .order_by(recipients.c.id)
     )
-    return [_recipient(row) for row in connection.execute(statement)]
-
-
-def log_page(
-    connection: Connection,
-    *,
-    campaign_id: int | None = None,
-    result: AttemptResult | None = None,
-    q: str = "",
-    before: int | None = None,
-    limit: int = 50,
-) -> Page[LogRow]:
-    """Return the email log, the newest first, from the rows with an id below ``before``."""
-    statement = _log(campaign_id, result, q).order_by(attempts.c.id.desc()).limit(limit + 1)
-    if before is not None:
-        statement = statement.where(attempts.c.id < before)
-    rows = [_log_row(row) for row in connection.execute(statement)]
-    return Page(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
-
-
-def log_export(
-    connection: Connection,
-    *,
-    campaign_id: int | None = None,
-    result: AttemptResult | None = None,
-    q: str = "",
-) -> Iterator[Sequence[LogRow]]:
-    """Yield the same rows from the oldest on, in chunks, so that memory stays flat."""
-    after = 0
-    while True:
-        statement = (
-            _log(campaign_id, result, q)
-            .where(attempts.c.id > after)
-            .order_by(attempts.c.id)
-            .limit(EXPORT_CHUNK)
-        )
-        rows = [_log_row(row) for row in connection.execute(statement)]
-        if not rows:
-            return
-        yield rows
-        after = rows[-1].id
+    rows = {row.id: _recipient(row) for row in connection.execute(statement)}
+    return [rows[id_] for id_ in ids if id_ in rows]
 
 
 _holder = workers.alias("holder")
 
 
-def _log(campaign_id: int | None, result: AttemptResult | None, q: str) -> Select[Any]:
-    statement = (
-        select(
-            attempts.c.id,
-            attempts.c.campaign_id,
-            attempts.c.recipient_id,
-            recipients.c.email,
-            attempts.c.number,
-            attempts.c.result,
-            workers.c.name.label("worker"),
-            attempts.c.server,
-            attempts.c.started_at,
-            attempts.c.ended_at,
-            attempts.c.code,
-            attempts.c.enhanced,
-            attempts.c.reply,
-        )
-        .join(recipients, recipients.c.id == attempts.c.recipient_id)
-        .outerjoin(workers, workers.c.id == attempts.c.worker_id)
-    )
-    if campaign_id is not None:
-        statement = statement.where(attempts.c.campaign_id == campaign_id)
-    if result is not None:
-        statement = statement.where(attempts.c.result == result)
-    if q:
-        statement = statement.where(_contains(q, recipients.c.email))
-    return statement
-
-
-def matches(q: str) -> ColumnElement[bool]:
-    """Return the condition that ``q`` is part of a recipient's address or name, whatever the case."""
-    return _contains(q, recipients.c.email, recipients.c.name)
-
-
-def _contains(q: str, *columns: Any) -> ColumnElement[bool]:
-    escaped = q.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return or_(*(func.lower(column).like(f"%{escaped}%", escape="\\") for column in columns))
-
-
 def _recipient(row: Any) -> RecipientRow:
     values = row._asdict()
     return RecipientRow(**(values | {"state": RecipientState(values["state"])}))
-
-
-def _log_row(row: Any) -> LogRow:
-    values = row._asdict()
-    return LogRow(**(values | {"result": AttemptResult(values["result"])}))

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
+from mailing.ledger import Trace
 from mailing.models import now_ms
 from mailing.smtp import Delivery, Mail, Session, SmtpError, Timeouts
 from mailing.states import AttemptResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mailing.ledger import Claim
     from mailing.senders import Sender
@@ -34,8 +35,7 @@ SPARED_S = 30.0  # how long a server that asked to be sent less is given less
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Work:
+class Work(NamedTuple):
     """One claimed recipient with its composed message."""
 
     claim: Claim
@@ -44,10 +44,21 @@ class Work:
 
 @dataclass(slots=True, eq=False)
 class _Line:
-    """A session that is busy with one message, and the one that it sends next."""
+    """An open session, which of the worker's connections it is, and the message that it sends next."""
 
     session: Session
+    number: int
+    used: bool = False
     ahead: Work | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """A connection without mail, since when (loop time, s) it has none, and whether it is open."""
+
+    work: asyncio.Future[Work | None]
+    since: float
+    open: bool
 
 
 class Owner(Protocol):
@@ -56,7 +67,7 @@ class Owner(Protocol):
     def may_send(self, work: Work) -> bool:
         """Whether this message may still leave."""
 
-    def report(self, work: Work, delivery: Delivery, started_at: int) -> None:
+    def report(self, work: Work, delivery: Delivery, started_at: int, trace: Trace) -> None:
         """Take the outcome of a transmission, or of the vain try to open a connection."""
 
     def hand_back(self, work: Work) -> None:
@@ -71,11 +82,11 @@ class Lane:
         self.notice = ""
         self._owner = owner
         self._timeouts = timeouts
-        self._ready: asyncio.Queue[Work] = asyncio.Queue()
+        self._ready: deque[Work] = deque()
         self._alone: deque[_Line] = deque()  # busy, with nothing to send next
-        self._idle = 0
+        self._idle: list[_Waiter] = []
         self._interruptible: set[asyncio.Task[None]] = set()  # nothing of theirs is on the wire
-        self._open = 0
+        self._open = self._opened = 0
         self._failures = 0
         self._retry_at = 0.0
         self._width = float(sender.connections)
@@ -96,23 +107,41 @@ class Lane:
 
     def put(self, work: Work) -> None:
         """Give the lane work; never more than ``room`` said."""
-        if self._alone and self._ready.qsize() >= self._idle:
+        if self._idle:
+            self._idle.pop().work.set_result(work)
+        elif self._alone:
             line = self._alone.popleft()
             line.ahead = work
             line.session.follow(work.mail)
         else:
-            self._ready.put_nowait(work)
+            self._ready.append(work)
+
+    def resize(self, connections: int) -> None:
+        """Have so many connections from now on; surplus ones end after the message that they are sending."""
+        self.sender = replace(self.sender, connections=connections)
+        self._width = min(self._width, connections) if self._spared_until else float(connections)
+        wanted = 0 if self._closing else connections - len(self._tasks)
+        self._tasks += [asyncio.create_task(self._serve()) for _ in range(wanted)]
+        if self._surplus:
+            self._dismiss(lambda _: True)
+
+    @property
+    def _surplus(self) -> bool:
+        return len(self._tasks) > self.sender.connections
 
     def withdraw(self) -> None:
         """Hand back all waiting work that may not be sent any more."""
         for work in self._drain():
             if self._owner.may_send(work):
-                self._ready.put_nowait(work)
+                self._ready.append(work)
             else:
                 self._owner.hand_back(work)
 
     def check(self) -> None:
-        """Raise what broke a connection's task, if anything did: it held work that nobody else knows of."""
+        """Let go of idle connections; raise what broke one's task: it held work that nobody else knows of."""
+        now = asyncio.get_running_loop().time()
+        if self._idle and any(waiter.open and now - waiter.since > IDLE_S for waiter in self._idle):
+            self._dismiss(lambda waiter: waiter.open and now - waiter.since > IDLE_S)
         for task in self._tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
@@ -122,6 +151,7 @@ class Lane:
         self._closing = True
         for work in self._drain():
             self._owner.hand_back(work)
+        self._dismiss(lambda _: True)
         for task in self._interruptible:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -129,80 +159,92 @@ class Lane:
             self._owner.hand_back(work)
 
     def _drain(self) -> list[Work]:
-        drained = []
-        while not self._ready.empty():
-            drained.append(self._ready.get_nowait())
+        drained = list(self._ready)
+        self._ready.clear()
         return drained
 
+    def _dismiss(self, chosen: Callable[[_Waiter], bool]) -> None:
+        dismissed = [waiter for waiter in self._idle if chosen(waiter)]
+        self._idle = [waiter for waiter in self._idle if not chosen(waiter)]
+        for waiter in dismissed:
+            waiter.work.set_result(None)
+
     async def _serve(self) -> None:
-        session: Session | None = None
+        me = asyncio.current_task()
+        assert me is not None
+        line: _Line | None = None
         ahead: Work | None = None
         try:
-            while not (self._closing and ahead is None):
-                work = ahead or await self._take(session)
+            while ahead is not None or not self._closing:
+                if ahead is None and self._surplus:
+                    self._tasks.remove(me)
+                    return
+                work = ahead or await self._take(line)
                 ahead = None
                 if work is None:
-                    await self._close(session)
-                    session = None
+                    await self._close(line)
+                    line = None
                     continue
                 if not self._owner.may_send(work):
                     self._owner.hand_back(work)
                     continue
-                if session is not None and not session.usable:
-                    await self._close(session)  # the server closed it while it was idle
-                    session = None
-                if session is None:
-                    session = await self._connect(work)
-                if session is not None:
-                    ahead = await self._deliver(session, work)
-                    if not session.usable or session.delivered >= RECYCLE_AFTER:
-                        await self._close(session)
-                        session = None
+                if line is not None and not line.session.usable:
+                    await self._close(line)  # the server closed it while it was idle
+                    line = None
+                if line is None:
+                    line = await self._connect(work)
+                if line is not None:
+                    ahead = await self._deliver(line, work)
+                    if not line.session.usable or line.session.delivered >= RECYCLE_AFTER:
+                        await self._close(line)
+                        line = None
         finally:
-            await self._close(session)
+            await self._close(line)
 
-    async def _deliver(self, session: Session, work: Work) -> Work | None:
+    async def _deliver(self, line: _Line, work: Work) -> Work | None:
         """Send one message; return the one whose turn is next here, its envelope perhaps sent already."""
-        line = _Line(session)
-        if session.delivered + 1 < RECYCLE_AFTER:
+        session = line.session
+        line.ahead, alone = None, False
+        if session.delivered + 1 < RECYCLE_AFTER and not self._surplus:
             line.ahead = self._take_ahead()
-            if line.ahead is None:
+            if alone := line.ahead is None:
                 self._alone.append(line)
         started_at = now_ms()
         delivery = await session.deliver(
             work.mail, line.ahead.mail if line.ahead else None, partial(self._owner.may_send, work)
         )
-        with suppress(ValueError):
+        if alone and line.ahead is None:
             self._alone.remove(line)
         self._adapt(delivery)
-        self._pass_on(work, delivery, started_at)
+        if delivery.verdict.result is AttemptResult.RETURNED and not delivery.verdict.sender_fault:
+            self._owner.hand_back(work)  # nothing of it left, and nobody is at fault
+        else:
+            connect_ms = None if line.used else session.connect_ms
+            trace = Trace(line.number, session.tls, connect_ms, delivery.envelope_ms, delivery.dot_ms)
+            self._owner.report(work, delivery, started_at, trace)
+        line.used = True
         return line.ahead
 
-    async def _take(self, session: Session | None) -> Work | None:
-        """Wait for work; None once an open session has been idle for too long."""
-        if not self._ready.empty():
-            return self._ready.get_nowait()
-        self._idle += 1
-        try:
-            with self._may_be_interrupted():
-                async with asyncio.timeout(IDLE_S if session else None):
-                    return await self._ready.get()
-        except TimeoutError:
-            return None
-        finally:
-            self._idle -= 1
+    async def _take(self, line: _Line | None) -> Work | None:
+        """Wait for work; None once an open connection has been idle for too long, or at the end."""
+        if self._ready:
+            return self._ready.popleft()
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(loop.create_future(), loop.time(), open=line is not None)
+        self._idle.append(waiter)
+        return await waiter.work
 
     def _take_ahead(self) -> Work | None:
-        """Take the mail whose envelope goes out behind this one's dot, unless others stand idle."""
-        if self._ready.qsize() <= self._idle or self._closing:
+        """Take the mail whose envelope goes out behind this one's dot."""
+        if not self._ready or self._closing:
             return None
-        work = self._ready.get_nowait()
+        work = self._ready.popleft()
         if self._owner.may_send(work):
             return work
         self._owner.hand_back(work)
         return None
 
-    async def _connect(self, work: Work) -> Session | None:
+    async def _connect(self, work: Work) -> _Line | None:
         started_at = now_ms()
         try:
             with self._may_be_interrupted():
@@ -214,15 +256,16 @@ class Lane:
             self._owner.hand_back(work)
             raise
         self._open += 1
+        self._opened += 1
         self._failures = 0
         self.notice = ""
-        return session
+        return _Line(session, self._opened)
 
     async def _refused(self, work: Work, error: SmtpError, started_at: int) -> None:
         """Defer the work with the reason, unless other connections work: then they do it."""
         pause = min(FIRST_PAUSE_S * 2**self._failures, LONGEST_PAUSE_S)
         if self._open and not self._closing:
-            self._ready.put_nowait(work)
+            self.put(work)
             with self._may_be_interrupted():
                 await asyncio.sleep(pause)  # the server takes no more connections than it has
             return
@@ -234,18 +277,12 @@ class Lane:
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
         self.notice = f"{self.sender.server}: {error}"
         for refused in [work, *self._drain()]:
-            self._owner.report(refused, delivery, started_at)
+            self._owner.report(refused, delivery, started_at, Trace())
 
-    def _pass_on(self, work: Work, delivery: Delivery, started_at: int) -> None:
-        if delivery.verdict.result is AttemptResult.RETURNED and not delivery.verdict.sender_fault:
-            self._owner.hand_back(work)  # nothing of it left, and nobody is at fault
-        else:
-            self._owner.report(work, delivery, started_at)
-
-    async def _close(self, session: Session | None) -> None:
-        if session:
+    async def _close(self, line: _Line | None) -> None:
+        if line:
             self._open -= 1
-            await session.close()
+            await line.session.close()
 
     def _adapt(self, delivery: Delivery) -> None:
         if delivery.verdict.slow_down:

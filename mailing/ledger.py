@@ -9,18 +9,20 @@ in the same transaction, so the ledger balances at every instant (P2).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import exists, func, insert, select, text, update
+import orjson
+from sqlalchemy import exists, func, select, update
 
-from mailing.models import attempts, campaigns, now_ms, recipients, tallies
+from mailing.mailboxes import domain_of
+from mailing.models import campaigns, now_ms, recipients, tallies
 from mailing.states import RESULT_STATES, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, CursorResult
 
 SHARDS = 16
 PACE_SECONDS = 5
@@ -28,23 +30,34 @@ PACE_SECONDS = 5
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """One recipient that one worker alone may mail now. ``worker_id`` with ``attempt`` is its fence."""
 
     worker_id: int
-    recipient_id: int
     campaign_id: int
+    claimed_at: int
+    recipient_id: int
     attempt: int
     email: str
     name: str
     fields: Mapping[str, str] | None
     first_tried_at: int
-    claimed_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Trace(NamedTuple):
+    """How an attempt went on the wire: which of the worker's connections, its TLS version, and times in ms.
+
+    ``connect_ms`` is there only where the attempt opened the connection.
+    """
+
+    connection: int | None = None
+    tls: str = ""
+    connect_ms: int | None = None
+    envelope_ms: int | None = None
+    dot_ms: int | None = None
+
+
+class Result(NamedTuple):
     """How one attempt ended. Times in ms since 1970; ``due_at`` only for a deferred one."""
 
     claim: Claim
@@ -56,6 +69,7 @@ class Result:
     enhanced: str
     reply: str
     due_at: int | None = None
+    trace: Trace = Trace()
 
     @property
     def state(self) -> RecipientState:
@@ -67,13 +81,12 @@ def tally(
     connection: Connection, campaign_id: int, shard: int, changes: Mapping[RecipientState, int]
 ) -> None:
     """Move a campaign's counters by ``changes``."""
-    rows = [
-        {"campaign": campaign_id, "state": state, "shard": shard % SHARDS, "n": n}
-        for state, n in sorted(changes.items())  # one order everywhere, so that no two writers deadlock
-        if n
-    ]
-    if rows:
-        connection.execute(_TALLY, rows)
+    _run_many(
+        connection,
+        _TALLY,
+        # one order everywhere, so that no two writers deadlock
+        [(campaign_id, state.value, shard % SHARDS, n) for state, n in sorted(changes.items()) if n],
+    )
 
 
 def counts(connection: Connection, campaign_id: int) -> dict[RecipientState, int]:
@@ -96,36 +109,22 @@ def claim(
     ``limit`` means that the range holds no more, or that the campaign is not sending.
     """
     now = now_ms()
-    statement = _CLAIM_SKIPPING if connection.dialect.name == "postgresql" else _CLAIM
-    values = {
-        "campaign": campaign_id,
-        "after": after,
-        "last": last,
-        "limit": limit,
-        "worker": worker_id,
-        "now": now,
-    }
-    rows = sorted(connection.execute(statement, values).all(), key=lambda row: row.id)
+    postgres = connection.dialect.name == "postgresql"
+    values = (campaign_id, after, last, campaign_id, limit, worker_id, now, now, now)
+    rows = _run(connection, _CLAIM_SKIPPING if postgres else _CLAIM, values).all()
+    claims = [Claim(worker_id, campaign_id, now, *row) for row in sorted(map(tuple, rows), key=_ID)]
+    if not postgres:
+        claims = [
+            claim._replace(fields=orjson.loads(claim.fields)) if claim.fields else claim  # type: ignore[arg-type]
+            for claim in claims
+        ]
     tally(
         connection,
         campaign_id,
         worker_id,
-        {RecipientState.QUEUED: -len(rows), RecipientState.SENDING: len(rows)},
+        {RecipientState.QUEUED: -len(claims), RecipientState.SENDING: len(claims)},
     )
-    return [
-        Claim(
-            worker_id,
-            row.id,
-            campaign_id,
-            row.attempts,
-            row.email,
-            row.name,
-            row.fields,
-            row.first_tried_at,
-            now,
-        )
-        for row in rows
-    ]
+    return claims
 
 
 class StaleResultError(Exception):
@@ -136,14 +135,15 @@ def settle(connection: Connection, results: Sequence[Result], *, at_once: bool =
     """Record results, each once; return those that were news.
 
     A result for a claim that has become ``unknown`` meanwhile (the lease ended before the reply came)
-    is late but true, and is recorded too. One that was recorded before is passed over.
+    is late but true, and is recorded too. Where a person has already decided about that recipient it only
+    goes into the log (P6). One that was recorded before is passed over.
 
     ``at_once`` is the quick way for when all are expected to be news; it raises ``StaleResultError`` if
     one is not.
     """
     if at_once:
         rows = [_move(result, RecipientState.SENDING) for result in results]
-        if rows and connection.execute(_MOVE, rows).rowcount != len(rows):
+        if _run_many(connection, _MOVE, rows) != len(rows):
             raise StaleResultError(str(StaleResultError.__doc__))
         fresh = [(result, RecipientState.SENDING) for result in results]
     else:
@@ -151,11 +151,24 @@ def settle(connection: Connection, results: Sequence[Result], *, at_once: bool =
             (result, before)
             for result in results
             for before in (RecipientState.SENDING, RecipientState.UNKNOWN)
-            if result.state is not before and connection.execute(_MOVE, _move(result, before)).rowcount == 1
+            if result.state is not before and _run(connection, _MOVE, _move(result, before)).rowcount == 1
         ]
-    if fresh:
-        record(connection, fresh)
+    late = [] if at_once else _overtaken(connection, results, fresh)
+    if fresh or late:
+        record(connection, [*fresh, *((result, None) for result in late)])
     return [result for result, _ in fresh]
+
+
+def _overtaken(
+    connection: Connection, results: Sequence[Result], fresh: Sequence[tuple[Result, RecipientState]]
+) -> list[Result]:
+    """Return the late results of unknown recipients about whom a person has decided, each once."""
+    moved = {id(result) for result, _ in fresh}
+    return [
+        result
+        for result in results
+        if id(result) not in moved and _run(connection, _OVERTAKEN, _attempt(result)).first()
+    ]
 
 
 def release(connection: Connection, claims: Iterable[Claim]) -> None:
@@ -164,14 +177,9 @@ def release(connection: Connection, claims: Iterable[Claim]) -> None:
     Where the lease has ended meanwhile, this ends the doubt: ``unknown`` becomes ``queued``.
     """
     for claim in claims:
-        values = {
-            "id": claim.recipient_id,
-            "worker": claim.worker_id,
-            "attempt": claim.attempt,
-            "at": now_ms(),
-        }
+        values = (now_ms(), claim.recipient_id, claim.worker_id, claim.attempt)
         for before, statement in _RELEASE.items():
-            if connection.execute(statement, values).rowcount:
+            if _run(connection, statement, values).rowcount:
                 moved = {before: -1, RecipientState.QUEUED: 1}
                 tally(connection, claim.campaign_id, claim.worker_id, moved)
 
@@ -186,7 +194,7 @@ def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) 
     ).where(recipients.c.worker_id == worker_id, recipients.c.state == RecipientState.SENDING)
     known = set(held)
     strays = [
-        Claim(worker_id, row.id, row.campaign_id, row.attempts, "", "", None, row.claimed_at, row.claimed_at)
+        Claim(worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, "", "", None, row.claimed_at)
         for row in connection.execute(statement)
         if row.id not in known
     ]
@@ -233,93 +241,123 @@ def pause(connection: Connection, campaign_id: int, reason: str) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-# Statements of the sending itself are text: they run for every few emails, and building them from
-# expressions took more time than the database did.
+# Statements of the sending itself are text, and their values tuples: they run for every few emails, and
+# SQLAlchemy's expressions took more time than the database did. psycopg writes its marks as %s.
 # Without the fence around the sub-select PostgreSQL may run it again, and update more than the limit.
 _CLAIM, _CLAIM_SKIPPING = (
-    text(
-        f"WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
-        "SELECT id FROM recipients "
-        "WHERE campaign_id = :campaign AND id > :after AND id <= :last AND state = 'queued' "
-        "AND EXISTS (SELECT 1 FROM campaigns WHERE id = :campaign AND state = 'sending') "
-        f"ORDER BY id LIMIT :limit {lock}) "
-        "UPDATE recipients SET state = 'sending', worker_id = :worker, claimed_at = :now, "
-        "changed_at = :now, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, :now) "
-        "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
-        "RETURNING id, attempts, email, name, fields, first_tried_at"
-    ).columns(fields=recipients.c.fields.type)
+    "WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
+    "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
+    "AND EXISTS (SELECT 1 FROM campaigns WHERE id = ? AND state = 'sending') "
+    f"ORDER BY id LIMIT ? {lock}) "
+    "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
+    "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?) "
+    "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
+    "RETURNING id, attempts, email, name, fields, first_tried_at"
     for lock in ("", "FOR UPDATE SKIP LOCKED")
 )
-_MOVE = text(
-    "UPDATE recipients SET state = :state, due_at = :due_at, changed_at = :at, worker_id = NULL "
-    "WHERE id = :id AND worker_id = :worker AND attempts = :attempt AND state = :before"
+_ID = itemgetter(0)
+_MOVE = (
+    "UPDATE recipients SET state = ?, due_at = ?, changed_at = ?, worker_id = NULL "
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = ?"
+)
+_OVERTAKEN = (
+    "SELECT 1 FROM attempts WHERE recipient_id = ? AND number = ? AND worker_id = ? AND result = 'unknown' "
+    "AND NOT EXISTS (SELECT 1 FROM attempts "
+    "WHERE recipient_id = ? AND number = ? AND worker_id = ? AND result = ?)"
 )
 _RELEASE = {
-    RecipientState.SENDING: text(
-        "UPDATE recipients SET state = 'queued', changed_at = :at, worker_id = NULL, "
-        "attempts = attempts - 1 "  # there was no attempt
-        "WHERE id = :id AND worker_id = :worker AND attempts = :attempt AND state = 'sending'"
-    ),
-    RecipientState.UNKNOWN: text(
-        "UPDATE recipients SET state = 'queued', changed_at = :at, worker_id = NULL "
-        "WHERE id = :id AND worker_id = :worker AND attempts = :attempt AND state = 'unknown'"
-    ),
+    RecipientState.SENDING: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL, "
+    "attempts = attempts - 1 "  # there was no attempt
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'sending'",
+    RecipientState.UNKNOWN: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL "
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'unknown'",
 }
-_TALLY = text(
-    "INSERT INTO tallies (campaign_id, state, shard, n) VALUES (:campaign, :state, :shard, :n) "
+_TALLY = (
+    "INSERT INTO tallies (campaign_id, state, shard, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (campaign_id, state, shard) DO UPDATE SET n = tallies.n + excluded.n"
 )
-_PACE = text(
-    "INSERT INTO paces (campaign_id, slot, shard, n) VALUES (:campaign, :slot, :shard, :n) "
-    "ON CONFLICT (campaign_id, slot, shard) DO UPDATE SET n = paces.n + excluded.n"
+_PACE = (
+    "INSERT INTO paces (campaign_id, slot, result, shard, n) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (campaign_id, slot, result, shard) DO UPDATE SET n = paces.n + excluded.n"
+)
+_GROUP = (
+    "INSERT INTO reply_groups (campaign_id, result, code, enhanced, shard, n, sample) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (campaign_id, result, code, enhanced, shard) "
+    "DO UPDATE SET n = reply_groups.n + excluded.n"
+)
+_LOG = (
+    "INSERT INTO attempts (campaign_id, recipient_id, number, domain, worker_id, server, connection, tls, "
+    "connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
-def _move(result: Result, before: RecipientState) -> dict[str, object]:
-    return {
-        "id": result.claim.recipient_id,
-        "worker": result.claim.worker_id,
-        "attempt": result.claim.attempt,
-        "before": before.value,
-        "state": result.state.value,
-        "due_at": result.due_at,
-        "at": result.ended_at,
-    }
+def _run(connection: Connection, statement: str, values: tuple[object, ...]) -> CursorResult[Any]:
+    return connection.exec_driver_sql(_marked(connection, statement), values)
 
 
-def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState]]) -> None:
-    """Append each result to the log, and move the tallies and the pace from the state it had before."""
-    shard = moves[0][0].claim.worker_id
+def _run_many(connection: Connection, statement: str, rows: list[tuple[object, ...]]) -> int:
+    """Run the statement for each row; return how many rows it changed in all."""
+    return connection.exec_driver_sql(_marked(connection, statement), rows).rowcount if rows else 0
+
+
+def _marked(connection: Connection, statement: str) -> str:
+    return statement.replace("?", "%s") if connection.dialect.name == "postgresql" else statement
+
+
+def _move(result: Result, before: RecipientState) -> tuple[object, ...]:
+    claim = result.claim
+    fence = (claim.recipient_id, claim.worker_id, claim.attempt, before.value)
+    return (result.state.value, result.due_at, result.ended_at, *fence)
+
+
+def _attempt(result: Result) -> tuple[object, ...]:
+    attempt = (result.claim.recipient_id, result.claim.attempt, result.claim.worker_id)
+    return (*attempt, *attempt, result.result.value)
+
+
+def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState | None]]) -> None:
+    """Append each result to the log, and move what is counted, from the state that each had before.
+
+    None before: it changed nobody's state.
+    """
+    shard = moves[0][0].claim.worker_id % SHARDS
     changes: defaultdict[int, Counter[RecipientState]] = defaultdict(Counter)
-    ended: Counter[tuple[int, int]] = Counter()
+    paces: Counter[tuple[int, int, str]] = Counter()
+    groups: Counter[tuple[int, str, int, str]] = Counter()
+    samples: dict[tuple[int, str, int, str], str] = {}
     for result, before in moves:
-        campaign_id = result.claim.campaign_id
-        changes[campaign_id][before] -= 1
-        changes[campaign_id][result.state] += 1
-        ended[campaign_id, result.ended_at // 1000 // PACE_SECONDS * PACE_SECONDS] += 1
-    connection.execute(insert(attempts), [_row(result) for result, _ in moves])
+        campaign_id, kind = result.claim.campaign_id, result.result.value
+        if before is not None:
+            changes[campaign_id][before] -= 1
+            changes[campaign_id][result.state] += 1
+        paces[campaign_id, result.ended_at // 1000 // PACE_SECONDS * PACE_SECONDS, kind] += 1
+        if result.result is not AttemptResult.SENT:
+            group = (campaign_id, kind, result.code or 0, result.enhanced)
+            groups[group] += 1
+            samples.setdefault(group, result.reply)
+    _run_many(connection, _LOG, [_row(result) for result, _ in moves])
     for campaign_id in sorted(changes):
         tally(connection, campaign_id, shard, changes[campaign_id])
-    connection.execute(
-        _PACE,
-        [
-            {"campaign": campaign_id, "slot": slot, "shard": shard % SHARDS, "n": n}
-            for (campaign_id, slot), n in sorted(ended.items())
-        ],
+    _run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
+    _run_many(connection, _GROUP, [(*group, shard, n, samples[group]) for group, n in sorted(groups.items())])
+
+
+def _row(result: Result) -> tuple[object, ...]:
+    claim = result.claim
+    return (
+        claim.campaign_id,
+        claim.recipient_id,
+        claim.attempt,
+        domain_of(claim.email),
+        claim.worker_id,
+        result.server,
+        *result.trace,
+        result.started_at,
+        result.ended_at,
+        result.result.value,
+        result.code,
+        result.enhanced,
+        result.reply,
     )
-
-
-def _row(result: Result) -> dict[str, object]:
-    return {
-        "campaign_id": result.claim.campaign_id,
-        "recipient_id": result.claim.recipient_id,
-        "number": result.claim.attempt,
-        "worker_id": result.claim.worker_id,
-        "server": result.server,
-        "started_at": result.started_at,
-        "ended_at": result.ended_at,
-        "result": result.result.value,
-        "code": result.code,
-        "enhanced": result.enhanced,
-        "reply": result.reply,
-    }

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import delete, func, insert, select
 
 from mailing import batches, ledger, models
+from mailing.mailboxes import domain_of
 from mailing.models import list_notes, now_ms, recipients
 from mailing.states import RecipientState
 
@@ -84,7 +85,13 @@ def nameless(connection: Connection, campaign_id: int) -> int:
 def _insert(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:
     for chunk in _chunks(entries):
         rows = [
-            {"campaign_id": campaign_id, "email": entry.email, "name": entry.name, "fields": entry.fields}
+            {
+                "campaign_id": campaign_id,
+                "email": entry.email,
+                "domain": domain_of(entry.email),
+                "name": entry.name,
+                "fields": entry.fields,
+            }
             for entry in chunk
         ]
         connection.execute(insert(recipients), rows)
@@ -95,11 +102,12 @@ def _copy(connection: Connection, campaign_id: int, entries: Sequence[Entry]) ->
     now = now_ms()
     driver = connection.connection.driver_connection
     assert driver is not None
-    columns = "campaign_id, email, name, fields, state, attempts, changed_at"
+    columns = "campaign_id, email, domain, name, fields, state, attempts, changed_at"
     with driver.cursor() as cursor, cursor.copy(f"COPY recipients ({columns}) FROM STDIN") as copy:
         for entry in entries:
             fields = orjson.dumps(entry.fields).decode() if entry.fields else None
-            copy.write_row((campaign_id, entry.email, entry.name, fields, _QUEUED, 0, now))
+            email, domain = entry.email, domain_of(entry.email)
+            copy.write_row((campaign_id, email, domain, entry.name, fields, _QUEUED, 0, now))
 
 
 _QUEUED = RecipientState.QUEUED.value

@@ -26,9 +26,9 @@ _WORD = r"[\w.'-]"
 # What this accepts, email-validator accepts too: a test proves it. It leaves out A-labels and reserved
 # domains; the lengths are checked beside it.
 _PLAIN = re.compile(
-    rf"(?:([^\W\d_]{_WORD}*+(?: {_WORD}++)*+) ?<)?"
-    rf"([A-Za-z0-9_]{_ATOM}*+(?:\.{_ATOM}++)*+)"
-    r"@((?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+\.)++(?!(?i:arpa|invalid|local|localhost|onion)\b)[A-Za-z]++)"
+    rf"(?:([^\W\d_]{_WORD}*(?: {_WORD}+)*) ?<)?"
+    rf"([A-Za-z0-9_]{_ATOM}*(?:\.{_ATOM}+)*)"
+    r"@((?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+(?!(?i:arpa|invalid|local|localhost|onion)\b)[A-Za-z]+)"
     r"(?(1)>)"
 )
 _PLAIN_MAX = 200
@@ -115,6 +115,11 @@ def judge(text: str) -> str:
     except EmailNotValidError as refusal:
         raise ValueError(str(refusal)) from None
     return f"{local}@{judged.ascii_domain}"
+
+
+def domain_of(email: str) -> str:
+    """Return what stands behind the last ``@``."""
+    return email.rpartition("@")[2]
 
 
 def unwrap(word: str) -> str:

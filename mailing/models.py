@@ -6,12 +6,12 @@ events and in the browser.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -26,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 
+from mailing.clock import now_ms as now_ms  # noqa: PLC0414 - also for whoever imports it from here
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -41,17 +42,17 @@ metadata = MetaData(
     }
 )
 
+Bytewise = Text().with_variant(Text(collation="C"), "postgresql")  # so that an index finds what begins alike
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEGER keys
-
-
-def now_ms() -> int:
-    """Return the present time in milliseconds since 1970, UTC."""
-    return time.time_ns() // 1_000_000
 
 
 def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
     values = ", ".join(f"'{state}'" for state in states)
     return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+def _index_where(condition: str, name: str, *columns: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
 campaigns = Table(
@@ -91,7 +92,8 @@ recipients = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
-    Column("email", Text, nullable=False),
+    Column("email", Bytewise, nullable=False),
+    Column("domain", Bytewise, nullable=False),  # of the address
     Column("name", Text, nullable=False, default=""),
     Column("fields", JSON(none_as_null=True)),  # merge fields beyond name and email
     Column("state", String(10), nullable=False, default=RecipientState.QUEUED),
@@ -103,20 +105,12 @@ recipients = Table(
     Column("due_at", BigInteger),  # set exactly while deferred
     Column("first_tried_at", BigInteger),
     Column("changed_at", BigInteger, nullable=False, default=now_ms),
-    UniqueConstraint("campaign_id", "email"),
+    Index("uq_recipients_campaign_email", "campaign_id", text("lower(email)"), "email", unique=True),
     Index("ix_recipients_campaign_state", "campaign_id", "state", "id"),
-    Index(
-        "ix_recipients_due",
-        "due_at",
-        sqlite_where=text("due_at IS NOT NULL"),
-        postgresql_where=text("due_at IS NOT NULL"),
-    ),
-    Index(
-        "ix_recipients_claims",
-        "worker_id",
-        sqlite_where=text("worker_id IS NOT NULL"),
-        postgresql_where=text("worker_id IS NOT NULL"),
-    ),
+    Index("ix_recipients_campaign_domain", "campaign_id", "domain", "id"),
+    Index("ix_recipients_email", text("lower(email)"), "id"),
+    _index_where("due_at IS NOT NULL", "ix_recipients_due", "due_at"),
+    _index_where("worker_id IS NOT NULL", "ix_recipients_claims", "worker_id"),
     _one_of("state", RecipientState),
     CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name="due"),
     CheckConstraint("state <> 'sending' OR worker_id IS NOT NULL", name="claim"),
@@ -129,16 +123,32 @@ attempts = Table(
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
     Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), nullable=False),
     Column("number", SmallInteger, nullable=False),
+    Column("domain", Bytewise, nullable=False),  # of the recipient's address
     Column("worker_id", ForeignKey("workers.id")),  # none: a person decided, no worker tried
     Column("server", Text, nullable=False),  # host:port that was spoken to
+    Column("connection", Integer),  # the worker counts those it opens
+    Column("tls", String(10), nullable=False, default=""),  # version; empty on a bare line
+    Column("connect_ms", Integer),  # only where this attempt opened the connection
+    Column("envelope_ms", Integer),  # MAIL, RCPT and DATA, up to the server's go-ahead
+    Column("dot_ms", Integer),  # from the text's last byte to the reply
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger, nullable=False),
     Column("result", String(10), nullable=False),
     Column("code", SmallInteger),  # basic reply code, RFC 5321 section 4.2
     Column("enhanced", String(12), nullable=False, default=""),  # RFC 3463
     Column("reply", Text, nullable=False, default=""),  # verbatim (P6), or what failed here
-    UniqueConstraint("recipient_id", "number", "result"),  # unknown, then perhaps a late reply
-    Index("ix_attempts_campaign", "campaign_id", "id"),
+    # Unknown, then perhaps a person's mark, then perhaps a late reply.
+    UniqueConstraint("recipient_id", "number", "result", "worker_id"),
+    Index("ix_attempts_campaign", "campaign_id", "ended_at", "id"),
+    Index("ix_attempts_ended", "ended_at", "id"),
+    Index("ix_attempts_domain", "domain", "ended_at", "id"),
+    _index_where("result <> 'sent'", "ix_attempts_result", "result", "ended_at", "id"),
+    _index_where("result <> 'sent'", "ix_attempts_code", "code", "ended_at", "id"),
+    _index_where("result <> 'sent'", "ix_attempts_enhanced", "enhanced", "ended_at", "id"),
+    _index_where("result <> 'sent'", "ix_attempts_campaign_trouble", "campaign_id", "ended_at", "id"),
+    _index_where(
+        "result <> 'sent'", "ix_attempts_replies", "campaign_id", "code", "enhanced", "recipient_id"
+    ),
     _one_of("result", AttemptResult),
     CheckConstraint("worker_id IS NOT NULL OR result = 'sent'", name="worker"),
 )
@@ -159,10 +169,25 @@ paces = Table(
     metadata,
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
     Column("slot", Integer, primary_key=True),  # seconds since 1970, a multiple of PACE_SECONDS
+    Column("result", String(10), primary_key=True),
     Column("shard", SmallInteger, primary_key=True),
     Column("n", Integer, nullable=False),
+    Index("ix_paces_slot", "slot"),
 )
-"""How many attempts ended in each slot of time: the rates, without counting the log."""
+"""How many attempts ended how in each slot of time: the rates, without counting the log."""
+
+reply_groups = Table(
+    "reply_groups",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("result", String(10), primary_key=True),
+    Column("code", SmallInteger, primary_key=True),  # 0: no reply came, or none was asked for
+    Column("enhanced", String(12), primary_key=True),
+    Column("shard", SmallInteger, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("sample", Text, nullable=False),  # the reply that opened the group, verbatim
+)
+"""How many attempts that were not ``sent`` got which reply: the causes, without counting the log."""
 
 workers = Table(
     "workers",
@@ -173,7 +198,25 @@ workers = Table(
     Column("seen_at", BigInteger, nullable=False),  # its lease counts from here
     Column("ended_at", BigInteger),  # stopped, or its lease was ended; it never sends again
     Column("notice", Text, nullable=False, default=""),  # what keeps it from sending, in plain words
+    Column("consuming", Boolean, nullable=False, default=True),  # whether it takes batches from the queue
+    Column("connections", Integer, nullable=False, default=0),  # that it may open
+    Column("in_flight", Integer, nullable=False, default=0),  # claimed and not yet recorded
+    Column("done", BigInteger, nullable=False, default=0),  # attempts recorded since it started
+    Column("memory", BigInteger, nullable=False, default=0),  # resident bytes; 0: cannot be known
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="SET NULL")),  # the one it sends now
 )
+
+watches = Table(
+    "watches",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("label", Text, nullable=False),  # for whom it was made
+    Column("created_at", BigInteger, nullable=False, default=now_ms),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+)
+"""Links that let somebody without an account watch one campaign; the link is signed and names the row."""
 
 list_notes = Table(
     "list_notes",

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.database import Database
+    from mailing.database import Writer
     from mailing.ledger import Claim, Result
+    from mailing.workers import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Round:
     """What one commit carries.
 
     ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
-    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``notice``
-    what keeps it from sending (given when the lease is to be renewed).
+    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
+    how the worker is doing (given when the lease is to be renewed).
     """
 
     worker_id: int
@@ -50,7 +51,7 @@ class Round:
     watched: Collection[int]
     finishing: Collection[int]
     held: Collection[int] | None
-    notice: str | None = None
+    status: Status | None = None
 
 
 @dataclass(slots=True)
@@ -63,19 +64,19 @@ class Outcome:
     news: list[dict[str, Any]] = field(default_factory=list)
 
 
-def commit(database: Database, entry: Round) -> Outcome:
+def commit(writer: Writer, entry: Round) -> Outcome:
     """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
     try:
-        return _commit(database, entry, at_once=True)
+        return _commit(writer, entry, at_once=True)
     except ledger.StaleResultError:
-        return _commit(database, entry, at_once=False)
+        return _commit(writer, entry, at_once=False)
 
 
-def _commit(database: Database, entry: Round, *, at_once: bool) -> Outcome:
+def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Outcome:
     outcome = Outcome()
-    with database.write() as connection:
-        if entry.notice is not None:
-            outcome.lease_held = workers.beat(connection, entry.worker_id, entry.notice)
+    with writer.write() as connection:
+        if entry.status is not None:
+            outcome.lease_held = workers.beat(connection, entry.worker_id, entry.status)
         fresh = ledger.settle(connection, entry.results, at_once=at_once)
         ledger.release(connection, entry.returned)
         if entry.held is not None:

@@ -9,7 +9,7 @@ when there is one. ``opening`` makes the connection, ``wire`` carries the bytes,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.opening import Offers, SmtpError, open_wire
@@ -32,22 +32,25 @@ _CLOSING = 421
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # would end the command line, or has no UTF-8
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """One message for one recipient. ``data`` has CRLF lines and is not dot-stuffed."""
+class Mail(NamedTuple):
+    """One message for one recipient. ``data`` is not dot-stuffed.
+
+    ``clean`` promises that it has CRLF lines, none of which begins with a dot, so that it goes out as it is.
+    """
 
     sender: str
     recipient: str
     data: bytes
     needs_smtputf8: bool = False
+    clean: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """How one message fared. ``stage`` is where it was decided, ``alive`` whether the session goes on.
 
     ``text`` is the server's reply verbatim, or a sentence of ours where ``reply`` is ``None``.
     ``enhanced`` is the reply's enhanced code, or ours (RFC 3463) where we refused without asking.
+    ``envelope_ms`` is how long MAIL, RCPT and DATA took, ``dot_ms`` the wait for the reply to the dot.
     """
 
     verdict: Verdict
@@ -56,6 +59,8 @@ class Delivery:
     stage: Stage
     alive: bool
     enhanced: str = ""
+    envelope_ms: int | None = None
+    dot_ms: int | None = None
 
 
 def _always() -> bool:
@@ -81,7 +86,8 @@ class _Envelope(NamedTuple):
 class Session:
     """One open connection. Not for two tasks at once."""
 
-    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts) -> None:
+    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts, connect_ms: int) -> None:
+        self.connect_ms = connect_ms
         self._wire = wire
         self._offers = offers
         self._timeouts = timeouts
@@ -91,6 +97,8 @@ class Session:
         self._stage = Stage.MAIL
         self._in_doubt = False
         self._delivered = 0
+        self._begun = 0.0  # monotonic s, of the step that is timed
+        self._envelope_ms: int | None = None
 
     @classmethod
     async def open(
@@ -106,9 +114,9 @@ class Session:
         ``hello_name`` is what EHLO says; without it, this machine's full name or its address.
         ``ssl_context`` replaces the system's certificate authorities.
         """
-        timeouts = timeouts or Timeouts()
+        begun, timeouts = monotonic(), timeouts or Timeouts()
         wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context)
-        return cls(wire, offers, timeouts)
+        return cls(wire, offers, timeouts, round(1000 * (monotonic() - begun)))
 
     @property
     def usable(self) -> bool:
@@ -119,6 +127,11 @@ class Session:
     def delivered(self) -> int:
         """How many messages the server accepted here, for the caller that recycles connections."""
         return self._delivered
+
+    @property
+    def tls(self) -> str:
+        """The version of TLS that secures the line; empty on a bare one."""
+        return self._wire.tls
 
     @property
     def in_doubt(self) -> bool:
@@ -135,6 +148,7 @@ class Session:
         ``_forget_ahead``). ``may_send`` is asked last before the text leaves, for the server may have let us
         wait; if it says no, the mail is handed back and the connection closed. Cancelling closes it too.
         """
+        self._begun, self._envelope_ms = monotonic(), None
         try:
             self._following = following
             return await self._transact(mail, may_send)
@@ -175,12 +189,13 @@ class Session:
                 )
         self._ahead = None
         envelope = await self._envelope(commands)
+        self._envelope_ms = self._lap()
         if envelope.refusal is None:
             return await self._hand_over(mail, may_send)
         stage, reply, verdict = envelope.refusal
         if envelope.waiting:
             await self._end_empty(envelope)
-        return Delivery(verdict, reply, reply.text, stage, self.usable, reply.enhanced)
+        return Delivery(verdict, reply, reply.text, stage, self.usable, reply.enhanced, self._envelope_ms)
 
     def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
         """Return MAIL, RCPT and DATA for ``mail``. Raises ``_Refused`` if this server cannot take it."""
@@ -253,7 +268,7 @@ class Session:
 
     async def _hand_over(self, mail: Mail, may_send: Callable[[], bool]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
-        body = stuffed(mail.data)
+        body = mail.data + b".\r\n" if mail.clean else stuffed(mail.data)
         if len(body) > BLOCK:
             body = await self._all_but_the_end(body)
         if not may_send():
@@ -261,15 +276,29 @@ class Session:
             return _handed_back("it may not be sent any more.", Stage.DATA)
         ahead = self._envelope_ahead()
         self._in_doubt = self._wire.usable
+        self._begun = monotonic()
         self._wire.write(body + ahead, 4 if ahead else 1)
         reply = await self._wire.reply(self._timeouts.dot)
+        dot_ms = self._lap()
         verdict = classify(Stage.DOT, reply)
         self._in_doubt = verdict.result is AttemptResult.UNKNOWN
         if verdict.result is AttemptResult.SENT:
             self._delivered += 1
         elif verdict.close:
             self._wire.drop(reply.text)
-        return Delivery(verdict, reply, reply.text, Stage.DOT, self._wire.usable, reply.enhanced)
+        return Delivery(
+            verdict,
+            reply,
+            reply.text,
+            Stage.DOT,
+            self._wire.usable,
+            reply.enhanced,
+            self._envelope_ms,
+            dot_ms,
+        )
+
+    def _lap(self) -> int:
+        return round(1000 * (monotonic() - self._begun))
 
     async def _all_but_the_end(self, body: bytes) -> bytes:
         """Send a large text block by block and return its end.
@@ -327,7 +356,8 @@ class Session:
     def _after_loss(self, reason: str) -> Delivery:
         if self._in_doubt:
             text = f"The connection was lost after the message was handed over, before the reply: {reason}"
-            return Delivery(Verdict(AttemptResult.UNKNOWN, close=True), None, text, Stage.DOT, alive=False)
+            verdict = Verdict(AttemptResult.UNKNOWN, close=True)
+            return Delivery(verdict, None, text, Stage.DOT, False, "", self._envelope_ms, self._lap())
         text = f"The connection was lost before the message was handed over ({self._stage}): {reason}"
         return Delivery(Verdict(AttemptResult.DEFERRED, close=True), None, text, self._stage, alive=False)
 

@@ -48,6 +48,17 @@ class AttemptResult(StrEnum):
     RETURNED = "returned"
 
 
+class WorkerState(StrEnum):
+    """What a worker process is doing, as far as somebody who looks can know."""
+
+    SENDING = "sending"
+    IDLE = "idle"
+    HELD_UP = "held up"
+    RESTING = "resting"
+    LOST = "lost"
+    ENDED = "ended"
+
+
 class CampaignAction(StrEnum):
     """What a person can ask of a campaign."""
 

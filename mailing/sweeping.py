@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import exists, func, or_, select, text, update
 
 from mailing import ledger
 from mailing.batches import Errand
@@ -23,6 +23,26 @@ CHUNK = 5_000
 VANISHED_AFTER_MS = 10_000  # with an empty queue, a batch untouched for so long has lost its message
 FORGOTTEN_AFTER_MS = 600_000  # the same while the queue is busy: then it is probably still waiting there
 CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that is wrong
+LOCK_MS = 1_000  # PostgreSQL only; on SQLite there is the one lock that all wait for
+SILENT_S = 10  # how long a writer may leave its transaction open without a word; shorter than a lease
+
+
+def be_brief(connection: Connection) -> None:
+    """Wait for no lock for long: sweeps that all waited for a frozen writer would leave nobody to end it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {LOCK_MS}")
+
+
+def end_silent_writers(connection: Connection) -> int:
+    """End the sessions of writers that were frozen or unplugged in a transaction; return how many.
+
+    All they hold is locked, and on PostgreSQL nobody else ends them for sure: its timeouts for this are off
+    after a pipeline, in which psycopg runs every ``executemany``. A download may wait as long as it likes:
+    it locks nothing. On SQLite nobody can be robbed of the lock.
+    """
+    if connection.dialect.name != "postgresql":
+        return 0
+    return len(connection.execute(_END_SILENT, {"seconds": SILENT_S}).all())
 
 
 def abandon(connection: Connection) -> dict[int, int]:
@@ -32,6 +52,7 @@ def abandon(connection: Connection) -> dict[int, int]:
         select(
             recipients.c.id,
             recipients.c.campaign_id,
+            recipients.c.email,
             recipients.c.attempts,
             recipients.c.worker_id,
             recipients.c.claimed_at,
@@ -57,7 +78,7 @@ def abandon(connection: Connection) -> dict[int, int]:
         if not changed.rowcount:
             continue
         claim = ledger.Claim(
-            row.worker_id, row.id, row.campaign_id, row.attempts, "", "", None, row.claimed_at, row.claimed_at
+            row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, row.email, "", None, now
         )
         reply = "The worker ended before the server's reply was recorded. It may have been delivered."
         lost = ledger.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
@@ -185,3 +206,11 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Erran
         if claimed.rowcount:
             errands.append(Errand(batch_id, priority))
     return errands
+
+
+_END_SILENT = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND usename = current_user AND application_name = 'volley' "
+    "AND backend_xid IS NOT NULL AND wait_event = 'ClientRead' AND query NOT LIKE 'COPY %' "
+    "AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+)

@@ -65,6 +65,8 @@ class Wire(asyncio.Protocol):
         self._deadline = 0.0
         self._timeout = 0.0
         self._socket: socket.socket | None = transport.get_extra_info("socket")
+        secured = transport.get_extra_info("ssl_object")
+        self.tls: str = (secured.version() or "") if secured else ""
         transport.set_protocol(self)
 
     @property

@@ -6,10 +6,12 @@ has ended, that incarnation never sends again, and what it held becomes ``unknow
 
 from __future__ import annotations
 
+import resource
 import socket
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import insert, select, update
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 20.0  # longer than a database lock that an operator may cause (5 s), several beats long
 BEAT_S = 2.0
+_STATM = Path("/proc/self/statm")
 ALIVE_MS = 5_000  # a worker not seen for this long is not counted on
 
 
@@ -34,11 +37,32 @@ class Worker:
     started_at: int
     seen_at: int
     notice: str
+    consuming: bool
+
+
+class Status(NamedTuple):
+    """How a worker is doing, told with each beat. The names are those of the columns."""
+
+    notice: str
+    consuming: bool
+    connections: int
+    in_flight: int
+    done: int
+    memory: int
+    campaign_id: int | None
 
 
 def name_of(process: int) -> str:
     """Return ``host:process``, the name of a worker process of this machine."""
     return f"{socket.gethostname()}:{process}"
+
+
+def resident_bytes() -> int:
+    """Return how much memory this process holds; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_text().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
 
 
 def register(connection: Connection, name: str) -> int:
@@ -48,22 +72,22 @@ def register(connection: Connection, name: str) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def beat(connection: Connection, worker_id: int, notice: str) -> bool:
-    """Renew the lease and say what keeps the worker from sending. False: the lease has ended."""
+def beat(connection: Connection, worker_id: int, status: Status) -> bool:
+    """Renew the lease and tell how the worker is doing. False: the lease has ended."""
     statement = (
         update(workers)
         .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
-        .values(seen_at=now_ms(), notice=notice)
+        .values(seen_at=now_ms(), **status._asdict())
     )
     return connection.execute(statement).rowcount == 1
 
 
 def end(connection: Connection, worker_id: int) -> None:
-    """End a worker for good."""
+    """End a worker that has finished its work and closed its connections."""
     connection.execute(
         update(workers)
         .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
-        .values(ended_at=now_ms())
+        .values(ended_at=now_ms(), consuming=False, connections=0, in_flight=0)
     )
 
 
@@ -111,7 +135,14 @@ class Leases:
 def alive(connection: Connection) -> Sequence[Worker]:
     """Return the workers that were seen within the last ``ALIVE_MS``."""
     statement = (
-        select(workers.c.id, workers.c.name, workers.c.started_at, workers.c.seen_at, workers.c.notice)
+        select(
+            workers.c.id,
+            workers.c.name,
+            workers.c.started_at,
+            workers.c.seen_at,
+            workers.c.notice,
+            workers.c.consuming,
+        )
         .where(workers.c.ended_at.is_(None), workers.c.seen_at >= now_ms() - ALIVE_MS)
         .order_by(workers.c.id)
     )

@@ -83,6 +83,11 @@ class Worklist:
         return len(self._jobs)
 
     @property
+    def campaign_id(self) -> int | None:
+        """The campaign whose turn it is, if there is any."""
+        return self._jobs[0].batch.campaign_id if self._jobs else next(iter(self._orders), None)
+
+    @property
     def unrecorded(self) -> int:
         """How many outcomes wait for the next commit."""
         return len(self._results) + len(self._returned)

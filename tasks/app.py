@@ -23,7 +23,7 @@ VISIBILITY_S = 60  # far longer than a batch holds its task; then Redis delivers
 # Celery warns root because of pickle, which is not accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
-app = Celery("volley", include=["tasks.sending", "tasks.upkeep"])
+app = Celery("volley", include=["tasks.sending", "tasks.upkeep", "tasks.control"])
 app.conf.update(
     task_serializer="json",
     result_serializer="json",

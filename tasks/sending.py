@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from kombu import pools
 from kombu.exceptions import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from mailing import batches, campaigns, decisions, events, sweeping
 from mailing.batches import Errand
@@ -31,11 +33,11 @@ YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a
 log = structlog.get_logger()
 
 
-def enqueue(errands: Sequence[Errand]) -> bool:
+def enqueue(database: Database, errands: Sequence[Errand]) -> bool:
     """Give batches to the workers, after the commit that made them due. Blocking.
 
-    Returns whether the queue took them. If it did not, nothing is lost: the sweeper gives them out once
-    Redis is back.
+    Returns whether the queue took them. If it did not, nothing is lost: the first sweep after Redis is back
+    gives them out.
     """
     if not errands:
         return True
@@ -47,6 +49,8 @@ def enqueue(errands: Sequence[Errand]) -> bool:
                 )
     except (OperationalError, ConnectionError, TimeoutError) as error:
         log.warning("the queue cannot be reached; the sweeper will enqueue", reason=str(error))
+        with suppress(DBAPIError), database.write() as connection:  # else it takes some seconds more
+            batches.lose(connection, errands)
         return False
     return True
 
@@ -62,7 +66,7 @@ def act(database: Database, client: redis.Redis, campaign_id: int, action: Campa
         campaign = campaigns.act(connection, campaign_id, action)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
     events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
-    enqueue(errands)
+    enqueue(database, errands)
     if action is CampaignAction.CANCEL:
         _cancel_waiting(database, campaign_id)
         events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
@@ -91,7 +95,7 @@ def decide(
             return total
         total, after = total + len(step.moved), step.moved[-1]
         events.publish(client, [events.campaign_changed(campaign_id, step.campaign)])
-        enqueue(step.errands)
+        enqueue(database, step.errands)
         if len(step.moved) < decisions.CHUNK:
             return total
 
@@ -114,6 +118,6 @@ def send_batch(self: Any, batch_id: int) -> str:
     ending = processes.engine().send(batch_id, YIELD_AFTER_S)
     if ending in {Ending.YIELDED, Ending.HANDED_BACK}:
         priority = self.request.delivery_info.get("priority") or 0
-        enqueue([Errand(batch_id, priority)])
+        enqueue(processes.database(), [Errand(batch_id, priority)])
     structlog.contextvars.unbind_contextvars("batch", "task_id")
     return ending.value

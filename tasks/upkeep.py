@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import redis
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from mailing import events, sweeping, workers
 from mailing.states import CampaignState
-from tasks import processes
-from tasks.app import QUEUE, app
+from tasks import processes, queues
+from tasks.app import app
 from tasks.sending import enqueue
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from mailing.database import Database
 
 log = structlog.get_logger()
 _leases = workers.Leases()  # of this process: each sweeping process looks for itself
@@ -20,32 +30,47 @@ _leases = workers.Leases()  # of this process: each sweeping process looks for i
 @app.task(name="volley.sweep", ignore_result=True)
 def sweep() -> None:
     """End dead workers' leases, wake what is due, give lost batches out again, finish campaigns."""
-    database = processes.database()
-    with database.write() as connection:
+    try:
+        _sweep(processes.database())
+    except DBAPIError as error:
+        log.warning("the sweep ended early; the next one goes on", reason=str(error.orig))
+
+
+def _sweep(database: Database) -> None:
+    with database.read() as connection:
+        silent = sweeping.end_silent_writers(connection)
+    with _brief(database) as connection:
         expired = _leases.end_expired(connection, time.monotonic())
         lost = sweeping.abandon(connection)
         woken = sweeping.wake_deferred(connection)
-    with database.write() as connection:
+    with _brief(database) as connection:
         changed = {**sweeping.cancel_leftovers(connection), **sweeping.finish_idle(connection)}
-    with database.write() as connection:
-        errands = sweeping.vanished_batches(connection, queue_empty=_queue_is_empty())
-    if expired or lost:
-        log.warning("workers died", leases_ended=expired, unknown=sum(lost.values()))
+    queue_empty = _queue_is_empty()
+    with _brief(database) as connection:
+        errands = sweeping.vanished_batches(connection, queue_empty=queue_empty)
+    if silent or expired or lost:
+        log.warning("workers died", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
     if errands:
         log.info("batches given out again", batches=len(errands))
-        enqueue(errands)
+        enqueue(database, errands)
     news = [events.campaign_changed(id_, CampaignState.SENDING) for id_ in {*lost, *woken} - changed.keys()]
     news += [events.campaign_changed(id_, state) for id_, state in changed.items()]
     if news:
         events.publish(processes.redis_client(), news)
 
 
+@contextmanager
+def _brief(database: Database) -> Iterator[Connection]:
+    with database.write() as connection:
+        sweeping.be_brief(connection)
+        yield connection
+
+
 def _queue_is_empty() -> bool:
     """Whether Redis holds no batch that waits for a worker."""
-    client = processes.redis_client()
-    steps = app.conf.broker_transport_options.get("priority_steps", (0, 3, 6, 9))
+    pipeline = processes.redis_client().pipeline(transaction=False)
+    queues.ask(pipeline)
     try:
-        lengths = [client.llen(QUEUE if step == 0 else f"{QUEUE}\x06\x16{step}") for step in steps]
+        return not any(queues.depths(pipeline.execute()).waiting)
     except redis.RedisError:
         return False
-    return not any(lengths)

@@ -55,6 +55,7 @@ class Supervisor:
                     self._bury(worker)
                     if not self._stopping:
                         time.sleep(RESTART_S)
+                    if not self._stopping:  # nor told to stop meanwhile
                         self._workers.append((number, _start(number)))
             if self._stopping and time.monotonic() > self._kill_at:
                 for _, worker in self._workers:

@@ -173,7 +173,7 @@ class Stack:
             campaigns.act(connection, campaign_id, CampaignAction.SEND)
             errands = batches.wake(connection, campaign_id)
         use(self.settings)
-        enqueue(errands)
+        enqueue(self.db, errands)
         return campaign_id
 
     def worker_pids(self) -> list[int]:

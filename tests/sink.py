@@ -113,9 +113,15 @@ async def serve(port: int, meet: Callable[[], asyncio.Protocol], tls: ssl.SSLCon
 
 def delivered(record: Path) -> Counter[str]:
     """Return how often each recipient got a message, as the sink wrote it down."""
+    return Counter(recipient for recipient, _ in accepted(record))
+
+
+def accepted(record: Path) -> list[tuple[str, str]]:
+    """Return each message that the sink took, as recipient and Message-ID."""
     if not record.exists():
-        return Counter()
-    return Counter(line.partition("\t")[0] for line in record.read_text().splitlines())
+        return []
+    lines = (line.partition("\t") for line in record.read_text().splitlines())
+    return [(recipient, message_id) for recipient, _, message_id in lines]
 
 
 def main() -> None:

@@ -4,15 +4,25 @@
 ``serve``      the process: Hypercorn, its start and its stop
 ``services``   what every request needs; the way to the blocking database
 ``security``   sessions, form tokens, hosts, headers
+``compression``  static files, small on the wire
+``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
-``history_pages``, ``inbox_pages``  the email log; what the demo inbox received
+``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
+``inbox_pages`` what the demo inbox received
+``recorder_pages``, ``replay_pages``  one recipient's page; a campaign's course, played again
 ``live``       the hub: one Redis subscription for all open pages
+``boards``     what pages see, drawn once for all who look at the same
 ``streams``    what open pages are told, as Server-Sent Events
-``standing``, ``previews``  how a campaign stands; a message as its recipient gets it
+``views``      what the address of a campaign's page asks for
+``standing``, ``charts``, ``icons``  how a campaign stands, drawn and as the tab's icon
+``previews``   a message as its recipient gets it
+``watch_links``, ``watch_pages``  links for those who may only look on, and what they see
 ``storing``    lists are read and stored where no page has to wait for it
 ``asking``     what an address asks for
+``languages``, ``preferences``  English or Vietnamese; what a reader chose
+``phrases``  what ``mailing`` says, in the reader's language
 ``rendering``, ``formats``, ``looks``, ``offers``, ``explanations``  words, numbers, shapes, colours
-``api``, ``api_models``, ``api_streams``, ``problems``  the same for programs: JSON, events, errors
+``api``, ``api_models``, ``api_log``, ``api_streams``, ``problems``  for programs: JSON, events, errors
 ``health``     for supervisors
 ``cli``, ``cli_progress``  for terminals
 ============== ===================================================================================
@@ -34,15 +44,27 @@ from tasks.app import use
 from webapp import (
     api,
     asking,
+    compression,
+    dashboard,
     health,
     history_pages,
+    icons,
     inbox_pages,
+    languages,
     pages,
+    preferences,
     problems,
+    recorder_pages,
     rendering,
+    replay_pages,
     security,
     streams,
+    watch_links,
+    watch_pages,
+    workers_pages,
 )
+from webapp.boards import Boards
+from webapp.languages import N_, _
 from webapp.live import Hub
 from webapp.services import THREADS, Services
 from webapp.storing import Lists
@@ -50,6 +72,17 @@ from webapp.storing import Lists
 if TYPE_CHECKING:
     from mailing.settings import Settings
 
+_PAGES = (
+    dashboard,
+    workers_pages,
+    pages,
+    recorder_pages,
+    replay_pages,
+    watch_links,
+    watch_pages,
+    history_pages,
+    inbox_pages,
+)
 LARGEST_REQUEST = 20 * 1024 * 1024
 
 _CSRF_EXEMPT = {
@@ -68,14 +101,17 @@ def create_app(settings: Settings) -> Quart:
         events.connect_async(settings.redis_url),
         events.connect(settings.redis_url),
         Hub(settings.redis_url),
+        Boards(),
         Lists(db),
     )
     use(settings)
     app.url_map.converters["id"] = asking.Id
     app.extensions["volley"] = services
+    languages.install(app, english=api.PREFIX)
     security.install(app, settings, exempt=_CSRF_EXEMPT)
     rendering.install(app, services)
-    for module in (pages, history_pages, inbox_pages, streams, api, health):
+    compression.install(app)
+    for module in (*_PAGES, preferences, streams, icons, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
 
@@ -103,24 +139,30 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
     title, advice = _ADVICE.get(code, (error.name, ""))
     said = error.description or ""
     ours = said if said and said != type(error).description else ""
-    page = await render_template("error.html", code=code, title=title, said=ours, advice=advice)
+    page = await render_template(
+        "error.html", code=code, title=_(title), said=ours, advice=advice and _(advice)
+    )
     return page, code
 
 
-_START_AGAIN = "Check the address, or start again from the list of campaigns."
+_START_AGAIN = N_("Check the address, or start again from the list of campaigns.")
 _ADVICE = {
     400: (
-        "This request cannot be understood",
+        N_("This request cannot be understood"),
         _START_AGAIN,
     ),
-    403: ("This is not allowed", ""),
-    404: ("There is nothing here", _START_AGAIN),
-    405: ("This address takes no such request", "Open it from a page of Volley instead."),
-    409: ("This is no longer possible", "Nothing was changed. Look at the campaign as it is now."),
-    413: ("That is too large", "Volley takes up to 20 MB at once. Divide the list into several campaigns."),
-    415: ("This content cannot be read", ""),
+    403: (N_("This is not allowed"), ""),
+    404: (N_("There is nothing here"), _START_AGAIN),
+    405: (N_("This address takes no such request"), N_("Open it from a page of Volley instead.")),
+    409: (N_("This is no longer possible"), N_("Nothing was changed. Look at the campaign as it is now.")),
+    413: (
+        N_("That is too large"),
+        N_("Volley takes up to 20 MB at once. Divide the list into several campaigns."),
+    ),
+    415: (N_("This content cannot be read"), ""),
+    503: (N_("There was no answer"), ""),
     500: (
-        "Volley made a mistake",
-        "What was stored before is safe. The server's log holds the cause; try again in a moment.",
+        N_("Volley made a mistake"),
+        N_("What was stored before is safe. The server's log holds the cause; try again in a moment."),
     ),
 }

@@ -12,6 +12,10 @@ cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
                                         recipients, or those of ``state``, ``q`` or ``recipient`` (an id)
 ``GET  /campaigns/ID/recipients``       its recipients: ``state``, ``q``, ``after``, ``limit``
 ``GET  /campaigns/ID/events``           what happens to each email, as Server-Sent Events
+``GET  /log``                           the email log, the newest first: ``state``, ``q``, ``domain``,
+                                        ``code``, ``enhanced``, ``campaign``, ``from``, ``to``, ``before``,
+                                        ``limit``
+``GET  /log.jsonl``                     all of it that fits, the oldest first, a line for each attempt
 ======================================  =============================================================
 """
 
@@ -26,12 +30,13 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, batches, campaigns, events, history
+from mailing import answers, batches, campaigns, events, history, maillog
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
+from mailing.finding import Filter
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import sending
-from webapp import api_models, problems
+from webapp import api_log, api_models, exports, problems
 from webapp.api_streams import HEADERS, campaign_events
 from webapp.problems import Fault, Problem, invalid
 from webapp.services import services
@@ -43,7 +48,8 @@ if TYPE_CHECKING:
 
     from mailing.batches import Errand
     from mailing.database import Database
-    from mailing.history import Page, RecipientRow
+    from mailing.finding import Page
+    from mailing.history import RecipientRow
     from webapp.services import Services
 
 PREFIX = "/api/v1"
@@ -131,6 +137,20 @@ async def follow(campaign_id: int) -> Response:
     return response
 
 
+@blueprint.get("/log")
+async def log() -> Response:
+    """Return a page of the email log. ``api_log`` describes it."""
+    query = api_log.read_query(request.args)
+    page = await services().read(maillog.page, query.search, before=query.before, limit=query.limit)
+    return _json(api_log.page_json(page))
+
+
+@blueprint.get("/log.jsonl")
+async def log_lines() -> Response:
+    """Return every attempt that fits, however many."""
+    return exports.log(api_log.read_search(request.args), "jsonl")
+
+
 def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
     """Read and store a posted campaign, all of it in one transaction."""
     digest = hashlib.sha256(body).hexdigest()
@@ -170,7 +190,7 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
 def _announce(the: Services, stored: Stored) -> None:
     if stored.state:
         events.publish(the.news, [events.campaign_changed(stored.answer["id"], stored.state)])
-        sending.enqueue(stored.errands)
+        sending.enqueue(the.db, stored.errands)
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
@@ -182,9 +202,8 @@ def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
 
 def _recipients(connection: Connection, campaign_id: int, query: api_models.Query) -> Page[RecipientRow]:
     _campaign(connection, campaign_id)
-    return history.recipients_page(
-        connection, campaign_id, state=query.state, q=query.q, after=query.after, limit=query.limit
-    )
+    wanted = Filter(query.state, query.q)
+    return history.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:

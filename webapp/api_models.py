@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from mailing.addresses import Refusal
     from mailing.campaigns import Campaign, Rate
-    from mailing.history import Page, RecipientRow
+    from mailing.finding import Page
+    from mailing.history import RecipientRow
     from mailing.states import RecipientAction
 
 LARGEST_PAGE = 500
@@ -195,10 +196,11 @@ def campaign_json(campaign: Campaign, rate: Rate) -> dict[str, Any]:
 
 def page_json(page: Page[RecipientRow]) -> dict[str, Any]:
     """Return a page of recipients; ``next`` is what ``after`` must be for the next one."""
-    return {"recipients": [_recipient_json(row) for row in page.rows], "next": page.next}
+    return {"recipients": [recipient_json(row) for row in page.rows], "next": page.next}
 
 
-def _recipient_json(row: RecipientRow) -> dict[str, Any]:
+def recipient_json(row: RecipientRow) -> dict[str, Any]:
+    """Return a recipient with its last attempt."""
     last = {
         "started_at": _time(row.started_at),
         "ended_at": _time(row.ended_at),

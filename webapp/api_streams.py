@@ -29,7 +29,7 @@ from webapp.live import Feed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from webapp.live import Hub
+    from webapp.live import Happened, Hub
 
     Read = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -48,9 +48,10 @@ log = structlog.get_logger(__name__)
 class _Emails(Feed):
     """A feed of what happened to each email, without the rest."""
 
-    def hear(self, line: bytes, event: dict[str, Any]) -> None:
-        if event["type"] == "recipient":
-            super().hear(line, event)
+    def hear(self, happened: Happened) -> None:
+        emails = [it for it in happened if it[1]["type"] == "recipient"]
+        if emails:
+            super().hear(emails)
 
 
 async def campaign_events(hub: Hub, campaign_id: int, read: Read) -> AsyncIterator[bytes]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
+from webapp.languages import _
+
 if TYPE_CHECKING:
     from enum import StrEnum
 
@@ -31,7 +33,7 @@ def number(name: str) -> int | None:
     if not text:
         return None
     if not is_id(text):
-        abort(400, f"{name} must be a whole number, and is {text[:40]!r}.")
+        abort(400, _("%(name)s must be a whole number, and is %(text)s.", name=name, text=repr(text[:40])))
     return int(text)
 
 
@@ -45,7 +47,9 @@ def numbers(name: str, most: int) -> tuple[int, ...]:
     """Return at most ``most`` ids with dots between them."""
     parts = [part for part in request.args.get(name, "").split(".") if part]
     if len(parts) > most or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):  # noqa: PLR2004
-        abort(400, f"{name} must be at most {most} numbers with dots between them.")
+        abort(
+            400, _("%(name)s must be at most %(most)s numbers with dots between them.", name=name, most=most)
+        )
     return tuple(map(int, parts))
 
 
@@ -53,7 +57,11 @@ def state(kind: type[State]) -> State | None:
     """Return the state that is asked for, or None for all."""
     name = request.args.get("state", "")
     if name and name not in set(kind):
-        abort(400, f"There is no state {name[:40]!r}. The states are: {', '.join(kind)}.")
+        known = ", ".join(kind)
+        abort(
+            400,
+            _("There is no state %(name)s. The states are: %(known)s.", name=repr(name[:40]), known=known),
+        )
     return kind(name) if name else None
 
 

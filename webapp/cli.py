@@ -25,7 +25,7 @@ from mailing.decisions import EVERYBODY, Choice
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import api_models, cli_progress, formats
+from webapp import api_models, cli_progress
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault
 
@@ -285,7 +285,7 @@ def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> 
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
     with events.connect(chosen.redis_url) as client:
         events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
-    if not sending.enqueue(errands):
+    if not sending.enqueue(db, errands):
         click.echo("Redis does not answer. The campaign is stored; the workers start when Redis is back.")
     return campaign_id
 
@@ -295,7 +295,7 @@ def _addresses(parsed: ParsedList) -> str:
 
 
 def _count(n: int, noun: str, nouns: str = "") -> str:
-    return formats.count(n, noun, nouns).replace(formats.NBSP, " ")  # so that a program finds the words
+    return f"{n:,} {noun if n == 1 else nouns or noun + 's'}"
 
 
 if __name__ == "__main__":

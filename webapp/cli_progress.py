@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailing import campaigns, history, workers
+from mailing.finding import Filter
 from mailing.states import ENDED, CampaignState, RecipientState
 from webapp.explanations import explain
 
@@ -109,7 +110,7 @@ def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[st
     after: int | None = 0
     while after is not None:
         with db.read() as connection:
-            page = history.recipients_page(connection, campaign_id, state=state, after=after, limit=PAGE)
+            page = history.recipients_page(connection, campaign_id, Filter(state), after=after, limit=PAGE)
         _sort(page.rows, groups)
         after = page.next
     largest = sorted(groups.values(), key=lambda group: -group.n)

@@ -1,4 +1,4 @@
-"""How numbers, times and shares are written for people. Pure: the same words on page and stream."""
+"""How numbers, times and shares are written for people, in the language now: the same on page and stream."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from babel.dates import format_datetime
+
+from webapp import languages
+from webapp.languages import N_, NBSP, _, ngettext
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
     from mailing.states import RecipientState
 
-NBSP = "\N{NO-BREAK SPACE}"
+
 BAR_WIDTH = 1000  # units of a progress bar's drawing
 _LEAST_WIDTH = 4.0  # what a single email gets, so that one failure among 100,000 is seen
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
@@ -22,22 +27,22 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 def number(value: int) -> str:
     """Return ``48,210`` for 48210."""
-    return f"{value:,}"
-
-
-def count(value: int, noun: str, nouns: str = "") -> str:
-    """Return ``1 email`` or ``48,210 emails``; ``nouns`` is the plural where it is no added s."""
-    return f"{value:,}{NBSP}{noun if value == 1 else nouns or noun + 's'}"
+    return languages.grouped(value)
 
 
 def share(part: int, whole: int) -> str:
     """Return a percentage that says 0 % and 100 % only when it is so."""
     if whole <= 0 or part <= 0:
-        return f"0{NBSP}%"
+        return percent("0")
     if part >= whole:
-        return f"100{NBSP}%"
+        return percent("100")
     tenths = min(max(round(part * 1000 / whole), 1), 999)
-    return f"{'<' if part * 1000 < whole else ''}{tenths / 10:.1f}{NBSP}%"
+    return percent(f"{'<' if part * 1000 < whole else ''}{tenths / 10:.1f}")
+
+
+def percent(figure: object) -> str:
+    """Return ``40 %`` for 40, never parted."""
+    return _measure(N_("%(n)s %%"), languages.point(str(figure)))
 
 
 def clock(ms: int | None, zone: tzinfo) -> str:
@@ -49,40 +54,40 @@ def stamp(ms: int | None, zone: tzinfo) -> str:
     """Return date and time, ``22 Nov 2026, 14:02:11``."""
     if ms is None:
         return ""
-    moment = _moment(ms, zone)
-    return f"{moment.day}{NBSP}{moment:%b}{NBSP}{moment:%Y}, {moment:%H:%M:%S}"
+    return format_datetime(_moment(ms, zone), "medium", locale=languages.locale())
 
 
 def iso(ms: int | None) -> str:
     """Return the machine's form in UTC, ``2026-11-22T14:02:11.034Z``."""
-    return "" if ms is None else f"{_moment(ms, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
+    return "" if ms is None else f"{_moment(ms // 1000 * 1000, UTC).isoformat()[:19]}.{ms % 1000:03d}Z"
 
 
 def duration(ms: int) -> str:
     """Return a length of time in its two largest units, ``1 h 12 min``."""
     if ms < 10 * _SECOND_MS:
-        return f"{max(ms, 0) / 1000:.1f}{NBSP}s"
+        return _measure(N_("%(n)s s"), languages.point(f"{max(ms, 0) / 1000:.1f}"))
     seconds = ms // 1000
     units = (
-        ("d", seconds // 86400),
-        ("h", seconds // 3600 % 24),
-        ("min", seconds // 60 % 60),
-        ("s", seconds % 60),
+        (N_("%(n)s d"), seconds // 86400),
+        (N_("%(n)s h"), seconds // 3600 % 24),
+        (N_("%(n)s min"), seconds // 60 % 60),
+        (N_("%(n)s s"), seconds % 60),
     )
-    first = next(place for place, (_, value) in enumerate(units) if value)
-    return " ".join(f"{value}{NBSP}{unit}" for unit, value in units[first : first + 2] if value)
+    first = next(place for place, (_unit, value) in enumerate(units) if value)
+    return " ".join(_measure(unit, str(value)) for unit, value in units[first : first + 2] if value)
 
 
 def until(due_ms: int, now_ms: int) -> str:
     """Return when something is due, seen from now: ``in 4 min`` or ``now``."""
     left = due_ms - now_ms
     unit = _SECOND_MS if left < _MINUTE_MS else _MINUTE_MS
-    return f"in {duration(-(-left // unit) * unit)}" if left > 0 else "now"
+    return _("in %(time)s", time=duration(-(-left // unit) * unit)) if left > 0 else _("now")
 
 
 def rate(per_minute: float) -> str:
     """Return a speed per minute, ``1,234/min``."""
-    return f"{per_minute:,.0f}/min" if per_minute >= 10 or per_minute == 0 else f"{per_minute:.1f}/min"  # noqa: PLR2004
+    whole = per_minute >= 10 or per_minute == 0  # noqa: PLR2004
+    return _("%(n)s/min", n=number(round(per_minute)) if whole else languages.point(f"{per_minute:.1f}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def segments(counts: Mapping[RecipientState, int], order: tuple[RecipientState, 
     wide = [max(n * BAR_WIDTH / total, _LEAST_WIDTH) for _, n in present]
     scale = BAR_WIDTH / sum(wide) if wide else 1.0
     parts, x = [], 0.0
-    for (state, _), width in zip(present, wide, strict=True):
+    for (state, _n), width in zip(present, wide, strict=True):
         parts.append(Segment(state, round(x, 2), round(width * scale, 2)))
         x += width * scale
     return tuple(parts)
@@ -113,16 +118,22 @@ def forecast(*, waiting: int, deferred: int, per_minute: int, running_ms: int) -
     ``waiting`` counts queued and sending emails, ``per_minute`` those that ended in the last minute,
     ``running_ms`` how long the campaign has been going.
     """
-    later = f"{count(deferred, 'email')} will be tried again later" if deferred else ""
+    later = (
+        ngettext("%(n)s email will be tried again later", "%(n)s emails will be tried again later", deferred)
+        if deferred
+        else ""
+    )
     if not waiting:
-        return later[:1].upper() + later[1:]
+        return later
     if running_ms < _TELLING_MS:
-        return "Too early to tell"
+        return _("Too early to tell")
     if per_minute <= 0:
-        return "No forecast: nothing was sent in the last minute"
+        return _("No forecast: nothing was sent in the last minute")
     left = round(waiting * min(running_ms, _MINUTE_MS) / per_minute)
     about = (
-        "Under a minute" if left < _MINUTE_MS else f"About {duration(round(left / _MINUTE_MS) * _MINUTE_MS)}"
+        _("Under a minute")
+        if left < _MINUTE_MS
+        else _("About %(time)s", time=duration(round(left / _MINUTE_MS) * _MINUTE_MS))
     )
     return f"{about}; {later}" if later else about
 
@@ -130,6 +141,10 @@ def forecast(*, waiting: int, deferred: int, per_minute: int, running_ms: int) -
 def safe_cell(value: str) -> str:
     """Return a CSV cell that no spreadsheet runs as a formula (OWASP, "CSV injection")."""
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _measure(unit: str, figure: str) -> str:
+    return _(unit, n=figure).replace(" ", NBSP)
 
 
 def _moment(ms: int, zone: tzinfo) -> datetime:

@@ -9,7 +9,9 @@ from quart import Blueprint, Response, abort, render_template
 
 from mailing import inbox
 from webapp import asking, previews
+from webapp.languages import _, grouped
 from webapp.rendering import LOOPBACK
+from webapp.security import MESSAGE_HEADERS
 from webapp.services import services
 
 if TYPE_CHECKING:
@@ -17,12 +19,6 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("inbox", __name__)
 MAILS_PER_PAGE = 50
-
-# The message is a stranger's page: no scripts, no forms, nothing loaded, and an origin of its own.
-_MAIL_POLICY = (
-    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 @blueprint.get("/inbox")
@@ -60,7 +56,7 @@ async def html(mail_id: int) -> Response:
     return Response(
         preview.html,
         content_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": _MAIL_POLICY, "X-Frame-Options": "SAMEORIGIN"},
+        headers=MESSAGE_HEADERS,
     )
 
 
@@ -68,14 +64,23 @@ async def _mail(mail_id: int) -> inbox.ReceivedMail:
     _only_here()
     mail = await asyncio.to_thread(inbox.get, _path(), mail_id)
     if mail is None:
-        abort(404, f"The demo inbox has no message {mail_id}. It keeps the last {inbox.KEPT:,}.")
+        abort(
+            404,
+            _(
+                "The demo inbox has no message %(id)s. It keeps the last %(n)s.",
+                id=mail_id,
+                n=grouped(inbox.KEPT),
+            ),
+        )
     return mail
 
 
 def _only_here() -> None:
     sender = services().settings.sender
     if sender.host not in LOOPBACK:
-        abort(404, f"Mail goes to {sender.server}, so there is no demo inbox to look into.")
+        abort(
+            404, _("Mail goes to %(server)s, so there is no demo inbox to look into.", server=sender.server)
+        )
 
 
 def _path() -> Path:

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 import orjson
@@ -24,11 +24,12 @@ from redis.backoff import NoBackoff
 from mailing import events
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 
     from redis.asyncio.client import PubSub
 
 T = TypeVar("T")
+Happened: TypeAlias = "Sequence[tuple[bytes, dict[str, Any]]]"
 FALLBACK_S = 2.0  # how often the database is read while there are no news
 SILENCE_S = 5.0  # Redis is asked whether it is there after this long without a message
 UPDATE_S = 0.25  # at most four readings a second of the same thing
@@ -41,8 +42,8 @@ log = structlog.get_logger(__name__)
 class Listener(Protocol):
     """Someone who hears what is published on the channels they asked for."""
 
-    def hear(self, line: bytes, event: dict[str, Any]) -> None:
-        """Take one event; ``line`` is its JSON."""
+    def hear(self, happened: Happened) -> None:
+        """Take what was published together: each event and its line of JSON."""
 
     def miss(self) -> None:
         """Learn that events may have been lost."""
@@ -68,16 +69,17 @@ class Viewer:
         self._changed: set[int] = set()
         self._awake = asyncio.Event()
 
-    def hear(self, line: bytes, event: dict[str, Any]) -> None:
+    def hear(self, happened: Happened) -> None:
         """Note which of the shown rows changed."""
-        del line
-        if event["type"] == "recipient":
-            if event["recipient"] in self.rows:
-                self._changed.add(event["recipient"])
-        elif event["type"] == "claimed":
-            self._changed.update(self.rows.intersection(event["recipients"]))
-        else:
-            self._changed.update(self.rows)
+        if self.rows:
+            for _line, event in happened:
+                if event["type"] == "recipient":
+                    if event["recipient"] in self.rows:
+                        self._changed.add(event["recipient"])
+                elif event["type"] == "claimed":
+                    self._changed.update(self.rows.intersection(event["recipients"]))
+                else:
+                    self._changed.update(self.rows)
         self._awake.set()
 
     def miss(self) -> None:
@@ -125,13 +127,12 @@ class Feed:
         self._lines: deque[bytes] = deque()
         self._awake = asyncio.Event()
 
-    def hear(self, line: bytes, event: dict[str, Any]) -> None:
-        """Keep one event, or forget them all if nobody reads."""
-        del event
-        if len(self._lines) >= FEED_LIMIT:
+    def hear(self, happened: Happened) -> None:
+        """Keep the events, or forget them all if nobody reads."""
+        if len(self._lines) + len(happened) > FEED_LIMIT:
             self._lines.clear()
             self.missed = True
-        self._lines.append(line)
+        self._lines.extend(line for line, _event in happened)
         self._awake.set()
 
     def miss(self) -> None:
@@ -301,6 +302,6 @@ class Hub:
             for listener in listeners:  # what was published before this moment is unknown to them
                 listener.miss()
         elif message["type"] == "message":
-            event = orjson.loads(message["data"])
+            happened = [(line, orjson.loads(line)) for line in message["data"].split(b"\n")]
             for listener in listeners:
-                listener.hear(message["data"], event)
+                listener.hear(happened)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mailing import states
 from mailing.states import RecipientAction, RecipientState
 from webapp import formats
+from webapp.languages import N_, NN_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """How a decision is put. ``{n}`` is the number of people it touches, ``{people}`` the same in words."""
+    """How a decision is put: to one recipient, to ``%(n)s`` of them, and what is asked before it acts."""
 
     one: str
     many: str
-    title: str
+    title: tuple[str, str]
     text: str
 
 
@@ -44,30 +45,36 @@ class Offer:
 
 WORDS: Mapping[tuple[RecipientAction, RecipientState], Words] = {
     (RecipientAction.RETRY, RecipientState.DEFERRED): Words(
-        "Retry now",
-        "Retry {n} deferred now",
-        "Retry {people} now?",
-        "They are tried now instead of at the time shown. A server that wants time may refuse them again.",
+        N_("Retry now"),
+        N_("Retry %(n)s deferred now"),
+        NN_("Retry %(n)s person now?", "Retry %(n)s people now?"),
+        N_(
+            "They are tried now instead of at the time shown. A server that wants time may refuse them again."
+        ),
     ),
     (RecipientAction.RETRY, RecipientState.FAILED): Words(
-        "Retry",
-        "Retry {n} failed",
-        "Retry {people}?",
-        "They were refused for good, or for too long. Whatever caused it should be mended first.",
+        N_("Retry"),
+        N_("Retry %(n)s failed"),
+        NN_("Retry %(n)s person?", "Retry %(n)s people?"),
+        N_("They were refused for good, or for too long. Whatever caused it should be mended first."),
     ),
     (RecipientAction.RESEND_UNKNOWN, RecipientState.UNKNOWN): Words(
-        "Resend",
-        "Resend {n} unknown",
-        "Send again to {people}?",
-        "It may have arrived: whoever has it gets it twice, with the same Message-ID. "
-        "Both tries stay in the log.",
+        N_("Resend"),
+        N_("Resend %(n)s unknown"),
+        NN_("Send again to %(n)s person?", "Send again to %(n)s people?"),
+        N_(
+            "It may have arrived: whoever has it gets it twice, with the same Message-ID. "
+            "Both tries stay in the log."
+        ),
     ),
     (RecipientAction.MARK_UNKNOWN_SENT, RecipientState.UNKNOWN): Words(
-        "Mark as sent",
-        "Mark {n} unknown as sent",
-        "Mark {people} as sent?",
-        "Do this if you know that it arrived. Nobody is mailed, and it cannot be undone. "
-        "The log tells that a person decided.",
+        N_("Mark as sent"),
+        N_("Mark %(n)s unknown as sent"),
+        NN_("Mark %(n)s person as sent?", "Mark %(n)s people as sent?"),
+        N_(
+            "Do this if you know that it arrived. Nobody is mailed, and it cannot be undone. "
+            "The log tells that a person decided."
+        ),
     ),
 }
 
@@ -84,11 +91,14 @@ def offers(campaign: CampaignState, counts: Mapping[RecipientState, int], q: str
 
 def row_offers(campaign: CampaignState, recipient: RecipientState) -> tuple[tuple[RecipientAction, str], ...]:
     """Return what can be done with one recipient, each with the words of its button."""
-    return tuple((action, WORDS[action, recipient].one) for action in states.decisions(campaign, recipient))
+    return tuple(
+        (action, _(WORDS[action, recipient].one)) for action in states.decisions(campaign, recipient)
+    )
 
 
 def _offer(action: RecipientAction, state: RecipientState, n: int, q: str) -> Offer:
     words = WORDS[action, state]
-    button = words.many.format(n=f"{n:,}") + (f" with “{q}”" if q else "")
-    title = words.title.format(people=formats.count(n, "person", "people"))
-    return Offer(action, state, button, title, words.text, q)
+    button = _(words.many, n=formats.number(n))
+    if q:
+        button = _("%(button)s with “%(words)s”", button=button, words=q)
+    return Offer(action, state, button, ngettext(*words.title, n), _(words.text), q)

@@ -10,24 +10,27 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from quart import Blueprint, abort, redirect, render_template, request
+from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, decisions, history, lists
+from mailing import campaigns, composing, finding, history, lists
 from mailing.campaigns import Draft, NotAllowed
 from mailing.composing import ComposeError
 from mailing.decisions import Choice
+from mailing.finding import Filter, Sort
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import asking, offers, previews, standing
+from webapp import asking, looks, offers, previews, standing, views, watch_links
+from webapp.languages import _
+from webapp.phrases import say
 from webapp.services import services
-from webapp.streams import CAMPAIGNS_PER_PAGE, ROWS_PER_PAGE
+from webapp.streams import CAMPAIGNS_PER_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sqlalchemy import Connection
     from werkzeug.datastructures import MultiDict
-    from werkzeug.wrappers import Response
+    from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.campaigns import Campaign
 
@@ -37,7 +40,7 @@ _HOURS = frozenset(map(str, campaigns.GIVE_UP_HOURS))
 _NOTE_KINDS = ("refused", "duplicate", "noted")
 
 
-@blueprint.get("/")
+@blueprint.get("/campaigns")
 async def index() -> str:
     """Show all campaigns, the newest first."""
     before = asking.number("before")
@@ -48,7 +51,8 @@ async def index() -> str:
         page=page,
         before=before,
         next=page[-1].id if len(page) == CAMPAIGNS_PER_PAGE else None,
-        stream=f"/stream?before={before}" if before else f"/stream?newest={page[0].id if page else 0}",
+        stream="/campaigns/stream"
+        + (f"?before={before}" if before else f"?newest={page[0].id if page else 0}"),
     )
 
 
@@ -60,12 +64,12 @@ async def new() -> str:
 
 
 @blueprint.post("/campaigns")
-async def create() -> Response | tuple[str, int]:
+async def create() -> AnyResponse | tuple[str, int]:
     """Store a draft with its list, and show it."""
     form = await request.form
     faults = _faults(form)
     if not form.get("recipients", "").strip():
-        faults["recipients"] = "The list is empty. Paste at least one address."
+        faults["recipients"] = _("The list is empty. Paste at least one address.")
     if faults:
         return await _form(form, faults, None), 422
     campaign_id = await services().lists.create(_draft(form), form["recipients"])
@@ -77,7 +81,8 @@ async def edit(campaign_id: int) -> str:
     """Show the form of a draft."""
     campaign = await _campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
-        abort(409, f"Campaign {campaign_id} is {campaign.state} and can no longer be changed.")
+        state = looks.look(campaign.state).label
+        abort(409, _("Campaign %(id)s can no longer be changed: %(state)s.", id=campaign_id, state=state))
     typed = {
         "from": campaign.sender_from,
         "subject": campaign.subject,
@@ -88,7 +93,7 @@ async def edit(campaign_id: int) -> str:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>")
-async def revise(campaign_id: int) -> Response | tuple[str, int]:
+async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
     campaign = await _campaign(campaign_id)
@@ -101,12 +106,12 @@ async def revise(campaign_id: int) -> Response | tuple[str, int]:
         else:
             await services().write(campaigns.revise, campaign_id, draft, None)
     except NotAllowed as refusal:
-        abort(409, str(refusal))
+        abort(409, say(str(refusal)))
     return redirect(f"/campaigns/{campaign_id}", 303)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>")
-async def show(campaign_id: int) -> str:
+async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
     campaign = await _campaign(campaign_id)
     if campaign.state is CampaignState.DRAFT:
@@ -116,23 +121,23 @@ async def show(campaign_id: int) -> str:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
-async def act(campaign_id: int, verb: str) -> Response:
+async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
     the = services()
     try:
         await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
-        abort(409, str(refusal))
+        abort(409, say(str(refusal)))
     return _back(campaign_id)
 
 
 @blueprint.post('/campaigns/<id:campaign_id>/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
-async def decide(campaign_id: int, verb: str) -> Response:
+async def decide(campaign_id: int, verb: str) -> AnyResponse:
     """Retry, resend or mark as sent: all in a state, those of them that a search finds, or one."""
     form = await request.form
     state, recipient = form.get("state", ""), form.get("recipient", "")
     if state not in {"", *RecipientState} or (recipient and not asking.is_id(recipient)):
-        abort(400, "This form names no recipients that there can be. Load the campaign's page again.")
+        abort(400, _("This form names no recipients that there can be. Load the campaign's page again."))
     choice = Choice(
         RecipientState(state) if state else None,
         asking.words(form.get("q", "")),
@@ -142,49 +147,69 @@ async def decide(campaign_id: int, verb: str) -> Response:
     try:
         await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, RecipientAction(verb), choice)
     except NotAllowed as refusal:
-        abort(409, str(refusal))
+        abort(409, say(str(refusal)))
     return _back(campaign_id)
 
 
-def _back(campaign_id: int) -> Response:
-    """Lead to the campaign's page, with the filters that it had."""
+def _back(campaign_id: int) -> AnyResponse:
+    """Lead back to the campaign's page, with the filters that it had, or to that of a recipient."""
     page, came_from = f"/campaigns/{campaign_id}", urlsplit(request.referrer or "")
-    query = came_from.query if (came_from.netloc, came_from.path) == (request.host, page) else ""
-    return redirect(f"{page}?{query}" if query else page, 303)
+    if came_from.netloc == request.host and f"{came_from.path}/".startswith(f"{page}/"):
+        page = f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+    return redirect(page, 303)
 
 
 async def _campaign(campaign_id: int) -> Campaign:
     campaign = await services().read(campaigns.get, campaign_id)
     if campaign is None:
-        abort(404, f"There is no campaign {campaign_id}. The list of campaigns shows those that exist.")
+        abort(
+            404,
+            _("There is no campaign %(id)s. The list of campaigns shows those that exist.", id=campaign_id),
+        )
     return campaign
 
 
-async def _campaign_page(campaign_id: int) -> str:
-    the = services()
-    state, q = asking.state(RecipientState), asking.search()
-    after = asking.number("after") or 0
+async def _campaign_page(campaign_id: int) -> Response:
+    """Answer with the page, or where a filter is being typed with its list alone."""
+    the, view = services(), views.asked()
+    after, before = asking.number("after"), asking.number("before")
     now = await the.read(standing.load, campaign_id)
     assert now is not None
     page = await the.read(
-        history.recipients_page, campaign_id, state=state, q=q, after=after, limit=ROWS_PER_PAGE
-    )
-    found = await the.read(decisions.count, campaign_id, Choice(state, q)) if q else {}
-    rows = ".".join(str(row.id) for row in page.rows)
-    return await render_template(
-        "campaign.html",
-        section="campaigns",
-        standing=now,
-        campaign=now.campaign,
-        notices=standing.notices(now, queue_away=the.hub.away),
-        page=page,
-        found=offers.offers(now.campaign.state, found, q),
-        shown=state,
-        q=q,
+        history.recipients_page,
+        campaign_id,
+        view.filter,
+        sort=view.sort,
         after=after,
-        moved=0,
-        stream=f"/campaigns/{campaign_id}/stream?rows={rows}" + (f"&state={state}" if state else ""),
+        before=before,
+        limit=view.size,
     )
+    found = await the.read(finding.count, campaign_id, Filter(view.state, view.q)) if view.q else {}
+    first_and_last = not (after or before) and (view.sort is Sort.LATEST or page.next is None)
+    known = view.known(now) if first_and_last else None
+    rows = ".".join(str(row.id) for row in page.rows)
+    shown = {
+        "campaign": now.campaign,
+        "view": view,
+        "page": page,
+        "paged": after or before,
+        "address": f"/campaigns/{campaign_id}{view.query(after=after, before=before)}",
+        "moved": 0,
+        "fresh": 0,
+        "found": offers.offers(now.campaign.state, found, view.q),
+        "stream": f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}",
+    }
+    if "HX-Request" in request.headers:
+        response = Response(await render_template("_list.html", **shown))
+    else:
+        notices = standing.notices(now, queue_away=the.hub.away)
+        charts = await the.read(standing.charts, now)
+        links = await watch_links.of(campaign_id)
+        shown |= {"charts": charts, "notices": notices}
+        text = await render_template("campaign.html", section="campaigns", standing=now, **shown, **links)
+        response = Response(text)
+    response.vary.add("HX-Request")
+    return response
 
 
 def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -224,13 +249,15 @@ def _faults(form: MultiDict[str, str]) -> dict[str, str]:
     draft = _draft(form)
     faults = {}
     if not draft.subject:
-        faults["subject"] = "The subject is empty. Write one."
+        faults["subject"] = _("The subject is empty. Write one.")
     if not draft.text.strip():
-        faults["text"] = "The message is empty. Write something."
+        faults["text"] = _("The message is empty. Write something.")
     if _give_up_hours(form) not in _HOURS:
-        faults["give_up_hours"] = f"Give up after a whole number of hours, from 1 to {len(_HOURS)}."
+        faults["give_up_hours"] = _(
+            "Give up after a whole number of hours, from 1 to %(most)s.", most=len(_HOURS)
+        )
     try:
         composing.prepare(draft.message, token="0", domain=None)  # noqa: S106 - any token will do
     except ComposeError as error:
-        faults.setdefault(error.field, str(error))
+        faults.setdefault(error.field, say(str(error)))
     return faults

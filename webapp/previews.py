@@ -27,6 +27,7 @@ class Preview:
     to: str
     subject: str
     date: str
+    message_id: str
     text: str
     html: str
 
@@ -39,6 +40,7 @@ def read(data: bytes) -> Preview:
         _header(message, "To"),
         _header(message, "Subject"),
         _header(message, "Date"),
+        _header(message, "Message-ID"),
         _body(message, "plain"),
         _body(message, "html"),
     )

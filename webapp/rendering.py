@@ -15,7 +15,7 @@ from quart import has_request_context, request
 
 from mailing.models import now_ms
 from mailing.states import RecipientState
-from webapp import explanations, formats, looks, offers
+from webapp import explanations, formats, looks, offers, phrases, preferences, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,18 +39,21 @@ def install(app: Quart, services: Services) -> None:
     env.filters.update(
         static=static_address,
         number=formats.number,
-        count=formats.count,
         share=formats.share,
         iso=formats.iso,
         duration=formats.duration,
         until=formats.until,
         rate=formats.rate,
         query=_query,
+        say=phrases.say,
         segments=_segments,
         address=looks.address,
         badge=looks.badge,
         campaign_badge=looks.campaign_badge,
         look=looks.look,
+        reply=looks.reply,
+        reason=explanations.reason,
+        spell=views.spell,
         shape=looks.shape,
         clock=_clock,
         stamp=_stamp,
@@ -60,11 +63,12 @@ def install(app: Quart, services: Services) -> None:
         offers=offers.offers,
         row_offers=offers.row_offers,
         RECIPIENT_STATES=tuple(RecipientState),
+        SIZES=views.SIZES,
     )
 
     @app.context_processor
     def page() -> dict[str, Any]:
-        return base_context(services)
+        return base_context(services) | {"theme": preferences.theme()}
 
 
 def base_context(services: Services) -> dict[str, Any]:

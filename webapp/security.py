@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 from quart import abort, request, session
 
+from webapp.languages import _
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -29,6 +31,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_FIELD = "csrf_token"  # noqa: S105 - the name of a form field
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SESSION_KEY = "csrf"
+_TOKEN_BYTES = 32
 
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 HEADERS: Mapping[str, str] = {
@@ -40,6 +43,14 @@ HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+MESSAGE_HEADERS = {
+    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""For the HTML of a message, in a frame. It is a stranger's page: no scripts, no forms, nothing loaded, and
+an origin of its own."""
 
 
 def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> None:
@@ -68,10 +79,27 @@ def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> Non
 
 
 def csrf_token() -> str:
-    """Return the session's token, made at its first use."""
+    """Return the session's token, made at its first use, under a mask of its own.
+
+    No two pages hold the same characters, so the length of a compressed page tells nothing of it.
+    """
     if _SESSION_KEY not in session:
-        session[_SESSION_KEY] = secrets.token_urlsafe(32)
-    return str(session[_SESSION_KEY])
+        session[_SESSION_KEY] = secrets.token_hex(_TOKEN_BYTES)
+    mask = secrets.token_bytes(_TOKEN_BYTES)
+    return (mask + _crossed(mask, bytes.fromhex(session[_SESSION_KEY]))).hex()
+
+
+def _unmasked(sent: str) -> bytes:
+    """Return the token that was sent under a mask; empty if it is none."""
+    try:
+        data = bytes.fromhex(sent)
+    except ValueError:
+        return b""
+    return _crossed(data[:_TOKEN_BYTES], data[_TOKEN_BYTES:]) if len(data) == 2 * _TOKEN_BYTES else b""
+
+
+def _crossed(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=True))
 
 
 def csrf_field() -> Markup:
@@ -84,8 +112,12 @@ def _check_host(settings: Settings) -> None:
     if name not in _LOOPBACK_NAMES | {settings.host}:
         abort(
             403,
-            f"This server answers on this machine only, not as {name!r}. "
-            f"Open http://127.0.0.1:{settings.port}, or set VOLLEY_BIND to an address that others reach.",
+            _(
+                "This server answers on this machine only, not as %(name)s. Open %(url)s, or set VOLLEY_BIND "
+                "to an address that others reach.",
+                name=repr(name),
+                url=f"http://127.0.0.1:{settings.port}",
+            ),
         )
 
 
@@ -101,13 +133,15 @@ def _check_origin() -> None:
 
 
 async def _check_token() -> None:
-    known = session.get(_SESSION_KEY, "")
-    sent = (await request.form).get(TOKEN_FIELD, "")
-    if not known or not hmac.compare_digest(known.encode(), sent.encode()):
+    known = bytes.fromhex(session.get(_SESSION_KEY, ""))
+    sent = _unmasked((await request.form).get(TOKEN_FIELD, ""))
+    if not known or not hmac.compare_digest(known, sent):
         abort(
             403,
-            "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
-            "Go back, copy what you typed, load the page again and repeat.",
+            _(
+                "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
+                "Go back, copy what you typed, load the page again and repeat."
+            ),
         )
 
 

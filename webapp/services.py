@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from mailing.database import Database
     from mailing.settings import Settings
+    from webapp.boards import Boards
     from webapp.live import Hub
     from webapp.storing import Lists
 
@@ -38,6 +39,7 @@ class Services:
     redis: AsyncRedis
     news: Redis
     hub: Hub
+    boards: Boards
     lists: Lists
 
     async def read(

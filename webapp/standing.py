@@ -6,10 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing import campaigns, history, workers
+from mailing import campaigns, causes, maillog, paces, workers
+from mailing.ledger import PACE_SECONDS
+from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.states import ENDED, CampaignState, RecipientState
-from webapp import formats
+from webapp import formats, icons, looks
+from webapp.charts import draw
+from webapp.languages import _, ngettext
+from webapp.phrases import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +22,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns import Campaign, Rate
-    from mailing.history import LogRow
+    from mailing.causes import Cause
+    from mailing.maillog import LogRow
     from mailing.workers import Worker
+    from webapp.charts import Chart
 
 TAIL = 10
+_SLOT_MS = PACE_SECONDS * 1000
+_LATE_MS = 1_000  # after the end of a slot its last results are still being recorded
+_WORST = (RecipientState.UNKNOWN, RecipientState.FAILED, RecipientState.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +45,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A campaign, its speed, its latest results and who works, all read at ``at`` (ms since 1970)."""
+    """A campaign, its speed, what held it up, its latest results and who works, all read at ``at`` (ms)."""
 
     campaign: Campaign
     rate: Rate
+    causes: Sequence[Cause]
     tail: Sequence[LogRow]
     workers: Sequence[Worker]
     at: int
@@ -61,12 +72,68 @@ class Standing:
         return (self.campaign.finished_at or self.at) - self.campaign.started_at
 
     @property
+    def measured_until(self) -> int:
+        """The end of the last slot of time that is over, in seconds: the charts change when it does."""
+        finished = self.campaign.finished_at
+        slot = finished // _SLOT_MS + 1 if finished else (self.at - _LATE_MS) // _SLOT_MS
+        return slot * PACE_SECONDS
+
+    @property
+    def worst(self) -> RecipientState | None:
+        """The worst that happened to anybody; None if nothing did."""
+        return next((state for state in _WORST if self.campaign.counts[state]), None)
+
+    @property
+    def percent(self) -> int:
+        """How many of a hundred have their final state: 100 only if all have."""
+        return self.ended * 100 // self.campaign.total if self.campaign.total else 100
+
+    @property
+    def title(self) -> str:
+        """The title of the tab: progress, the worst that happened, the subject."""
+        worst = f" · {looks.look(self.worst).label}" if self.worst else ""
+        return f"{formats.percent(self.percent)}{worst} · {self.campaign.subject} · Volley"
+
+    @property
+    def icon(self) -> str:
+        """The address of the tab's icon."""
+        return icons.address(self.worst or RecipientState.SENT, self.percent)
+
+    @property
+    def milestones(self) -> dict[str, str]:
+        """What is worth telling somebody who looks elsewhere, each under a name that it keeps."""
+        campaign, news = self.campaign, {}
+        for percent in (25, 50, 75):
+            if self.percent >= percent:
+                news[str(percent)] = _(
+                    "%(percent)s of %(subject)s is done.",
+                    percent=formats.percent(percent),
+                    subject=campaign.subject,
+                )
+        if campaign.counts[RecipientState.FAILED]:
+            news["failed"] = _("The first email of %(subject)s failed for good.", subject=campaign.subject)
+        if campaign.state is CampaignState.PAUSED and campaign.paused_reason:
+            news["paused"] = _(
+                "Volley paused %(subject)s: %(reason)s",
+                subject=campaign.subject,
+                reason=campaign.paused_reason,
+            )
+        if campaign.state is CampaignState.FINISHED:
+            news["finished"] = _(
+                "%(subject)s is finished: %(sent)s of %(total)s sent.",
+                subject=campaign.subject,
+                sent=formats.number(campaign.counts[RecipientState.SENT]),
+                total=formats.number(campaign.total),
+            )
+        return news
+
+    @property
     def forecast(self) -> str:
         """How long the rest will take, or why nobody can say; empty when nothing is being sent."""
         if self.campaign.state is not CampaignState.SENDING:
             return ""
         if all(worker.notice for worker in self.workers):
-            return "No forecast until a worker can send" if self.campaign.waiting else ""
+            return _("No forecast until a worker can send") if self.campaign.waiting else ""
         counts = self.campaign.counts
         return formats.forecast(
             waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
@@ -84,10 +151,23 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
     return Standing(
         campaign,
         campaigns.rate(connection, campaign),
-        history.log_page(connection, campaign_id=campaign_id, limit=TAIL).rows,
+        causes.of(connection, campaign_id),
+        maillog.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
         workers.alive(connection),
         now_ms(),
     )
+
+
+def charts(connection: Connection, standing: Standing) -> Sequence[Chart]:
+    """Draw the whole run, and before it the last quarter of an hour once the run is longer."""
+    campaign, end = standing.campaign, standing.measured_until
+    if campaign.started_at is None:
+        return ()
+    begun = campaign.started_at // _SLOT_MS * PACE_SECONDS
+    starts = [end - paces.RECENT_S, begun] if end - begun > paces.RECENT_S else [begun]
+    courses = (paces.course(connection, campaign.id, start, end) for start in starts if start < end)
+    drawn = (draw(course, campaign.started_at / 1000) for course in courses)
+    return [chart for chart in drawn if chart]
 
 
 def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
@@ -98,10 +178,12 @@ def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
         found.append(
             Notice(
                 "failed",
-                "Volley paused this campaign",
-                "Every further email would fail for the same reason. Mend it, then press Resume: "
-                "nobody is mailed twice.",
-                campaign.paused_reason,
+                _("Volley paused this campaign"),
+                _(
+                    "Every further email would fail for the same reason. Mend it, then press Resume: "
+                    "nobody is mailed twice."
+                ),
+                say(campaign.paused_reason),
             )
         )
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
@@ -110,28 +192,32 @@ def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
         found.append(
             Notice(
                 "deferred",
-                "The queue (Redis) does not answer",
-                "The campaign is stored. Workers start by themselves when the queue is back. "
-                "Until then this page reads the database every two seconds.",
+                _("The queue (Redis) does not answer"),
+                _(
+                    "The campaign is stored. Workers start by themselves when the queue is back. "
+                    "Until then this page reads the database every two seconds."
+                ),
             )
         )
     if not standing.workers:
         found.append(
             Notice(
                 "failed",
-                "No worker is running",
-                "Nothing is sent until one is. `make run` starts three; sending then begins by itself.",
+                _("No worker is running"),
+                _("Nothing is sent until one is. `make run` starts three; sending then begins by itself."),
             )
         )
     total = len(standing.workers)
     for notice, n in Counter(worker.notice for worker in standing.workers if worker.notice).items():
-        who = f"{n} of {total} workers" if total > 1 else "The worker"
+        held = ngettext(
+            "%(n)s of %(total)s workers is held up", "%(n)s of %(total)s workers are held up", n, total=total
+        )
         found.append(
             Notice(
                 "deferred",
-                f"{who} {'is' if n == 1 else 'are'} held up",
-                "What waits goes out by itself when this is over.",
-                notice,
+                held if total > 1 else _("The worker is held up"),
+                _("What waits goes out by itself when this is over."),
+                say(notice),
             )
         )
     return tuple(found)

@@ -7,35 +7,39 @@ that the server lives and whether news flow (``live``) or the database is read i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-import structlog
-from markupsafe import Markup
 from quart import Blueprint, Response, abort, current_app
-from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import campaigns, events, history
-from mailing.models import now_ms
-from mailing.states import CampaignState, RecipientState
-from webapp import asking, standing
+from mailing.states import CampaignState
+from webapp import compression, languages, standing, views
+from webapp.asking import number, numbers
+from webapp.boards import CSRF, Board, message
+from webapp.languages import _
 from webapp.live import Viewer
 from webapp.rendering import base_context
 from webapp.security import csrf_field
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Hashable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from mailing.campaigns import Campaign
+    from mailing.states import RecipientState
+    from webapp.boards import Fill
     from webapp.services import Services
+    from webapp.views import View
 
 blueprint = Blueprint("streams", __name__)
-log = structlog.get_logger(__name__)
 
 BEAT_S = 2.0
 LIST_UPDATE_S = 1.0
 CAMPAIGNS_PER_PAGE = 20
-ROWS_PER_PAGE = 50
+_BEATS = {False: message("live", "beat"), True: message("away", "beat")}
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-transform",
@@ -43,37 +47,62 @@ _HEADERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """A campaign's page in a browser: its view, the rows it shows, and the count that its view had then."""
+
+    campaign_id: int
+    view: View
+    rows: tuple[int, ...]
+    known: int | None
+
+
 @blueprint.get("/campaigns/<id:campaign_id>/stream")
 async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
-    rows, shown = asking.numbers("rows", ROWS_PER_PAGE), asking.state(RecipientState)
-    if await services().read(campaigns.get, campaign_id) is None:
-        abort(404, f"There is no campaign {campaign_id}.")
-    return _respond(_campaign_messages(services(), _Renderer(services()), campaign_id, rows, shown))
+    the = services()
+    page = OpenPage(campaign_id, views.asked(), numbers("rows", max(views.SIZES)), number("known"))
+    if await the.read(campaigns.get, campaign_id) is None:
+        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    return respond(page, lambda board: _fill_campaign(the, board, page))
 
 
-@blueprint.get("/stream")
+@blueprint.get("/campaigns/stream")
 async def list_stream() -> Response:
     """Tell the list of campaigns what changes, and how many are newer than the ``newest`` it shows."""
-    before, newest = asking.number("before"), asking.number("newest")
-    return _respond(_list_messages(services(), _Renderer(services()), before, newest))
+    the, before, newest = services(), number("before"), number("newest")
+    return respond(("list", before, newest), lambda board: _fill_list(the, board, before, newest))
 
 
-def message(text: str, event: str = "") -> bytes:
-    """Return one message of a stream. A line break would end a ``data`` field, so each line gets its own."""
-    lines = [f"event: {event}"] if event else []
-    lines += [f"data: {line}" for line in text.splitlines()]
-    return ("\n".join(lines) + "\n\n").encode()
+def respond(key: Hashable, fill: Fill, *, forms: bool = True) -> Response:
+    """Answer with the stream of the board that all who ask for ``key`` in one language and zone share.
+
+    ``forms`` is whether its regions hold forms, for which the viewer needs a session.
+    """
+    the, context, env = services(), base_context(services()), current_app.jinja_env
+    key = (key, languages.current(), context["zone_name"])
+    watching = the.boards.looking(key, lambda: Board(env, context), fill)
+    messages, encoding = compression.squeeze(_messages(the, watching, str(csrf_field()) if forms else ""))
+    response = Response(messages, headers={**_HEADERS, **encoding})
+    response.timeout = None
+    return response
 
 
-async def _campaign_messages(
-    the: Services, renderer: _Renderer, campaign_id: int, rows: tuple[int, ...], shown: RecipientState | None
+async def _messages(
+    the: Services, watching: AbstractAsyncContextManager[Board], token: str
 ) -> AsyncIterator[bytes]:
-    viewer = Viewer(rows)
-    channel = events.channel(campaign_id)
+    seen, place, field = 0, CSRF.encode(), token.encode()
+    async with watching as board:
+        while await board.next(seen):
+            changes, seen = board.changes(seen), board.turns
+            yield changes.replace(place, field) + _BEATS[the.hub.away]
+
+
+async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
+    viewer, channel = Viewer(page.rows), events.channel(page.campaign_id)
     async with the.hub.listening(viewer, channel):
-        reading = the.hub.reading(channel, lambda: the.read(standing.load, campaign_id))
-        changed, since = frozenset(rows), viewer.take().at
+        reading = the.hub.reading(channel, lambda: the.read(standing.load, page.campaign_id))
+        changed, since, drawn = frozenset(page.rows), viewer.take().at, 0
         states: dict[int, RecipientState] = {}
         while not viewer.ended:
             now = await reading.get(since)
@@ -81,22 +110,27 @@ async def _campaign_messages(
                 return
             for row in await the.read(history.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
-                renderer.add(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
-            found = {"standing": now, "campaign": now.campaign, "shown": shown}
-            found["notices"] = standing.notices(now, queue_away=the.hub.away)
-            found["moved"] = sum(state is not shown for state in states.values()) if shown else 0
-            for region in ("head", "notices", "ledger", "facts", "tail", "moved"):
-                renderer.add(f"#{region}", f"_{region}.html", **found)
-            if text := await renderer.changes():
-                yield message(text)
-            yield message("away" if the.hub.away else "live", "beat")
+                board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
+            found = {
+                "standing": now,
+                "campaign": now.campaign,
+                "view": page.view,
+                "fresh": page.view.fresh(now, page.known),
+                "moved": page.view.moved(states.values()),
+                "notices": standing.notices(now, queue_away=the.hub.away),
+            }
+            for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
+                board.show(f"#{region}", f"_{region}.html", **found)
+            if drawn != now.measured_until:
+                drawn = now.measured_until
+                drawing = the.hub.reading(f"{channel} until {drawn}", partial(the.read, standing.charts, now))
+                board.show("#charts", "_charts.html", charts=await drawing.get(0))
+            await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens
             changed, since = news.rows, news.at
 
 
-async def _list_messages(
-    the: Services, renderer: _Renderer, before: int | None, newest: int | None
-) -> AsyncIterator[bytes]:
+async def _fill_list(the: Services, board: Board, before: int | None, newest: int | None) -> None:
     viewer = Viewer()
     followed = {events.ALL_CAMPAIGNS}
     while not viewer.ended:
@@ -107,12 +141,10 @@ async def _list_messages(
             while wanted == followed and not viewer.ended:
                 page = await reading.get(since)
                 for campaign in page:
-                    renderer.add(f"#c{campaign.id}", "_campaign.html", campaign=campaign)
+                    board.show(f"#c{campaign.id}", "_campaign.html", campaign=campaign)
                 fresh = 0 if newest is None else sum(campaign.id > newest for campaign in page)
-                renderer.add("#news", "_news.html", fresh=fresh)
-                if text := await renderer.changes():
-                    yield message(text)
-                yield message("away" if the.hub.away else "live", "beat")
+                board.show("#news", "_news.html", fresh=fresh)
+                await board.turn()
                 await viewer.rest(LIST_UPDATE_S)
                 since = (await viewer.news(BEAT_S - LIST_UPDATE_S) or viewer.take()).at
                 sending = (c.id for c in page if c.state is CampaignState.SENDING)
@@ -122,48 +154,3 @@ async def _list_messages(
 
 async def _list(the: Services, before: int | None) -> Sequence[Campaign]:
     return await the.read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
-
-
-class _Renderer:
-    """Renders regions outside of any request, and remembers what this viewer has, to send only changes."""
-
-    def __init__(self, the: Services) -> None:
-        self._env = current_app.jinja_env
-        self._context = base_context(the) | {"csrf": csrf_field()}
-        self._sent: dict[str, str] = {}
-        self._waiting: dict[str, tuple[str, dict[str, Any]]] = {}
-
-    def add(self, target: str, template: str, **context: Any) -> None:
-        """Plan to show ``target`` anew."""
-        self._waiting[target] = (template, context)
-
-    async def changes(self) -> str:
-        """Render what was planned; return what differs from what the viewer has."""
-        parts, now = [], now_ms()
-        for target, (template, context) in self._waiting.items():
-            text = await self._env.get_template(template).render_async(self._context | {"now": now} | context)
-            if self._sent.get(target) != text:
-                self._sent[target] = text
-                parts.append(
-                    Markup('<hx-partial hx-target="{}" hx-swap="outerMorph">{}</hx-partial>').format(
-                        target,
-                        Markup(text),  # noqa: S704 - it comes from an autoescaping template
-                    )
-                )
-        self._waiting.clear()
-        return "\n".join(parts)
-
-
-def _respond(messages: AsyncIterator[bytes]) -> Response:
-    response = Response(_guarded(messages), headers=_HEADERS)
-    response.timeout = None
-    return response
-
-
-async def _guarded(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """End a stream that cannot read the database; the page shows it, and connects again."""
-    try:
-        async for part in messages:
-            yield part
-    except SQLAlchemyError as error:
-        log.warning("stream ended", error=str(error))

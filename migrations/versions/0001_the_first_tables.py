@@ -37,16 +37,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("token", name=op.f("uq_campaigns_token")),
     )
     op.create_table(
-        "workers",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("seen_at", sa.BigInteger(), nullable=False),
-        sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("notice", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
-    )
-    op.create_table(
         "answers",
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("request_hash", sa.String(length=64), nullable=False),
@@ -90,18 +80,85 @@ def upgrade() -> None:
         "paces",
         sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("slot", sa.Integer(), nullable=False),
+        sa.Column("result", sa.String(length=10), nullable=False),
         sa.Column("shard", sa.SmallInteger(), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["campaign_id"], ["campaigns.id"], name=op.f("fk_paces_campaign_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("campaign_id", "slot", "shard", name=op.f("pk_paces")),
+        sa.PrimaryKeyConstraint("campaign_id", "slot", "result", "shard", name=op.f("pk_paces")),
+    )
+    with op.batch_alter_table("paces", schema=None) as batch_op:
+        batch_op.create_index("ix_paces_slot", ["slot"], unique=False)
+
+    op.create_table(
+        "reply_groups",
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("result", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.SmallInteger(), nullable=False),
+        sa.Column("enhanced", sa.String(length=12), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("sample", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_reply_groups_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "campaign_id", "result", "code", "enhanced", "shard", name=op.f("pk_reply_groups")
+        ),
+    )
+    op.create_table(
+        "tallies",
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_tallies_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("campaign_id", "state", "shard", name=op.f("pk_tallies")),
+    )
+    op.create_table(
+        "watches",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("revoked_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_watches_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_watches")),
+    )
+    with op.batch_alter_table("watches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_watches_campaign_id"), ["campaign_id"], unique=False)
+
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("notice", sa.Text(), nullable=False),
+        sa.Column("consuming", sa.Boolean(), nullable=False),
+        sa.Column("connections", sa.Integer(), nullable=False),
+        sa.Column("in_flight", sa.Integer(), nullable=False),
+        sa.Column("done", sa.BigInteger(), nullable=False),
+        sa.Column("memory", sa.BigInteger(), nullable=False),
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_workers_campaign_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
         "recipients",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("domain", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("fields", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("state", sa.String(length=10), nullable=False),
@@ -114,8 +171,8 @@ def upgrade() -> None:
         sa.CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name=op.f("ck_recipients_due")),
         sa.CheckConstraint("state <> 'sending' OR worker_id IS NOT NULL", name=op.f("ck_recipients_claim")),
         sa.CheckConstraint(
-            "state IN ('queued', 'sending', 'deferred', 'sent', "
-            "'failed', 'unknown', 'suppressed', 'canceled')",
+            "state IN ('queued', 'sending', 'deferred', 'sent', 'failed', 'unknown', "
+            "'suppressed', 'canceled')",
             name=op.f("ck_recipients_state"),
         ),
         sa.ForeignKeyConstraint(
@@ -123,9 +180,13 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["worker_id"], ["workers.id"], name=op.f("fk_recipients_worker_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recipients")),
-        sa.UniqueConstraint("campaign_id", "email", name=op.f("uq_recipients_campaign_id_email")),
     )
     with op.batch_alter_table("recipients", schema=None) as batch_op:
+        batch_op.create_index("ix_recipients_campaign_domain", ["campaign_id", "domain", "id"], unique=False)
+        batch_op.create_index("ix_recipients_email", [sa.text("lower(email)"), "id"], unique=False)
+        batch_op.create_index(
+            "uq_recipients_campaign_email", ["campaign_id", sa.text("lower(email)"), "email"], unique=True
+        )
         batch_op.create_index("ix_recipients_campaign_state", ["campaign_id", "state", "id"], unique=False)
         batch_op.create_index(
             "ix_recipients_claims",
@@ -143,24 +204,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
-        "tallies",
-        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
-        sa.Column("shard", sa.SmallInteger(), nullable=False),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["campaign_id"], ["campaigns.id"], name=op.f("fk_tallies_campaign_id"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("campaign_id", "state", "shard", name=op.f("pk_tallies")),
-    )
-    op.create_table(
         "attempts",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("recipient_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("domain", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("worker_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("server", sa.Text(), nullable=False),
+        sa.Column("connection", sa.Integer(), nullable=True),
+        sa.Column("tls", sa.String(length=10), nullable=False),
+        sa.Column("connect_ms", sa.Integer(), nullable=True),
+        sa.Column("envelope_ms", sa.Integer(), nullable=True),
+        sa.Column("dot_ms", sa.Integer(), nullable=True),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=False),
         sa.Column("result", sa.String(length=10), nullable=False),
@@ -180,11 +236,52 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["worker_id"], ["workers.id"], name=op.f("fk_attempts_worker_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint(
-            "recipient_id", "number", "result", name=op.f("uq_attempts_recipient_id_number_result")
+            "recipient_id",
+            "number",
+            "result",
+            "worker_id",
+            name=op.f("uq_attempts_recipient_id_number_result_worker_id"),
         ),
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
-        batch_op.create_index("ix_attempts_campaign", ["campaign_id", "id"], unique=False)
+        batch_op.create_index("ix_attempts_campaign", ["campaign_id", "ended_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_attempts_campaign_trouble",
+            ["campaign_id", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.create_index(
+            "ix_attempts_code",
+            ["code", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.create_index("ix_attempts_domain", ["domain", "ended_at", "id"], unique=False)
+        batch_op.create_index("ix_attempts_ended", ["ended_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_attempts_enhanced",
+            ["enhanced", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.create_index(
+            "ix_attempts_replies",
+            ["campaign_id", "code", "enhanced", "recipient_id"],
+            unique=False,
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.create_index(
+            "ix_attempts_result",
+            ["result", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
 
     # ### end Alembic commands ###
 
@@ -192,10 +289,36 @@ def upgrade() -> None:
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
     with op.batch_alter_table("attempts", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_attempts_result",
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.drop_index(
+            "ix_attempts_replies",
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.drop_index(
+            "ix_attempts_enhanced",
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.drop_index("ix_attempts_ended")
+        batch_op.drop_index("ix_attempts_domain")
+        batch_op.drop_index(
+            "ix_attempts_code",
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
+        batch_op.drop_index(
+            "ix_attempts_campaign_trouble",
+            sqlite_where=sa.text("result <> 'sent'"),
+            postgresql_where=sa.text("result <> 'sent'"),
+        )
         batch_op.drop_index("ix_attempts_campaign")
 
     op.drop_table("attempts")
-    op.drop_table("tallies")
     with op.batch_alter_table("recipients", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_recipients_due",
@@ -207,9 +330,22 @@ def downgrade() -> None:
             sqlite_where=sa.text("worker_id IS NOT NULL"),
             postgresql_where=sa.text("worker_id IS NOT NULL"),
         )
+        batch_op.drop_index("uq_recipients_campaign_email")
+        batch_op.drop_index("ix_recipients_email")
         batch_op.drop_index("ix_recipients_campaign_state")
+        batch_op.drop_index("ix_recipients_campaign_domain")
 
     op.drop_table("recipients")
+    op.drop_table("workers")
+    with op.batch_alter_table("watches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_watches_campaign_id"))
+
+    op.drop_table("watches")
+    op.drop_table("tallies")
+    op.drop_table("reply_groups")
+    with op.batch_alter_table("paces", schema=None) as batch_op:
+        batch_op.drop_index("ix_paces_slot")
+
     op.drop_table("paces")
     op.drop_table("list_notes")
     with op.batch_alter_table("batches", schema=None) as batch_op:
@@ -217,6 +353,5 @@ def downgrade() -> None:
 
     op.drop_table("batches")
     op.drop_table("answers")
-    op.drop_table("workers")
     op.drop_table("campaigns")
     # ### end Alembic commands ###

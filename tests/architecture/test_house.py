@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.settings import ROOT
-from mailing.states import AttemptResult, CampaignState, RecipientState
+from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from webapp.looks import LOOKS
 
 if TYPE_CHECKING:
@@ -138,27 +138,35 @@ def test_no_file_is_too_long_to_read_in_one_go(file: Path):
     assert len(file.read_text().splitlines()) <= LONGEST_FILE
 
 
-def vendored() -> list[dict[str, str]]:
-    return json.loads((ROOT / "static/vendor/vendor.json").read_text())
+VENDORS = (ROOT / "static/vendor", ROOT / "tests/browser/vendor")  # for pages, for tests only
 
 
-@pytest.mark.parametrize("part", vendored(), ids=lambda part: part["file"])
-def test_a_vendored_file_is_the_one_that_was_checked(part: dict[str, str]):
-    content = (ROOT / "static/vendor" / part["file"]).read_bytes()
+def vendored() -> Iterator[tuple[Path, dict[str, str]]]:
+    for folder in VENDORS:
+        yield from ((folder, part) for part in json.loads((folder / "vendor.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("folder", "part"), list(vendored()), ids=lambda it: it.get("file") if isinstance(it, dict) else ""
+)
+def test_a_vendored_file_is_the_one_that_was_checked(folder: Path, part: dict[str, str]):
+    content = (folder / part["file"]).read_bytes()
     digest = base64.b64encode(hashlib.sha384(content).digest()).decode()
     assert part["integrity"] == f"sha384-{digest}"
     assert part["version"] in part["file"]
     assert part["licence"]
     assert part["source"]
-    assert (ROOT / "static/vendor" / part["licence_file"]).is_file()
+    assert (folder / part["licence_file"]).is_file()
 
 
-def test_no_file_is_vendored_without_a_record():
-    recorded = {part[key] for part in vendored() for key in ("file", "licence_file")}
-    assert {file.name for file in (ROOT / "static/vendor").iterdir()} == recorded | {"vendor.json"}
+@pytest.mark.parametrize("folder", VENDORS, ids=name_of)
+def test_no_file_is_vendored_without_a_record(folder: Path):
+    kinds = ("file", "licence_file", "notices_file")
+    recorded = {part[kind] for place, part in vendored() if place == folder for kind in kinds if kind in part}
+    assert {file.name for file in folder.iterdir()} == recorded | {"vendor.json"}
 
 
-@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult])
+@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult, WorkerState])
 def test_every_state_has_a_word_a_shape_and_a_colour(kind: type[StrEnum]):
     looks = LOOKS[kind]
     assert set(looks) == set(kind)
@@ -168,8 +176,12 @@ def test_every_state_has_a_word_a_shape_and_a_colour(kind: type[StrEnum]):
         assert look.tone
 
 
-@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult])
+@pytest.mark.parametrize("kind", [RecipientState, CampaignState, AttemptResult, WorkerState])
 def test_no_two_states_differ_by_colour_alone(kind: type[StrEnum]):
     for one, other in itertools.combinations(LOOKS[kind].values(), 2):
         assert (one.label, one.shape) != (other.label, other.shape)
         assert one.label != other.label
+
+
+def test_the_style_sheet_stays_small():
+    assert (ROOT / "static/volley.css").stat().st_size < 20 * 1024

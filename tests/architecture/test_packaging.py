@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from honcho.environ import parse_procfile
 from jsonschema import Draft202012Validator
 
 from mailing import settings
@@ -34,7 +35,7 @@ def compose() -> dict[str, Any]:
 
 
 def procfile() -> dict[str, str]:
-    return dict(line.split(": ", 1) for line in read("Procfile").splitlines())
+    return dict(line.split(": ", 1) for line in read("Procfile").splitlines() if not line.startswith("#"))
 
 
 def commands() -> dict[str, list[str]]:
@@ -76,7 +77,20 @@ def test_the_schema_refuses_a_misspelt_key():
 
 
 def test_compose_has_every_part():
-    assert set(compose()["services"]) == {*VOLLEY, "db", "redis", "inbox"}
+    assert set(compose()["services"]) == {*VOLLEY, "db", "redis", "inbox", "flower"}
+
+
+def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
+    flower = compose()["services"]["flower"]
+    assert flower["profiles"] == ["flower"]
+    assert "FLOWER_BASIC_AUTH" in flower["environment"]
+    assert [line.startswith("# flower: exec .venv/bin/python -m ") for line in read("Procfile").splitlines()][
+        -1
+    ]
+
+
+def test_what_is_commented_out_is_no_process_to_honcho():
+    assert set(parse_procfile(read("Procfile")).processes) == set(procfile())
 
 
 def test_compose_runs_what_the_procfile_and_the_makefile_run():

@@ -14,18 +14,20 @@ from tests.harness import Stack
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 
 NONE_FOUND = (
     f"NO BROWSER TEST RAN: none of {', '.join(chromium.NAMES)} is installed. "
     "Install one, for instance with: apt-get install chromium"
 )
 expect.set_options(timeout=15_000)
-EXPECTED = (  # while a server is gone
+EXPECTED = (  # while a server or a worker is gone, and from a page that is not there
+    "status of 503",
     "net::ERR_CONNECTION_REFUSED",
     "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     "net::ERR_EMPTY_RESPONSE",
     "htmx:sse:error",
+    "/nowhere",
 )
 
 
@@ -60,14 +62,16 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
         if not any(expected in text for expected in EXPECTED):
             complaints.append(text)
 
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            note(f"{message.text} ({message.location['url']})")
+
     def make(**options: object) -> Page:
         context = browser.new_context(base_url=stack.url, **options)
         context.set_default_timeout(15_000)
         contexts.append(context)
         page = context.new_page()
-        page.on(
-            "console", lambda message: note(message.text) if message.type in {"error", "warning"} else None
-        )
+        page.on("console", hear)
         page.on("pageerror", lambda error: note(str(error)))
         return page
 

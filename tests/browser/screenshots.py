@@ -1,7 +1,8 @@
-"""The README's picture, taken from a campaign that is really being sent: ``make screenshots``."""
+"""The README's pictures, taken while a campaign is really being sent: ``make screenshots``."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.harness import Stack, wait_until
 
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}
+SMALL = {"width": 1280, "height": 620}
+SETTLE_MS = 2_500  # two beats of a worker tell its rate
 PEOPLE = 2_000
 DRAFT = Draft(
     "Ann Lee <ann@school.example>",
@@ -37,7 +40,7 @@ def people() -> list[str]:
 
 
 def main() -> None:
-    """Take the picture in light and in dark."""
+    """Take the pictures of the main pages, in light and in dark."""
     browser_path = chromium.find()
     if browser_path is None:
         sys.exit(f"None of {', '.join(chromium.NAMES)} is installed. Install Chromium first.")
@@ -50,14 +53,16 @@ def main() -> None:
         stack.start("redis", "inbox", "worker", "beat", "web")
         sent_id = stack.send(DRAFT, people())
         wait_until(lambda: stack.campaign(sent_id).counts["sent"] > PEOPLE // 2, "half of it is sent")
-        for scheme in ("light", "dark"):
-            context = browser.new_context(
-                base_url=stack.url, viewport=SIZE, color_scheme=scheme, device_scale_factor=1.5
-            )
+        pages = {"live": f"/campaigns/{sent_id}", "overview": "/", "workers": "/workers"}
+        pages["recipient"] = f"/campaigns/{sent_id}/recipients/{min(ENDINGS) + 1}"
+        for (name, path), scheme in itertools.product(pages.items(), ("light", "dark")):
+            size = SIZE if name == "live" else SMALL
+            context = browser.new_context(base_url=stack.url, viewport=size, color_scheme=scheme)
             page = context.new_page()
-            page.goto(f"/campaigns/{sent_id}")
+            page.goto(path)
             expect(page.locator("#live .mark b")).to_have_text("Live")
-            picture = FOLDER / f"live-{scheme}.png"
+            page.wait_for_timeout(SETTLE_MS)
+            picture = FOLDER / f"{name}-{scheme}.png"
             page.screenshot(path=picture)
             sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
             context.close()

@@ -114,7 +114,7 @@ def test_every_form_works_without_scripts(open_page, stack: Stack):
     page.reload()
     expect(row(page, "ben+bounce@one.example")).to_contain_text("Failed")
     expect(mark(page)).to_have_text("Not live")
-    page.get_by_label("Address or name").fill("anna")
+    page.get_by_label("Address begins with").fill("anna")
     page.get_by_role("button", name="Search").click()
     expect(page.locator("tbody tr")).to_have_count(1)
 
@@ -122,7 +122,7 @@ def test_every_form_works_without_scripts(open_page, stack: Stack):
 def test_an_update_keeps_the_focus_and_what_was_typed(page: Page, stack: Stack):
     campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(20)])
     page.goto(f"/campaigns/{campaign_id}")
-    search = page.get_by_label("Address or name")
+    search = page.get_by_label("Address begins with")
     search.fill("half a wo")
     page.get_by_role("link", name=re.compile("^Sent")).focus()
     stack.wait_for(campaign_id)
@@ -135,6 +135,14 @@ def test_no_page_is_wider_than_a_phone(open_page, stack: Stack):
     campaign_id = stack.send(DRAFT, [f"a-rather-long-name-{n}+bounce@one.example" for n in range(3)])
     stack.wait_for(campaign_id)
     page = open_page(viewport={"width": 360, "height": 740})
-    for path in ("/", "/campaigns/new", f"/campaigns/{campaign_id}", "/history", "/inbox"):
+    for path in (
+        "/",
+        "/campaigns",
+        "/workers",
+        "/campaigns/new",
+        f"/campaigns/{campaign_id}",
+        "/history",
+        "/inbox",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") == 360, path

@@ -3,6 +3,7 @@
 Each misdeed is a function that is asked at every step of the dialogue and says what to do instead of
 answering as one should: some bytes, ``HANG``, ``CLOSE``, ``LATE``, or nothing. Each connection that is
 broken so is told on stderr as ``broke STEP``, so that a drill knows how many emails may be in doubt.
+``SINK_OFTEN`` says how many times as often it comes: short drills need that.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 HANG, CLOSE, LATE = object(), object(), object()
 LATE_S = 0.15
+OFTEN = int(os.environ.get("SINK_OFTEN", "1"))
 BAD_RECIPIENT = b"503 5.5.1 No valid recipient\r\n"
 _STEPS = {b"EHLO": "ehlo", b"MAIL": "mail", b"RCPT": "rcpt", b"DATA": "data"}
 _JUNK = (
@@ -47,8 +49,8 @@ class State:
         self.recent: deque[float] = deque()
 
     def every(self, n: int, step: str) -> bool:
-        """Whether ``step`` was reached another ``n`` times."""
-        return self.reached[step] % n == 0
+        """Whether ``step`` was reached another ``n`` times, or fewer if it is to come often."""
+        return self.reached[step] % max(3, n // OFTEN) == 0
 
 
 class Misbehaving(Dialogue):
@@ -169,7 +171,7 @@ def refuses_by_rate(client: Misbehaving, step: str) -> object:
     recent, now = client.state.recent, time.monotonic()
     while recent and recent[0] < now - 1:
         recent.popleft()
-    if len(recent) >= 400:
+    if len(recent) >= 400 // OFTEN:
         return b"450 4.7.28 Rate limit exceeded, try again in 90 seconds\r\n"
     recent.append(now)
     return None
@@ -204,8 +206,9 @@ def malformed(client: Misbehaving, step: str) -> object:
     if step in {"mail", "rcpt", "data", "dot"}:
         client.state.reached["reply"] += 1
         number = client.state.reached["reply"]
-        if number % 211 == 0:
-            return _JUNK[number // 211 % len(_JUNK)]
+        often = 211 // OFTEN
+        if number % often == 0:
+            return _JUNK[number // often % len(_JUNK)]
         if step != "data":
             return b"250-2.0.0 This answer\r\n250-2.0.0 has three\r\n250 2.0.0 lines\r\n"
     return None
@@ -228,7 +231,7 @@ def refuses_rcpt_but_takes_data(client: Misbehaving, step: str) -> object:
 
 
 def changes_its_capabilities(client: Misbehaving, step: str) -> object:
-    if step == "mail" and client.messages >= 40:
+    if step == "mail" and client.messages >= 40 // OFTEN:
         return b"421 4.3.2 Going for maintenance\r\n"
     if step != "ehlo":
         return None

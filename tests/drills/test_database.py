@@ -52,12 +52,26 @@ def test_postgresql_is_restarted(own_drill: OwnDrill, mode: str) -> None:
 
 def test_the_disk_of_sqlite_is_full(own_drill: OwnDrill) -> None:
     with temporary() as folder, small_disk(folder, "16m"), own_drill(sqlite_in(folder), **SLOW) as it:
-        it.begin()
-        with full(folder):
-            time.sleep(FULL_FOR_S)  # the fault itself
-        it.end()
-        assert "disk is full" in it.stack.log("worker")
-        it.judge()
+        starve(it, full(folder), FULL_FOR_S)
+
+
+@pytest.mark.short
+def test_sqlite_may_not_grow(own_drill: OwnDrill, tmp_path: Path) -> None:
+    """The same without a disk, which only root could mount."""
+    mark = tmp_path / "full"
+    extra = {"PYTHONPATH": str(Path(__file__).with_name("cramped")), "DISK_FULL": str(mark)}
+    with own_drill(sqlite_in(tmp_path), **SLOW, extra=extra) as it:
+        starve(it, there(mark), FULL_FOR_S / 2)
+
+
+def starve(it: Drill, full: AbstractContextManager[None], seconds: float) -> None:
+    """Leave SQLite no room for a while: it says so, and nothing is lost."""
+    it.begin()
+    with full:
+        time.sleep(seconds)  # the fault itself
+    it.end()
+    assert "disk is full" in it.stack.log("worker")
+    it.judge()
 
 
 def test_the_disk_of_postgresql_is_full(own_drill: OwnDrill) -> None:
@@ -104,6 +118,16 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def there(mark: Path) -> Iterator[None]:
+    """Have a file there for a while."""
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink()
 
 
 @contextmanager

@@ -280,6 +280,8 @@ ROUTES = {
     f"{CAMPAIGNS}/1/mark-unknown-sent": "POST",
     f"{CAMPAIGNS}/1/recipients": "GET",
     f"{CAMPAIGNS}/1/events": "GET",
+    "/api/v1/log": "GET",
+    "/api/v1/log.jsonl": "GET",
 }
 
 
@@ -303,7 +305,7 @@ def test_the_wrong_methods_are_tried_on_every_route(chosen: Settings):
     assert {rule.endpoint for rule in rules} == matched
 
 
-@pytest.mark.parametrize(("path", "method"), [*ROUTES.items()][1:])
+@pytest.mark.parametrize(("path", "method"), [(path, ROUTES[path]) for path in ROUTES if "/1" in path])
 async def test_an_unknown_campaign_is_not_found(client: TestClientProtocol, path: str, method: str):
     problem = await problem_of(await client.open(path, method=method), 404)
     assert "no campaign 1" in problem["detail"]
@@ -528,7 +530,7 @@ async def test_recipients_come_in_pages(client: TestClientProtocol):
     assert seen == pasted.splitlines()
 
 
-async def test_recipients_are_found_by_state_and_words(client: TestClientProtocol):
+async def test_recipients_are_found_by_state_and_by_how_they_begin(client: TestClientProtocol):
     rows = [{"email": "a_b@example.org"}, {"email": "axb@example.org", "name": "Bob"}]
     path = f"{CAMPAIGNS}/{(await post(client, order(recipients=rows)))['id']}/recipients"
 
@@ -537,10 +539,10 @@ async def test_recipients_are_found_by_state_and_words(client: TestClientProtoco
         return [row["email"] for row in page["recipients"]]
 
     assert await found("q=A_B") == ["a_b@example.org"]
-    assert await found("q=bob") == ["axb@example.org"]
+    assert await found("q=xb") == []
     assert await found("q=%25") == []
     assert await found("state=sent") == []
-    assert len(await found("state=queued&q=example")) == 2
+    assert len(await found("state=queued&q=@example")) == 2
 
 
 async def test_a_recipient_without_an_attempt_has_none(client: TestClientProtocol):

@@ -10,9 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, text, update
 
-from mailing import batches, campaigns, decisions, history, inbox, ledger, models, sweeping, workers
+from mailing import (
+    batches,
+    campaigns,
+    decisions,
+    finding,
+    history,
+    inbox,
+    ledger,
+    maillog,
+    models,
+    sweeping,
+    workers,
+)
 from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
+from mailing.finding import Filter
+from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,
@@ -121,7 +135,7 @@ def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
     assert list(decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved) == [ids[4]]
     assert not decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved
     with db.read() as connection:
-        found = decisions.count(connection, campaign_id, Choice(q="u1"))
+        found = finding.count(connection, campaign_id, Filter(q="u1"))
     assert found == {RecipientState.QUEUED: 3}
     assert check(db, campaign_id, 12)[RecipientState.QUEUED] == 4
 
@@ -137,7 +151,7 @@ def test_marking_as_sent_is_logged_as_a_persons_decision_beside_the_attempt(db: 
     campaign_id, claims = ended(db, 1, RecipientState.UNKNOWN, CampaignState.FINISHED)
     decide(db, campaign_id, MARK)
     with db.read() as connection:
-        marked, lost = history.log_page(connection, campaign_id=campaign_id).rows
+        marked, lost = maillog.page(connection, Search(campaign_id=campaign_id)).rows
         (row,) = history.recipients_by_id(connection, [claims[0].recipient_id])
         rate = campaigns.rate(connection, get(db, campaign_id))
     assert (lost.result, lost.worker, lost.number) == ("unknown", "test:1", 1)
@@ -170,13 +184,37 @@ def test_after_a_decision_the_worker_thought_dead_has_no_say(db: Database, actio
     assert check(db, campaign_id, 2) == before
 
 
+@pytest.mark.parametrize("action", [RESEND, MARK])
+def test_a_reply_that_comes_after_a_persons_decision_is_logged_once_and_moves_nobody(
+    db: Database, action: RecipientAction
+) -> None:
+    campaign_id = store(db, 1)
+    me = worker(db)
+    claims = claim(db, me, campaign_id, 1)
+    with db.write() as connection:
+        workers.end(connection, me)
+        sweeping.abandon(connection)
+    decide(db, campaign_id, action)
+    before = check(db, campaign_id, 1)
+    for _ in range(2):
+        with db.write() as connection:
+            assert ledger.settle(connection, [result(claims[0], AttemptResult.SENT)]) == []
+    assert check(db, campaign_id, 1) == before
+    with db.read() as connection:
+        log = connection.execute(
+            select(models.attempts.c.result, models.attempts.c.worker_id).order_by(models.attempts.c.id)
+        ).all()
+    mark = [("sent", None)] if action is MARK else []
+    assert log == [("unknown", me), *mark, ("sent", me)]
+
+
 def test_a_resent_recipient_shows_both_attempts(db: Database) -> None:
     campaign_id, _ = ended(db, 1, RecipientState.UNKNOWN)
     decide(db, campaign_id, RESEND)
     again = claim(db, worker(db), campaign_id, 1)
     with db.write() as connection:
         ledger.settle(connection, [result(c, AttemptResult.SENT) for c in again])
-        rows = history.log_page(connection, campaign_id=campaign_id).rows
+        rows = maillog.page(connection, Search(campaign_id=campaign_id)).rows
     assert [(row.number, row.result) for row in rows] == [(2, "sent"), (1, "unknown")]
 
 
@@ -248,7 +286,7 @@ def test_two_people_who_press_at_once_act_once(
     assert sorted(moved) == [c.recipient_id for c in claims]
     assert check(db, campaign_id, 40)[DECISIONS[action].target] == 40
     with db.read() as connection:
-        rows = history.log_page(connection, campaign_id=campaign_id, limit=500).rows
+        rows = maillog.page(connection, Search(campaign_id=campaign_id), limit=500).rows
     assert len(rows) == (80 if action is MARK else 40)
 
 
@@ -330,7 +368,9 @@ def test_who_fails_again_at_once_is_not_sent_to_a_third_time(
     campaign_id, _ = ended(db, 5, RecipientState.UNKNOWN, CampaignState.FINISHED)
     given: list[int] = []
     monkeypatch.setattr(decisions, "CHUNK", 2)
-    monkeypatch.setattr(sending, "enqueue", lambda errands: given.extend(e.batch_id for e in errands))
+    monkeypatch.setattr(
+        sending, "enqueue", lambda _database, errands: given.extend(e.batch_id for e in errands)
+    )
     redis = Telephone(db, campaign_id)
     assert sending.decide(db, redis, campaign_id, RESEND, EVERYBODY) == 5  # type: ignore[arg-type]
     assert redis.published == 6  # for three chunks, on the campaign's channel and on that of the list
@@ -366,7 +406,7 @@ def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
     assert len(ids) == 2
     assert len(set(ids)) == 1
     with stack.db.read() as connection:
-        rows = history.log_page(connection, campaign_id=campaign_id, q="+drop").rows
+        rows = maillog.page(connection, Search(campaign_id=campaign_id, address="bob+drop")).rows
     assert [(row.number, row.result) for row in rows] == [(2, "unknown"), (1, "unknown")]
 
 
@@ -377,7 +417,7 @@ def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at
     stack.start("redis", "inbox", "worker", "beat")
     campaign_id = stack.send(Draft("a@b.example", "s", "t"), ["ann+later@x.example", "bob+full@x.example"])
     stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 2)
-    later = Choice(RecipientState.DEFERRED, "+later")
+    later = Choice(RecipientState.DEFERRED, "ann+later")
     with contextlib.closing(stack.redis) as redis:
         sending.act(stack.db, redis, campaign_id, CampaignAction.PAUSE)
         assert sending.decide(stack.db, redis, campaign_id, RETRY, later) == 1

@@ -108,7 +108,7 @@ def test_an_empty_database_asks_to_be_migrated(database_url: str):
 def test_what_keeps_a_worker_from_sending_is_told(db: Database):
     with db.write() as connection:
         worker_id = workers.register(connection, "test:1")
-        workers.beat(connection, worker_id, "The server is down.")
+        workers.beat(connection, worker_id, workers.Status("The server is down.", True, 10, 0, 0, 0, None))
     finding = checks.worker(db)
     assert finding.ok
     assert finding.detail == "1 worker is running. The server is down."

@@ -44,7 +44,7 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
             .returning(models.campaigns.c.id)
         ).scalar_one()
         rows = [
-            {"campaign_id": campaign_id, "email": f"u{i}@x.example", "name": "", "fields": None}
+            {"campaign_id": campaign_id, "email": f"u{i}@x.example", "domain": "x.example", "name": ""}
             for i in range(n)
         ]
         connection.execute(insert(models.recipients), rows)

@@ -12,8 +12,8 @@ from mailing import campaigns, events
 from mailing.states import AttemptResult, CampaignAction
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
 from webapp import live
+from webapp.boards import message
 from webapp.live import Feed, Hub, Reading, Viewer
-from webapp.streams import message
 
 PATIENCE_S = 10
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
@@ -102,7 +102,7 @@ async def test_a_page_remembers_no_more_than_the_rows_it_shows(hub, stack):
 async def test_a_program_that_does_not_read_is_told_that_it_missed_something():
     feed = Feed()
     for n in range(live.FEED_LIMIT + 1):
-        feed.hear(b"%d" % n, {})
+        feed.hear([(b"%d" % n, {})])
     assert feed.missed
     assert await feed.lines(0) == [b"%d" % live.FEED_LIMIT]
 
@@ -208,7 +208,7 @@ async def test_a_campaign_that_is_paused_elsewhere_changes_its_buttons(visitor, 
 
 async def test_the_list_shows_a_new_campaign_as_a_link_and_a_running_one_live(visitor, stack):
     store(stack.db, "ann@b.example bob@b.example", send=True)
-    async with stream(visitor, "/stream?newest=1") as page:
+    async with stream(visitor, "/campaigns/stream?newest=1") as page:
         await page.until(r"<b>0</b> of 2")
         [one] = await asyncio.to_thread(deliver, stack.db, SENT)
         await publish(stack, changed(one))

@@ -165,7 +165,7 @@ def test_without_redis_a_campaign_is_stored_and_starts_by_itself_once_redis_is_b
     campaign_id = stack.send(DRAFT, addresses(40))
     assert stack.campaign(campaign_id).state is CampaignState.SENDING
     stack.start("redis")
-    stack.wait_for(campaign_id, patience_s=60)
+    stack.wait_for(campaign_id, patience_s=9)
     assert_everybody_got_it_once(stack, campaign_id, 40)
 
 
@@ -220,7 +220,7 @@ def test_the_same_batches_delivered_three_times_at_once_send_once(make_stack: Ca
     campaign_id = stack.send(DRAFT, addresses(600))
     with stack.db.write() as connection:
         errands = batches.wake(connection, campaign_id)
-    threads = [threading.Thread(target=enqueue, args=(errands,)) for _ in range(2)]
+    threads = [threading.Thread(target=enqueue, args=(stack.db, errands)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

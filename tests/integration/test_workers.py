@@ -26,7 +26,7 @@ def look(db: Database, leases: Leases, now: float) -> int:
 
 def beat(db: Database, worker_id: int, notice: str = "") -> bool:
     with db.write() as connection:
-        return workers.beat(connection, worker_id, notice)
+        return workers.beat(connection, worker_id, workers.Status(notice, True, 10, 0, 0, 0, None))
 
 
 def test_a_worker_that_does_not_beat_for_the_length_of_a_lease_is_ended_once(db: Database) -> None:

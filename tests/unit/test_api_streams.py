@@ -33,7 +33,7 @@ class Channel:
 
     def publish(self, **event: Any) -> None:
         assert self.feed is not None
-        self.feed.hear(orjson.dumps(event), event)
+        self.feed.hear([(orjson.dumps(event), event)])
 
 
 class Campaign:

@@ -48,6 +48,16 @@ def test_a_bar_that_is_not_judged_is_not_missed():
     assert figures.missed([Figure("Volley", 990, RATE, bar=Bar(10, of="naive"))]) == []
 
 
+def test_a_figure_with_two_bars_must_meet_both():
+    source = Figure("source", 2000, RATE, reference=True)
+    both = Figure("Volley", 990, RATE, bar=Bar(9, of="naive"), also=Bar(0.5, of="source"))
+    assert figures.judge(both, {"naive": NAIVE, "source": source}) == "MISSED"
+    assert figures.missed([NAIVE, source, both]) == [
+        "Volley: 990 emails/s, but the bar is at least 0.50 x source.",
+    ]
+    assert figures.judge(both, {"naive": NAIVE}) == "not judged"
+
+
 def test_the_table_shows_each_figure_as_a_multiple_of_the_references_of_its_unit():
     lines = figures.table(
         [

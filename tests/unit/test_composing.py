@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailing import composing
 from mailing.composing import Message, message_id, prepare
+from mailing.smtp import stuffed
 from tests.emails import FROM, NOW_MS, bodies, fill, read, rendered
 
 fields = st.dictionaries(st.sampled_from(["city", "x"]), st.text(max_size=100))
@@ -102,6 +104,30 @@ def test_the_cut_and_the_rendered_way_agree(source, city):
     simple = Message(FROM, "s", source + "{{ city }}", source + "{{ city }}")
     complex_ = Message(FROM, "s", source + "{{ city or '' }}", source + "{{ city or '' }}")
     assert bodies(fill(simple, fields={"city": city})) == bodies(fill(complex_, fields={"city": city}))
+
+
+short = st.text(alphabet=st.sampled_from([*map(chr, range(31, 128)), "é", "\n"]), max_size=80)
+
+
+@given(short | st.integers(60, 80).map("x".__mul__))
+def test_a_short_plain_value_is_quoted_as_any_other(value):
+    """The quick way for most names and addresses gives the same bytes as the long one."""
+    filled = fill(Message(FROM, "s", "[\n{{ x }}\n]"), fields={"x": value}).data
+    assert filled.endswith(b"\r\n\r\n[\r\n" + composing._quoted(value) + b"\r\n]\r\n")
+
+
+dotted = st.text(alphabet=". a\n\t=é\r", max_size=300)
+
+
+@given(dotted, dotted, dotted)
+def test_it_goes_out_as_it_is(text, html, city):
+    """Its lines end in CRLF, hold 76 characters at most, and none begins with a dot: nothing to stuff."""
+    message = Message(FROM, "s", text + "{{ city }}" + text, html + "{{ city }}" + html)
+    data = fill(message, fields={"city": city}).data
+    assert stuffed(data) == data + b".\r\n"
+    assert max(map(len, data.split(b"\r\n"))) <= 76
+    expected = rendered(message.text, name="Ann", email="ann@one.example", city=city)
+    assert bodies(fill(message, fields={"city": city}))["text/plain"] == expected
 
 
 def test_an_address_beyond_ascii_stands_raw_in_its_header_and_needs_smtputf8():

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 _true, _file = time.time_ns, Path(os.environ["CLOCK_OFFSET"])
+_true_clocks = time.clock_gettime_ns
 
 
 def time_ns() -> int:
@@ -17,3 +18,11 @@ def time_ns() -> int:
 
 time.time_ns = time_ns
 time.time = lambda: time_ns() / 1e9
+
+
+def clock_gettime_ns(clock: int) -> int:
+    return time_ns() if clock == time.CLOCK_REALTIME else _true_clocks(clock)
+
+
+time.clock_gettime_ns = clock_gettime_ns
+time.clock_gettime = lambda clock: clock_gettime_ns(clock) / 1e9

@@ -1,0 +1,116 @@
+"""Rows: what a page costs the browser that shows it: bytes at the first view, memory in the long run."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from benchmarks import sinks
+from benchmarks.browser import real_browser
+from benchmarks.figures import Bar, Figure
+from benchmarks.messages import DRAFT, people
+from benchmarks.site import act, store
+from mailing.states import CampaignAction, CampaignState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Request
+
+    from benchmarks.site import Site
+    from tests.harness import Stack
+
+FEW, REFUSED, LONG, CONNECTIONS = 1_000, 50, 200_000, 50
+EVERY_S = 1.0
+PATIENCE_S = 900.0
+_LONG_TASKS = """
+  window.longest = 0;
+  new PerformanceObserver((list) => {
+    for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
+  }).observe({ type: "longtask" });
+"""
+
+
+def first_views(site: Site) -> Iterator[Figure]:
+    """Open each page with an empty cache and count what comes over the wire."""
+    with site.stack() as stack, real_browser() as browser:
+        stack.start("redis", "inbox", "worker", "beat", "web")
+        refused = [f"user{number}+bounce@refused.example" for number in range(REFUSED)]
+        campaign_id = store(stack, DRAFT, people(FEW) + refused)
+        draft_id = store(stack, DRAFT, people(FEW))
+        act(stack, campaign_id, CampaignAction.SEND)
+        stack.wait_for(campaign_id)
+        pages = ["/", "/campaigns", "/campaigns/new", "/history", "/workers"]
+        pages += [f"/campaigns/{draft_id}", f"/campaigns/{campaign_id}", f"/campaigns/{campaign_id}/replay"]
+        pages += [f"/campaigns/{campaign_id}?state=failed", "/inbox"]
+        pages += [f"/campaigns/{campaign_id}/recipients/1"]
+        weights = {page: _weigh(browser, stack, page) for page in pages}
+    heaviest = max(weights, key=lambda page: weights[page])
+    how = f"{heaviest}, the heaviest of {len(pages)} pages, every request of it, nothing cached"
+    yield Figure("first view", weights[heaviest] / 1024, "KB", how, Bar(60, at_most=True))
+
+
+def _weigh(browser: Browser, stack: Stack, page: str) -> int:
+    """Return the bytes of a first view, headers included. Its stream counts with what it said by then."""
+    context = browser.new_context()
+    tab = context.new_page()
+    line = context.new_cdp_session(tab)
+    line.send("Network.enable")
+    weights: dict[str, int] = {}
+
+    def arrive(part: dict[str, Any]) -> None:  # of a stream, which does not finish
+        weights[part["requestId"]] = weights.get(part["requestId"], 0) + part["encodedDataLength"]
+
+    def finish(request: dict[str, Any]) -> None:
+        weights[request["requestId"]] = request["encodedDataLength"]
+
+    line.on("Network.dataReceived", arrive)
+    line.on("Network.loadingFinished", finish)
+    hosts: set[str] = set()
+
+    def note(request: Request) -> None:
+        hosts.add(urlsplit(request.url).netloc)
+
+    tab.on("request", note)
+    answer = tab.goto(stack.url + page)
+    tab.wait_for_timeout(1000)
+    context.close()
+    if answer is None or answer.status != 200:
+        raise sinks.WrongCountError(f"{page} was answered with {answer and answer.status}.")
+    if hosts != {urlsplit(stack.url).netloc}:
+        raise sinks.WrongCountError(f"{page} asked other hosts: {hosts}.")
+    return sum(weights.values())
+
+
+def long_watch(site: Site) -> Iterator[Figure]:
+    """Leave a tab open on a long campaign; look at its memory and at its longest task."""
+    with (
+        site.stack(connections=CONNECTIONS) as stack,
+        sinks.listening(stack.smtp_port, stack.folder),
+        real_browser() as browser,
+    ):
+        stack.start("redis", "worker", "beat", "web")
+        campaign_id = store(stack, DRAFT, people(LONG))
+        context = browser.new_context()
+        context.add_init_script(_LONG_TASKS)
+        tab = context.new_page()
+        line = context.new_cdp_session(tab)
+        act(stack, campaign_id, CampaignAction.SEND)
+        tab.goto(f"{stack.url}/campaigns/{campaign_id}")
+        sizes: list[tuple[float, float]] = []
+        until = time.monotonic() + PATIENCE_S
+        while (campaign := stack.campaign(campaign_id)).state is CampaignState.SENDING:
+            if time.monotonic() > until:
+                raise sinks.WrongCountError(f"Not finished in {PATIENCE_S} s: {dict(campaign.counts)}.")
+            line.send("HeapProfiler.collectGarbage")
+            heap = line.send("Runtime.getHeapUsage")  # of scripts, and of the document
+            used = heap["usedSize"] + heap["embedderHeapUsedSize"]
+            sizes.append((campaign.counts["sent"] / LONG, used))
+            tab.wait_for_timeout(EVERY_S * 1000)
+        longest_ms = tab.evaluate("window.longest")
+    early = min(sizes, key=lambda size: abs(size[0] - 0.1))[1]
+    late = min(sizes, key=lambda size: abs(size[0] - 0.9))[1]
+    how = f"{LONG:,} emails, at 90 % of the run against 10 %, after collecting; {late / 2**20:.1f} MB"
+    yield Figure("browser heap, growth", 100 * (late / early - 1), "%", how, Bar(10, at_most=True))
+    yield Figure("longest task of the tab", longest_ms, "ms", "", Bar(100, at_most=True))

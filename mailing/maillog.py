@@ -1,0 +1,353 @@
+"""The email log: every attempt of every campaign, to search, to page through and to take away.
+
+It is in the order of the times at which attempts ended, then of their ids: the key of a row. Whatever is
+asked, the answer must not wait for the length of the log. So each question walks one index between two
+keys, a short one if there is any, and through at most ``LONGEST_WALK`` entries of it. Where that is not
+far enough for a page, the page says how far it came, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, func, literal, select, text, tuple_
+
+from mailing.models import attempts, recipients, reply_groups, workers
+from mailing.states import AttemptResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import CTE, ColumnElement, Connection, Select
+
+LONGEST_WALK = 5_000
+SHORT_WALK = 4  # times the rows wanted: far enough for most questions
+MOST_PEOPLE = 2_000  # whose attempts are gathered person by person
+EXPORT_CHUNK = 500
+_REFUSED = 400  # reply codes from here on are never those of a ``sent``
+_LAST = 2**63 - 1
+_LAST_CHARACTER = "\U0010ffff"
+_SOUGHT = (
+    attempts.c.id,
+    attempts.c.ended_at,
+    attempts.c.campaign_id,
+    attempts.c.recipient_id,
+    attempts.c.result,
+    attempts.c.domain,
+    attempts.c.code,
+    attempts.c.enhanced,
+)
+
+
+class Key(NamedTuple):
+    """The place of a row in the log. Times in ms since 1970."""
+
+    ended_at: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which rows are wanted: those that fit everything given.
+
+    ``address`` is how the address begins, whatever the case, or a domain behind an @; ``since`` and
+    ``until`` (not included) are ms since 1970.
+    """
+
+    campaign_id: int | None = None
+    result: AttemptResult | None = None
+    address: str = ""
+    domain: str = ""
+    code: int | None = None
+    enhanced: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def refusals(self) -> bool:
+        """Whether nothing that was sent can fit."""
+        return (
+            self.result not in {None, AttemptResult.SENT}
+            or (self.code or 0) >= _REFUSED
+            or self.enhanced.startswith(("4.", "5."))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One attempt: a line of the email log. No ``worker``: a person decided. Times in ms since 1970."""
+
+    id: int
+    campaign_id: int
+    recipient_id: int
+    email: str
+    number: int
+    result: AttemptResult
+    worker: str | None
+    server: str
+    connection: int | None
+    tls: str
+    connect_ms: int | None
+    envelope_ms: int | None
+    dot_ms: int | None
+    started_at: int
+    ended_at: int
+    code: int | None
+    enhanced: str
+    reply: str
+
+    @property
+    def key(self) -> Key:
+        """Its place in the log."""
+        return Key(self.ended_at, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Some rows, the newest first, and the keys from which the pages beside it go on, None: there is none.
+
+    ``searched_to`` is set where the search stopped before the page was full, and says when: ms since 1970.
+    """
+
+    rows: Sequence[LogRow]
+    newer: Key | None = None
+    older: Key | None = None
+    searched_to: int | None = None
+
+
+def page(
+    connection: Connection,
+    search: Search,
+    *,
+    before: Key | None = None,
+    after: Key | None = None,
+    limit: int = 50,
+) -> LogPage:
+    """Return the newest rows that fit; those below ``before``, or the nearest above ``after``."""
+    rows, end = _find(connection, search, start=after or before, up=after is not None, limit=limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
+    beyond = rows[-1].key if more else end
+    stopped = end.ended_at if end and not more else None
+    if after is not None:
+        return LogPage(rows[::-1], beyond, rows[0].key if rows else after, stopped)
+    return LogPage(rows, (rows[0].key if rows else before) if before else None, beyond, stopped)
+
+
+def count(connection: Connection, search: Search) -> int | None:
+    """Return how many rows fit, where that is kept; None where they would have to be counted."""
+    kept = replace(search, campaign_id=None, result=None, code=None, enhanced="") == Search()
+    if not kept or not search.refusals or search.result is AttemptResult.SENT:
+        return None
+    statement = select(func.coalesce(func.sum(reply_groups.c.n), 0)).where(
+        *_equals(
+            (reply_groups.c.campaign_id, search.campaign_id),
+            (reply_groups.c.result, search.result),
+            (reply_groups.c.code, search.code),
+            (reply_groups.c.enhanced, search.enhanced),
+        )
+    )
+    return int(connection.execute(statement).scalar_one())
+
+
+def export(
+    connection: Connection, search: Search, after: Key | None = None, limit: int = EXPORT_CHUNK
+) -> tuple[Sequence[LogRow], Key | None]:
+    """Return rows from the oldest on, and the key to go on from; None: that was all.
+
+    A call for each chunk, so that no transaction waits for whoever takes them.
+    """
+    rows, end = _find(connection, search, start=after, up=True, limit=limit)
+    return rows, rows[-1].key if len(rows) == limit else end
+
+
+def of_recipient(connection: Connection, recipient_id: int, limit: int) -> Sequence[LogRow]:
+    """Return the attempts of one recipient, the newest first."""
+    statement = _rows().where(attempts.c.recipient_id == recipient_id)
+    found = connection.execute(
+        statement.order_by(attempts.c.ended_at.desc(), attempts.c.id.desc()).limit(limit)
+    )
+    return [_row(row) for row in found]
+
+
+def _find(
+    connection: Connection, search: Search, *, start: Key | None, up: bool, limit: int
+) -> tuple[list[LogRow], Key | None]:
+    """Return up to ``limit`` rows in the order of the search, and the key where it stopped, if it did."""
+    if search.refusals and search.result is AttemptResult.SENT:
+        return [], None
+    low = Key(search.since or 0, 0)
+    high = Key(search.until, 0) if search.until is not None else Key(_LAST, _LAST)
+    if start is not None:
+        low, high = (max(low, start), high) if up else (low, min(high, start))
+    if _few_people(connection, search):
+        near = (
+            _of_people(search, low, high).cte("near").prefix_with("MATERIALIZED")
+        )  # nothing else goes first
+        rest = replace(search, address="")
+        return [_row(row) for row in _fetch(connection, near, rest, up=up, limit=limit)], None
+    walks = [_Walk(*way, low, high, up) for way in _ways(search)]
+    walk, short = walks[0], False
+    if len(walks) > 1 and (
+        found := next((it for it in walks if it.end(connection, LONGEST_WALK) is None), None)
+    ):
+        walk, short = found, True
+    for steps in sorted({min(SHORT_WALK * limit, LONGEST_WALK), LONGEST_WALK}):
+        near = walk.rows(steps).cte("near")
+        rows = [_row(row) for row in _fetch(connection, near, search, up=up, limit=limit)]
+        over = len(rows) == limit or (short and steps == LONGEST_WALK)
+        if over or (end := walk.end(connection, steps)) is None:
+            return rows, None
+    return rows, end
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A walk through the index whose first columns are ``fixed``, between two keys, upwards or downwards.
+
+    The order names all columns of the index, and each fixed value stands twice, as PostgreSQL would leave
+    out of the order what is equal to one: so no other index serves. A database that hopes to meet a
+    campaign's rows soon by going through all of them by time may read the whole log.
+    """
+
+    fixed: tuple[tuple[ColumnElement[Any], Any], ...]
+    refusals: bool
+    low: Key
+    high: Key
+    up: bool
+
+    def rows(self, steps: int) -> Select[Any]:
+        return self._select(*_SOUGHT).limit(steps)
+
+    def end(self, connection: Connection, steps: int) -> Key | None:
+        """Return the key of the last of so many entries, if there are more behind it."""
+        statement = self._select(attempts.c.ended_at, attempts.c.id).offset(steps - 1).limit(2)
+        found = connection.execute(statement).all()
+        return Key(*found[0]) if len(found) > 1 else None
+
+    def _select(self, *columns: Any) -> Select[Any]:
+        place = tuple_(attempts.c.ended_at, attempts.c.id)
+        statement = select(*columns).where(
+            *(column.in_((value, value)) for column, value in self.fixed),
+            place > tuple_(*map(literal, self.low)),
+            place < tuple_(*map(literal, self.high)),
+        )
+        if self.refusals:
+            statement = statement.where(text("attempts.result <> 'sent'"))  # the words of the partial indexes
+        names = [*(column for column, _ in self.fixed), attempts.c.ended_at, attempts.c.id]
+        return statement.order_by(*names if self.up else [name.desc() for name in names])
+
+
+def _ways(search: Search) -> Iterator[tuple[tuple[tuple[ColumnElement[Any], Any], ...], bool]]:
+    """Yield the indexes that fit a search: the columns that it fixes, and whether it holds refusals only."""
+    if search.refusals:
+        if search.enhanced:
+            yield ((attempts.c.enhanced, search.enhanced),), True
+        if search.code is not None:
+            yield ((attempts.c.code, search.code),), True
+        if search.result is not None:
+            yield ((attempts.c.result, search.result),), True
+    if domain := _domain(search):
+        yield ((attempts.c.domain, domain),), False
+    if search.campaign_id is not None:
+        yield ((attempts.c.campaign_id, search.campaign_id),), search.refusals
+    if not domain and search.campaign_id is None and not search.refusals:
+        yield (), False
+
+
+def _few_people(connection: Connection, search: Search) -> bool:
+    """Return whether an address is looked for, and those that begin so are few."""
+    if not _beginning(search):
+        return False
+    some = select(literal(1)).select_from(recipients).where(_begins(search)).limit(MOST_PEOPLE + 1).subquery()
+    return connection.execute(select(func.count()).select_from(some)).scalar_one() <= MOST_PEOPLE
+
+
+def _of_people(search: Search, low: Key, high: Key) -> Select[Any]:
+    people = select(recipients.c.id).where(_begins(search)).limit(MOST_PEOPLE).cte("people")
+    place = tuple_(
+        attempts.c.ended_at + 0, attempts.c.id
+    )  # a sum, so that SQLite does not go by time instead
+    return (
+        select(*_SOUGHT)
+        .join_from(people.prefix_with("MATERIALIZED"), attempts, attempts.c.recipient_id == people.c.id)
+        .where(place > tuple_(*map(literal, low)), place < tuple_(*map(literal, high)))
+    )
+
+
+def _fetch(connection: Connection, near: CTE, search: Search, *, up: bool, limit: int) -> Sequence[Any]:
+    """Return the first rows of ``near`` that fit the search."""
+    fitting = select(near.c.id, near.c.ended_at).where(
+        *_equals(
+            (near.c.campaign_id, search.campaign_id),
+            (near.c.result, search.result),
+            (near.c.domain, _domain(search)),
+            (near.c.code, search.code),
+            (near.c.enhanced, search.enhanced),
+        )
+    )
+    if _beginning(search):
+        fitting = fitting.join(recipients, recipients.c.id == near.c.recipient_id).where(_begins(search))
+    order = (near.c.ended_at, near.c.id) if up else (near.c.ended_at.desc(), near.c.id.desc())
+    found = fitting.order_by(*order).limit(limit).cte("found").prefix_with("MATERIALIZED")
+    statement = _rows(found).order_by(
+        *(attempts.c.ended_at, attempts.c.id) if up else (attempts.c.ended_at.desc(), attempts.c.id.desc())
+    )
+    return connection.execute(statement).all()
+
+
+def _rows(found: Any = None) -> Select[Any]:
+    source = attempts if found is None else found.join(attempts, attempts.c.id == found.c.id)
+    return select(
+        attempts.c.id,
+        attempts.c.campaign_id,
+        attempts.c.recipient_id,
+        recipients.c.email,
+        attempts.c.number,
+        attempts.c.result,
+        workers.c.name.label("worker"),
+        attempts.c.server,
+        attempts.c.connection,
+        attempts.c.tls,
+        attempts.c.connect_ms,
+        attempts.c.envelope_ms,
+        attempts.c.dot_ms,
+        attempts.c.started_at,
+        attempts.c.ended_at,
+        attempts.c.code,
+        attempts.c.enhanced,
+        attempts.c.reply,
+    ).select_from(
+        source.join(recipients, recipients.c.id == attempts.c.recipient_id).outerjoin(
+            workers, workers.c.id == attempts.c.worker_id
+        )
+    )
+
+
+def _row(row: Any) -> LogRow:
+    values = list(row)  # in the order of the fields: an export makes a million of them
+    values[_RESULT] = AttemptResult(values[_RESULT])
+    return LogRow(*values)
+
+
+_RESULT = [field.name for field in fields(LogRow)].index("result")
+
+
+def _equals(*pairs: tuple[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
+    return [column == value for column, value in pairs if value not in {None, ""}]
+
+
+def _domain(search: Search) -> str:
+    return (search.address[1:] if search.address.startswith("@") else search.domain).lower()
+
+
+def _beginning(search: Search) -> str:
+    """Return how addresses must begin, in lower case as the index has it: of ASCII letters alone."""
+    text_ = "" if search.address.startswith("@") else search.address
+    return "".join(letter.lower() if letter.isascii() else letter for letter in text_)
+
+
+def _begins(search: Search) -> ColumnElement[bool]:
+    """Return the condition for it, as a range of bytes."""
+    first, lowered = _beginning(search), func.lower(recipients.c.email)
+    return and_(lowered >= first, lowered < first + _LAST_CHARACTER)

@@ -1,0 +1,262 @@
+"""The pages are for everybody: seen, heard, by keys alone, magnified, still, and in both languages.
+
+axe-core judges each page (https://www.deque.com/axe). It comes with the tests and is loaded by nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from mailing import history
+from mailing.settings import ROOT
+from tests.browser.acts import DRAFT, mark, row
+from tests.harness import wait_until
+from tests.integration.web import settings_for, store
+from webapp import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Browser, Page
+
+    from tests.harness import Stack
+
+AXE = next((ROOT / "tests/browser/vendor").glob("axe-core-*.min.js"))
+VIOLATIONS = """
+    window.refused = [];
+    document.addEventListener("securitypolicyviolation", (event) => refused.push(event.violatedDirective));
+"""
+JUDGE = """async () => (await axe.run({ resultTypes: ["violations"] })).violations
+    .flatMap(({ id, nodes }) => nodes.map(({ html, any, all }) =>
+        [id, html.slice(0, 200), ...[...any, ...all].map((check) => check.message)].join(" | ")))"""
+MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
+    const style = getComputedStyle(element);
+    const times = `${style.transitionDuration},${style.animationDuration}`;
+    return times.split(",").some((text) => parseFloat(text) > 0);
+}).map((element) => element.outerHTML.slice(0, 100))"""
+FOCUSED = """() => {
+    const it = document.activeElement, box = it.getBoundingClientRect(), style = getComputedStyle(it);
+    const all = [...document.querySelectorAll("*")];
+    const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 20));
+    const seen = it.contains(top) || !!top?.contains(it), outlined = style.outlineStyle !== "none";
+    return { place: all.indexOf(it), name: it.outerHTML.slice(0, 120), outlined, seen };
+}"""
+WAYS = (  # each pair of theme, language and width comes once
+    {"color_scheme": "light", "locale": "en-GB", "width": 1440},
+    {"color_scheme": "dark", "locale": "en-GB", "width": 360},
+    {"color_scheme": "light", "locale": "vi-VN", "width": 360},
+    {"color_scheme": "dark", "locale": "vi-VN", "width": 1440},
+)
+CAMPAIGN = "/campaigns/{sent}"
+FOUND = {  # rule of the application -> an address of it
+    "/": "/",
+    "/campaigns": "/campaigns",
+    "/workers": "/workers",
+    "/campaigns/new": "/campaigns/new",
+    "/campaigns/<id:campaign_id>": CAMPAIGN,
+    "/campaigns/<id:campaign_id>/recipients/<id:recipient_id>": "/campaigns/{sent}/recipients/{recipient}",
+    "/campaigns/<id:campaign_id>/replay": "/campaigns/{done}/replay",
+    "/watch/<token>": "{watch}",
+    "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
+    "/history": "/history",
+    "/inbox": "/inbox",
+    "/inbox/<id:mail_id>": "/inbox/{mail}",
+}
+MORE = (
+    "/campaigns/{draft}",
+    "/campaigns/{sent}?state=failed&q=b",
+    "/campaigns/{sent}?state=queued",
+    "/nowhere",
+)
+NO_PAGE = re.compile(r"/api/|/static/|/icons/|/stream$|[.](<.*>|eml|json)$|/tail$|/healthz|/readyz|/html$")
+
+
+@pytest.fixture(scope="module")
+def paths(browser: Browser, stack: Stack) -> dict[str, str]:
+    """Every page there is, with something of each state on it."""
+    fates = ("ann@one.example", "bob+bounce@one.example", "cat+full@one.example", "dan+drop@one.example")
+    sent = stack.send(DRAFT, list(fates))
+    done = stack.send(DRAFT, ["eve@one.example", "fay+bounce@one.example"])
+    stack.wait_for(done)
+    draft = store(stack.db, "eve@one.example\nnonsense", DRAFT)
+    wait_until(
+        lambda: not stack.campaign(sent).counts["queued"] + stack.campaign(sent).counts["sending"], "tried"
+    )
+    page = browser.new_page(base_url=stack.url)
+    page.goto(f"/campaigns/{sent}#watches")
+    page.get_by_text("Watch links").click()
+    page.get_by_label("For whom").fill("Ben")
+    page.get_by_role("button", name="Make a link").click()
+    watch = page.locator("[href*='/watch/']").first.get_attribute("href")
+    page.close()
+    with stack.db.read() as connection:
+        bob = history.recipients_page(connection, sent, limit=2).rows[-1]
+    ids = {"sent": sent, "done": done, "draft": draft, "mail": 1, "watch": watch, "recipient": bob.id}
+    return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}
+
+
+def test_no_page_is_forgotten(tmp_path):
+    app = create_app(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}"))
+    rules = {rule.rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    assert {rule for rule in rules if not NO_PAGE.search(rule)} == set(FOUND)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(map(str, way.values())))
+def test_no_page_breaks_a_rule_of_accessibility(open_page: Callable[..., Page], paths: dict[str, str], way):
+    width = {"width": way["width"], "height": 900}
+    page = open_page(viewport=width, **{name: way[name] for name in ("color_scheme", "locale")})
+    page.context.add_init_script(path=AXE)
+    page.context.add_init_script(VIOLATIONS)
+    faults = {}
+    for path in paths.values():
+        page.goto(path)
+        if page.locator("#live").count():
+            expect(mark(page)).to_have_text("Trực tiếp" if way["locale"] == "vi-VN" else "Live")
+        assert page.locator("html").get_attribute("lang") == way["locale"][:2]
+        faults[path] = page.evaluate(JUDGE) + page.evaluate("refused")
+        if page.evaluate("document.documentElement.scrollWidth") > way["width"]:
+            faults[path].append("It is wider than the window.")
+    assert {path: found for path, found in faults.items() if found} == {}
+
+
+def test_a_broken_rule_is_found(page: Page):
+    """Or the test above would prove nothing."""
+    page.context.add_init_script(path=AXE)
+    page.goto("/")
+    page.evaluate(
+        "document.documentElement.removeAttribute('lang'); document.querySelector('h1').style.color = '#ccc'"
+    )
+    assert {fault.split(" | ")[0] for fault in page.evaluate(JUDGE)} == {"html-has-lang", "color-contrast"}
+
+
+def test_dialogs_obey_the_rules_too(page: Page, paths: dict[str, str]):
+    page.context.add_init_script(path=AXE)
+    page.goto(paths[CAMPAIGN])
+    page.get_by_role("button", name="Retry 1 failed").click()
+    assert page.evaluate(JUDGE) == []
+    page.keyboard.press("Escape")
+    page.locator("body").press("?")
+    assert page.evaluate(JUDGE) == []
+
+
+@pytest.mark.parametrize("width", [320, 640])  # 400 % and 200 % of 1280
+def test_a_magnified_page_is_read_without_scrolling_sideways(open_page, paths: dict[str, str], width: int):
+    page = open_page(viewport={"width": width, "height": 480})
+    for path in paths.values():
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_nothing_moves_for_those_who_want_it_still(open_page, paths: dict[str, str]):
+    page = open_page(reduced_motion="reduce")
+    for path in paths.values():
+        page.goto(path)
+        assert page.evaluate(MOVING) == [], path
+
+
+def test_tab_goes_through_a_page_in_its_order_and_shows_where_it_is(page: Page, paths: dict[str, str]):
+    for path in list(paths.values())[:7]:
+        page.goto(path)
+        last = -1
+        for _ in range(25):
+            page.keyboard.press("Tab")
+            now = page.evaluate(FOCUSED)
+            if last > now["place"] and ("<body" in now["name"] or 'class="skip"' in now["name"]):
+                break  # it begins anew
+            assert now["place"] >= last, now  # a date has several stops
+            assert now["outlined"] or now["place"] == last, now
+            assert now["seen"], now
+            last = now["place"]
+        assert last > 0
+
+
+def test_the_first_stop_leads_past_the_head(page: Page):
+    page.goto("/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_keys_search_move_open_pause_and_help(page: Page, paths: dict[str, str]):
+    page.goto(paths[CAMPAIGN])
+    expect(mark(page)).to_have_text("Live")
+    page.keyboard.press("/")
+    search = page.locator("main").get_by_role("searchbox")
+    expect(search).to_be_focused()
+    page.keyboard.type("/jp?")
+    expect(search).to_have_value("/jp?")
+    expect(mark(page)).to_have_text("Live")
+    search.fill("")
+    expect(row(page, "dan+drop@one.example")).to_be_visible()
+    search.blur()
+    page.keyboard.press("p")
+    expect(mark(page)).to_have_text("Paused")
+    page.keyboard.press("Control+p")
+    page.keyboard.press("p")
+    expect(mark(page)).to_have_text("Live")
+    for key, email in (("j", "ann@one.example"), ("j", "bob+bounce@one.example"), ("k", "ann@one.example")):
+        page.keyboard.press(key)
+        assert row(page, email).evaluate("row => row.contains(document.activeElement)"), (key, email)
+    page.goto("/campaigns")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/campaigns/\d+$"))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_keys_can_be_switched_off_for_good(page: Page, paths: dict[str, str]):
+    page.goto(paths[CAMPAIGN])
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Switch these keys off").check()
+    page.get_by_role("button", name="Close").click()
+    page.reload()
+    page.locator("body").press("/")
+    expect(page.locator("main").get_by_role("searchbox")).not_to_be_focused()
+    page.locator("body").press("?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_language_and_theme_are_chosen_and_kept(open_page, paths: dict[str, str], scripts: bool):
+    page = open_page(java_script_enabled=scripts, locale="fr-FR", color_scheme="dark")
+    page.goto(paths[CAMPAIGN])
+    page.get_by_role("button", name="Tiếng Việt").click()
+    expect(page).to_have_url(re.compile(re.escape(paths[CAMPAIGN]) + "$"))
+    expect(page.get_by_role("heading", name="Kết quả mới nhất")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "vi")
+    page.get_by_role("button", name="Sáng").click()
+    page.goto("/campaigns")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.get_by_role("heading", name="Chiến dịch", exact=True)).to_be_visible()
+    if scripts:
+        assert (
+            page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+            == "rgb(246, 246, 243)"
+        )
+
+
+def test_a_stream_speaks_the_language_of_its_page(open_page, stack: Stack):
+    page = open_page(locale="vi-VN")
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(6)])
+    page.goto(f"/campaigns/{campaign_id}")
+    expect(mark(page)).to_have_text("Trực tiếp")
+    stack.wait_for(campaign_id)
+    expect(page.locator("#head")).to_contain_text("Hoàn tất")
+    expect(page.locator(".lead")).to_contain_text("6 trên 6")
+    expect(page.locator("main")).not_to_contain_text(re.compile("Sent|Finished|balanced"))
+
+
+def test_a_printed_campaign_has_its_whole_ledger_and_no_buttons(open_page, paths: dict[str, str]):
+    page = open_page(color_scheme="dark")
+    page.goto(paths[CAMPAIGN])
+    page.emulate_media(media="print")
+    expect(page.locator("#ledger .states a")).to_have_count(9)
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.documentElement).color") == "rgb(0, 0, 0)"
+    for part in page.locator("button, nav.top, .live, .foot, input").all():
+        assert not part.is_visible(), part.evaluate("it => it.outerHTML")

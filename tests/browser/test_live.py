@@ -1,0 +1,290 @@
+"""The campaign's page while it changes: what is seen, what stays, and what is said when it cannot know.
+
+No worker runs: each test delivers by hand, so that it knows what the page must show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+from typing import TYPE_CHECKING, Self
+
+import pytest
+from playwright.sync_api import expect
+
+from mailing import events
+from mailing.states import AttemptResult
+from tests.browser.acts import expect_the_truth, mark, row
+from tests.harness import Stack, wait_until
+from tests.integration.web import deliver, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Page
+
+SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
+FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 user unknown")
+PAGE = "/campaigns/1"
+COUNT_UPDATES = """() => {
+    window.updates = 0;
+    document.addEventListener("htmx:sse:after:message", (event) => updates += !event.detail.message.event);
+}"""
+
+
+@pytest.fixture
+def stack(tmp_path) -> Iterator[Stack]:
+    with Stack(tmp_path) as stack:
+        store(
+            stack.db, "\n".join(f"p{n:03}@{'one' if n % 2 else 'two'}.example" for n in range(400)), send=True
+        )
+        stack.start("redis", "web")
+        yield stack
+
+
+@pytest.fixture
+def end(stack: Stack) -> Callable[..., None]:
+    """Let the next recipients meet these ends, and tell it as a worker would."""
+
+    def make(*endings: tuple[AttemptResult, int | None, str, str]) -> None:
+        ids = deliver(stack.db, *endings)
+        events.publish(stack.redis, [{"type": "recipient", "campaign": 1, "recipient": id_} for id_ in ids])
+
+    return make
+
+
+def watch(page: Page, path: str = PAGE) -> Page:
+    page.goto(path)
+    expect(mark(page)).to_have_text("Live")
+    return page
+
+
+def emails(page: Page) -> list[str]:
+    return page.locator("#list tbody th a").all_inner_texts()
+
+
+def test_the_focus_stays_in_the_box_and_on_a_rows_button_through_100_updates(open_page, end):
+    end(FAILED)
+    boxed, buttoned = watch(open_page()), watch(open_page())
+    boxed.locator("#q").focus()
+    boxed.keyboard.type("p")
+    expect(boxed).to_have_url(re.compile(r"\?q=p$"))
+    button = row(buttoned, "p000@two.example").get_by_role("button", name="Retry")
+    button.focus()
+    buttoned.evaluate("scrollTo(0, 300)")
+    buttoned.evaluate("getSelection().selectAllChildren(document.querySelector('#r1 .verbatim'))")
+    for page in (boxed, buttoned):
+        page.evaluate(COUNT_UPDATES)
+    while min(page.evaluate("updates") for page in (boxed, buttoned)) < 100:
+        end(SENT)
+        for page in (boxed, buttoned):
+            page.wait_for_timeout(50)
+    assert boxed.evaluate("document.activeElement.id") == "q"
+    assert boxed.locator("#q").input_value() == "p"
+    boxed.keyboard.type("01")
+    expect(boxed.locator("#q")).to_have_value("p01")
+    expect(button).to_be_focused()
+    assert buttoned.evaluate("scrollY") == 300
+    assert buttoned.evaluate("getSelection().toString()") == "550 5.1.1 user unknown"
+
+
+def test_a_filter_works_while_it_is_typed_and_its_rows_go_on_changing(page, end):
+    watch(page).locator("#q").press_sequentially("p00", delay=30)
+    expect(page.locator("#list tbody tr")).to_have_count(10)
+    expect(page).to_have_url(re.compile(r"/campaigns/1\?q=p00$"))
+    expect(page.locator("#q")).to_be_focused()
+    end(SENT)
+    expect(row(page, "p000@two.example")).to_contain_text("Sent")
+    page.locator("#q").fill("@one")
+    expect(row(page, "p001@one.example")).to_contain_text("Queued")
+    end(SENT)
+    expect(row(page, "p001@one.example")).to_contain_text("Sent")
+    expect(mark(page)).to_have_text("Live")
+    page.locator("#q").fill("nobody")
+    expect(page.locator(".empty")).to_contain_text("No address begins like this.")
+    page.reload()
+    expect(page.locator("#q")).to_have_value("nobody")
+
+
+def test_pages_sizes_and_orders_lead_to_what_they_say(page, end):
+    end(SENT, SENT)
+    watch(page).get_by_role("link", name="Latest first").click()
+    expect(page.locator("#list tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="By address").click()
+    page.get_by_role("link", name="50", exact=True).click()
+    expect(page.locator("#list tbody tr")).to_have_count(50)
+    first = emails(page)
+    page.get_by_role("link", name="Next 50").click()
+    expect(page.get_by_role("link", name="Previous 50")).to_be_visible()
+    assert not set(first) & set(emails(page))
+    page.get_by_role("link", name="Previous 50").click()
+    expect(page.get_by_role("link", name="Previous 50")).to_have_count(0)
+    assert emails(page) == first
+
+
+def test_those_who_join_wait_until_they_are_asked_for(page, end):
+    end(FAILED)
+    watch(page, f"{PAGE}?state=failed")
+    end(FAILED, FAILED, SENT)
+    new = page.get_by_role("link", name="Show 2 new")
+    expect(new).to_be_visible()
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    new.click()
+    expect(page.locator("#list tbody tr")).to_have_count(3)
+    expect(new).to_be_hidden()
+    end(FAILED)
+    expect(page.get_by_role("link", name="Show 1 new")).to_be_visible()
+
+
+def test_the_causes_say_why_in_plain_words_and_lead_to_whom_they_met(page, end):
+    end(SENT)
+    watch(page)
+    expect(page.locator("#causes")).to_be_hidden()
+    end(FAILED, FAILED, (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 quota"), SENT)
+    cause = page.locator("#causes li").first
+    expect(cause).to_contain_text("2 This mailbox does not exist")
+    expect(cause).to_contain_text("550 5.1.1 user unknown")
+    cause.get_by_role("link").click()
+    expect(page).to_have_url(re.compile(r"\?reply=550-5\.1\.1#recipients$"))
+    expect(page.locator("#list tbody tr")).to_have_count(2)
+    assert emails(page) == ["p001@one.example", "p002@two.example"]
+
+
+def test_the_speed_is_drawn_and_said(page, end):
+    watch(page)
+    expect(page.locator("#charts figure")).to_have_count(0)
+    end(SENT, SENT, FAILED)
+    expect(page.locator("#charts figcaption")).to_contain_text(
+        re.compile(r"peak \d+/min at .+, lately \d+/min, on average \d+/min"), timeout=15_000
+    )
+    expect(page.locator("#charts svg path[class^=tone]")).to_have_count(2)
+
+
+def test_the_tab_tells_the_progress_and_news_are_spoken_once(page, end):
+    watch(page)
+    expect(page).to_have_title("0 % · Picnic, {{ name }} · Volley")
+    end(*[SENT] * 120, FAILED)
+    expect(page).to_have_title("30 % · Failed · Picnic, {{ name }} · Volley")
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
+    expect(page.locator("#spoken")).to_have_text("The first email of Picnic, {{ name }} failed for good.")
+    page.evaluate("document.getElementById('spoken').textContent = ''")
+    end(FAILED)
+    expect(page.locator(".lead b")).to_have_text("122")
+    expect(page.locator("#spoken")).to_have_text("")
+    end(*[SENT] * 80)
+    expect(page.locator("#spoken")).to_have_text("50\N{NO-BREAK SPACE}% of Picnic, {{ name }} is done.")
+
+
+def test_notifications_come_to_those_who_asked_for_them(open_page, stack, end):
+    page = open_page(permissions=["notifications"])
+    page.add_init_script("""
+        window.told = [];
+        window.Notification = class {
+            static permission = "granted";
+            static requestPermission = async () => "granted";
+            constructor(title, { body }) { told.push(body); }
+        };
+    """)
+    watch(page)
+    end(*[SENT] * 100)
+    expect(page.locator("#spoken")).not_to_be_empty()
+    assert page.evaluate("told") == []
+    page.get_by_role("button", name="Notify me").click()
+    expect(page.get_by_role("button", name="Notifying you")).to_have_attribute("aria-pressed", "true")
+    end(FAILED)
+    wait_until(lambda: page.evaluate("told.length") == 1, "it is told")
+    page.reload()
+    expect(page.get_by_role("button", name="Notifying you")).to_be_visible()
+
+
+def test_two_tabs_show_the_same_truth(open_page, stack, end):
+    one, other = watch(open_page()), watch(open_page())
+    end(SENT, FAILED)
+    for page in (one, other):
+        expect(row(page, "p001@one.example")).to_contain_text("Failed")
+        expect_the_truth(page, stack, 1)
+
+
+@pytest.fixture
+def line(stack: Stack) -> Iterator[Line]:
+    with Line(stack.web_port) as line:
+        yield line
+
+
+class Line:
+    """A network between browser and server that can go silent, as one does when a cable is pulled."""
+
+    def __init__(self, to: int) -> None:
+        self.up = threading.Event()
+        self.up.set()
+        self.to = to
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.up.set()
+        self.server.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self.server.accept()
+                there = socket.create_connection(("127.0.0.1", self.to))
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with one:
+            with contextlib.suppress(OSError):
+                while data := one.recv(65536):
+                    self.up.wait()
+                    other.sendall(data)
+            with contextlib.suppress(OSError):
+                other.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_network_that_falls_silent_is_seen_within_five_seconds_and_its_return_brings_the_truth(
+    page, stack, end, line
+):
+    watch(page, f"{line.url}{PAGE}")
+    line.up.clear()
+    expect(mark(page)).to_have_text("Stale", timeout=5_000)
+    end(SENT, FAILED)
+    assert "Queued" in row(page, "p001@one.example").inner_text()
+    line.up.set()
+    expect(mark(page)).to_have_text("Live")
+    expect_the_truth(page, stack, 1)
+    expect(row(page, "p001@one.example")).to_contain_text("Failed")
+
+
+@pytest.mark.parametrize("part", ["web", "redis"])
+def test_a_part_that_dies_is_seen_within_five_seconds_and_its_return_brings_the_truth(page, stack, end, part):
+    watch(page)
+    stack.kill(part)
+    expect(mark(page)).to_have_text("Reconnecting", timeout=5_000)
+    deliver(stack.db, SENT, FAILED)
+    stack.start(part)
+    expect(mark(page)).to_have_text("Live")
+    expect_the_truth(page, stack, 1)
+    expect(row(page, "p001@one.example")).to_contain_text("Failed")
+
+
+def test_every_filter_works_without_scripts(open_page, end):
+    end(FAILED)
+    page = open_page(java_script_enabled=False)
+    page.goto(PAGE)
+    page.get_by_label("Address begins with").fill("@two")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#list tbody tr")).to_have_count(25)
+    page.get_by_role("link", name="Next 25").click()
+    expect(page).to_have_url(re.compile("after="))
+    assert all(email.endswith("@two.example") for email in emails(page))
+    page.get_by_role("link", name=re.compile("This mailbox does not exist")).click()
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    assert emails(page) == ["p000@two.example"]

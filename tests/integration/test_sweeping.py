@@ -1,0 +1,73 @@
+"""What a frozen process holds is taken from it where that can be done."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from mailing import sweeping, workers
+from tasks import processes, upkeep
+
+if TYPE_CHECKING:
+    from mailing.database import Database
+
+RENAME = text("UPDATE workers SET notice = :notice")
+
+
+def end_silent_writers(db: Database) -> int:
+    with db.read() as connection:
+        return sweeping.end_silent_writers(connection)
+
+
+@pytest.fixture(autouse=True)
+def impatient(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "SILENT_S", 0.2)
+    with db.write() as connection:
+        workers.register(connection, "host:1")
+
+
+def test_who_says_nothing_after_a_pipeline_in_a_transaction_loses_its_session(db: Database) -> None:
+    if db.sqlite:  # nobody can be robbed of its lock
+        assert end_silent_writers(db) == 0
+        return
+    with pytest.raises(DBAPIError), db.write() as connection:  # noqa: PT012 - all of it is one fault
+        connection.execute(RENAME, [{"notice": "one"}, {"notice": "two"}])
+        assert end_silent_writers(db) == 0
+        time.sleep(0.3)  # the silence
+        assert end_silent_writers(db) == 1
+        connection.execute(RENAME, {"notice": "three"})
+    with db.write() as connection:
+        assert not connection.execute(text("SELECT notice FROM workers")).scalar_one()
+
+
+def test_a_reader_may_be_silent_for_as_long_as_it_likes(db: Database) -> None:
+    with db.read() as connection:
+        connection.execute(text("SELECT notice FROM workers"))
+        time.sleep(0.3)  # the silence
+        assert end_silent_writers(db) == 0
+        assert connection.execute(text("SELECT count(*) FROM workers")).scalar_one() == 1
+
+
+def test_a_writer_between_two_transactions_may_be_silent(db: Database) -> None:
+    with db.write() as connection:
+        connection.execute(RENAME, {"notice": "one"})
+    time.sleep(0.3)  # the silence
+    assert end_silent_writers(db) == 0
+
+
+def test_a_sweep_waits_for_no_frozen_writer_so_that_the_next_one_can_end_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if db.sqlite:
+        return
+    monkeypatch.setattr(processes, "database", lambda: db)
+    monkeypatch.setattr(sweeping, "SILENT_S", 60)
+    with db.write() as connection:
+        connection.execute(text("LOCK TABLE workers, tallies, campaigns, recipients, batches"))
+        begun = time.monotonic()
+        upkeep.sweep()
+        assert 1 <= time.monotonic() - begun < 3

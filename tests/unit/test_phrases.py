@@ -1,0 +1,102 @@
+"""What mailing says is known to the pages, so that they can say it in another language."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from mailing import addresses, composing
+from mailing.composing import ComposeError, Message
+from mailing.settings import ROOT
+from tests.unit.test_languages import in_vietnamese
+from webapp.phrases import say
+
+ROOMS = ("addresses", "campaigns", "decisions", "headers", "lists", "mailboxes", "merging", "opening", "smtp",
+         "sweeping", "wire")  # fmt: skip
+ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that is known as a whole
+    "addresses": (
+        "The row ",
+        "There is a line break or control character in the name",
+        "There is a character in the field",
+        "The field ",
+    ),
+    "headers": ("From must be one address", "It has a "),
+    "merging": ("This recipient has no such field", "The template cannot be filled"),
+    "campaigns": ("The message uses the merge field",),
+}
+SENTENCE = re.compile(r"(?=[A-Z@]).* .*[.]|differs from .*|same as .*", re.DOTALL)
+
+
+def literal(node: ast.expr) -> str:
+    """A string as it may come out, with 7 for what is computed."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal(part) for part in node.values)
+    return str(node.value) if isinstance(node, ast.Constant) else "7"
+
+
+def sentences(room: str):
+    tree = ast.parse((ROOT / "mailing" / f"{room}.py").read_text())
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+    }
+    silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in inner | silent:
+            text = literal(node)
+            if SENTENCE.fullmatch(text) and not text.startswith(ELSEWHERE.get(room, ())):
+                yield text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_sentence_of_mailing_has_its_translation(room: str):
+    said = list(sentences(room))
+    assert said
+    assert [text for text in said if in_vietnamese(lambda text=text: say(text)) == text] == []
+
+
+def test_the_reasons_of_a_list_are_translated():
+    wrong = """nobody
+        mia at six.example, a@b@c.example, @x.example, a@x, a@[1.2.3.4], x@1.2.3.4, <>
+        a..b@c.example, .a@c.example, a.@c.example, a@-c.example, a@.c.example, a@c-.example
+        a@c_d.example, a(b)c@d.example, a@c.local, a@c.d-
+        A@b.example, a@b.example, a@b.example"""
+    parsed = addresses.parse_pasted(wrong)
+    assert len(parsed.refused) == 18
+    for reason in (*(line.reason for line in parsed.refused), *(line.note for line in parsed.noted)):
+        assert in_vietnamese(lambda reason=reason: say(reason)) != reason
+        assert say(reason) == reason
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message("nonsense", "s", "t", ""),
+        Message("a@b.example", "s\nt", "t", ""),
+        Message("a@b.example", "s", "{{ name", ""),
+        Message("a@b.example", "s", "{{ name() }}", ""),
+        Message("a@b.example", "{{ name.x }}", "t", ""),
+    ],
+)
+def test_the_faults_of_a_message_are_translated(message):
+    with pytest.raises(ComposeError) as fault:
+        composing.prepare(message, token="0", domain=None)
+    assert in_vietnamese(lambda: say(str(fault.value))) != str(fault.value)
+
+
+def test_values_are_kept_and_words_of_ours_are_translated():
+    text = "Campaign 7 is canceled, so it cannot resume. It allows: nothing more."
+    assert (
+        in_vietnamese(lambda: say(text))
+        == "Chiến dịch 7 đã hủy nên không thể tiếp tục. Có thể: không gì nữa."
+    )
+
+
+@pytest.mark.parametrize("text", ["550 5.1.1 no such user", "", "Whatever a server may say"])
+def test_a_server_s_own_words_stay_as_they_are(text):
+    assert in_vietnamese(lambda: say(text)) == text

@@ -1,0 +1,94 @@
+"""The email log for programs: what is asked of it, and the shape of the answers.
+
+``state`` is a result; ``q`` is how the address begins; ``from`` and ``to`` are RFC 3339, in UTC without an
+offset. Times in answers are RFC 3339 strings in UTC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from webapp import formats, searches
+from webapp.api_models import LARGEST_PAGE
+from webapp.problems import Fault, invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mailing.maillog import Key, LogPage, LogRow, Search
+
+_USUAL = "50"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which page of the log to return."""
+
+    search: Search
+    before: Key | None
+    limit: int
+
+
+def read_search(given: Mapping[str, str]) -> Search:
+    """Read which rows are wanted. Raises ``Problem`` with all faults at once."""
+    return _read(given, {*searches.NAMES})
+
+
+def read_query(given: Mapping[str, str]) -> Query:
+    """Read which page is wanted. Raises ``Problem`` with all faults at once."""
+    before, limit = given.get("before", ""), given.get("limit", _USUAL)
+    key, faults = searches.read_key(before), []
+    if before and key is None:
+        faults.append(Fault("before", f'{before!r:.50} must be the "next" of another answer.'))
+    if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= LARGEST_PAGE):  # noqa: PLR2004
+        faults.append(Fault("limit", f"{limit!r:.50} must be a whole number from 1 to {LARGEST_PAGE}."))
+    search = _read(given, {*searches.NAMES, "before", "limit"}, *faults)
+    return Query(search, key, int(limit))
+
+
+def page_json(page: LogPage) -> dict[str, Any]:
+    """Return a page; ``next`` is what ``before`` must be for the next one, null after the last.
+
+    ``searched_to`` is null unless the search stopped before the page was full.
+    """
+    return {
+        "log": [row_json(row) for row in page.rows],
+        "next": searches.write_key(page.older) or None,
+        "searched_to": formats.iso(page.searched_to) or None,
+    }
+
+
+def row_json(row: LogRow) -> dict[str, Any]:
+    """Return one attempt."""
+    return {
+        "id": row.id,
+        "campaign": row.campaign_id,
+        "recipient": row.recipient_id,
+        "email": row.email,
+        "number": row.number,
+        "result": row.result,
+        "started_at": formats.iso(row.started_at),
+        "ended_at": formats.iso(row.ended_at),
+        "server": row.server,
+        "worker": row.worker,  # null: a person decided
+        "connection": row.connection,
+        "tls": row.tls,
+        "connect_ms": row.connect_ms,
+        "envelope_ms": row.envelope_ms,
+        "dot_ms": row.dot_ms,
+        "code": row.code,
+        "enhanced": row.enhanced,
+        "reply": row.reply,
+    }
+
+
+def _read(given: Mapping[str, str], known: set[str], *faults: Fault) -> Search:
+    asked = searches.read(given, UTC)
+    unknown = [
+        Fault(name, f"There is no such parameter: {name!r:.50}.") for name in given if name not in known
+    ]
+    if found := [*faults, *(Fault(*fault) for fault in asked.faults.items()), *unknown]:
+        raise invalid(found)
+    return asked.search

@@ -1,0 +1,164 @@
+"""The dashboard: what is being sent, what needs a person, what today brought, and what ended last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, render_template
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailing import events, overview
+from mailing.models import now_ms
+from mailing.states import AttemptResult, CampaignState, RecipientState
+from webapp import formats
+from webapp.languages import _, ngettext
+from webapp.live import Viewer
+from webapp.phrases import say
+from webapp.rendering import reader_zone
+from webapp.services import services
+from webapp.streams import respond
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import tzinfo
+
+    from quart import Response
+
+    from mailing.campaigns import Campaign
+    from mailing.overview import Overview
+    from webapp.boards import Board
+    from webapp.live import Reading
+    from webapp.services import Services
+
+blueprint = Blueprint("dashboard", __name__)
+UPDATE_S = 1.0
+RESULTS = (AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED, AttemptResult.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a person has to do something about, and where. ``detail`` is quoted verbatim."""
+
+    tone: str
+    title: str
+    text: str
+    href: str
+    link: str
+    detail: str = ""
+
+
+@blueprint.get("/")
+async def index() -> str | tuple[str, int]:
+    """Show how everything stands."""
+    the, zone = services(), reader_zone()[0]
+    try:
+        found = await _reading(the, zone).get(asyncio.get_running_loop().time())
+    except SQLAlchemyError:
+        return await render_template("dashboard.html", section="dashboard", found=None), 503
+    regions = _regions(the, found)
+    return await render_template("dashboard.html", section="dashboard", stream="/stream", **regions)
+
+
+@blueprint.get("/stream")
+async def stream() -> Response:
+    """Tell each second how everything stands."""
+    return respond("dashboard", partial(_fill, services(), reader_zone()[0]))
+
+
+async def _fill(the: Services, zone: tzinfo, board: Board) -> None:
+    viewer = Viewer()
+    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
+        while not viewer.ended:
+            reading = _reading(the, zone)
+            found = await reading.get(asyncio.get_running_loop().time())
+            values = _regions(the, found)
+            for region in ("needs", "running", "today", "done"):
+                board.show(f"#{region}", f"_{region}.html", **values)
+            await board.turn()
+            await viewer.rest(UPDATE_S)
+
+
+def _reading(the: Services, zone: tzinfo) -> Reading[Overview]:
+    now = datetime.fromtimestamp(now_ms() / 1000, zone)
+    midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
+    return the.hub.reading(f"overview since {midnight}", lambda: the.read(overview.load, midnight))
+
+
+def _regions(the: Services, found: Overview) -> Mapping[str, object]:
+    return {
+        "found": found,
+        "needs": tuple(_needs(found, queue_away=the.hub.away)),
+        "speeds": {each.id: _speed(each, found) for each in found.under_way},
+        "results": RESULTS,
+    }
+
+
+def _speed(campaign: Campaign, found: Overview) -> str:
+    """Return how fast a campaign goes and how long it will take; empty unless it is being sent."""
+    if campaign.state is not CampaignState.SENDING:
+        return ""
+    per_minute, counts = found.rates.get(campaign.id, 0), campaign.counts
+    left = formats.forecast(
+        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
+        deferred=counts[RecipientState.DEFERRED],
+        per_minute=per_minute,
+        running_ms=found.at - (campaign.started_at or found.at),
+    )
+    return f"{formats.rate(per_minute)} · {left}" if left else formats.rate(per_minute)
+
+
+def _needs(found: Overview, *, queue_away: bool) -> Iterator[Need]:
+    if found.waits and not found.workers:
+        text = _("A campaign waits. `make run` starts three workers; sending then begins by itself.")
+        yield Need("failed", _("No worker is running"), text, "/workers", _("See the workers"))
+    for campaign in found.under_way:
+        if campaign.paused_reason:
+            title = _("Volley paused “%(subject)s”", subject=campaign.subject)
+            text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
+            link = _("Open the campaign")
+            yield Need("failed", title, text, _address(campaign), link, say(campaign.paused_reason))
+    yield from _of_workers(found)
+    if queue_away:
+        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
+        title = _("The queue (Redis) does not answer")
+        yield Need("deferred", title, text, "/workers", _("See the workers"))
+    for campaign, n in found.unknown:
+        title = ngettext(
+            "%(n)s person of “%(subject)s” may or may not have got it",
+            "%(n)s people of “%(subject)s” may or may not have got it",
+            n,
+            subject=campaign.subject,
+        )
+        text = _("The line broke before the answer came. Send again, or mark as sent what arrived.")
+        yield Need("unknown", title, text, f"{_address(campaign)}?state=unknown", _("Decide"))
+
+
+def _of_workers(found: Overview) -> Iterator[Need]:
+    total = len(found.workers)
+    resting = sum(not worker.consuming for worker in found.workers)
+    link = _("See the workers")
+    if resting:
+        title = ngettext(
+            "%(n)s of %(total)s workers takes no work",
+            "%(n)s of %(total)s workers take no work",
+            resting,
+            total=total,
+        )
+        all_rest = resting == total
+        text = _("Nothing more is sent until one does.") if all_rest else _("The others take the rest.")
+        yield Need("failed" if all_rest and found.waits else "deferred", title, text, "/workers", link)
+    for notice, n in Counter(worker.notice for worker in found.workers if worker.notice).items():
+        title = ngettext(
+            "%(n)s of %(total)s workers is held up", "%(n)s of %(total)s workers are held up", n, total=total
+        )
+        text = _("What waits goes out by itself when this is over.")
+        yield Need("deferred", title, text, "/workers", link, say(notice))
+
+
+def _address(campaign: Campaign) -> str:
+    return f"/campaigns/{campaign.id}"

@@ -1,0 +1,157 @@
+"""The email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each row.
+
+Each chunk is read in a transaction of its own, so that memory stays flat and nobody who stops reading
+holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from quart import Response
+
+from mailing import history, maillog
+from mailing.models import now_ms
+from webapp import api_log, api_models, formats
+from webapp.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.finding import Filter
+    from mailing.history import RecipientRow
+    from mailing.maillog import Key, LogRow, Search
+
+    Row = TypeVar("Row")
+    Place = TypeVar("Place")
+
+FORMS = ("csv", "jsonl")
+RECIPIENTS_CHUNK = 500
+REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
+_LOG_COLUMNS = (
+    "time", "campaign", "address", "try", "result", "code", "enhanced", "reply", "server", "worker", "ms",
+    "connection", "tls", "connect ms", "envelope ms", "dot ms",
+)  # fmt: skip
+_RECIPIENT_COLUMNS = (
+    "address", "name", "state", "tries", "code", "enhanced", "reply", "server", "worker", "last try", "due"
+)  # fmt: skip
+_KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+
+
+def log(search: Search, form: str) -> Response:
+    """Answer with the rows of the log that are there now and fit, the oldest first."""
+    now = now_ms()
+    bounded = replace(search, until=min(search.until or now + 1, now + 1))
+
+    def chunk(connection: Connection, after: Key | None) -> tuple[Sequence[LogRow], Key | None]:
+        return maillog.export(connection, bounded, after)
+
+    if form == "jsonl":
+        return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(api_log.row_json, rows)))
+    return _answer(
+        "volley-log.csv", form, _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
+    )
+
+
+def recipients(campaign_id: int, wanted: Filter, form: str) -> Response:
+    """Answer with the recipients of a campaign that are wanted, each with its last attempt."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[RecipientRow], int | None]:
+        page = history.recipients_page(
+            connection, campaign_id, wanted, after=after or 0, limit=RECIPIENTS_CHUNK
+        )
+        return page.rows, page.next
+
+    name = f"volley-campaign-{campaign_id}.{form}"
+    if form == "jsonl":
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(api_models.recipient_json, rows)))
+    head = _csv([_RECIPIENT_COLUMNS])
+    return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
+
+
+def _answer(
+    name: str,
+    form: str,
+    head: bytes,
+    chunk: Callable[[Connection, Place | None], tuple[Sequence[Row], Place | None]],
+    write: Callable[[Sequence[Row]], bytes],
+) -> Response:
+    """Answer with a file; ``chunk`` reads rows behind a place, and says from where to go on."""
+    the = services()
+
+    def read_and_write(connection: Connection, after: Place | None) -> tuple[bytes, Place | None]:
+        rows, place = chunk(connection, after)
+        return write(rows), place
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield head
+        place: Place | None = None
+        while True:
+            begun = time.monotonic()
+            data, place = await the.read(read_and_write, place)
+            took_s = time.monotonic() - begun
+            yield data
+            if place is None:
+                return
+            await asyncio.sleep(REST * took_s)  # pages come first
+
+    response = Response(
+        lines(),
+        headers={"Content-Type": _KINDS[form], "Content-Disposition": f'attachment; filename="{name}"'},
+    )
+    response.timeout = None
+    return response
+
+
+def _csv(rows: Any) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([formats.safe_cell(str(cell)) for cell in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _json(rows: Any) -> bytes:
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _log_cells(row: LogRow) -> Sequence[object]:
+    return (
+        formats.iso(row.ended_at),
+        row.campaign_id,
+        row.email,
+        row.number,
+        row.result,
+        row.code or "",
+        row.enhanced,
+        row.reply,
+        row.server,
+        row.worker or "",
+        row.ended_at - row.started_at,
+        *(
+            "" if it is None else it
+            for it in (row.connection, row.tls, row.connect_ms, row.envelope_ms, row.dot_ms)
+        ),
+    )
+
+
+def _recipient_cells(row: RecipientRow) -> Sequence[object]:
+    return (
+        row.email,
+        row.name,
+        row.state,
+        row.attempts,
+        row.code or "",
+        row.enhanced or "",
+        row.reply or "",
+        row.server or "",
+        row.worker or "",
+        formats.iso(row.ended_at),
+        formats.iso(row.due_at),
+    )

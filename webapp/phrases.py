@@ -1,0 +1,186 @@
+"""What ``mailing`` says, in the reader's language: known sentences are recognised by their pattern.
+
+``mailing`` speaks English, to logs, to programs and to the database. Where a page shows its sentence, ``say``
+translates it. What it does not know, a server's own words above all, it returns as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from webapp import languages
+from webapp.languages import N_, _
+
+LISTS = (
+    N_("There is no @ in it. Write it like name@example.org."),
+    N_("There is no @ in it. Write it like %(address)s."),
+    N_("There is no @ in it. Write name@example.org, or a name like this: Ann Lee <ann@example.org>."),
+    N_("There is a space in it. Write the address without spaces."),
+    N_("There is an unreadable character in it. Type the address again."),
+    N_("It has more than one @. Write one address with one @."),
+    N_("There is nothing before the @. Write it like name@example.org."),
+    N_("There is nothing after the @. Write it like name@example.org."),
+    N_("An IP address in brackets is not accepted. Write the name of the mail domain."),
+    N_("The part after the @ has no dot. Write it like name@example.org."),
+    N_("It has %(n)s characters. An address has at most %(most)s."),
+    N_("There are %(n)s bytes before the @. At most %(most)s are allowed."),
+    N_("The name has %(n)s characters. Shorten it to %(most)s."),
+    N_("It has the wide at-sign. Type the plain @ instead."),
+    N_("There is no address between < and >."),
+    N_("A quoted part before the @ is not accepted. Leave the quotation marks out."),
+    N_("differs from line %(n)s only in the case of the local part; kept"),
+    N_("same as line %(n)s"),
+)
+"""Of ``addresses``, ``mailboxes`` and ``lists``: why a line was refused or noted."""
+
+ADDRESSES = (
+    N_("An email address cannot have two periods in a row."),
+    N_("An email address cannot have a period and a hyphen next to each other."),
+    N_("An email address cannot start with a period."),
+    N_("An email address cannot end with a hyphen."),
+    N_("An email address cannot have a period immediately before the @-sign."),
+    N_("An email address cannot have a period immediately after the @-sign."),
+    N_("An email address cannot have a hyphen immediately after the @-sign."),
+    N_("The email address contains invalid characters before the @-sign: %(signs)s."),
+    N_("The part after the @-sign contains invalid characters: %(signs)s."),
+    N_("The part after the @-sign is not valid. It is not within a valid top-level domain."),
+    N_("The part after the @-sign is a special-use or reserved name that cannot be used with email."),
+)
+"""Of the package email-validator: why it refuses what passes ``mailboxes``; the usual cases."""
+
+MESSAGES = (
+    N_(
+        "From must be one address on one line, like ann@example.org or Ann Lee <ann@example.org>. "
+        'Quote a name with a comma: "Lee, Ann" <ann@example.org>.'
+    ),
+    N_("The From address %(address)s cannot be used. %(reason)s"),
+    N_("The subject has a line break. Write it on one line."),
+    N_("The %(part)s has %(n)s characters. Shorten it to %(most)s."),
+    N_("A character in the %(part)s is no text. Type it again."),
+    N_("Line %(n)s of the %(part)s cannot be read: %(reason)s Write fields like {{ name }}."),
+    N_("The %(part)s is nested too deeply or has a number that is too long. Make it simpler."),
+    N_(
+        "The %(part)s has more than %(most)s characters inside {{ }} and {%% %%}, up to line %(n)s. "
+        "Use fewer fields and conditions."
+    ),
+    N_("Line %(n)s of the %(part)s has %(what)s, which a message cannot use. Use only %(allowed)s."),
+    N_(
+        "The message uses the merge field %(field)s, but no recipient has it: %(who)s. "
+        "Remove it or add it to the list."
+    ),
+    N_(
+        "The message uses the merge field %(field)s, but these lack it: %(who)s. "
+        "Remove it or add it to the list."
+    ),
+    N_("%(reason)s It stands at %(who)s."),
+    N_("The list holds no address that can be mailed. Edit the draft and paste one."),
+    N_("There is no such campaign."),
+    N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It allows: %(offered)s."),
+    N_("Campaign %(id)s is %(state)s, so this cannot be done: %(action)s."),
+)
+"""Of ``merging``, ``headers``, ``campaigns`` and ``decisions``: why a message or a wish is refused."""
+
+SENDING = (
+    N_("Not sent: the address holds characters that no address may hold."),
+    N_("Not sent: the From address holds characters that no address may hold."),
+    N_("Not sent: the message has %(n)s bytes, the server takes %(most)s."),
+    N_("Not sent: the message is 8-bit and the server takes only 7-bit ones."),
+    N_("Not sent: the address needs international email (SMTPUTF8), which the server lacks."),
+    N_("The connection was lost after the message was handed over, before the reply: %(reason)s"),
+    N_("The connection was lost before the message was handed over (%(stage)s): %(reason)s"),
+    N_("The worker ended before the server's reply was recorded. It may have been delivered."),
+    N_("Marked as sent by a person. No server confirmed it."),
+    N_("The message cannot be composed for this recipient: %(reason)s"),
+    N_("Handed back: %(reason)s"),
+    N_("it may not be sent any more."),
+    N_("the connection had to close, its envelope was another mail's."),
+    N_("Volley closed the connection."),
+    N_("The server closed the connection."),
+    N_("The connection broke."),
+    N_("The connection broke: %(reason)s."),
+    N_("The server did not answer within %(n)s seconds."),
+    N_("The server refused the sender, but waits for the text."),
+    N_("The server sent a reply that nothing asked for: %(reply)s"),
+    N_("The server sent a reply of more than %(most)s bytes."),
+    N_("The server sent a line of more than %(most)s bytes."),
+    N_("The server sent a line that is no SMTP reply: %(reply)s."),
+)
+"""Of ``smtp``, ``wire``, ``replies``, ``sweeping`` and ``decisions``: what stands where a reply would."""
+
+SERVERS = (
+    N_("%(server)s asks to be sent less: %(reply)s"),
+    N_("%(server)s closed the connection as soon as it was open."),
+    N_("%(server)s did not answer within %(n)s seconds."),
+    N_("%(server)s refused: %(reply)s"),
+    N_("%(server)s sent no SMTP reply: %(reply)s"),
+    N_("%(server)s could not be reached (%(stage)s): %(reason)s"),
+    N_("%(server)s could not be talked to (%(stage)s): %(reason)s"),
+    N_(
+        "%(server)s offers no STARTTLS. Nothing was sent unprotected; check the port, or use smtps:// or "
+        "smtp:// for this sender."
+    ),
+    N_(
+        "%(server)s offers no sign-in that Volley knows (PLAIN, LOGIN, CRAM-MD5). It may want TLS first, or "
+        "no user name at all."
+    ),
+    N_(
+        "The certificate of %(server)s is not to be trusted: %(reason)s Nothing was sent. Use the host name "
+        "that the certificate names, or have it mended."
+    ),
+)
+"""Of ``opening`` and ``lanes``: what keeps a worker from sending."""
+
+_WORDS = (
+    *(N_("text"), N_("html"), N_("subject")),
+    *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
+    *(N_("edit"), N_("send"), N_("pause"), N_("resume"), N_("cancel"), N_("nothing more")),
+    *(N_("retry"), N_("resend-unknown"), N_("mark-unknown-sent")),
+)
+_SPOKEN = frozenset({"part", "state", "action", "offered"})  # values that are words of ours
+_FIELD = re.compile(r"%\((\w+)\)s")
+
+
+def say(text: str) -> str:
+    """Return a sentence of ``mailing`` in the language now, and anything else as it is."""
+    if languages.current() == languages.ENGLISH or not text or text[0].isdigit():  # a server's reply
+        return text
+    return _said(text, languages.current())
+
+
+@lru_cache(maxsize=2_000)
+def _said(text: str, _language: str) -> str:
+    known, patterns = _phrases()
+    if text in known:
+        return _(text)
+    for message, pattern in patterns:
+        if found := pattern.fullmatch(text):
+            return _(message, **{name: _value(name, value) for name, value in found.groupdict().items()})
+    return text
+
+
+def _value(name: str, value: str) -> str:
+    if name == "reason":
+        return say(value)
+    return (
+        ", ".join(_(word) if word in _WORDS else word for word in value.split(", "))
+        if name in _SPOKEN
+        else value
+    )
+
+
+@cache
+def _phrases() -> tuple[frozenset[str], tuple[tuple[str, re.Pattern[str]], ...]]:
+    """Return the sentences without values, and the others as patterns, the most exact first."""
+    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS)
+    fixed = frozenset(sentence for sentence in sentences if not _FIELD.search(sentence))
+    filled = sorted((s for s in sentences if s not in fixed), key=lambda s: -len(_FIELD.sub("", s)))
+    return fixed, tuple((sentence, _pattern(sentence)) for sentence in filled)
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    parts = _FIELD.split(sentence)  # text, name, text, name ... text
+    read = (
+        f"(?P<{part}>.+)" if at % 2 else re.escape(part.replace("%%", "%")) for at, part in enumerate(parts)
+    )
+    return re.compile("".join(read), re.DOTALL)

@@ -1,0 +1,51 @@
+"""What a reader chose: the language and the theme of the pages, kept in cookies. No account is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from quart import Blueprint, abort, current_app, redirect, request
+
+from webapp import languages
+from webapp.languages import _
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from werkzeug.wrappers import Response
+
+blueprint = Blueprint("preferences", __name__)
+THEME = "theme"
+SYSTEM = "system"
+THEMES = (SYSTEM, "light", "dark")
+_CHOICES: Mapping[str, Collection[str]] = {languages.COOKIE: languages.LANGUAGES, THEME: THEMES}
+_YEAR_S = 365 * 24 * 3600
+
+
+@blueprint.post("/preferences")
+async def choose() -> Response:
+    """Keep what the pressed button says, and lead back to the page that it stands on."""
+    form = await request.form
+    response = redirect(_page_before(), 303)
+    for name, choices in _CHOICES.items():
+        if value := form.get(name):
+            if value not in choices:
+                abort(400, _("There is no such choice. Use the buttons at the foot of a page."))
+            response.set_cookie(name, value, max_age=_YEAR_S, samesite="Lax", httponly=True)
+    return response
+
+
+def _page_before() -> str:
+    """Return the address of the page with the button, if it is ours and can be shown again."""
+    page = urlsplit(request.referrer or "")
+    if page.netloc != request.host or page.path.startswith("//"):  # which would name a host
+        return "/"
+    known = current_app.url_map.bind(request.host).test(page.path, "GET")
+    return page._replace(scheme="", netloc="").geturl() if known else "/"
+
+
+def theme() -> str:
+    """Return ``light`` or ``dark`` if this reader chose it, else ``system``."""
+    chosen = request.cookies.get(THEME, "")
+    return chosen if chosen in THEMES else SYSTEM

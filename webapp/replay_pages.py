@@ -1,0 +1,117 @@
+"""A campaign's course, to be looked through and played again at any speed, from the log."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import orjson
+from quart import Blueprint, Response, abort, render_template
+
+from mailing import campaigns, maillog, replays
+from mailing.maillog import Search
+from mailing.states import ENDED
+from webapp import asking, formats, languages, looks
+from webapp.languages import _
+from webapp.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.campaigns import Campaign
+    from mailing.maillog import LogRow
+    from mailing.replays import Course
+
+blueprint = Blueprint("replay", __name__)
+TAIL = 10
+SPEEDS = (1, 2, 5, 10, 30, 60)
+_ONE = "/campaigns/<id:campaign_id>/replay"
+
+
+@blueprint.get(_ONE)
+async def show(campaign_id: int) -> str:
+    """Show a campaign as it was at one frame of its course."""
+    campaign, course = await _course(campaign_id)
+    frame = _frame(course)
+    counts = course.at(frame)
+    tenth = max(1, course.last // 10)
+    return await render_template(
+        "replay.html",
+        section="campaigns",
+        campaign=campaign,
+        course=course,
+        frame=frame,
+        moment=course.moment(frame),
+        counts=counts,
+        ended=sum(counts[state] for state in ENDED),
+        segments={part.state: part for part in formats.segments(counts, looks.BAR_ORDER)},
+        order=looks.BAR_ORDER,
+        rate=course.per_minute(frame),
+        speeds=SPEEDS,
+        locale=str(languages.locale()).replace("_", "-"),
+        back=max(0, frame - tenth),
+        ahead=min(course.last, frame + tenth),
+        tail=await services().read(_latest, campaign_id, course.moment(frame)),
+    )
+
+
+@blueprint.get(f"{_ONE}/tail")
+async def tail(campaign_id: int) -> str:
+    """Show the last results before one frame, for the page that plays."""
+    _campaign, course = await _course(campaign_id)
+    found = await services().read(_latest, campaign_id, course.moment(_frame(course)))
+    return await render_template("_replay_tail.html", tail=found)
+
+
+@blueprint.get(f"{_ONE}.json")
+async def data(campaign_id: int) -> Response:
+    """Send the whole course: of each state that occurs how it changed from frame to frame."""
+    campaign, course = await _course(campaign_id)
+    body = {
+        "begun": course.begun,
+        "step": course.step,
+        "total": campaign.total,
+        "counts": {state.value: _changes(of) for state, of in course.counts.items() if any(of)},
+        "tries": _changes(course.tries),
+    }
+    return Response(orjson.dumps(body), content_type="application/json")
+
+
+async def _course(campaign_id: int) -> tuple[Campaign, Course]:
+    campaign = await services().read(campaigns.get, campaign_id)
+    if campaign is None:
+        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    if campaign.state not in replays.OVER or campaign.started_at is None:
+        abort(409, _("A campaign can be replayed when it is finished, canceled or paused."))
+    return campaign, await services().read(_read, campaign)
+
+
+_kept: OrderedDict[Hashable, Course] = OrderedDict()
+_MOST_KEPT = 16
+
+
+def _read(connection: Connection, campaign: Campaign) -> Course:
+    """Return a campaign's course; the last ones are kept, as nothing in them changes without their counts."""
+    key = (str(connection.engine.url), campaign.id, campaign.finished_at, *campaign.counts.values())
+    course = _kept.get(key) or replays.course(connection, campaign)
+    _kept[key] = course
+    while len(_kept) > _MOST_KEPT:
+        _kept.popitem(last=False)
+    return course
+
+
+def _latest(connection: Connection, campaign_id: int, moment: int) -> Sequence[LogRow]:
+    return maillog.page(connection, Search(campaign_id=campaign_id, until=moment), limit=TAIL).rows
+
+
+def _frame(course: Course) -> int:
+    """Return the frame that is asked for, or the last one."""
+    asked = asking.number("at")
+    return course.last if asked is None else min(asked, course.last)
+
+
+def _changes(values: Sequence[int]) -> list[int]:
+    return [values[0], *(after - before for before, after in pairwise(values))]

@@ -1,0 +1,118 @@
+"""What the address of a campaign's page asks for: which recipients, in which order, how many at once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from quart import abort, request
+
+from mailing.finding import Filter, Reply, Sort
+from mailing.states import RecipientState
+from webapp import asking
+from webapp.languages import _
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from webapp.standing import Standing
+
+SIZES = (25, 50, 100, 200)
+USUAL = 25  # a first view stays below 60 KB
+_REPLY = re.compile(r"(\d{1,3})(?:-([245]\.\d{1,3}\.\d{1,3}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A campaign's recipients as one page shows them. ``causes``: all groups of replies, not the first."""
+
+    state: RecipientState | None = None
+    q: str = ""
+    reply: Reply | None = None
+    sort: Sort = Sort.LIST
+    size: int = USUAL
+    causes: bool = False
+
+    @property
+    def filter(self) -> Filter:
+        """Which recipients."""
+        return Filter(self.state, self.q, self.reply)
+
+    @property
+    def sorts(self) -> Sequence[Sort]:
+        """The orders that can be chosen: a filter brings its own."""
+        return () if self.filter else tuple(Sort)
+
+    def query(self, **more: Any) -> str:
+        """Return the address's query for this view with other values; what is usual is left out."""
+        keys: dict[str, object] = {
+            name: more.pop(name) for name in ("after", "before", "rows", "known") if name in more
+        }
+        it = replace(self, **more)
+        values: dict[str, object] = {
+            "state": it.state,
+            "q": it.q,
+            "reply": it.reply and spell(it.reply),
+            "sort": "" if it.filter or it.sort is Sort.LIST else it.sort,
+            "size": "" if it.size == USUAL else it.size,
+            "causes": "all" if it.causes else "",
+            **keys,
+        }
+        given = {name: value for name, value in values.items() if value not in {None, ""}}
+        return f"?{urlencode(given)}" if given else ""
+
+    def fresh(self, now: Standing, known: int | None) -> int:
+        """Return how many joined since ``known`` was counted."""
+        return max((self.known(now) or 0) - known, 0) if known is not None else 0
+
+    def moved(self, states: Iterable[RecipientState]) -> int:
+        """Return how many recipients in these states are no longer in this view's."""
+        return sum(state is not self.state for state in states) if self.state else 0
+
+    def known(self, now: Standing) -> int | None:
+        """Return a count that grows as recipients join this view; None if none is kept."""
+        if self.q or (self.state and self.reply):
+            return None
+        if self.state:
+            return now.campaign.counts[self.state]
+        if self.reply:
+            return sum(cause.n for cause in now.causes if cause.reply == self.reply)
+        return now.rate.attempts if self.sort is Sort.LATEST else None
+
+
+def asked() -> View:
+    """Return the view that the request asks for."""
+    sort, size = request.args.get("sort", Sort.LIST), request.args.get("size", str(USUAL))
+    if sort not in set(Sort) or size not in set(map(str, SIZES)):
+        abort(
+            400,
+            _(
+                "There is no such order or size. The orders are: %(orders)s; the sizes: %(sizes)s.",
+                orders=", ".join(Sort),
+                sizes=", ".join(map(str, SIZES)),
+            ),
+        )
+    return View(
+        asking.state(RecipientState),
+        asking.search(),
+        _reply(request.args.get("reply", "")),
+        Sort(sort),
+        int(size),
+        request.args.get("causes") == "all",
+    )
+
+
+def spell(reply: Reply) -> str:
+    """Return ``550-5.1.1``, or ``421`` without an enhanced code, or ``0`` where no answer came."""
+    return f"{reply.code}-{reply.enhanced}" if reply.enhanced else str(reply.code)
+
+
+def _reply(text: str) -> Reply | None:
+    if not text:
+        return None
+    found = _REPLY.fullmatch(text)
+    if not found:
+        abort(400, _("reply must be written like 550-5.1.1, and is %(text)s.", text=repr(text[:40])))
+    return Reply(int(found[1]), found[2] or "")

@@ -1,0 +1,81 @@
+"""Watch links: made, listed and withdrawn on the campaign's page; their token is signed with the secret key.
+
+The token names the row and nothing else. Whether it may still be used is read from the row each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from quart import Blueprint, abort, redirect, request
+
+from mailing import campaigns, watches
+from mailing.campaigns import NotAllowed
+from webapp.languages import _
+from webapp.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.wrappers import Response
+
+    from mailing.watches import Watch
+
+blueprint = Blueprint("watch_links", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A valid link as the campaign's page lists it."""
+
+    watch: Watch
+    url: str
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/watches")
+async def create(campaign_id: int) -> Response:
+    """Make a link that is valid for the chosen days."""
+    form = await request.form
+    label, days = form.get("label", "").strip()[: watches.LONGEST_LABEL], form.get("days", "")
+    if not label:
+        abort(400, _("Say for whom the link is, so that you know later which one to withdraw."))
+    if days not in map(str, watches.DAYS):
+        abort(400, _("There is no such choice. Use the form on the campaign's page."))
+    if await services().read(campaigns.get, campaign_id) is None:
+        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    try:
+        await services().write(watches.create, campaign_id, label, int(days))
+    except NotAllowed:
+        abort(409, _("This campaign has %(n)s watch links. Withdraw one first.", n=watches.MOST))
+    return redirect(f"/campaigns/{campaign_id}#watches", 303)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
+async def revoke(campaign_id: int, watch_id: int) -> Response:
+    """Withdraw a link: whoever has it open sees it end within seconds."""
+    await services().write(watches.revoke, campaign_id, watch_id)
+    return redirect(f"/campaigns/{campaign_id}#watches", 303)
+
+
+async def of(campaign_id: int) -> Mapping[str, object]:
+    """Return what a campaign's page shows of its valid links, with addresses on the host of this request."""
+    found = await services().read(watches.listed, campaign_id)
+    links = [Link(watch, f"{request.host_url}watch/{_signer().dumps(watch.id)}") for watch in found]
+    return {"watches": links, "watch_days": watches.DAYS}
+
+
+def read(token: str) -> int | None:
+    """Return the id that a token names; None unless it was signed here."""
+    try:
+        watch_id = _signer().loads(token)
+    except BadSignature:
+        return None
+    return watch_id if isinstance(watch_id, int) else None
+
+
+def _signer() -> URLSafeSerializer:
+    how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeSerializer(services().settings.secret_key, salt="watch", signer_kwargs=how)

@@ -1,0 +1,131 @@
+"""What a watch link shows: one campaign, live, without any address and without the rest of Volley.
+
+It needs no session and makes none, so that it goes on working for people who cannot sign in. A server's own
+words may quote an address in many spellings, so none of them are shown: ours, by code, say the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, render_template
+
+from mailing import events, watches
+from webapp import explanations, standing, watch_links
+from webapp.live import Viewer
+from webapp.services import services
+from webapp.streams import respond
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from quart import Response
+    from sqlalchemy import Connection
+
+    from mailing.causes import Cause
+    from mailing.states import AttemptResult
+    from webapp.boards import Board
+    from webapp.charts import Chart
+    from webapp.services import Services
+    from webapp.standing import Standing
+
+blueprint = Blueprint("watch", __name__)
+UPDATE_S = 1.0
+CAUSES = 8
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",  # the address is the right to look
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One result as a stranger may see it."""
+
+    at: int
+    result: AttemptResult
+    who: str
+    why: str
+
+
+@blueprint.after_request
+async def _guard(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response
+
+
+@blueprint.get("/watch/<token>")
+async def show(token: str) -> str | tuple[str, int]:
+    """Show the campaign, or that this link shows nothing: why is told to nobody."""
+    the, watch_id = services(), watch_links.read(token)
+    now = await the.read(_load, watch_id) if watch_id is not None else None
+    if now is None:
+        return await render_template("watch.html", campaign=None), 404
+    charts = await the.read(standing.charts, now)
+    return await render_template("watch.html", **_values(now, charts), stream=f"/watch/{token}/stream")
+
+
+@blueprint.get("/watch/<token>/stream")
+async def stream(token: str) -> Response | tuple[str, int]:
+    """Tell each second how the campaign stands, until the link ends."""
+    the, watch_id = services(), watch_links.read(token)
+    if watch_id is None or await the.read(watches.find, watch_id) is None:
+        return await render_template("watch.html", campaign=None), 404
+    return respond(("watch", watch_id), partial(_fill, the, watch_id), forms=False)
+
+
+async def _fill(the: Services, watch_id: int, board: Board) -> None:
+    viewer, drawn = Viewer(), 0
+    charts: Sequence[Chart] = ()
+    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
+        while not viewer.ended:
+            now = await the.read(_load, watch_id)
+            if now is None:
+                board.show("#watch", "_watch_over.html")
+                board.show("#live", "_unlive.html")
+                await board.turn()
+                return
+            if now.measured_until != drawn:
+                drawn, charts = now.measured_until, await the.read(standing.charts, now)
+            board.show("#watch", "_watch.html", **_values(now, charts))
+            await board.turn()
+            await viewer.rest(UPDATE_S)
+
+
+def _load(connection: Connection, watch_id: int) -> Standing | None:
+    watch = watches.find(connection, watch_id)
+    return standing.load(connection, watch.campaign_id) if watch else None
+
+
+def _values(now: Standing, charts: Sequence[Chart]) -> Mapping[str, object]:
+    """Return what the template may know. The standing itself holds addresses and servers' words."""
+    return {
+        "campaign": now.campaign,
+        "ended": now.ended,
+        "rate": now.rate,
+        "forecast": now.forecast,
+        "running_ms": now.running_ms,
+        "charts": charts,
+        "causes": [(cause, _why(cause)) for cause in now.causes[:CAUSES]],
+        "tail": [
+            Line(row.ended_at, row.result, masked(row.email), explanations.explain(row.code, row.enhanced))
+            for row in now.tail
+        ],
+    }
+
+
+def _why(cause: Cause) -> str:
+    return explanations.reason(cause.reply, cause.result)
+
+
+def masked(email: str) -> str:
+    """Return ``a•••@e•••.org`` for ``anna@example.org``: enough to see that it is another, not who it is.
+
+    The domain is masked as well: many a domain is a name, and one letter before it would complete it.
+    """
+    local, _at, domain = email.rpartition("@")
+    host, _dot, top = domain.rpartition(".")
+    return f"{local[:1]}•••@{host[:1]}•••.{top}"

@@ -1,0 +1,143 @@
+"""The workers page: who sends, how fast and since when, how much waits, and the buttons that steer them.
+
+What a button asks goes over Celery's remote control; what the page shows is what each worker tells with
+its beats, so that it cannot claim what no worker did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import redis
+from quart import Blueprint, abort, redirect, render_template, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailing import clock, events, workers
+from mailing.roster import Roster
+from tasks import control, queues
+from webapp.languages import _
+from webapp.live import Viewer
+from webapp.services import services
+from webapp.streams import respond
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from quart import Response
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from mailing.roster import Entry
+    from tasks.queues import Depths
+    from webapp.boards import Board
+    from webapp.live import Reading
+    from webapp.services import Services
+
+blueprint = Blueprint("workers", __name__)
+UPDATE_S = 1.0
+QUEUES_S = 1.0  # how long Redis may take to tell how much waits; nobody's life is shown later for it
+ORDER_S = 6.0  # the answer's own patience, and that of the connection on which it comes
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """All workers, and how much waits for them: None where Redis does not say."""
+
+    entries: Sequence[Entry]
+    depths: Depths | None
+
+    @property
+    def alive(self) -> Sequence[Entry]:
+        """Those that can be told something."""
+        return [entry for entry in self.entries if entry.alive]
+
+    @property
+    def taking(self) -> int:
+        """How many take batches."""
+        return sum(entry.consuming for entry in self.alive)
+
+
+@blueprint.get("/workers")
+async def index() -> str | tuple[str, int]:
+    """Show every worker that lives or ended lately."""
+    try:
+        crew = await _reading(services()).get(asyncio.get_running_loop().time())
+    except SQLAlchemyError:
+        return await render_template("workers.html", section="workers", crew=None), 503
+    return await render_template(
+        "workers.html", section="workers", crew=crew, most=control.CONNECTIONS[-1], stream="/workers/stream"
+    )
+
+
+@blueprint.get("/workers/stream")
+async def stream() -> Response:
+    """Tell each second how the workers are."""
+    return respond("workers", partial(_fill, services()))
+
+
+@blueprint.post("/workers/<any(stop, start, resize):verb>")
+async def order(verb: str) -> AnyResponse:
+    """Have one worker take no more batches, take them again, or have so many connections."""
+    form = await request.form
+    name, alive = form.get("worker", ""), [each.name for each in await services().read(workers.alive)]
+    if name not in alive:
+        abort(409, _("No worker called %(name)s is alive. Nothing was changed.", name=repr(name[:80])))
+    ask: Callable[..., None] = partial(control.take_batches, name, consuming=verb == "start")
+    if verb == "resize":
+        ask = partial(control.resize, name, _connections(form.get("connections", "")))
+    try:
+        async with asyncio.timeout(ORDER_S):
+            await asyncio.to_thread(ask, workers=len(alive))
+    except (control.Unanswered, TimeoutError):
+        abort(
+            503,
+            _(
+                "%(name)s did not answer. Perhaps it has only begun, hangs, or the queue (Redis) is away. "
+                "What it does stands on the workers page; try again from there.",
+                name=name,
+            ),
+        )
+    return redirect("/workers", 303)
+
+
+def _connections(text: str) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 6 and int(digits) in control.CONNECTIONS):  # noqa: PLR2004
+        most = control.CONNECTIONS[-1]
+        abort(400, _("A worker has a whole number of connections, from 1 to %(most)s.", most=most))
+    return int(digits)
+
+
+async def _fill(the: Services, board: Board) -> None:
+    viewer = Viewer()
+    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
+        reading = _reading(the)
+        while not viewer.ended:
+            crew = await reading.get(asyncio.get_running_loop().time())
+            for region in ("crew", "orders", "queues"):
+                board.show(f"#{region}", f"_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
+            await board.turn()
+            await viewer.rest(UPDATE_S)
+
+
+def _reading(the: Services) -> Reading[Crew]:
+    """Return the reading that all viewers share. Its roster remembers beats as long as anybody looks."""
+    return the.hub.reading("workers", partial(_load, the, Roster()))
+
+
+async def _load(the: Services, roster: Roster) -> Crew:
+    entries, depths = await asyncio.gather(the.read(roster.look, clock.steady_s()), _depths(the))
+    return Crew(entries, depths)
+
+
+async def _depths(the: Services) -> Depths | None:
+    if the.hub.away:
+        return None
+    try:
+        async with asyncio.timeout(QUEUES_S), the.redis.pipeline(transaction=False) as pipeline:
+            queues.ask(pipeline)
+            return queues.depths(await pipeline.execute())
+    except (redis.RedisError, OSError, TimeoutError):
+        return None
