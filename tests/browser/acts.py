@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from playwright.sync_api import expect
+
 from mailing.campaigns import Draft
 from mailing.states import RecipientState
 from tests.harness import wait_until
@@ -29,6 +31,13 @@ def write(page: Page, pasted: str) -> None:
 def send(page: Page) -> None:
     page.get_by_role("button", name=re.compile("^Send to")).click()
     page.get_by_role("button", name=re.compile(r"^Send \d")).click()
+    expect(page.locator("#ledger")).to_be_visible()
+
+
+def follow(link: Locator) -> None:
+    """Click what leads to another page, and wait until that is there: a click alone does not."""
+    with link.page.expect_navigation():
+        link.click()
 
 
 def row(page: Page, email: str) -> Locator:

@@ -137,9 +137,11 @@ def test_dialogs_obey_the_rules_too(page: Page, paths: dict[str, str]):
     page.context.add_init_script(path=AXE)
     page.goto(paths[CAMPAIGN])
     page.get_by_role("button", name="Retry 1 failed").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
     assert page.evaluate(JUDGE) == []
     page.keyboard.press("Escape")
     page.locator("body").press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     assert page.evaluate(JUDGE) == []
 
 
@@ -178,7 +180,7 @@ def test_the_first_stop_leads_past_the_head(page: Page):
     page.goto("/")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    expect(page.locator("#main")).to_be_focused()
 
 
 def test_keys_search_move_open_pause_and_help(page: Page, paths: dict[str, str]):
@@ -214,6 +216,7 @@ def test_keys_can_be_switched_off_for_good(page: Page, paths: dict[str, str]):
     page.get_by_role("button", name="Keys").click()
     page.get_by_label("Switch these keys off").check()
     page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
     page.reload()
     page.locator("body").press("/")
     expect(page.locator("main").get_by_role("searchbox")).not_to_be_focused()
@@ -230,6 +233,7 @@ def test_language_and_theme_are_chosen_and_kept(open_page, paths: dict[str, str]
     expect(page.get_by_role("heading", name="Kết quả mới nhất")).to_be_visible()
     expect(page.locator("html")).to_have_attribute("lang", "vi")
     page.get_by_role("button", name="Sáng").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     page.goto("/campaigns")
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
     expect(page.get_by_role("heading", name="Chiến dịch", exact=True)).to_be_visible()

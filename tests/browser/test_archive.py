@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from mailing.campaigns import Draft
 from mailing.states import RecipientState
-from tests.browser.acts import DRAFT, mark
+from tests.browser.acts import DRAFT, follow, mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +39,7 @@ def test_a_recipient_s_page_follows_its_fate_and_leads_on(page: Page, stack: Sta
     expect(mark(page)).to_have_text("Live")
     stack.wait_for(campaign_id)
     page.evaluate("window.sameDocument = true")
-    with page.expect_navigation():
-        page.get_by_role("button", name="Retry").click()
+    follow(page.get_by_role("button", name="Retry"))
     expect(page).to_have_url(re.compile(r"/recipients/\d+$"))
     expect(page.get_by_role("heading", name="Try 2")).to_be_visible()
     page.get_by_role("link", name="Previous recipient").click()
@@ -122,10 +121,10 @@ def test_a_campaign_is_played_again_and_scrubbed_by_keys(
 def test_without_scripts_the_moments_are_links(open_page: Callable[..., Page], replayed: int):
     page = open_page(java_script_enabled=False)
     page.goto(f"/campaigns/{replayed}/replay")
-    page.get_by_role("link", name="Start").click()
+    follow(page.get_by_role("link", name="Start"))
     assert shown(page)["queued"] == 60
-    page.get_by_role("link", name="On", exact=True).click()
+    follow(page.get_by_role("link", name="On", exact=True))
     assert sum(shown(page).values()) == 60
-    page.get_by_role("button", name="Show").click()
-    page.get_by_role("link", name="End", exact=True).click()
+    follow(page.get_by_role("button", name="Show"))
+    follow(page.get_by_role("link", name="End", exact=True))
     assert shown(page)["queued"] == 0

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 
 from mailing import events
 from mailing.states import AttemptResult
-from tests.browser.acts import expect_the_truth, mark, row
+from tests.browser.acts import expect_the_truth, follow, mark, row
 from tests.harness import Stack, wait_until
 from tests.integration.web import deliver, store
 
@@ -120,8 +120,8 @@ def test_pages_sizes_and_orders_lead_to_what_they_say(page, end):
     expect(page.get_by_role("link", name="Previous 50")).to_be_visible()
     assert not set(first) & set(emails(page))
     page.get_by_role("link", name="Previous 50").click()
+    expect(page.locator("#list tbody th a")).to_have_text(first)
     expect(page.get_by_role("link", name="Previous 50")).to_have_count(0)
-    assert emails(page) == first
 
 
 def test_those_who_join_wait_until_they_are_asked_for(page, end):
@@ -280,11 +280,11 @@ def test_every_filter_works_without_scripts(open_page, end):
     page = open_page(java_script_enabled=False)
     page.goto(PAGE)
     page.get_by_label("Address begins with").fill("@two")
-    page.get_by_role("button", name="Search").click()
+    follow(page.get_by_role("button", name="Search"))
     expect(page.locator("#list tbody tr")).to_have_count(25)
-    page.get_by_role("link", name="Next 25").click()
+    follow(page.get_by_role("link", name="Next 25"))
     expect(page).to_have_url(re.compile("after="))
+    assert len(emails(page)) == 25
     assert all(email.endswith("@two.example") for email in emails(page))
-    page.get_by_role("link", name=re.compile("This mailbox does not exist")).click()
-    expect(page.locator("#list tbody tr")).to_have_count(1)
+    follow(page.get_by_role("link", name=re.compile("This mailbox does not exist")))
     assert emails(page) == ["p000@two.example"]

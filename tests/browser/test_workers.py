@@ -126,7 +126,7 @@ def test_a_stranger_watches_live_sees_no_address_and_is_shut_out_at_once(
     open_page: Callable[..., Page], stack: Stack
 ):
     page = open_page()
-    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(60)] + ["x+bounce@one.example"])
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(120)] + ["x+bounce@one.example"])
     page.goto(f"/campaigns/{campaign_id}")
     page.locator("#watches summary").click()
     page.get_by_label("For whom").fill("Our client")
