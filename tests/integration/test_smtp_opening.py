@@ -13,12 +13,12 @@ from mailing.smtp import Session, SmtpError, Timeouts
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,
-    HASTY,
     PATIENT,
     RETURNED,
     SENT,
     UNKNOWN,
     deliver_all,
+    hasty,
     mail,
     opened,
 )
@@ -42,9 +42,10 @@ from tests.sessions import (
     ],
 )
 async def test_a_server_that_does_not_open_says_where_and_why(answers, stage, result):
+    timeouts = hasty("connect", "greeting", "command") if HANG in answers.values() else PATIENT
     async with FakeServer(answers) as server:
         with pytest.raises(SmtpError) as error:
-            await Session.open(server.sender(), HASTY)
+            await Session.open(server.sender(), timeouts)
         assert error.value.stage is stage
         assert error.value.verdict.result is result
         assert error.value.verdict.sender_fault is (result is RETURNED)
@@ -142,7 +143,9 @@ async def test_nothing_is_sent_unprotected_where_starttls_is_missing():
 async def test_a_starttls_that_fails_says_so(certificate, answer):
     server_context, trusting = certificate
     async with FakeServer({"starttls": answer}, tls=server_context) as server:
-        opening = Session.open(server.sender(host="localhost", tls="starttls"), HASTY, ssl_context=trusting)
+        timeouts = hasty("command") if answer is HANG else PATIENT
+        sender = server.sender(host="localhost", tls="starttls")
+        opening = Session.open(sender, timeouts, ssl_context=trusting)
         if isinstance(answer, bytes) and b"injected" in answer:
             session = await opening  # what came in the clear was thrown away (RFC 3207 section 4.2)
             assert (await session.deliver(mail())).verdict.result is SENT
@@ -158,7 +161,8 @@ async def test_a_starttls_that_fails_says_so(certificate, answer):
 async def test_tls_that_breaks_in_the_middle_is_judged_like_any_loss(certificate, step, result):
     server_context, trusting = certificate
     async with FakeServer({step: DROP}, tls=server_context, implicit_tls=True) as server:
-        session = await Session.open(server.sender(host="localhost", tls="tls"), HASTY, ssl_context=trusting)
+        sender = server.sender(host="localhost", tls="tls")
+        session = await Session.open(sender, PATIENT, ssl_context=trusting)
         delivery = await session.deliver(mail(1), mail(2))
     assert (delivery.verdict.result, delivery.alive) == (result, False)
 
@@ -166,7 +170,7 @@ async def test_tls_that_breaks_in_the_middle_is_judged_like_any_loss(certificate
 async def test_a_tls_port_that_never_speaks_is_given_up():
     async with FakeServer({"greeting": HANG}) as server:
         with pytest.raises(SmtpError) as error:
-            await Session.open(server.sender(host="localhost", tls="tls"), HASTY)
+            await Session.open(server.sender(host="localhost", tls="tls"), hasty("connect", "greeting"))
         assert error.value.verdict.result is DEFERRED
 
 
