@@ -15,6 +15,7 @@ from honcho.environ import parse_procfile
 from jsonschema import Draft202012Validator
 
 from mailing import settings
+from tasks import worker
 
 ROOT = settings.ROOT
 VOLLEY = ("web", "worker", "beat", "migrate")
@@ -102,12 +103,23 @@ def test_compose_runs_what_the_procfile_and_the_makefile_run():
 
 
 def test_every_service_but_the_one_shot_comes_back_and_is_watched():
+    """Beat answers nobody: it only sends, and ends where it cannot."""
     for name, service in compose()["services"].items():
-        if name == "migrate":
-            assert service["restart"] == "no"
-        else:
-            assert service["restart"] == "unless-stopped"
-            assert service["healthcheck"]["test"]
+        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+        assert ("healthcheck" in service) == (name not in {"migrate", "beat"})
+
+
+def test_no_container_has_rights_or_writes_where_nothing_is_kept():
+    for service in compose()["services"].values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["read_only"]
+        assert {"mem_limit", "pids_limit", "logging"} <= set(service)
+
+
+def test_a_worker_may_wait_for_the_last_reply_before_it_is_killed():
+    (grace,) = (option.default for option in worker.main.params if option.name == "grace")
+    assert int(compose()["services"]["worker"]["stop_grace_period"].removesuffix("s")) > grace
 
 
 def test_every_process_waits_for_the_migration():
@@ -124,9 +136,9 @@ def test_ports_are_published_on_this_machine_only():
 
 
 def test_the_worker_can_be_scaled():
-    worker = compose()["services"]["worker"]
-    assert not {"container_name", "ports", "hostname"} & set(worker)
-    assert worker["environment"]["VOLLEY_WORKERS"] == 1
+    service = compose()["services"]["worker"]
+    assert not {"container_name", "ports", "hostname"} & set(service)
+    assert service["environment"]["VOLLEY_WORKERS"] == 1
 
 
 def test_data_lives_in_named_volumes():
