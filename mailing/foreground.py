@@ -1,0 +1,21 @@
+"""What a process says to the person at its terminal, and how it hears that it shall stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+
+def say(sentence: str) -> None:
+    """Write ``sentence`` to the terminal at once."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def stop_on_signal() -> asyncio.Event:
+    """Return an event of the running loop that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
