@@ -73,7 +73,7 @@ def test_what_failed_is_retried_after_a_question_and_the_page_follows(page: Page
 
 
 def test_a_running_campaign_is_paused_resumed_and_cancelled(page: Page, stack: Stack):
-    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(100)])
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(400)])
     page.goto(f"/campaigns/{campaign_id}")
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.locator("#head")).to_contain_text("Paused")
