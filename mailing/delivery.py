@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from mailing.senders import Sender
     from mailing.worklist import Order
 
-LOOK_S = 0.25  # how long a pause can go unseen by connections that wait for a slow server
+LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
+CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
 GATHER_S = 0.005  # results that come within it share a commit, or as many as there are connections
 RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
@@ -141,6 +142,18 @@ class Engine:
             and clock.steady_s() < self._beaten_at + workers.LEASE_S - LEASE_MARGIN_S
         )
 
+    async def may_leave(self, work: Work) -> bool:
+        """Answer the same by a look at the database that is not too old to know of a pause.
+
+        It is after a freeze, or where the database is locked or away: then nothing leaves until it is seen.
+        """
+        asked = clock.steady_s()
+        if asked > self._looked_at + CERTAIN_S:
+            while self._looked_at < asked:
+                self._wake.set()
+                await self._looked.wait()
+        return self.may_send(work)
+
     def report(self, work: Work, delivery: Delivery, started_at: int, trace: Trace) -> None:
         """Take the outcome of a transmission; the next round records it."""
         order = self._worklist.order(work.claim.campaign_id)
@@ -193,7 +206,7 @@ class Engine:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._wake, self._told = asyncio.Event(), asyncio.Event()
+        self._wake, self._told, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         await self._register()
         self._lane = Lane(self._sender, self, self._timeouts)
         announcing = asyncio.create_task(self._announce())
@@ -263,6 +276,8 @@ class Engine:
             return
         if entry.watched:
             self._looked_at = begun
+            self._looked.set()  # for those who wait for it now
+            self._looked.clear()
         self._done += len(entry.results)
         if entry.status is not None and outcome.lease_held:
             self._beaten_at, self._noticed = begun, entry.status.notice

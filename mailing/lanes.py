@@ -65,7 +65,10 @@ class Owner(Protocol):
     """Who owns the work: asked before each message, and told what became of it."""
 
     def may_send(self, work: Work) -> bool:
-        """Whether this message may still leave."""
+        """Whether this message may still be sent, as far as is known."""
+
+    async def may_leave(self, work: Work) -> bool:
+        """The same for certain, which may take a look: asked last, before the text leaves."""
 
     def report(self, work: Work, delivery: Delivery, started_at: int, trace: Trace) -> None:
         """Take the outcome of a transmission, or of the vain try to open a connection."""
@@ -211,7 +214,7 @@ class Lane:
                 self._alone.append(line)
         started_at = now_ms()
         delivery = await session.deliver(
-            work.mail, line.ahead.mail if line.ahead else None, partial(self._owner.may_send, work)
+            work.mail, line.ahead.mail if line.ahead else None, partial(self._owner.may_leave, work)
         )
         if alone and line.ahead is None:
             self._alone.remove(line)

@@ -19,7 +19,7 @@ from mailing.wire import BLOCK, Lost, Timeouts, Wire
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from mailing.senders import Sender
 
@@ -63,7 +63,7 @@ class Delivery(NamedTuple):
     dot_ms: int | None = None
 
 
-def _always() -> bool:
+async def _always() -> bool:
     return True
 
 
@@ -139,19 +139,19 @@ class Session:
         return self._in_doubt
 
     async def deliver(
-        self, mail: Mail, following: Mail | None = None, may_send: Callable[[], bool] = _always
+        self, mail: Mail, following: Mail | None = None, may_leave: Callable[[], Awaitable[bool]] = _always
     ) -> Delivery:
         """Send ``mail`` and return how it fared; whatever the server does, within the timeouts.
 
         ``following`` is the mail of the next call: its envelope goes out behind this dot where the server
         pipelines. If the next call brings another one, this session may have to close (see
-        ``_forget_ahead``). ``may_send`` is asked last before the text leaves, for the server may have let us
+        ``_forget_ahead``). ``may_leave`` is asked last before the text leaves, for the server may have let us
         wait; if it says no, the mail is handed back and the connection closed. Cancelling closes it too.
         """
         self._begun, self._envelope_ms = monotonic(), None
         try:
             self._following = following
-            return await self._transact(mail, may_send)
+            return await self._transact(mail, may_leave)
         except _Refused as refused:
             return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
         except Lost as lost:
@@ -179,7 +179,7 @@ class Session:
         """Close at once, without a word."""
         self._wire.drop("Volley closed the connection.")
 
-    async def _transact(self, mail: Mail, may_send: Callable[[], bool]) -> Delivery:
+    async def _transact(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         commands: tuple[bytes, ...] = ()
         if self._ahead is None or self._ahead != mail:
             commands = self._commands(mail)
@@ -191,7 +191,7 @@ class Session:
         envelope = await self._envelope(commands)
         self._envelope_ms = self._lap()
         if envelope.refusal is None:
-            return await self._hand_over(mail, may_send)
+            return await self._hand_over(mail, may_leave)
         stage, reply, verdict = envelope.refusal
         if envelope.waiting:
             await self._end_empty(envelope)
@@ -266,12 +266,12 @@ class Session:
                 break
         return _Envelope(refusal, taken, waiting)
 
-    async def _hand_over(self, mail: Mail, may_send: Callable[[], bool]) -> Delivery:
+    async def _hand_over(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
         body = mail.data + b".\r\n" if mail.clean else stuffed(mail.data)
         if len(body) > BLOCK:
             body = await self._all_but_the_end(body)
-        if not may_send():
+        if not await may_leave():
             self.abort()  # closing without a dot is the one way not to send
             return _handed_back("it may not be sent any more.", Stage.DATA)
         ahead = self._envelope_ahead()
