@@ -40,9 +40,9 @@ def database(db: Database) -> Finding:
         )
     name = "SQLite" if db.sqlite else "PostgreSQL"
     if found is None:
-        return Finding(ok=False, detail=f"{name} answers, but is empty. Run: python -m mailing.migrate")
+        return Finding(ok=False, detail=f"{name} answers, but is empty. Run: make migrate")
     if found != _newest_tables():
-        fix = "Run: python -m mailing.migrate"
+        fix = "Run: make migrate"
         return Finding(ok=False, detail=f"{name} has the tables of another version ({found}). {fix}")
     return Finding(ok=True, detail=f"{name} answers, its tables are up to date.")
 
@@ -56,7 +56,8 @@ def worker(db: Database) -> Finding:
         return Finding(ok=False, detail="Nobody can know while the database does not answer.")
     if not alive:
         return Finding(
-            ok=False, detail="No worker is running, so nothing is sent. Start one: python -m tasks.worker"
+            ok=False,
+            detail="No worker is running, so nothing is sent. Start one: .venv/bin/python -m tasks.worker",
         )
     notices = {w.notice for w in alive if w.notice}
     living = f"{len(alive)} {'worker is' if len(alive) == 1 else 'workers are'} running."

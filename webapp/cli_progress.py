@@ -85,7 +85,9 @@ def in_words(campaign: Campaign) -> str:
 def hindrance(alive: Sequence[Worker]) -> str:
     """Return what keeps the workers from sending, and what to do; empty if nothing does."""
     if not alive:
-        return "No worker is running. Nothing is sent until one is; start it with: python -m tasks.worker"
+        return (
+            "No worker is running. Nothing is sent until one is. Start one: .venv/bin/python -m tasks.worker"
+        )
     return " ".join(sorted({worker.notice for worker in alive if worker.notice}))
 
 

@@ -19,7 +19,7 @@ import uvloop
 from hypercorn.config import Config
 
 from mailing import logs
-from mailing.settings import SettingsError, load
+from mailing.settings import load_or_exit
 from webapp import create_app
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ log = structlog.get_logger(__name__)
 
 def main() -> None:
     """Serve until told to stop; exit 1 with a sentence if that is impossible."""
-    try:
-        settings = load()
-    except SettingsError as error:
-        sys.exit(f"These settings cannot be used:\n{error}")
+    settings = load_or_exit()
     logs.configure(settings.log)
     try:
         listener = _listen(settings)

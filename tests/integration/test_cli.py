@@ -272,4 +272,4 @@ def test_a_database_without_tables_is_told(stack: Stack, tmp_path: Path):
     done = volley(stack, "status", "1")
     assert done.exit_code == 1
     assert "volley check" in done.output
-    assert "mailing.migrate" in volley(stack, "check").output
+    assert "make migrate" in volley(stack, "check").output

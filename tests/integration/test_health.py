@@ -97,7 +97,7 @@ async def test_health_takes_no_other_method(tmp_path: Path, db: Database, path: 
 
 def test_an_empty_database_asks_to_be_migrated(database_url: str):
     db = Database(database_url)
-    assert "mailing.migrate" in checks.database(db).detail
+    assert "make migrate" in checks.database(db).detail
     migrate.upgrade(database_url)
     assert checks.database(db).ok
     with db.write() as connection:

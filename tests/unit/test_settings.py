@@ -1,6 +1,9 @@
 """Settings are read strictly: what is wrong is said at once, with the variable's name and what to do."""
 
+import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -237,6 +240,20 @@ class TestDotenv:
     def test_is_not_read_where_the_settings_are_given(self, root):
         (root / ".env").write_text("VOLLEY_LOG=json\n")
         assert load({}).log == "text"
+
+
+@pytest.mark.parametrize(
+    "module", ["mailing.migrate", "mailing.inbox", "tasks.redis_server", "tasks.worker", "webapp.serve"]
+)
+def test_a_command_says_which_settings_cannot_be_used(module, tmp_path):
+    wrong = {"VOLLEY_INSTANCE": str(tmp_path), "VOLLEY_WORKERS": "0", "VOLLEY_LOG": "xml", "PATH": os.defpath}
+    ended = subprocess.run(
+        [sys.executable, "-m", module], cwd=ROOT, env=wrong, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    said = ended.stderr.splitlines()
+    assert said[0] == "These settings cannot be used:"
+    assert [line.partition(":")[0] for line in said[1:]] == ["VOLLEY_WORKERS", "VOLLEY_LOG"]
 
 
 @pytest.mark.parametrize(
