@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 
 from mailing import (
     batches,
@@ -16,14 +15,13 @@ from mailing import (
     decisions,
     finding,
     history,
-    inbox,
     ledger,
     maillog,
     models,
     sweeping,
     workers,
 )
-from mailing.campaigns import Draft, NotAllowed
+from mailing.campaigns import NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Filter
 from mailing.maillog import Search
@@ -31,24 +29,20 @@ from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,
     AttemptResult,
-    CampaignAction,
     CampaignState,
     RecipientAction,
     RecipientState,
 )
-from tasks import sending
-from tests.harness import wait_until
 from tests.integration.test_ledger import FAR, check, claim, result, store, worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from mailing.campaigns import Campaign
     from mailing.database import Database
     from mailing.decisions import Step
     from mailing.ledger import Claim
     from mailing.states import Decision
-    from tests.harness import Stack
 
 RETRY, RESEND, MARK = RecipientAction
 RESULTS = {
@@ -84,26 +78,6 @@ def get(db: Database, campaign_id: int) -> Campaign:
         found = campaigns.get(connection, campaign_id)
     assert found
     return found
-
-
-def together(*calls: object) -> None:
-    """Call functions at the same moment, each in a thread of its own."""
-    gate = threading.Barrier(len(calls))
-    faults: list[BaseException] = []
-
-    def run(call: object) -> None:
-        gate.wait()
-        try:
-            call()  # type: ignore[operator]
-        except Exception as error:  # noqa: BLE001 - told below, in the thread of the test
-            faults.append(error)
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not faults
 
 
 @pytest.mark.parametrize(("action", "source"), MOVES)
@@ -274,165 +248,6 @@ def test_only_the_batches_in_which_somebody_was_queued_are_given_out(db: Databas
         known = list(connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars())
     assert [errand.batch_id for errand in one.errands] == [known[1]]
     assert [errand.batch_id for errand in rest.errands] == known
-
-
-@pytest.mark.parametrize(("action", "source"), MOVES)
-def test_two_people_who_press_at_once_act_once(
-    db: Database, action: RecipientAction, source: RecipientState
-) -> None:
-    campaign_id, claims = ended(db, 40, source)
-    moved: list[int] = []
-    together(*(lambda: moved.extend(decide(db, campaign_id, action).moved) for _ in range(3)))
-    assert sorted(moved) == [c.recipient_id for c in claims]
-    assert check(db, campaign_id, 40)[DECISIONS[action].target] == 40
-    with db.read() as connection:
-        rows = maillog.page(connection, Search(campaign_id=campaign_id), limit=500).rows
-    assert len(rows) == (80 if action is MARK else 40)
-
-
-def test_a_retry_while_workers_claim_gives_nobody_to_two_of_them(db: Database) -> None:
-    campaign_id, _ = ended(db, 60, RecipientState.FAILED)
-    taken: list[int] = []
-    retried: list[int] = []
-
-    def work() -> None:
-        me = worker(db)
-        for _ in range(30):
-            with db.write() as connection:
-                claims = ledger.claim(connection, me, campaign_id, after=0, last=FAR, limit=5)
-            taken.extend(c.recipient_id for c in claims)
-
-    def press() -> None:
-        retried.extend(decide(db, campaign_id, RETRY).moved)
-
-    together(work, work, press, press)
-    taken.extend(c.recipient_id for c in claim(db, worker(db), campaign_id, 60))
-    assert len(retried) == len(set(retried)) == 60
-    assert sorted(taken) == sorted(retried)
-    assert check(db, campaign_id, 60)[RecipientState.SENDING] == 60
-
-
-def test_a_campaign_does_not_finish_over_somebody_who_is_being_queued(db: Database) -> None:
-    campaign_id, _ = ended(db, 1, RecipientState.FAILED)
-    finished: list[bool] = []
-
-    def finish() -> None:
-        with db.write() as connection:
-            finished.append(ledger.finish(connection, campaign_id))
-
-    def waits() -> bool:
-        if db.sqlite:  # there a writer waits before it begins
-            return True
-        with db.read() as connection:
-            return bool(
-                connection.execute(
-                    text(
-                        "SELECT 1 FROM pg_stat_activity "
-                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                    )
-                ).first()
-            )
-
-    thread = threading.Thread(target=finish)
-    with db.write() as connection:
-        decisions.decide(connection, campaign_id, RETRY, EVERYBODY, after=0)
-        thread.start()
-        wait_until(waits, "the other one waits for the campaign")
-    thread.join()
-    assert finished == [False]
-    assert get(db, campaign_id).state is CampaignState.SENDING
-
-
-class Telephone:
-    """Stands for Redis: counts what is published, and lets a worker be as fast as it can be."""
-
-    def __init__(self, db: Database, campaign_id: int) -> None:
-        self.db, self.campaign_id, self.published = db, campaign_id, 0
-
-    def pipeline(self, **_: object) -> Telephone:
-        return self
-
-    def publish(self, *_: object) -> None:
-        self.published += 1
-
-    def execute(self) -> None:
-        claims = claim(self.db, worker(self.db), self.campaign_id, 100)
-        with self.db.write() as connection:
-            ledger.settle(connection, [result(c, AttemptResult.UNKNOWN) for c in claims])
-            ledger.finish(connection, self.campaign_id)
-
-
-def test_who_fails_again_at_once_is_not_sent_to_a_third_time(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    campaign_id, _ = ended(db, 5, RecipientState.UNKNOWN, CampaignState.FINISHED)
-    given: list[int] = []
-    monkeypatch.setattr(decisions, "CHUNK", 2)
-    monkeypatch.setattr(
-        sending, "enqueue", lambda _database, errands: given.extend(e.batch_id for e in errands)
-    )
-    redis = Telephone(db, campaign_id)
-    assert sending.decide(db, redis, campaign_id, RESEND, EVERYBODY) == 5  # type: ignore[arg-type]
-    assert redis.published == 6  # for three chunks, on the campaign's channel and on that of the list
-    assert len(given) == 3
-    with db.read() as connection:
-        assert set(connection.execute(select(models.recipients.c.attempts)).scalars()) == {2}
-    assert check(db, campaign_id, 5)[RecipientState.UNKNOWN] == 5
-
-
-def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
-    make_stack: Callable[..., Stack],
-) -> None:
-    stack = make_stack(connections=2)
-    stack.start("redis", "inbox", "worker", "beat")
-    people = ["ann@x.example", "bob+drop@x.example", "cat+bounce@x.example"]
-    campaign_id = stack.send(Draft("a@b.example", "s", "t"), people)
-    stack.wait_for(campaign_id)
-
-    def press() -> None:
-        with contextlib.closing(stack.redis) as redis:
-            sending.decide(stack.db, redis, campaign_id, RESEND, EVERYBODY)
-
-    together(press, press)
-    campaign = stack.wait_for(campaign_id)
-    assert (campaign.counts[RecipientState.UNKNOWN], campaign.counts[RecipientState.SENT]) == (1, 1)
-
-    def ids_of_bob() -> list[str]:
-        mails = inbox.latest(stack.folder / inbox.FILE)
-        return [mail.message_id for mail in mails if "+drop" in mail.recipient]
-
-    wait_until(lambda: len(ids_of_bob()) >= 2, "the inbox, which writes in groups, has both")
-    ids = ids_of_bob()
-    assert len(ids) == 2
-    assert len(set(ids)) == 1
-    with stack.db.read() as connection:
-        rows = maillog.page(connection, Search(campaign_id=campaign_id, address="bob+drop")).rows
-    assert [(row.number, row.result) for row in rows] == [(2, "unknown"), (1, "unknown")]
-
-
-def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at_once(
-    make_stack: Callable[..., Stack],
-) -> None:
-    stack = make_stack(connections=2)
-    stack.start("redis", "inbox", "worker", "beat")
-    campaign_id = stack.send(Draft("a@b.example", "s", "t"), ["ann+later@x.example", "bob+full@x.example"])
-    stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 2)
-    later = Choice(RecipientState.DEFERRED, "ann+later")
-    with contextlib.closing(stack.redis) as redis:
-        sending.act(stack.db, redis, campaign_id, CampaignAction.PAUSE)
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, later) == 1
-        assert stack.campaign(campaign_id).counts[RecipientState.QUEUED] == 1
-        sending.act(stack.db, redis, campaign_id, CampaignAction.RESUME)
-        stack.wait_for_count(campaign_id, RecipientState.SENT, 1)
-        assert stack.campaign(campaign_id).counts[RecipientState.DEFERRED] == 1
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, EVERYBODY) == 1
-    wait_until(lambda: tries(stack, campaign_id) == [2, 2], "both were tried again")
-
-
-def tries(stack: Stack, campaign_id: int) -> list[int]:
-    with stack.db.read() as connection:
-        page = history.recipients_page(connection, campaign_id)
-    return [row.attempts for row in page.rows]
 
 
 @pytest.mark.parametrize("seed", range(4))

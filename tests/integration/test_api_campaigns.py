@@ -1,0 +1,259 @@
+"""Campaigns through the API: stored whole or refused with every fault, changed as they allow, posted once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from mailing import campaigns, models
+from mailing.models import answers, recipients
+from mailing.states import CampaignState, RecipientState
+from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
+
+if TYPE_CHECKING:
+    from quart.typing import TestClientProtocol
+
+    from mailing.database import Database
+
+
+async def test_a_posted_campaign_is_kept_as_a_draft(client: TestClientProtocol):
+    pasted = "Ann <a@example.org>\nb@EXAMPLE.org, b@example.org\nnonsense"
+    response = await client.post(CAMPAIGNS, json=order(recipients=pasted))
+    assert response.status_code == 201
+    answer = await response.get_json()
+    refusal = answer["refused"].pop()
+    assert answer == {"id": answer["id"], "state": "draft", "total": 2, "duplicates": 1, "refused": []}
+    assert (refusal["line"], refusal["text"]) == (3, "nonsense")
+    assert "no @" in refusal["reason"]
+    assert response.headers["Location"] == f"{CAMPAIGNS}/{answer['id']}"
+
+
+async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProtocol):
+    answer = await post(client, order())
+    campaign = await (await client.get(f"{CAMPAIGNS}/{answer['id']}")).get_json()
+    assert campaign.pop("created_at").endswith("Z")
+    assert campaign == {
+        "id": answer["id"],
+        "state": "draft",
+        "from": "Default <default@example.org>",
+        "subject": "Hi",
+        "priority": 5,
+        "give_up_hours": 24,
+        "total": 2,
+        "counts": {state: 2 if state == "queued" else 0 for state in RecipientState},
+        "rate_per_minute": 0,
+        "started_at": None,
+        "finished_at": None,
+        "paused_reason": "",
+        "actions": ["send", "cancel"],
+    }
+
+
+async def test_everything_that_is_posted_is_stored(client: TestClientProtocol, db: Database):
+    rows = [{"email": "a@example.org", "name": "Ann", "city": "Hue", "seat": 7}]
+    body = order(recipients=rows, html="<p>{{ city }}</p>", priority=0, **{"from": "Me <me@example.org>"})
+    campaign_id = (await post(client, body))["id"]
+    with db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+        row = connection.execute(recipients.select()).one()
+    assert campaign is not None
+    assert (campaign.sender_from, campaign.html, campaign.priority) == (
+        "Me <me@example.org>",
+        "<p>{{ city }}</p>",
+        0,
+    )
+    assert (row.email, row.name, row.fields) == ("a@example.org", "Ann", {"city": "Hue", "seat": "7"})
+
+
+async def test_a_campaign_is_stored_and_sending_although_redis_is_away(client: TestClientProtocol):
+    async with asyncio.timeout(15):
+        answer = await post(client, order(send=True))
+    assert answer["state"] == "sending"
+    campaign = await (await client.get(f"{CAMPAIGNS}/{answer['id']}")).get_json()
+    assert (campaign["state"], campaign["actions"]) == ("sending", ["pause", "cancel"])
+    assert campaign["started_at"].endswith("Z")
+
+
+BAD_FIELDS = [
+    ({"subject": ...}, "subject", "missing"),
+    ({"subject": "  "}, "subject", "empty"),
+    ({"subject": 5}, "subject", "string"),
+    ({"subject": "Hi {{ name"}, "subject", "cannot be read"),
+    ({"text": ...}, "text", "missing"),
+    ({"text": ""}, "text", "empty"),
+    ({"text": "a\0b"}, "text", "NUL"),
+    ({"text": "{% for x in y %}{% endfor %}"}, "text", "loop"),
+    ({"html": None}, "html", "string"),
+    ({"html": "{{ name.x }}"}, "html", "dot"),
+    ({"from": "nobody"}, "from", "From"),
+    ({"from": None}, "from", "string"),
+    ({"send": ...}, "send", "true to send"),
+    ({"send": "yes"}, "send", "true or false"),
+    ({"priority": 10}, "priority", "0"),
+    ({"priority": True}, "priority", "whole number"),
+    ({"give_up_hours": 0}, "give_up_hours", "from 1 to 168"),
+    ({"give_up_hours": 169}, "give_up_hours", "from 1 to 168"),
+    ({"give_up_hours": "24"}, "give_up_hours", "whole number"),
+    ({"priority": 1.5}, "priority", "whole number"),
+    ({"recipients": ...}, "recipients", "missing"),
+    ({"recipients": 5}, "recipients", "neither"),
+    ({"recipients": ""}, "recipients", "empty"),
+    ({"recipients": []}, "recipients", "empty"),
+    ({"recipients": "nobody, nowhere"}, "recipients", "refused"),
+    ({"recipients": [7, {"name": "Ann"}]}, "recipients", "refused"),
+    ({"recipient": "a@example.org"}, "recipient", "no field"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "words"), BAD_FIELDS)
+async def test_a_faulty_campaign_is_refused_with_what_to_do(
+    client: TestClientProtocol, db: Database, change: dict[str, Any], field: str, words: str
+):
+    response = await client.post(CAMPAIGNS, json=order(**change))
+    faults = await faults_of(response)
+    assert list(faults) == [field]
+    assert words in faults[field]
+    assert stored(db) == 0
+
+
+async def test_all_faults_are_told_at_once(client: TestClientProtocol):
+    body = {"subject": "a\nb", "text": " ", "priority": -1, "recipients": "nobody", "colour": "red"}
+    response = await client.post(CAMPAIGNS, json=body)
+    problem = await problem_of(response, 422)
+    fields = [fault["field"] for fault in problem["errors"]]
+    assert fields == ["colour", "subject", "text", "send", "priority", "recipients"]
+    assert [refusal["text"] for refusal in problem["refused"]] == ["nobody"]
+
+
+@pytest.mark.parametrize("junk", ["\r\nBcc: x@example.org", "\nX: y", "\0", "\r"])
+@pytest.mark.parametrize("part", ["subject", "from"])
+async def test_no_header_can_be_injected(client: TestClientProtocol, db: Database, part: str, junk: str):
+    body = order(send=True) | {part: f"Ann <a@example.org>{junk}"}
+    assert list(await faults_of(await client.post(CAMPAIGNS, json=body))) == [part]
+    assert stored(db) == 0
+
+
+async def test_no_header_can_be_injected_by_a_recipient(client: TestClientProtocol, db: Database):
+    rows = [{"email": "a@example.org\r\nBcc: x@example.org"}, {"email": "b@example.org", "name": "B\nX: y"}]
+    problem = await problem_of(await client.post(CAMPAIGNS, json=order(recipients=rows)), 422)
+    assert [refusal["line"] for refusal in problem["refused"]] == [1, 2]
+    assert stored(db) == 0
+
+
+async def test_an_unknown_merge_field_is_refused_before_sending(client: TestClientProtocol, db: Database):
+    rows = [{"email": "a@example.org", "city": "Hue"}, {"email": "b@example.org"}]
+    body = order(recipients=rows, text="Dear {{ city }}")
+    faults = await faults_of(await client.post(CAMPAIGNS, json=body | {"send": True}))
+    assert "{{ city }}" in faults["recipients"]
+    assert "b@example.org" in faults["recipients"]
+    assert "a@example.org" not in faults["recipients"]
+    assert stored(db) == 0
+
+
+async def test_a_draft_may_lack_a_merge_field_until_it_is_sent(client: TestClientProtocol):
+    draft = await post(client, order(text="Dear {{ city }}"))
+    path = f"{CAMPAIGNS}/{draft['id']}"
+    problem = await problem_of(await client.post(f"{path}/send"), 409)
+    assert "{{ city }}" in problem["detail"]
+    assert (await (await client.get(path)).get_json())["state"] == "draft"
+
+
+async def test_a_campaign_is_sent_paused_resumed_and_canceled(client: TestClientProtocol):
+    path = f"{CAMPAIGNS}/{(await post(client, order()))['id']}"
+    for action, state in (
+        ("send", "sending"),
+        ("pause", "paused"),
+        ("resume", "sending"),
+        ("cancel", "canceled"),
+    ):
+        response = await client.post(f"{path}/{action}")
+        assert response.status_code == 200
+        campaign = await response.get_json()
+        assert campaign["state"] == state
+        assert sum(campaign["counts"].values()) == campaign["total"]
+        again = await problem_of(await client.post(f"{path}/{action}"), 409)
+        assert f"is {state}" in again["detail"]
+    assert campaign["counts"]["canceled"] == 2
+    assert campaign["actions"] == []
+    assert campaign["finished_at"]
+
+
+async def test_an_action_is_done_exactly_where_it_is_offered(client: TestClientProtocol, db: Database):
+    for state in CampaignState:
+        for action in ("send", "pause", "resume", "cancel"):
+            path = f"{CAMPAIGNS}/{(await post(client, order()))['id']}"
+            with db.write() as connection:
+                connection.execute(models.campaigns.update().values(state=state))
+            offered = (await (await client.get(path)).get_json())["actions"]
+            response = await client.post(f"{path}/{action}")
+            assert response.status_code == (200 if action in offered else 409)
+
+
+async def test_a_repeated_post_returns_the_first_answer(client: TestClientProtocol, db: Database):
+    headers = {"Idempotency-Key": "7f1c"}
+    first = await client.post(CAMPAIGNS, json=order(recipients="a@example.org x"), headers=headers)
+    await client.post(f"{CAMPAIGNS}/1/cancel")
+    again = await client.post(CAMPAIGNS, json=order(recipients="a@example.org x"), headers=headers)
+    assert first.status_code == again.status_code == 201
+    assert await first.get_data() == await again.get_data()
+    assert first.headers["Location"] == again.headers["Location"]
+    assert stored(db) == 1
+
+
+async def test_a_key_that_belongs_to_another_body_is_refused(client: TestClientProtocol, db: Database):
+    await post(client, order(), Idempotency_Key="k")
+    response = await client.post(CAMPAIGNS, json=order(subject="B"), headers={"Idempotency-Key": "k"})
+    assert "new key" in (await problem_of(response, 422))["detail"]
+    assert stored(db) == 1
+
+
+async def test_a_refused_post_leaves_its_key_free(client: TestClientProtocol):
+    bad = await client.post(CAMPAIGNS, json=order(recipients=""), headers={"Idempotency-Key": "k"})
+    assert bad.status_code == 422
+    await post(client, order(), Idempotency_Key="k")
+
+
+async def test_posts_without_a_key_are_each_a_campaign(client: TestClientProtocol, db: Database):
+    await post(client, order())
+    await post(client, order())
+    assert stored(db) == 2
+
+
+@pytest.mark.parametrize("key", ["", "a b", "k" * 256, "schlüssel"])
+async def test_a_key_that_cannot_be_kept_is_refused(client: TestClientProtocol, key: str):
+    response = await client.post(CAMPAIGNS, json=order(), headers={"Idempotency-Key": key})
+    await problem_of(response, 400)
+
+
+@pytest.mark.parametrize("send", [True, False])
+async def test_simultaneous_posts_with_one_key_make_one_campaign(
+    client: TestClientProtocol, db: Database, send: bool
+):
+    posts = [post(client, order(send=send), Idempotency_Key="k" * 255) for _ in range(8)]
+    told = await asyncio.gather(*posts)
+    assert all(answer == told[0] for answer in told)
+    assert stored(db) == 1
+    with db.read() as connection:
+        assert len(connection.execute(answers.select()).all()) == 1
+        assert len(connection.execute(recipients.select()).all()) == 2
+
+
+async def test_a_long_list_keeps_no_other_request_waiting(client: TestClientProtocol, db: Database):
+    rows = [{"email": f"u{number}@example.org", "city": "Hue"} for number in range(30_000)]
+    body = orjson.dumps(order(recipients=[*rows, {"email": "nobody"}]))
+    posting = asyncio.ensure_future(client.post(CAMPAIGNS, data=body, headers=JSON))
+    for _ in range(20):
+        assert (await client.get("/healthz")).status_code == 200
+    assert not posting.done()
+    answer = await (await posting).get_json()
+    assert (answer["total"], len(answer["refused"])) == (30_000, 1)
+    assert stored(db) == 1
+
+
+async def test_a_long_list_is_refused_with_the_same_words_as_a_short_one(client: TestClientProtocol):
+    """It is read in another process, from where the refusal has to come back."""
+    faults = await faults_of(await client.post(CAMPAIGNS, json=order(recipients="no " * 100_000, send=1)))
+    assert list(faults) == ["send", "recipients"]
