@@ -6,6 +6,7 @@ cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
 
 ======================================  =============================================================
 ``POST /campaigns``                     store a campaign, send it at once if ``send`` is true
+``GET  /campaigns``                     all campaigns, the newest first: ``before``, ``limit``
 ``GET  /campaigns/ID``                  its state and its ledger
 ``POST /campaigns/ID/ACTION``           ``send``, ``pause``, ``resume`` or ``cancel``
 ``POST /campaigns/ID/DECISION``         ``retry``, ``resend-unknown`` or ``mark-unknown-sent``: all such
@@ -76,13 +77,19 @@ async def create() -> Response:
     Redis away does not matter: the campaign is stored, and workers start when Redis is back.
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
-    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    the = services()
+    body, the = await _body(), services()
     stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
     await asyncio.to_thread(_announce, the, stored)
     response = _json(stored.answer, 201)
     response.headers["Location"] = f"{PREFIX}/campaigns/{stored.answer['id']}"
     return response
+
+
+@blueprint.get("/campaigns")
+async def index() -> Response:
+    """Return a page of campaigns, the newest first; ``next`` is what ``before`` must be for the next one."""
+    before, limit = api_models.read_listing(request.args)
+    return _json(await services().read(_listing, before, limit))
 
 
 @blueprint.get(_ONE)
@@ -96,6 +103,7 @@ async def act(campaign_id: int, verb: str) -> Response:
     """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible."""
     the = services()
     await the.read(_campaign, campaign_id)
+    api_models.read_nothing(await _body(), verb)
     try:
         await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
@@ -108,8 +116,7 @@ async def decide(campaign_id: int, verb: str) -> Response:
     """Retry, resend or mark as sent whom the body chooses; return how many it moved, and the campaign."""
     the, action = services(), RecipientAction(verb)
     await the.read(_campaign, campaign_id)
-    body = await request.get_data(cache=False, as_text=False, parse_form_data=False)
-    choice = api_models.read_choice(body, action)
+    choice = api_models.read_choice(await _body(), action)
     try:
         affected = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
     except NotAllowed as refusal:
@@ -149,6 +156,10 @@ async def log() -> Response:
 async def log_lines() -> Response:
     """Return every attempt that fits, however many."""
     return exports.log(api_log.read_search(request.args), "jsonl")
+
+
+async def _body() -> bytes:
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
 
 def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
@@ -198,6 +209,12 @@ def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
     if campaign is None:
         raise Problem(404, f"There is no campaign {campaign_id}. Check the number in the address.")
     return api_models.campaign_json(campaign, campaigns.rate(connection, campaign))
+
+
+def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
+    found = campaigns.latest(connection, before=before, limit=limit + 1)
+    shown = [api_models.campaign_json(it, campaigns.rate(connection, it)) for it in found[:limit]]
+    return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
 def _recipients(connection: Connection, campaign_id: int, query: api_models.Query) -> Page[RecipientRow]:

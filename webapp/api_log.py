@@ -11,15 +11,13 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from webapp import formats, searches
-from webapp.api_models import LARGEST_PAGE
-from webapp.problems import Fault, invalid
+from webapp.api_models import LARGEST_PAGE, PAGE, number, unknown_parameters
+from webapp.problems import Fault, misasked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mailing.maillog import Key, LogPage, LogRow, Search
-
-_USUAL = "50"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +36,12 @@ def read_search(given: Mapping[str, str]) -> Search:
 
 def read_query(given: Mapping[str, str]) -> Query:
     """Read which page is wanted. Raises ``Problem`` with all faults at once."""
-    before, limit = given.get("before", ""), given.get("limit", _USUAL)
-    key, faults = searches.read_key(before), []
+    before, faults = given.get("before", ""), list[Fault]()
+    key, limit = searches.read_key(before), number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     if before and key is None:
         faults.append(Fault("before", f'{before!r:.50} must be the "next" of another answer.'))
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= 3 and 1 <= int(limit) <= LARGEST_PAGE):  # noqa: PLR2004
-        faults.append(Fault("limit", f"{limit!r:.50} must be a whole number from 1 to {LARGEST_PAGE}."))
     search = _read(given, {*searches.NAMES, "before", "limit"}, *faults)
-    return Query(search, key, int(limit))
+    return Query(search, key, limit)
 
 
 def page_json(page: LogPage) -> dict[str, Any]:
@@ -86,9 +82,7 @@ def row_json(row: LogRow) -> dict[str, Any]:
 
 def _read(given: Mapping[str, str], known: set[str], *faults: Fault) -> Search:
     asked = searches.read(given, UTC)
-    unknown = [
-        Fault(name, f"There is no such parameter: {name!r:.50}.") for name in given if name not in known
-    ]
+    unknown = unknown_parameters(given, known)
     if found := [*faults, *(Fault(*fault) for fault in asked.faults.items()), *unknown]:
-        raise invalid(found)
+        raise misasked(found)
     return asked.search

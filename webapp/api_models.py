@@ -18,10 +18,10 @@ from mailing.decisions import Choice
 from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import formats
 from webapp.asking import LARGEST_ID
-from webapp.problems import Fault, Problem, invalid
+from webapp.problems import Fault, Problem, invalid, misasked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mailing.addresses import Refusal
     from mailing.campaigns import Campaign, Rate
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mailing.history import RecipientRow
     from mailing.states import RecipientAction
 
-LARGEST_PAGE = 500
+PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
 KEY_MAX = 255
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
 _FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
@@ -111,6 +111,14 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
     )
 
 
+def read_nothing(body: bytes, verb: str) -> None:
+    """Refuse fields where all of a campaign is meant: who sends some may mean less."""
+    if body.strip() and (given := _object(body, "{}")):
+        raise invalid(
+            [Fault(name, f"{verb} takes no fields: it is for the whole campaign.") for name in given]
+        )
+
+
 def message_faults(draft: Draft) -> list[Fault]:
     """Return what is wrong with a message, part by part."""
     parts = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
@@ -143,17 +151,36 @@ def read_query(given: Mapping[str, str]) -> Query:
         faults.append(Fault("state", f"There is no state {state!r:.50}. The states are: {names}."))
     if "\0" in q:
         faults.append(Fault("q", "There is a NUL character in it. Take it out."))
-    numbers = {}
-    for name, default, least, most in (("after", 0, 0, LARGEST_ID), ("limit", 50, 1, LARGEST_PAGE)):
-        text = given.get(name, str(default))
-        whole = text.isascii() and text.isdigit() and len(text) <= len(str(most))
-        if not whole or not least <= int(text) <= most:
-            faults.append(Fault(name, f"{text!r:.50} must be a whole number from {least} to {most}."))
-        else:
-            numbers[name] = int(text)
+    after = number(given, "after", 0, range(LARGEST_ID + 1), faults)
+    limit = number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
+    faults += unknown_parameters(given, {"state", "q", "after", "limit"})
     if faults:
-        raise invalid(faults)
-    return Query(RecipientState(state) if state else None, q.strip(), **numbers)
+        raise misasked(faults)
+    return Query(RecipientState(state) if state else None, q.strip(), after, limit)
+
+
+def read_listing(given: Mapping[str, str]) -> tuple[int, int]:
+    """Read below which id to list campaigns, and how many. Raises ``Problem`` with all faults at once."""
+    faults: list[Fault] = []
+    before = number(given, "before", LARGEST_ID, range(1, LARGEST_ID + 1), faults)
+    limit = number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
+    if faults := [*faults, *unknown_parameters(given, {"before", "limit"})]:
+        raise misasked(faults)
+    return before, limit
+
+
+def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faults: list[Fault]) -> int:
+    """Read a parameter that is a whole number; if it is not allowed, add to ``faults``."""
+    text, most = given.get(name, str(usual)), allowed.stop - 1
+    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) in allowed:
+        return int(text)
+    faults.append(Fault(name, f"{text!r:.50} must be a whole number from {allowed.start} to {most}."))
+    return usual
+
+
+def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
+    """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
+    return [Fault(name, f"There is no such parameter: {name!r:.50}.") for name in given if name not in known]
 
 
 def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, Any]:

@@ -55,9 +55,17 @@ class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfu
 
 
 def invalid(faults: Sequence[Fault], **more: Any) -> Problem:
-    """Return the refusal of a request that can be read but not be done."""
-    found = faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults. Mend them all."
-    return Problem(422, f"{found} Nothing was changed.", faults=faults, more=more)
+    """Return the refusal of a change that can be read but not be done."""
+    return Problem(422, f"{_summary(faults)} Nothing was changed.", faults=faults, more=more)
+
+
+def misasked(faults: Sequence[Fault]) -> Problem:
+    """Return the refusal of a question that can be read but not be answered."""
+    return Problem(422, _summary(faults), faults=faults)
+
+
+def _summary(faults: Sequence[Fault]) -> str:
+    return faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults. Mend them all."
 
 
 def respond(problem: Problem) -> Response:
