@@ -15,6 +15,7 @@ from sqlalchemy import func, or_, select
 
 from mailing.models import campaigns, now_ms, recipients, workers
 from mailing.states import RecipientState, WorkerState
+from mailing.workers import slowed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +145,7 @@ def _state(row: Any, silent_s: float) -> WorkerState:
         return WorkerState.LOST if row.connections else WorkerState.ENDED
     if silent_s >= LOST_S:
         return WorkerState.LOST
-    if row.notice:
+    if row.notice and not slowed(row.notice):
         return WorkerState.HELD_UP
     if not row.consuming:
         return WorkerState.RESTING

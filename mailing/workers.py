@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 20.0  # longer than a database lock that an operator may cause (5 s), several beats long
 BEAT_S = 2.0
+_ASKS_FOR_LESS = "asks to be sent less"  # as a lane puts it
 _STATM = Path("/proc/self/statm")
 ALIVE_MS = 5_000  # a worker not seen for this long is not counted on
 
@@ -39,6 +40,11 @@ class Worker:
     notice: str
     consuming: bool
 
+    @property
+    def held_up(self) -> bool:
+        """Whether it cannot send. One whose server asks for less goes on, only more slowly."""
+        return bool(self.notice) and not slowed(self.notice)
+
 
 class Status(NamedTuple):
     """How a worker is doing, told with each beat. The names are those of the columns."""
@@ -50,6 +56,11 @@ class Status(NamedTuple):
     done: int
     memory: int
     campaign_id: int | None
+
+
+def slowed(notice: str) -> bool:
+    """Return whether a worker's notice says that the mail server asks to be sent less."""
+    return _ASKS_FOR_LESS in notice
 
 
 def name_of(process: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,6 +20,7 @@ from webapp.live import Viewer
 from webapp.phrases import say
 from webapp.rendering import reader_zone
 from webapp.services import services
+from webapp.standing import held_up
 from webapp.streams import respond
 
 if TYPE_CHECKING:
@@ -152,12 +152,8 @@ def _of_workers(found: Overview) -> Iterator[Need]:
         all_rest = resting == total
         text = _("Nothing more is sent until one does.") if all_rest else _("The others take the rest.")
         yield Need("failed" if all_rest and found.waits else "deferred", title, text, "/workers", link)
-    for notice, n in Counter(worker.notice for worker in found.workers if worker.notice).items():
-        title = ngettext(
-            "%(n)s of %(total)s workers is held up", "%(n)s of %(total)s workers are held up", n, total=total
-        )
-        text = _("What waits goes out by itself when this is over.")
-        yield Need("deferred", title, text, "/workers", link, say(notice))
+    for notice in held_up(found.workers):
+        yield Need(notice.tone, notice.title, notice.text, "/workers", link, notice.detail)
 
 
 def _address(campaign: Campaign) -> str:

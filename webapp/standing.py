@@ -17,7 +17,7 @@ from webapp.languages import _, ngettext
 from webapp.phrases import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
@@ -132,7 +132,7 @@ class Standing:
         """How long the rest will take, or why nobody can say; empty when nothing is being sent."""
         if self.campaign.state is not CampaignState.SENDING:
             return ""
-        if all(worker.notice for worker in self.workers):
+        if all(worker.held_up for worker in self.workers):
             return _("No forecast until a worker can send") if self.campaign.waiting else ""
         counts = self.campaign.counts
         return formats.forecast(
@@ -207,17 +207,30 @@ def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
                 _("Nothing is sent until one is. `make run` starts three; sending then begins by itself."),
             )
         )
-    total = len(standing.workers)
-    for notice, n in Counter(worker.notice for worker in standing.workers if worker.notice).items():
+    return (*found, *held_up(standing.workers))
+
+
+def held_up(found: Sequence[Worker]) -> Iterator[Notice]:
+    """Return what keeps workers from sending, or from sending as fast as they could."""
+    slowed = next((worker.notice for worker in found if worker.notice and not worker.held_up), "")
+    if slowed:
+        yield Notice(
+            "deferred",
+            _("The mail server asks to be sent less"),
+            _(
+                "Sending goes on, with fewer emails at a time; with as many as before "
+                "once it has not asked for half a minute."
+            ),
+            say(slowed),
+        )
+    total = len(found)
+    for notice, n in Counter(worker.notice for worker in found if worker.held_up).items():
         held = ngettext(
             "%(n)s of %(total)s workers is held up", "%(n)s of %(total)s workers are held up", n, total=total
         )
-        found.append(
-            Notice(
-                "deferred",
-                held if total > 1 else _("The worker is held up"),
-                _("What waits goes out by itself when this is over."),
-                say(notice),
-            )
+        yield Notice(
+            "deferred",
+            held if total > 1 else _("The worker is held up"),
+            _("What waits goes out by itself when this is over."),
+            say(notice),
         )
-    return tuple(found)

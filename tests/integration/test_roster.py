@@ -43,6 +43,7 @@ def beat_again(db, worker_id, *, ms, done=0):
         ({"in_flight": 3}, WorkerState.SENDING),
         ({}, WorkerState.IDLE),
         ({"notice": "mx:25 does not answer", "in_flight": 1}, WorkerState.HELD_UP),
+        ({"notice": "mx:25 asks to be sent less: 421 slowly", "in_flight": 1}, WorkerState.SENDING),
         ({"consuming": False, "in_flight": 1}, WorkerState.RESTING),
     ],
 )
