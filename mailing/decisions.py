@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.batches import Errand
+    from mailing.finding import Reply
     from mailing.states import Decision, RecipientAction
 
 CHUNK = 2_000
@@ -32,11 +33,15 @@ MARKED = "Marked as sent by a person. No server confirmed it."
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Whom a decision is about: all that it can move, or only those in ``state``, found by ``q``, or one."""
+    """Whom a decision is about: all that it can move, or only those in ``state``, found by ``q``, or one.
+
+    With ``reply`` only those that ever got it.
+    """
 
     state: RecipientState | None = None
     q: str = ""
     recipient: int | None = None
+    reply: Reply | None = None
 
 
 EVERYBODY = Choice()
@@ -66,7 +71,7 @@ def decide(
             recipients.c.campaign_id == campaign_id,
             recipients.c.id > after,
             recipients.c.state.in_(decision.sources),
-            *_chosen(choice),
+            *_chosen(campaign_id, choice),
         )
         .order_by(recipients.c.id)
         .limit(CHUNK)
@@ -141,7 +146,7 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
     }
 
 
-def _chosen(choice: Choice) -> list[ColumnElement[bool]]:
+def _chosen(campaign_id: int, choice: Choice) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if choice.state is not None:
         conditions.append(recipients.c.state == choice.state)
@@ -149,4 +154,6 @@ def _chosen(choice: Choice) -> list[ColumnElement[bool]]:
         conditions.append(finding.matches(choice.q))
     if choice.recipient is not None:
         conditions.append(recipients.c.id == choice.recipient)
+    if choice.reply is not None:
+        conditions.append(finding.got(campaign_id, choice.reply))
     return conditions

@@ -19,7 +19,7 @@ from mailing.states import RecipientState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select, TextClause
 
 T = TypeVar("T")
 FEW = 5_000  # so many of a state are looked through one by one
@@ -111,6 +111,11 @@ def count(connection: Connection, campaign_id: int, wanted: Filter) -> dict[Reci
     return counts if sum(counts.values()) <= MOST_COUNTED else {}
 
 
+def got(campaign_id: int, reply: Reply) -> ColumnElement[bool]:
+    """Return the condition that a recipient ever got ``reply``."""
+    return _ID.in_(select(attempts.c.recipient_id).where(*_answered(campaign_id, reply)))
+
+
 def matches(q: str) -> ColumnElement[bool]:
     """Return the condition that an address begins with ``q``, whatever the case, or with ``@`` its domain."""
     return _begins(recipients.c.domain, q[1:]) if q.startswith("@") else _begins(_ADDRESS, q)
@@ -173,9 +178,8 @@ def _with_address(connection: Connection, campaign_id: int, wanted: Filter) -> _
 
 def _with_reply(campaign_id: int, reply: Reply, wanted: Filter) -> _Order:
     """Those that ever got a reply, each once."""
-    code = attempts.c.code == reply.code if reply.code else attempts.c.code.is_(None)
-    got = attempts.c.campaign_id == campaign_id, code, attempts.c.enhanced == reply.enhanced, _NOT_SENT
-    statement = select(attempts.c.recipient_id, attempts.c.recipient_id.label("key")).distinct().where(*got)
+    statement = select(attempts.c.recipient_id, attempts.c.recipient_id.label("key")).distinct()
+    statement = statement.where(*_answered(campaign_id, reply))
     if wanted.state or wanted.q:
         statement = statement.join(recipients, attempts.c.recipient_id == _ID)
     if wanted.state:
@@ -183,6 +187,11 @@ def _with_reply(campaign_id: int, reply: Reply, wanted: Filter) -> _Order:
     if wanted.q:
         statement = statement.where(matches(wanted.q))
     return _Order(statement, (attempts.c.recipient_id,), attempts.c.recipient_id)
+
+
+def _answered(campaign_id: int, reply: Reply) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    code = attempts.c.code == reply.code if reply.code else attempts.c.code.is_(None)
+    return attempts.c.campaign_id == campaign_id, code, attempts.c.enhanced == reply.enhanced, _NOT_SENT
 
 
 def _latest(campaign_id: int) -> _Order:

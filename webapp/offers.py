@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing import states
+from mailing.finding import EVERYBODY
 from mailing.states import RecipientAction, RecipientState
-from webapp import formats
+from webapp import formats, looks
 from webapp.languages import N_, NN_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailing.finding import Filter
     from mailing.states import CampaignState
 
 
@@ -28,19 +30,19 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A button, and what is asked before it acts: on all in ``state``, or on those that ``q`` finds."""
+    """A button, and what is asked before it acts: on all in ``state``, or on those of them in ``found``."""
 
     action: RecipientAction
     state: RecipientState
     button: str
     title: str
     text: str
-    q: str
+    found: Filter
 
     @property
     def id(self) -> str:
         """The name of its question, unique on the page."""
-        return f"confirm-{self.action}-{self.state}{'-found' if self.q else ''}"
+        return f"confirm-{self.action}-{self.state}{'-found' if self.found else ''}"
 
 
 WORDS: Mapping[tuple[RecipientAction, RecipientState], Words] = {
@@ -79,10 +81,12 @@ WORDS: Mapping[tuple[RecipientAction, RecipientState], Words] = {
 }
 
 
-def offers(campaign: CampaignState, counts: Mapping[RecipientState, int], q: str = "") -> tuple[Offer, ...]:
-    """Return what can be done with the recipients counted: all of a campaign, or those that ``q`` finds."""
+def offers(
+    campaign: CampaignState, counts: Mapping[RecipientState, int], found: Filter = EVERYBODY
+) -> tuple[Offer, ...]:
+    """Return what can be done with the recipients counted: all of a campaign, or those in ``found``."""
     return tuple(
-        _offer(action, state, n, q)
+        _offer(action, state, n, found)
         for state in (RecipientState.DEFERRED, RecipientState.FAILED, RecipientState.UNKNOWN)
         if (n := counts.get(state, 0))
         for action in states.decisions(campaign, state)
@@ -96,9 +100,11 @@ def row_offers(campaign: CampaignState, recipient: RecipientState) -> tuple[tupl
     )
 
 
-def _offer(action: RecipientAction, state: RecipientState, n: int, q: str) -> Offer:
+def _offer(action: RecipientAction, state: RecipientState, n: int, found: Filter) -> Offer:
     words = WORDS[action, state]
     button = _(words.many, n=formats.number(n))
-    if q:
-        button = _("%(button)s with “%(words)s”", button=button, words=q)
-    return Offer(action, state, button, ngettext(*words.title, n), _(words.text), q)
+    if found.reply:
+        button = _("%(button)s that got %(reply)s", button=button, reply=looks.reply(found.reply))
+    if found.q:
+        button = _("%(button)s with “%(words)s”", button=button, words=found.q)
+    return Offer(action, state, button, ngettext(*words.title, n), _(words.text), found)

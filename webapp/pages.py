@@ -16,7 +16,7 @@ from mailing import campaigns, composing, finding, history, lists
 from mailing.campaigns import Draft, NotAllowed
 from mailing.composing import ComposeError
 from mailing.decisions import Choice
-from mailing.finding import Filter, Sort
+from mailing.finding import Sort
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
 from webapp import asking, looks, offers, previews, standing, views, watch_links
@@ -142,6 +142,7 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
         RecipientState(state) if state else None,
         asking.words(form.get("q", "")),
         int(recipient) if recipient else None,
+        views.reply(form.get("reply", "")),
     )
     the = services()
     try:
@@ -184,7 +185,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         before=before,
         limit=view.size,
     )
-    found = await the.read(finding.count, campaign_id, Filter(view.state, view.q)) if view.q else {}
+    found = await the.read(finding.count, campaign_id, view.filter) if view.q or view.reply else {}
     first_and_last = not (after or before) and (view.sort is Sort.LATEST or page.next is None)
     known = view.known(now) if first_and_last else None
     rows = ".".join(str(row.id) for row in page.rows)
@@ -196,7 +197,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         "address": f"/campaigns/{campaign_id}{view.query(after=after, before=before)}",
         "moved": 0,
         "fresh": 0,
-        "found": offers.offers(now.campaign.state, found, view.q),
+        "found": offers.offers(now.campaign.state, found, view.filter),
         "stream": f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}",
     }
     if "HX-Request" in request.headers:

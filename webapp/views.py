@@ -97,7 +97,7 @@ def asked() -> View:
     return View(
         asking.state(RecipientState),
         asking.search(),
-        _reply(request.args.get("reply", "")),
+        reply(request.args.get("reply", "")),
         Sort(sort),
         int(size),
         request.args.get("causes") == "all",
@@ -109,7 +109,8 @@ def spell(reply: Reply) -> str:
     return f"{reply.code}-{reply.enhanced}" if reply.enhanced else str(reply.code)
 
 
-def _reply(text: str) -> Reply | None:
+def reply(text: str) -> Reply | None:
+    """Return the reply that ``spell`` wrote as ``text``; None if it is empty."""
     if not text:
         return None
     found = _REPLY.fullmatch(text)

@@ -195,7 +195,20 @@ async def test_a_search_offers_its_own_finds_and_one_row_can_be_chosen(visitor, 
     assert get(db, 1).counts["queued"] == 2
 
 
-@pytest.mark.parametrize("junk", [{"state": "x"}, {"recipient": "-1"}, {"recipient": "9" * 30}])
+async def test_those_who_got_one_reply_are_retried_without_the_others(visitor, db):
+    store(db, "ann@b.example bob@b.example cat@b.example", send=True)
+    deliver(db, FAILED, (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 quota"), FAILED)
+    text = await visitor.read("/campaigns/1?reply=552-5.2.2")
+    assert ">Retry 1 failed that got 552 5.2.2…</button>" in text
+    assert '<input type="hidden" name="reply" value="552-5.2.2">' in text
+    await visitor.post("/campaigns/1/retry", {"state": "failed", "reply": "552-5.2.2"})
+    assert (get(db, 1).counts["failed"], get(db, 1).counts["queued"]) == (2, 1)
+    assert "Retry" not in (await visitor.read("/campaigns/1?reply=552-5.2.2")).partition('id="list"')[2]
+
+
+@pytest.mark.parametrize(
+    "junk", [{"state": "x"}, {"recipient": "-1"}, {"recipient": "9" * 30}, {"state": "failed", "reply": "x"}]
+)
 async def test_a_form_that_no_page_holds_changes_nothing(visitor, db, junk):
     store(db, "ann@b.example", send=True)
     deliver(db, FAILED)
