@@ -38,17 +38,20 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing from ``start`` to ``end`` (ms since 1970); in emails per minute its peak, end and average."""
+    """A drawing from ``start`` to ``end`` (ms since 1970), its peak and its end in emails per minute.
+
+    ``full``: the time fills its width. One of a short run is drawn from the left.
+    """
 
     layers: Sequence[Layer]
     measured: str
     places: int
     start: int
     end: int
+    full: bool
     peak: float
     peak_at: int
     last: float
-    average: float
 
 
 def draw(course: Course, begun: float) -> Chart | None:
@@ -63,7 +66,8 @@ def draw(course: Course, begun: float) -> Chart | None:
         return 60 * slot.n / max(min(slot.at + course.width, course.end) - since, 1)
 
     fastest = max(course.slots, key=speed)
-    places = max(-(-(course.end - course.start) // course.width), LEAST_SLOTS)
+    lived = -(-(course.end - course.start) // course.width)
+    places = max(lived, LEAST_SLOTS)
     paths: dict[AttemptResult, list[str]] = {result: [] for result in ORDER}
     measured: list[list[int]] = []
     for slot in course.slots:
@@ -85,9 +89,9 @@ def draw(course: Course, begun: float) -> Chart | None:
         measured="".join(f"M{begin} {BASE + 1}H{end}" for begin, end in measured),
         places=places,
         start=course.start * 1000,
-        end=(course.start + places * course.width) * 1000,
+        end=course.end * 1000,
+        full=lived == places,
         peak=speed(fastest),
         peak_at=round(1000 * max(fastest.at, min(begun, fastest.at + course.width))),
         last=speed(last) if is_now else 0.0,
-        average=sum(slot.n for slot in course.slots) * 60 / max(course.end - max(course.start, begun), 1),
     )

@@ -124,7 +124,7 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
             if drawn != now.measured_until:
                 drawn = now.measured_until
                 drawing = the.hub.reading(f"{channel} until {drawn}", partial(the.read, standing.charts, now))
-                board.show("#charts", "_charts.html", charts=await drawing.get(0))
+                board.show("#charts", "_charts.html", charts=await drawing.get(0), campaign=now.campaign)
             await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens
             changed, since = news.rows, news.at

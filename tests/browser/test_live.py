@@ -157,7 +157,7 @@ def test_the_speed_is_drawn_and_said(page, end):
     expect(page.locator("#charts figure")).to_have_count(0)
     end(SENT, SENT, FAILED)
     expect(page.locator("#charts figcaption")).to_contain_text(
-        re.compile(r"peak [\d.]+/min at .+, lately [\d.]+/min, on average [\d.]+/min"), timeout=15_000
+        re.compile(r"peak [\d.]+/min at .+, lately [\d.]+/min"), timeout=15_000
     )
     expect(page.locator("#charts svg path[class^=tone]")).to_have_count(2)
 
