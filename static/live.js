@@ -55,9 +55,6 @@
     show();
   });
 
-  // The server writes times in the reader's zone from the next page on.
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone) document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax`;
   setInterval(show, 500);
   show();
 })();
