@@ -33,6 +33,7 @@ _RATE = re.compile(
     r"(?:sending|connection|hourly|daily) (?:limit|quota))\b",
     re.IGNORECASE,
 )
+_GREYLISTING = re.compile(r"\bgr[ae]y-?list", re.IGNORECASE)  # of one recipient's mail, not of all
 
 ACCEPTED, TRANSIENT, PERMANENT = 2, 4, 5  # the first digit of a code
 _CLOSING, _TOO_LARGE, _TRY_TO_SIGN_IN_LATER = 421, 552, 454
@@ -201,7 +202,8 @@ def classify(stage: Stage, reply: Reply) -> Verdict:
         return Verdict(AttemptResult.RETURNED, slow_down=slow, close=close, sender_fault=True)
     if kind == PERMANENT:
         return Verdict(AttemptResult.FAILED, slow_down=slow, close=close)
-    slow = slow or reply.code == _CLOSING or detail.startswith("7.")
+    refused_by_policy = detail.startswith("7.") and not _GREYLISTING.search(reply.text)
+    slow = slow or reply.code == _CLOSING or refused_by_policy
     return Verdict(AttemptResult.DEFERRED, asked_delay(reply.text), slow, close)
 
 

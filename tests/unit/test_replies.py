@@ -208,7 +208,8 @@ def test_a_421_closes_and_slows_wherever_it_comes(stage):
 @pytest.mark.parametrize(
     "line",
     [
-        "451 4.7.1 greylisted",
+        "451 4.7.1 try again later",
+        "451 4.7.1 greylisted: too many messages",
         "450 4.7.28 unusual rate",
         "450 rate limited",
         "451 Too many messages",
@@ -221,7 +222,14 @@ def test_a_refusal_of_rate_slows_the_lane(line):
 
 
 @pytest.mark.parametrize(
-    "line", ["452 4.2.2 mailbox size limit exceeded", "451 4.3.0 corporate separate operator", "450 busy"]
+    "line",
+    [
+        "452 4.2.2 mailbox size limit exceeded",
+        "451 4.3.0 corporate separate operator",
+        "450 busy",
+        "451 4.7.1 <ann@one.example>: greylisted, please try again later",
+        "450 4.7.1 Gray-listing in effect",
+    ],
 )
 def test_other_refusals_do_not_slow_the_lane(line):
     assert not judge(Stage.RCPT, line).slow_down
