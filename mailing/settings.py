@@ -53,7 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_DATABASE_URL",
         "SQLite file under `instance/`",
-        "any SQLAlchemy URL; PostgreSQL through psycopg 3",
+        "`sqlite:///file`, or `postgresql://user:password@host/database` of a database that is there",
     ),
     Setting("VOLLEY_REDIS_URL", "`redis://127.0.0.1:6380/0`", "broker, results, live events"),
     Setting(
