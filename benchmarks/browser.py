@@ -57,9 +57,12 @@ class Browser:
 
     def _ask(self, verb: str, path: str, status: int, body: bytes = b"", kind: str = "") -> tuple[str, str]:
         headers = {"Cookie": self._cookie} | ({"Content-Type": kind} if kind else {})
-        self._line.request(verb, path, body or None, headers)
-        answer = self._line.getresponse()
-        text = answer.read().decode()
+        try:
+            self._line.request(verb, path, body or None, headers)
+            answer = self._line.getresponse()
+            text = answer.read().decode()
+        except TimeoutError:
+            raise UnexpectedAnswerError(f"{verb} {path} was not answered in {TIMEOUT_S:g} s.") from None
         if answer.status != status:
             raise UnexpectedAnswerError(f"{verb} {path} was answered with {answer.status}: {text[:2000]}")
         if cookie := answer.getheader("Set-Cookie"):

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     Row = TypeVar("Row")
     Place = TypeVar("Place")
 
-FORMS = ("csv", "jsonl")
 RECIPIENTS_CHUNK = 500
 REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
 _LOG_COLUMNS = (
