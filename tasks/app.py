@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery
+from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Queue
@@ -62,6 +63,20 @@ app.conf.update(
     },
     enable_utc=True,
 )
+
+
+class Dispatcher(EventDispatcher):
+    """Sends a worker's heartbeats, which Flower shows. What cannot be sent now is kept for later.
+
+    Celery tries again for ever, in the thread that has to see that the worker is asked to stop.
+    """
+
+    def send(self, type: str, *args: Any, **fields: Any) -> Any:  # noqa: A002
+        """Send an event of this ``type``, at once or when Redis is back."""
+        return super().send(type, *args, **{**fields, "retry": False})
+
+
+cast("Any", app).events.dispatcher_cls = Dispatcher
 
 
 def use(chosen: Settings) -> None:

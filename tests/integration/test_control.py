@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from celery.worker.heartbeat import Heart
 from sqlalchemy import select
 
 from mailing import workers
@@ -14,7 +16,7 @@ from mailing.campaigns import Draft
 from mailing.models import workers as table
 from mailing.states import RecipientState
 from tasks import control
-from tasks.app import use
+from tasks.app import app, use
 from tests.harness import wait_until
 
 if TYPE_CHECKING:
@@ -137,3 +139,18 @@ def test_a_worker_that_ended_in_order_holds_no_connection_and_one_that_died_keep
     assert told(stack, other).connections == 0
     with stack.db.read() as connection:
         assert not workers.alive(connection)
+
+
+def test_a_heartbeat_does_not_wait_for_a_redis_that_is_gone(make_stack):
+    """Celery's does, for ever, in the thread that has to see that the worker is asked to stop."""
+    stack = make_stack()
+    stack.start("redis")
+    use(stack.settings)
+    with app.connection_for_write() as connection:
+        heart = Heart(None, app.events.Dispatcher(connection))
+        heart._send("worker-heartbeat")
+        stack.kill("redis")
+        beating = threading.Thread(target=heart._send, args=("worker-heartbeat",), daemon=True)
+        beating.start()
+        beating.join(5)
+        assert not beating.is_alive()
