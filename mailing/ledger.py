@@ -171,17 +171,27 @@ def _overtaken(
     ]
 
 
-def release(connection: Connection, claims: Iterable[Claim]) -> None:
+def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:
     """Hand back claims whose dot certainly never left. They wait again.
 
-    Where the lease has ended meanwhile, this ends the doubt: ``unknown`` becomes ``queued``.
+    Where the lease has ended meanwhile, this ends the doubt: ``unknown`` becomes ``queued``. Returns the
+    campaigns in which it did, for ``reopen``.
     """
+    doubtful = set()
     for claim in claims:
         values = (now_ms(), claim.recipient_id, claim.worker_id, claim.attempt)
         for before, statement in _RELEASE.items():
             if _run(connection, statement, values).rowcount:
                 moved = {before: -1, RecipientState.QUEUED: 1}
                 tally(connection, claim.campaign_id, claim.worker_id, moved)
+                if before is RecipientState.UNKNOWN:
+                    doubtful.add(claim.campaign_id)
+    return doubtful
+
+
+def forgive(connection: Connection, claim: Claim) -> None:
+    """Let the hours until a recipient is given up count anew: the try was in vain by the sender's fault."""
+    _run(connection, _FORGIVE, (claim.recipient_id, claim.attempt))
 
 
 def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) -> int:
@@ -221,8 +231,11 @@ def finish(connection: Connection, campaign_id: int) -> bool:
 def reopen(connection: Connection, campaign_id: int) -> bool:
     """Send on in a finished campaign, where somebody waits after all; return whether this call did.
 
-    It finished because the worker that held them was thought dead.
+    It finished because the worker that held them was thought dead. If it is finishing just now, whoever does
+    it cannot see them, so this waits until that is done.
     """
+    own = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
+    connection.execute(own.with_for_update(key_share=True))
     statement = (
         update(campaigns)
         .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.FINISHED)
@@ -267,11 +280,13 @@ _OVERTAKEN = (
 )
 _RELEASE = {
     RecipientState.SENDING: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL, "
+    "first_tried_at = CASE attempts WHEN 1 THEN NULL ELSE first_tried_at END, "
     "attempts = attempts - 1 "  # there was no attempt
     "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'sending'",
     RecipientState.UNKNOWN: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL "
     "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'unknown'",
 }
+_FORGIVE = "UPDATE recipients SET first_tried_at = NULL WHERE id = ? AND attempts = ? AND state = 'queued'"
 _TALLY = (
     "INSERT INTO tallies (campaign_id, state, shard, n) VALUES (?, ?, ?, ?) "
     "ON CONFLICT (campaign_id, state, shard) DO UPDATE SET n = tallies.n + excluded.n"

@@ -78,11 +78,13 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Outcome:
         if entry.status is not None:
             outcome.lease_held = workers.beat(connection, entry.worker_id, entry.status)
         fresh = ledger.settle(connection, entry.results, at_once=at_once)
-        ledger.release(connection, entry.returned)
+        doubtful = ledger.release(connection, entry.returned)
+        if not at_once:
+            doubtful |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
         if entry.held is not None:
             ledger.release_strays(connection, entry.worker_id, entry.held)
         outcome.states = _states(connection, entry.watched)
-        _reopen_what_waits(connection, fresh, entry, outcome)
+        _reopen(connection, doubtful, outcome)
         _stop_what_must(connection, fresh, entry, outcome)
         if outcome.lease_held:
             outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
@@ -97,13 +99,9 @@ def _states(connection: Connection, watched: Collection[int]) -> dict[int, Campa
     return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
 
 
-def _reopen_what_waits(
-    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome
-) -> None:
+def _reopen(connection: Connection, doubtful: Collection[int], outcome: Outcome) -> None:
     """Send on in campaigns that finished while what this worker now gives back was in doubt."""
-    waits = {claim.campaign_id for claim in entry.returned}
-    waits |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
-    for campaign_id in sorted(waits):
+    for campaign_id in sorted(doubtful):
         if ledger.reopen(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.SENDING
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
@@ -112,8 +110,11 @@ def _reopen_what_waits(
 def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome) -> None:
     """Pause campaigns whose sender is at fault, and finish those in which nobody waits."""
     for result in fresh:
+        if result.result is not AttemptResult.RETURNED:
+            continue
+        ledger.forgive(connection, result.claim)
         campaign_id = result.claim.campaign_id
-        if result.result is AttemptResult.RETURNED and ledger.pause(connection, campaign_id, result.reply):
+        if ledger.pause(connection, campaign_id, result.reply):
             outcome.states[campaign_id] = CampaignState.PAUSED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
     for campaign_id in sorted(entry.finishing):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 import pytest
@@ -232,6 +233,56 @@ def test_a_campaign_finishes_when_nobody_waits_and_not_before(db: Database) -> N
         ledger.settle(connection, [result(claimed[1], AttemptResult.FAILED)])
         assert ledger.finish(connection, campaign_id)
         assert not ledger.finish(connection, campaign_id)
+
+
+def test_the_hours_until_it_is_given_up_count_from_a_try_not_from_a_claim(db: Database) -> None:
+    """A person may pause for days: who was only held then must not be given up at the first refusal."""
+    campaign_id = store(db, 2)
+    me = worker(db)
+    held, returned = claim(db, me, campaign_id, 2)
+    with db.write() as connection:
+        ledger.release(connection, [held])
+    with db.write() as connection:
+        ledger.settle(connection, [result(returned, AttemptResult.RETURNED)])
+        ledger.forgive(connection, returned)
+    with db.write() as connection:
+        connection.execute(update(models.recipients).values(claimed_at=0))
+    later = now_ms()
+    assert [again.first_tried_at >= later for again in claim(db, me, campaign_id, 2)] == [True, True]
+
+
+def test_the_hours_go_on_counting_where_a_later_claim_is_handed_back(db: Database) -> None:
+    campaign_id = store(db, 1)
+    me = worker(db)
+    [first] = claim(db, me, campaign_id, 1)
+    with db.write() as connection:
+        ledger.settle(connection, [result(first, AttemptResult.DEFERRED)])
+        sweeping.wake_deferred(connection)
+    [second] = claim(db, me, campaign_id, 1)
+    with db.write() as connection:
+        ledger.release(connection, [second])
+    [third] = claim(db, me, campaign_id, 1)
+    assert third.first_tried_at == first.first_tried_at
+
+
+def test_a_campaign_that_finishes_just_when_somebody_comes_back_to_it_sends_on(db: Database) -> None:
+    """The two writers do not see each other's rows, so the one that gives back has to wait for the other."""
+    if db.sqlite:  # whose writers take turns
+        return
+    campaign_id = store(db, 1)
+    me = worker(db)
+    claimed = claim(db, me, campaign_id, 1)
+    with db.write() as connection:
+        workers.end(connection, me)
+        sweeping.abandon(connection)
+    with ThreadPoolExecutor() as threads, db.write() as giving:
+        ledger.release(giving, claimed)
+        with db.write() as finishing:
+            assert ledger.finish(finishing, campaign_id)
+            reopening = threads.submit(ledger.reopen, giving, campaign_id)
+            wait([reopening], timeout=0.3)  # it should not end before the other one
+        assert reopening.result()
+    assert check(db, campaign_id, 1)[RecipientState.QUEUED] == 1
 
 
 def test_the_database_refuses_a_deferred_recipient_without_a_due_time(db: Database) -> None:
