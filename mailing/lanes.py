@@ -177,6 +177,7 @@ class Lane:
         assert me is not None
         line: _Line | None = None
         ahead: Work | None = None
+        vain = 0  # tries to connect, one after the other
         try:
             while ahead is not None or not self._closing:
                 if ahead is None and self._surplus:
@@ -195,7 +196,8 @@ class Lane:
                     await self._close(line)  # the server closed it while it was idle
                     line = None
                 if line is None:
-                    line = await self._connect(work)
+                    line = await self._connect(work, vain)
+                    vain = 0 if line else vain + 1
                 if line is not None:
                     ahead = await self._deliver(line, work)
                     if not line.session.usable or line.session.delivered >= RECYCLE_AFTER:
@@ -247,13 +249,13 @@ class Lane:
         self._owner.hand_back(work)
         return None
 
-    async def _connect(self, work: Work) -> _Line | None:
+    async def _connect(self, work: Work, vain: int) -> _Line | None:
         started_at = now_ms()
         try:
             with self._may_be_interrupted():
                 session = await Session.open(self.sender, self._timeouts)
         except SmtpError as error:
-            await self._refused(work, error, started_at)
+            await self._refused(work, error, started_at, vain)
             return None
         except asyncio.CancelledError:
             self._owner.hand_back(work)
@@ -264,19 +266,18 @@ class Lane:
         self.notice = ""
         return _Line(session, self._opened)
 
-    async def _refused(self, work: Work, error: SmtpError, started_at: int) -> None:
+    async def _refused(self, work: Work, error: SmtpError, started_at: int, vain: int) -> None:
         """Defer the work with the reason, unless other connections work: then they do it."""
-        pause = min(FIRST_PAUSE_S * 2**self._failures, LONGEST_PAUSE_S)
         if self._open and not self._closing:
             self.put(work)
             with self._may_be_interrupted():
-                await asyncio.sleep(pause)  # the server takes no more connections than it has
+                await asyncio.sleep(_pause_s(vain))  # the server takes no more connections than it has
             return
         delivery = Delivery(error.verdict, error.reply, str(error), error.stage, alive=False)
         now = asyncio.get_running_loop().time()
         if now >= self._retry_at:
-            self._failures = min(self._failures + 1, 16)
-            self._retry_at = now + pause
+            self._retry_at = now + _pause_s(self._failures)
+            self._failures += 1
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
         self.notice = f"{self.sender.server}: {error}"
         for refused in [work, *self._drain()]:
@@ -302,3 +303,8 @@ class Lane:
             yield
         finally:
             self._interruptible.discard(task)
+
+
+def _pause_s(vain: int) -> float:
+    """Return the seconds until the next try to connect after ``vain`` ones before this one."""
+    return min(FIRST_PAUSE_S * 2.0 ** min(vain, 16), LONGEST_PAUSE_S)
