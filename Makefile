@@ -45,8 +45,8 @@ types: .venv/installed-dev ## check types
 lock: .venv/bin/python ## pin the packages anew; newest versions with: make lock ARGS=--upgrade
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(RUN) venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
-	pin() { "$$tools/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-header --no-annotate $(ARGS) pyproject.toml "$$@"; }; \
+	pin() { "$$tools/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate $(ARGS) pyproject.toml "$$@" >/dev/null; }; \
 	pin -o requirements.lock; \
 	pin -o requirements-dev.lock --extra dev -c requirements.lock
 
