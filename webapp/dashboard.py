@@ -42,13 +42,12 @@ RESULTS = (AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED, Att
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a person has to do something about, and where. ``detail`` is quoted verbatim."""
+    """What a person has to do something about; where, by address. ``detail`` is quoted verbatim."""
 
     tone: str
     title: str
     text: str
-    href: str
-    link: str
+    links: Mapping[str, str]
     detail: str = ""
 
 
@@ -113,35 +112,37 @@ def _speed(campaign: Campaign, found: Overview) -> str:
 
 
 def _needs(found: Overview, *, queue_away: bool) -> Iterator[Need]:
+    workers = {"/workers": _("See the workers")}
     if found.waits and not found.workers:
         text = _("A campaign waits. `make run` starts three workers; sending then begins by itself.")
-        yield Need("failed", _("No worker is running"), text, "/workers", _("See the workers"))
+        yield Need("failed", _("No worker is running"), text, workers)
     for campaign in found.under_way:
         if campaign.paused_reason:
             title = _("Volley paused “%(subject)s”", subject=campaign.subject)
             text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
-            link = _("Open the campaign")
-            yield Need("failed", title, text, _address(campaign), link, say(campaign.paused_reason))
-    yield from _of_workers(found)
+            link = {f"/campaigns/{campaign.id}": _("Open the campaign")}
+            yield Need("failed", title, text, link, say(campaign.paused_reason))
+    yield from _of_workers(found, workers)
     if queue_away:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
         title = _("The queue (Redis) does not answer")
-        yield Need("deferred", title, text, "/workers", _("See the workers"))
-    for campaign, n in found.unknown:
+        yield Need("deferred", title, text, workers)
+    if found.unknown:
+        total = sum(n for _campaign, n in found.unknown)
         title = ngettext(
-            "%(n)s person of “%(subject)s” may or may not have got it",
-            "%(n)s people of “%(subject)s” may or may not have got it",
-            n,
-            subject=campaign.subject,
+            "%(n)s person may or may not have got it", "%(n)s people may or may not have got it", total
         )
-        text = _("The line broke before the answer came. Send again, or mark as sent what arrived.")
-        yield Need("unknown", title, text, f"{_address(campaign)}?state=unknown", _("Decide"))
+        text = _("The line broke before the answer came. Send again, or mark as sent what arrived:")
+        links = {
+            f"/campaigns/{campaign.id}?state=unknown#list": f"{campaign.subject} ({formats.number(n)})"
+            for campaign, n in found.unknown
+        }
+        yield Need("unknown", title, text, links)
 
 
-def _of_workers(found: Overview) -> Iterator[Need]:
+def _of_workers(found: Overview, link: Mapping[str, str]) -> Iterator[Need]:
     total = len(found.workers)
     resting = sum(not worker.consuming for worker in found.workers)
-    link = _("See the workers")
     if resting:
         title = ngettext(
             "%(n)s of %(total)s workers takes no work",
@@ -151,10 +152,6 @@ def _of_workers(found: Overview) -> Iterator[Need]:
         )
         all_rest = resting == total
         text = _("Nothing more is sent until one does.") if all_rest else _("The others take the rest.")
-        yield Need("failed" if all_rest and found.waits else "deferred", title, text, "/workers", link)
+        yield Need("failed" if all_rest and found.waits else "deferred", title, text, link)
     for notice in held_up(found.workers):
-        yield Need(notice.tone, notice.title, notice.text, "/workers", link, notice.detail)
-
-
-def _address(campaign: Campaign) -> str:
-    return f"/campaigns/{campaign.id}"
+        yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
