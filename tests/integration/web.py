@@ -98,3 +98,12 @@ def deliver(db: Database, *endings: tuple[AttemptResult, int | None, str, str]) 
         ledger.settle(connection, results)
         workers.end(connection, worker)
     return [claim.recipient_id for claim in claims]
+
+
+def register(db: Database, name: str = "host:1", **told: Any) -> int:
+    """Let a worker tell this about itself; return its id."""
+    status = {"notice": "", "consuming": True, "connections": 5, "in_flight": 0, "done": 0, "memory": 0}
+    with db.write() as connection:
+        worker_id = workers.register(connection, name)
+        workers.beat(connection, worker_id, workers.Status(**status | {"campaign_id": None} | told))
+    return worker_id
