@@ -51,7 +51,7 @@ def mark(page: Page) -> Locator:
 def ledger(page: Page) -> dict[str, int]:
     """The numbers of the eight states as the page shows them."""
     return {
-        state: int(page.locator(f'#ledger a[href$="state={state}"] b').inner_text().replace(",", ""))
+        state: int(page.locator(f'#ledger a[href*="state={state}"] b').inner_text().replace(",", ""))
         for state in RecipientState
     }
 

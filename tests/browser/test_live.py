@@ -9,7 +9,9 @@ import contextlib
 import re
 import socket
 import threading
+from datetime import datetime
 from typing import TYPE_CHECKING, Self
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import expect
@@ -197,6 +199,26 @@ def test_notifications_come_to_those_who_asked_for_them(open_page, stack, end):
     wait_until(lambda: page.evaluate("told.length") == 1, "it is told")
     page.reload()
     expect(page.get_by_role("button", name="Notifying you")).to_be_visible()
+
+
+def test_a_first_visit_and_its_stream_tell_the_time_of_one_zone(open_page, end):
+    page = watch(open_page(timezone_id="Asia/Tokyo"))
+    end(SENT)
+    time = row(page, "p000@two.example").locator("time")
+    there = datetime.fromisoformat(time.get_attribute("datetime")).astimezone(ZoneInfo("Asia/Tokyo"))
+    expect(time).to_have_text(f"{there:%H:%M:%S}")
+    expect(page.locator(".foot")).to_contain_text("Asia/Tokyo")
+
+
+@pytest.mark.parametrize(("width", "tabs_too"), [(360, False), (1440, True)])
+def test_a_state_leads_to_its_rows(open_page, end, width, tabs_too):
+    end(FAILED)
+    page = watch(open_page(viewport={"width": width, "height": 800}))
+    follow(page.locator("#ledger").get_by_role("link", name="Failed"))
+    expect(page.locator("#list-heading")).to_be_in_viewport()
+    tab = page.locator("#ledger [aria-current]")
+    expect(tab).to_contain_text("Failed")
+    expect(tab).to_be_in_viewport() if tabs_too else expect(tab).not_to_be_in_viewport()
 
 
 def test_two_tabs_show_the_same_truth(open_page, stack, end):
