@@ -246,8 +246,10 @@ async def test_streams_end_at_once_when_the_server_stops(visitor, stack):
 async def test_the_web_process_stops_quickly_with_streams_open(stack):
     store(stack.db, "ann@b.example", send=True)
     stack.start("web")
-    connections = [await asyncio.open_connection(HOST, stack.web_port) for _ in range(20)]
-    for number, (reader, writer) in enumerate(connections):
+    connections = []
+    for number in range(20):
+        reader, writer = await asyncio.open_connection(HOST, stack.web_port)
+        connections.append((reader, writer))  # each asks at once: the server hangs up on those that do not
         path = "/stream" if number % 2 else "/campaigns/1/stream"
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         async with asyncio.timeout(PATIENCE_S):
