@@ -9,7 +9,7 @@
   const counts = Object.fromEntries(Object.entries(course.counts).map(([state, changes]) => [state, sums(changes)]));
   const tries = sums(course.tries), last = tries.length - 1, minute = Math.max(1, Math.floor(60000 / course.step));
   const language = form.dataset.locale, number = new Intl.NumberFormat(language);
-  const percent = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 1 });
+  const tenths = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const rects = [...document.querySelectorAll("rect[data-state]")], numbers = [...document.querySelectorAll("[data-count]")];
   const ENDED = new Set(["sent", "failed", "unknown", "suppressed", "canceled"]);
@@ -38,7 +38,9 @@
       if (ENDED.has(cell.dataset.count)) ended += n;
       cell.textContent = number.format(n);
     }
-    const share = percent.format(Math.floor((ended / (course.total || 1)) * 1000) / 1000);
+    const part = (ended * 100) / course.total; // written as on the other pages: 0 % and 100 % only when it is so
+    const some = (part < 0.1 ? "<" : "") + tenths.format(Math.min(Math.max(part, 0.1), 99.9));
+    const share = words.share.replace("{n}", !ended ? "0" : ended < course.total ? some : "100");
     const back = Math.max(0, frame - minute);
     document.getElementById("ended").textContent = number.format(ended);
     document.getElementById("share").textContent = share;
