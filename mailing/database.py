@@ -118,7 +118,7 @@ def _begin_sqlite(connection: Connection) -> None:
             try:
                 driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:  # also in recovery after a crash
                     break
                 time.sleep(LOOK_AGAIN_S)
             else:

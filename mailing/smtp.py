@@ -211,16 +211,17 @@ class Session:
                 text = f"Not sent: the message has {len(mail.data)} bytes, the server takes {offers.size}."
                 raise _Refused("5.3.4", text)
             parameters = f" SIZE={len(mail.data)}"
+        international = mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii())
+        if international and not offers.smtputf8:  # the reason, also where the message is 8-bit for it
+            text = "Not sent: the address needs international email (SMTPUTF8), which the server lacks."
+            raise _Refused("5.6.7", text)
         if not mail.data.isascii():
             if not offers.eight_bit:
                 raise _Refused(
                     "5.6.3", "Not sent: the message is 8-bit and the server takes only 7-bit ones."
                 )
             parameters += " BODY=8BITMIME"
-        if mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii()):
-            if not offers.smtputf8:
-                text = "Not sent: the address needs international email (SMTPUTF8), which the server lacks."
-                raise _Refused("5.6.7", text)
+        if international:
             parameters += " SMTPUTF8"
         return (
             f"MAIL FROM:<{sender}>{parameters}\r\n".encode(),

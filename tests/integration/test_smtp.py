@@ -155,6 +155,7 @@ async def test_nothing_is_declared_that_the_server_did_not_offer():
     [
         ({"needs_smtputf8": True}, "5.6.7"),
         ({"recipient": "jörg@example.net"}, "5.6.7"),
+        ({"data": "To: jörg@example.net\r\n".encode(), "needs_smtputf8": True}, "5.6.7"),
         ({"data": b"x" * 1001}, "5.3.4"),
         ({"data": "é\r\n".encode()}, "5.6.3"),
         ({"recipient": "a@b\r\nRCPT TO:<c@d"}, "5.1.3"),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from mailing import sweeping, workers
+from mailing import database, sweeping, workers
 from tasks import processes, upkeep
 
 if TYPE_CHECKING:
@@ -75,3 +77,24 @@ def test_a_sweep_waits_for_no_frozen_writer_so_that_the_next_one_can_end_it(
         begun = time.monotonic()
         upkeep.sweep()
         assert 1 <= time.monotonic() - begun < 30  # a sweep that waited would do so for ever
+
+
+def test_a_writer_waits_its_turn_also_while_sqlite_recovers_from_a_crash() -> None:
+    """Which is another error than the usual one, to SQLite."""
+    asked: list[str] = []
+
+    def execute(statement: str) -> None:
+        asked.append(statement)
+        if asked.count("BEGIN IMMEDIATE") == 1 and statement == "BEGIN IMMEDIATE":
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = sqlite3.SQLITE_BUSY_RECOVERY
+            raise error
+
+    database._begin_sqlite(
+        SimpleNamespace(
+            get_execution_options=lambda: {"volley_write": True},
+            connection=SimpleNamespace(driver_connection=SimpleNamespace(execute=execute)),
+            exec_driver_sql=lambda _: pytest.fail("it gave up"),
+        )
+    )
+    assert asked.count("BEGIN IMMEDIATE") == 2
