@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.app.control import Control
+from celery.app.events import Events
 from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu import Queue, pidbox
 
 from mailing import logs, settings
 
@@ -65,18 +67,29 @@ app.conf.update(
 )
 
 
-class Dispatcher(EventDispatcher):
-    """Sends a worker's heartbeats, which Flower shows. What cannot be sent now is kept for later.
+# Without Redis, Celery's heartbeats and answers to remote control are tried again for ever, in the thread
+# that has to see that the worker is asked to stop. Volley's are tried once.
 
-    Celery tries again for ever, in the thread that has to see that the worker is asked to stop.
-    """
 
+class _Dispatcher(EventDispatcher):
     def send(self, type: str, *args: Any, **fields: Any) -> Any:  # noqa: A002
-        """Send an event of this ``type``, at once or when Redis is back."""
-        return super().send(type, *args, **{**fields, "retry": False})
+        return super().send(type, *args, **{**fields, "retry": False})  # kept until Redis is back
 
 
-cast("Any", app).events.dispatcher_cls = Dispatcher
+class _Mailbox(pidbox.Mailbox):
+    def _publish_reply(self, *args: Any, **options: Any) -> None:
+        super()._publish_reply(*args, **options, retry_policy={"max_retries": 0})
+
+
+class _Events(Events):
+    dispatcher_cls = f"{__name__}:_Dispatcher"
+
+
+class _Control(Control):
+    Mailbox = _Mailbox
+
+
+app.events_cls, app.control_cls = f"{__name__}:_Events", f"{__name__}:_Control"
 
 
 def use(chosen: Settings) -> None:

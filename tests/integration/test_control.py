@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from celery.worker.heartbeat import Heart
+from kombu.exceptions import OperationalError
 from sqlalchemy import select
 
 from mailing import workers
@@ -141,16 +144,31 @@ def test_a_worker_that_ended_in_order_holds_no_connection_and_one_that_died_keep
         assert not workers.alive(connection)
 
 
-def test_a_heartbeat_does_not_wait_for_a_redis_that_is_gone(make_stack):
-    """Celery's does, for ever, in the thread that has to see that the worker is asked to stop."""
+def beat(connection):
+    return partial(Heart(None, app.events.Dispatcher(connection))._send, "worker-heartbeat")
+
+
+def answer(connection):
+    node = app.control.mailbox.Node("volley", channel=connection.channel())
+
+    def reply():
+        with suppress(OperationalError):
+            node.reply({"volley": {}}, "reply.celery.pidbox", "somebody", "ticket")
+
+    return reply
+
+
+@pytest.mark.parametrize("saying", [beat, answer])
+def test_no_worker_waits_for_a_redis_that_is_gone_to_tell_it_something(make_stack, saying):
+    """Celery does, for ever, in the thread that has to see that the worker is asked to stop."""
     stack = make_stack()
     stack.start("redis")
     use(stack.settings)
     with app.connection_for_write() as connection:
-        heart = Heart(None, app.events.Dispatcher(connection))
-        heart._send("worker-heartbeat")
+        say = saying(connection)
+        say()
         stack.kill("redis")
-        beating = threading.Thread(target=heart._send, args=("worker-heartbeat",), daemon=True)
-        beating.start()
-        beating.join(5)
-        assert not beating.is_alive()
+        thread = threading.Thread(target=say, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
