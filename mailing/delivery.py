@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
 CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
-GATHER_S = 0.005  # results that come within it share a commit, or as many as there are connections
+GATHER_S = 0.003  # after a commit: results that come within it share the next, or as many as connections
 RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
 NEWS_KEPT = 20_000  # events that wait for a slow Redis; older ones are dropped, viewers read the database
@@ -74,6 +74,7 @@ class Engine:
         self._done = 0
         self.consuming = True  # whether Celery brings batches; only told, to whoever looks
         self._enough = 1  # outcomes that are worth a commit
+        self._committed_at = 0.0  # when the last round ended
         self._looked_at = 0.0  # when the campaigns' states were last read
         self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
@@ -245,7 +246,7 @@ class Engine:
         self._enough = min(self._lane.sender.connections, self._worklist.held)
         if self._worklist.unrecorded < self._enough:
             self._wake.clear()
-            await self._woken_within(GATHER_S)
+            await self._woken_within(self._committed_at + GATHER_S - clock.steady_s())
         self._enough = 1
 
     def _beat_now(self) -> None:
@@ -253,12 +254,13 @@ class Engine:
         self._wake.set()
 
     async def _woken_within(self, seconds: float) -> None:
-        timer = self._loop.call_later(seconds, self._wake.set)
+        timer = self._loop.call_later(max(0.0, seconds), self._wake.set)
         await self._wake.wait()
         timer.cancel()
 
     def _room(self) -> int:
-        return 0 if self.halted else self._lane.room(self._worklist.held)
+        """Return how many claims the next commit may bring: what it records makes room for them."""
+        return 0 if self.halted else self._lane.room(self._worklist.held - self._worklist.unrecorded)
 
     async def _commit(self) -> None:
         begun = clock.steady_s()
@@ -274,6 +276,7 @@ class Engine:
             self._worklist.failed(entry)
             await asyncio.sleep(RETRY_S)
             return
+        self._committed_at = clock.steady_s()
         if entry.watched:
             self._looked_at = begun
             self._looked.set()  # for those who wait for it now
