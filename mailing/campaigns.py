@@ -260,7 +260,7 @@ def _refusal(connection: Connection, campaign_id: int, action: CampaignAction) -
     campaign = get(connection, campaign_id)
     if campaign is None:
         return NotAllowed("There is no such campaign.")
-    offered = ", ".join(campaign.actions) or "nothing more"
-    return NotAllowed(
-        f"Campaign {campaign_id} is {campaign.state}, so it cannot {action}. It allows: {offered}."
-    )
+    state, offered = campaign.state, ", ".join(campaign.actions)
+    if not offered:
+        return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It is over.")
+    return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It allows: {offered}.")

@@ -77,6 +77,7 @@ MESSAGES = (
     N_("The list holds no address that can be mailed. Edit the draft and paste one."),
     N_("There is no such campaign."),
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It allows: %(offered)s."),
+    N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It is over."),
     N_("Campaign %(id)s is %(state)s, so this cannot be done: %(action)s."),
 )
 """Of ``merging``, ``headers``, ``campaigns`` and ``decisions``: why a message or a wish is refused."""
@@ -134,7 +135,7 @@ SERVERS = (
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
     *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
-    *(N_("edit"), N_("send"), N_("pause"), N_("resume"), N_("cancel"), N_("nothing more")),
+    *(N_("edit"), N_("send"), N_("pause"), N_("resume"), N_("cancel")),
     *(N_("retry"), N_("resend-unknown"), N_("mark-unknown-sent")),
 )
 _SPOKEN = frozenset({"part", "state", "action", "offered"})  # values that are words of ours

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ import structlog
 import uvloop
 from hypercorn.config import Config
 
-from mailing import logs
+from mailing import foreground, logs
 from mailing.settings import load_or_exit
 from webapp import create_app
 
@@ -48,9 +47,7 @@ def main() -> None:
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Answer on ``listener`` until a signal comes."""
     app = create_app(settings)
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = foreground.stop_on_signal()
 
     async def stopped() -> None:
         await stop.wait()

@@ -90,11 +90,9 @@ def test_the_faults_of_a_message_are_translated(message):
 
 
 def test_values_are_kept_and_words_of_ours_are_translated():
-    text = "Campaign 7 is canceled, so it cannot resume. It allows: nothing more."
-    assert (
-        in_vietnamese(lambda: say(text))
-        == "Chiến dịch 7 đã hủy nên không thể tiếp tục. Có thể: không gì nữa."
-    )
+    text = "Campaign 7 is draft, so it cannot resume. It allows: edit, send."
+    said = "Chiến dịch 7 đang là bản nháp nên không thể tiếp tục. Có thể: sửa, gửi."
+    assert in_vietnamese(lambda: say(text)) == said
 
 
 @pytest.mark.parametrize("text", ["550 5.1.1 no such user", "", "Whatever a server may say"])
