@@ -136,8 +136,11 @@ def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Cam
     Raises ``NotAllowed`` with the reason. Of two people who press at the same moment, one is told that
     it is done already. A canceled campaign's waiting recipients are moved by ``sweeping``.
     """
-    if action is CampaignAction.SEND and (found := faults(connection, campaign_id)):
-        raise NotAllowed(" ".join(found))
+    if action is CampaignAction.SEND:
+        row = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
+        connection.execute(row.with_for_update())  # or an edit could end between the look and the send
+        if found := faults(connection, campaign_id):
+            raise NotAllowed(" ".join(found))
     now = now_ms()
     values: dict[str, object] = {"state": states.target(action), "paused_reason": ""}
     if action is CampaignAction.SEND:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from kombu import pools
-from kombu.exceptions import OperationalError
+from kombu.exceptions import LimitExceeded, OperationalError
 from sqlalchemy.exc import DBAPIError
 
 from mailing import batches, campaigns, decisions, events, sweeping
@@ -47,7 +47,7 @@ def enqueue(database: Database, errands: Sequence[Errand]) -> bool:
                 send_batch.apply_async(
                     (errand.batch_id,), priority=errand.priority, producer=producer, retry=False
                 )
-    except (OperationalError, ConnectionError, TimeoutError) as error:
+    except (OperationalError, LimitExceeded, ConnectionError, TimeoutError) as error:
         log.warning("the queue cannot be reached; the sweeper will enqueue", reason=str(error))
         with suppress(DBAPIError), database.write() as connection:  # else it takes some seconds more
             batches.lose(connection, errands)

@@ -32,7 +32,7 @@ async def read(visitor, path, **headers):
 )
 async def test_the_browser_s_language_is_spoken_if_it_is_known(visitor, wish, language):
     text = await read(visitor, "/", **{"Accept-Language": wish})
-    assert f'<html lang="{language}">' in text
+    assert f'<html lang="{language}"' in text
     assert ("Chiến dịch mới" if language == "vi" else "New campaign") in text
 
 
@@ -41,11 +41,11 @@ async def test_a_choice_beats_the_browser_and_leads_back_to_its_page(visitor):
     came_from = {"Referer": f"http://{HOST}/history?q=a"}
     done = await visitor.post("/preferences", {"language": "vi"}, headers=came_from)
     assert (done.status_code, done.location) == (303, "/history?q=a")
-    assert '<html lang="vi">' in await read(visitor, "/history", **{"Accept-Language": "en"})
+    assert '<html lang="vi"' in await read(visitor, "/history", **{"Accept-Language": "en"})
     for elsewhere in ("http://evil.example/", f"http://{HOST}//evil.example/", f"http://{HOST}/preferences"):
         done = await visitor.post("/preferences", {"theme": "dark"}, headers={"Referer": elsewhere})
         assert done.location == "/"
-    assert '<html lang="vi" data-theme="dark">' in await read(visitor, "/")
+    assert 'data-theme="dark">' in await read(visitor, "/")
     assert (await visitor.post("/preferences", {"theme": "pink"})).status_code == 400
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, text
 
-from mailing import decisions, history, inbox, ledger, maillog, models
-from mailing.campaigns import Draft
+from mailing import campaigns, decisions, history, inbox, ledger, maillog, models
+from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.maillog import Search
 from mailing.states import (
@@ -25,6 +26,7 @@ from tasks import sending
 from tests.harness import wait_until
 from tests.integration.test_decisions import MARK, MOVES, RESEND, RETRY, decide, ended, get
 from tests.integration.test_ledger import FAR, check, claim, result, worker
+from tests.integration.web import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,27 +99,47 @@ def test_a_campaign_does_not_finish_over_somebody_who_is_being_queued(db: Databa
         with db.write() as connection:
             finished.append(ledger.finish(connection, campaign_id))
 
-    def waits() -> bool:
-        if db.sqlite:  # there a writer waits before it begins
-            return True
-        with db.read() as connection:
-            return bool(
-                connection.execute(
-                    text(
-                        "SELECT 1 FROM pg_stat_activity "
-                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                    )
-                ).first()
-            )
-
     thread = threading.Thread(target=finish)
     with db.write() as connection:
         decisions.decide(connection, campaign_id, RETRY, EVERYBODY, after=0)
         thread.start()
-        wait_until(waits, "the other one waits for the campaign")
+        wait_until(lambda: somebody_waits(db), "the other one waits for the campaign")
     thread.join()
     assert finished == [False]
     assert get(db, campaign_id).state is CampaignState.SENDING
+
+
+def test_a_draft_is_sent_as_it_was_checked_also_if_it_is_edited_at_that_moment(db: Database) -> None:
+    draft = Draft("Ann <ann@example.org>", "Picnic", "Dear all")
+    campaign_id = store(db, "ann@b.example", draft)
+    refused: list[str] = []
+
+    def send() -> None:
+        try:
+            with db.write() as connection:
+                campaigns.act(connection, campaign_id, CampaignAction.SEND)
+        except NotAllowed as fault:
+            refused.append(str(fault))
+
+    thread = threading.Thread(target=send)
+    with db.write() as connection:
+        campaigns.revise(connection, campaign_id, replace(draft, text="Dear {{ nickname }}"), None)
+        thread.start()
+        wait_until(lambda: somebody_waits(db), "the other one waits for the edit")
+    thread.join()
+    assert "nickname" in refused[0]
+    assert get(db, campaign_id).state is CampaignState.DRAFT
+
+
+def somebody_waits(db: Database) -> bool:
+    """Whether another transaction waits for a lock. In SQLite a writer waits before it begins."""
+    if db.sqlite:
+        return True
+    statement = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with db.read() as connection:
+        return bool(connection.execute(text(statement)).first())
 
 
 class Telephone:

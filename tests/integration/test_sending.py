@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -9,12 +10,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from kombu import pools
 from sqlalchemy import func, select, text, update
 
 from mailing import batches, campaigns, workers
 from mailing.campaigns import Draft
 from mailing.models import attempts, now_ms, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
+from tasks.app import app, use
 from tasks.sending import act, enqueue
 from tests.harness import quickest, wait_until
 
@@ -233,6 +236,21 @@ def test_the_same_batches_delivered_three_times_at_once_send_once(make_stack: Ca
         thread.join()
     stack.wait_for(campaign_id)
     assert_everybody_got_it_once(stack, campaign_id, 600)
+
+
+def test_a_send_while_too_many_others_talk_to_the_queue_is_only_later(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack(connections=2)
+    stack.start("redis", "sink", "worker", "beat")
+    use(stack.settings)
+    producers = pools.producers[app.connection_for_write()]
+    with contextlib.ExitStack() as others:
+        for _ in range(producers.limit):
+            others.enter_context(producers.acquire(block=True))
+        campaign_id = stack.send(DRAFT, addresses(3))
+    stack.wait_for(campaign_id, patience_s=60)
+    assert_everybody_got_it_once(stack, campaign_id, 3)
 
 
 def test_an_urgent_campaign_does_not_wait_for_a_long_one(make_stack: Callable[..., Stack]) -> None:
