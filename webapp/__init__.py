@@ -34,8 +34,11 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import structlog
 from quart import Quart, Response, render_template, request
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from mailing import events
 from mailing.database import Database
@@ -83,6 +86,7 @@ _PAGES = (
     history_pages,
     inbox_pages,
 )
+log = structlog.get_logger(__name__)
 LARGEST_REQUEST = 20 * 1024 * 1024
 
 _CSRF_EXEMPT = {
@@ -114,6 +118,8 @@ def create_app(settings: Settings) -> Quart:
     for module in (*_PAGES, preferences, streams, icons, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(OperationalError, _explain_the_database)
+    app.register_error_handler(PoolTimeoutError, _explain_the_database)
 
     @app.before_serving
     async def start() -> None:
@@ -143,6 +149,14 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
         "error.html", code=code, title=_(title), said=ours, advice=advice and _(advice)
     )
     return page, code
+
+
+async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
+    log.warning("the database cannot be used", reason=str(getattr(error, "orig", error)))
+    said = _(
+        "The database does not answer or is locked. What was stored is safe. Try again in a few seconds."
+    )
+    return await _explain(ServiceUnavailable(said))
 
 
 _START_AGAIN = N_("Check the address, or start again from the list of campaigns.")

@@ -7,6 +7,8 @@ import io
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mailing import campaigns, ledger, workers
 from mailing.states import AttemptResult, CampaignAction, CampaignState
@@ -362,6 +364,15 @@ async def test_a_mistake_of_ours_is_admitted_without_its_details(visitor, monkey
     text = await visitor.read("/campaigns", 500)
     assert "Volley made a mistake" in text
     assert "secret" not in text
+
+
+@pytest.mark.parametrize("fault", [OperationalError("BEGIN", {}, Exception("locked")), PoolTimeoutError()])
+async def test_a_database_that_gives_up_is_said_to_and_asks_to_try_again(visitor, monkeypatch, fault):
+    def give_up(*_args, **_more):
+        raise fault
+
+    monkeypatch.setattr(campaigns, "latest", give_up)
+    assert "The database does not answer or is locked." in await visitor.read("/campaigns", 503)
 
 
 async def test_a_request_that_is_too_large_is_refused_with_the_limit(visitor):
