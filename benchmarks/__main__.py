@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import distance, figures, live, looking, memory, pages, processes, sinks, speed, tabs
@@ -72,6 +73,9 @@ def main() -> None:
             failed.append(f"{name}: {error}")
         except sinks.NotInstalledError as error:
             _say(f"not measured: {name}: {error}")
+        except Exception as error:  # noqa: BLE001 - one broken row must not take the figures of the others
+            traceback.print_exc()
+            failed.append(f"{name}: {error!r}")
         _say(f"  other programs used {processes.others(begun, processes.usage())} of the machine meanwhile")
     print(figures.table(measured))
     print(f"\n{os.cpu_count()} cores, load {before} before and {_load()} after; {site.database}.")

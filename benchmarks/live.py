@@ -35,7 +35,7 @@ STREAMS, CALM_RATE, CALM_S, THINK_S = 1_000, 200, 20, 0.1
 LISTENED = 20  # streams of the thousand whose every update is dated; of the rest only the bytes count
 PATIENCE_S = 180.0
 
-_SENT = re.compile(rb'state=sent"[^>]*>.*?<b>([\d.,]+)</b>')
+_SENT = re.compile(rb"state=sent\b[^>]*>.*?<b>([\d.,]+)</b>")
 _WATCH = """() => {
   window.seen = [];
   const shown = () => document.querySelector('#ledger a[href*="state=sent"] b')?.textContent ?? "0";
@@ -104,6 +104,8 @@ def thousand_viewers(site: Site) -> Iterator[Figure]:
             used_mb = memory_mb(stack.processes["web"].pid)
         logged = _logged(stack, campaign_id)
         ages = [age for reader in readers[:LISTENED] for age in _ages(logged, reader.seen)]
+        if not ages:
+            raise sinks.WrongCountError("No stream told how many emails were sent.")
         dropped = sum(reader.dropped for reader in readers)
     how = f"{STREAMS:,} streams, {n:,} emails at {n / (logged[-1] - logged[0]) * 1000:.0f}/s, {site.database}"
     yield Figure("age at a thousand, 99 %", _part(ages, 0.99), "ms", how, Bar(500, at_most=True))
