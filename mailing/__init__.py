@@ -3,6 +3,7 @@
 The way of one email leads through these rooms::
 
     addresses   what people paste -> clean recipients, and why the rest was refused
+      columns     what a table's headers mean, and what its fields are called
       mailboxes   the judge of one address and its name
     campaigns   a message and its list, stored; send, pause, resume, cancel
     lists       its recipients in bulk, and the remarks on its lines

@@ -30,7 +30,17 @@ FORBIDDEN = {
     "mailing": {"quart", "flask", "hypercorn", "celery", "kombu"},
     "tasks": {"quart", "flask", "hypercorn"},
 }
-PURE = ("states", "replies", "addresses", "mailboxes", "composing", "merging", "headers", "backoff")
+PURE = (
+    "states",
+    "replies",
+    "addresses",
+    "columns",
+    "mailboxes",
+    "composing",
+    "merging",
+    "headers",
+    "backoff",
+)
 IMPURE = {
     "aiosmtplib",
     "asyncio",
