@@ -34,7 +34,8 @@ looks, and ``sweeping`` puts back on its way whatever a dead one left behind. ``
 stands, and ``watches`` lets somebody else look on.
 
 Below them: ``states`` (what may follow what), ``models`` (the tables), ``database``, ``clock`` (the
-time that all agree on), ``migrate``, ``senders``, ``settings``, ``threads`` and ``logs``. Beside them:
-``checks`` (does all that Volley leans on work), ``answers`` (the first answer to an API call, for its
-repetition) and ``inbox``, the demo SMTP server. ``foreground`` is what processes in a terminal share.
+time that all agree on), ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``,
+``threads`` and ``logs``. Beside them: ``checks`` (does all that Volley leans on work), ``answers`` (the
+first answer to an API call, for its repetition) and ``inbox``, the demo SMTP server. ``foreground`` is
+what processes in a terminal share.
 """

@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 
 from mailing.headers import read_from
 from mailing.senders import Sender, parse_sender
+from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, read_names, read_networks, read_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_MIN = 32  # characters
 PORT_MAX = 65535
+_LOCALLY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where this machine finds what is bound so
 
 
 class SettingsError(Exception):
@@ -63,6 +65,17 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("VOLLEY_FROM", "`Volley <volley@localhost>`", "default From"),
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),
+    Setting(
+        "VOLLEY_URL",
+        "`http://` and `VOLLEY_BIND`",
+        "the public address, like `https://example.com/volley`: links, cookies, the host that is answered",
+    ),
+    Setting("VOLLEY_HOSTS", "none", "further host names that are answered; any other is refused"),
+    Setting(
+        "VOLLEY_TRUSTED_PROXIES",
+        "none",
+        "proxies whose `X-Forwarded-For`, `-Proto`, `-Host` or `Forwarded` are believed: addresses, networks",
+    ),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
     Setting("VOLLEY_SECRET_KEY", "made once, kept under `instance/`", "signs sessions and forms"),
@@ -85,6 +98,9 @@ class Settings:
     default_from: str
     host: str
     port: int
+    url: Site | None
+    hosts: frozenset[str]
+    proxies: tuple[Network, ...]
     workers: int
     instance: Path
     log: str
@@ -97,6 +113,16 @@ class Settings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host.lower() == "localhost"
+
+    @property
+    def site(self) -> Site:
+        """Where people find it: the public address, or else the bound one."""
+        return self.url or Site("http", Host(_LOCALLY.get(self.host, self.host.lower()), self.port))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names that are answered."""
+        return LOOPBACK_NAMES | self.hosts | {self.site.host.name, self.host.lower()}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -143,6 +169,9 @@ class _Reader:
             "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", _from),
             "host": host,
             "port": port,
+            "url": self._read("VOLLEY_URL", "", lambda url: read_site(url) if url else None),
+            "hosts": self._read("VOLLEY_HOSTS", "", read_names),
+            "proxies": self._read("VOLLEY_TRUSTED_PROXIES", "", read_networks),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
             "instance": instance,
             "log": self._read("VOLLEY_LOG", "text", _log),

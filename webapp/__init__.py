@@ -3,7 +3,8 @@
 ============== ===================================================================================
 ``serve``      the process: Hypercorn, its start and its stop
 ``services``   what every request needs; the way to the blocking database
-``security``   sessions, form tokens, hosts, headers
+``door``, ``forwarding``  who asks for what, also behind a proxy and under a prefix
+``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
 ``compression``  static files, small on the wire
 ``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
@@ -169,6 +170,7 @@ _ADVICE = {
     404: (N_("There is nothing here"), _START_AGAIN),
     405: (N_("This address takes no such request"), N_("Open it from a page of Volley instead.")),
     409: (N_("This is no longer possible"), N_("Nothing was changed. Look at the campaign as it is now.")),
+    421: (N_("Volley has another address"), ""),
     413: (
         N_("That is too large"),
         N_("Volley takes up to 20 MB at once. Divide the list into several campaigns."),

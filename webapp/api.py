@@ -81,7 +81,7 @@ async def create() -> Response:
     stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
     await asyncio.to_thread(_announce, the, stored)
     response = _json(stored.answer, 201)
-    response.headers["Location"] = f"{PREFIX}/campaigns/{stored.answer['id']}"
+    response.headers["Location"] = the.at(f"{PREFIX}/campaigns/{stored.answer['id']}")
     return response
 
 

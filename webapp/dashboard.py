@@ -60,7 +60,7 @@ async def index() -> str | tuple[str, int]:
     except SQLAlchemyError:
         return await render_template("dashboard.html", section="dashboard", found=None), 503
     regions = _regions(the, found)
-    return await render_template("dashboard.html", section="dashboard", stream="/stream", **regions)
+    return await render_template("dashboard.html", section="dashboard", stream=the.at("/stream"), **regions)
 
 
 @blueprint.get("/stream")
@@ -91,7 +91,7 @@ def _reading(the: Services, zone: tzinfo) -> Reading[Overview]:
 def _regions(the: Services, found: Overview) -> Mapping[str, object]:
     return {
         "found": found,
-        "needs": tuple(_needs(found, queue_away=the.hub.away)),
+        "needs": tuple(_needs(the, found)),
         "speeds": {each.id: _speed(each, found) for each in found.under_way},
         "results": RESULTS,
     }
@@ -111,8 +111,8 @@ def _speed(campaign: Campaign, found: Overview) -> str:
     return f"{formats.rate(per_minute)} · {left}" if left else formats.rate(per_minute)
 
 
-def _needs(found: Overview, *, queue_away: bool) -> Iterator[Need]:
-    workers = {"/workers": _("See the workers")}
+def _needs(the: Services, found: Overview) -> Iterator[Need]:
+    workers = {the.at("/workers"): _("See the workers")}
     if found.waits and not found.workers:
         text = _("A campaign waits. `make run` starts three workers; sending then begins by itself.")
         yield Need("failed", _("No worker is running"), text, workers)
@@ -120,10 +120,10 @@ def _needs(found: Overview, *, queue_away: bool) -> Iterator[Need]:
         if campaign.paused_reason:
             title = _("Volley paused “%(subject)s”", subject=campaign.subject)
             text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
-            link = {f"/campaigns/{campaign.id}": _("Open the campaign")}
+            link = {the.at(f"/campaigns/{campaign.id}"): _("Open the campaign")}
             yield Need("failed", title, text, link, say(campaign.paused_reason))
     yield from _of_workers(found, workers)
-    if queue_away:
+    if the.hub.away:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
         title = _("The queue (Redis) does not answer")
         yield Need("deferred", title, text, workers)
@@ -134,7 +134,9 @@ def _needs(found: Overview, *, queue_away: bool) -> Iterator[Need]:
         )
         text = _("The line broke before the answer came. Send again, or mark as sent what arrived:")
         links = {
-            f"/campaigns/{campaign.id}?state=unknown#list": f"{campaign.subject} ({formats.number(n)})"
+            the.at(
+                f"/campaigns/{campaign.id}?state=unknown#list"
+            ): f"{campaign.subject} ({formats.number(n)})"
             for campaign, n in found.unknown
         }
         yield Need("unknown", title, text, links)

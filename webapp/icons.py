@@ -7,14 +7,15 @@ from quart import Blueprint, Response
 from webapp.rendering import YEAR_S
 
 blueprint = Blueprint("icons", __name__)
+PATH = "/icons"
 STEP = 5  # percent
 _FILLS = {"sent": "#36a365", "deferred": "#eaab2f", "failed": "#d8443a", "unknown": "#9d63d2"}
 _ROUND = 75.4  # the circumference of a ring with radius 12
 
 
-def address(tone: str, percent: int) -> str:
-    """Return the address of the icon for a tone and a progress."""
-    return f"/icons/{tone}-{percent // STEP * STEP}.svg"
+def path(tone: str, percent: int) -> str:
+    """Return the path of the icon for a tone and a progress."""
+    return f"{PATH}/{tone}-{percent // STEP * STEP}.svg"
 
 
 @blueprint.get("/icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg")

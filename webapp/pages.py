@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
@@ -19,7 +18,7 @@ from mailing.decisions import Choice
 from mailing.finding import Sort
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import asking, looks, offers, previews, standing, views, watch_links
+from webapp import asking, looks, offers, origins, previews, standing, views, watch_links
 from webapp.languages import _
 from webapp.phrases import say
 from webapp.services import services
@@ -51,7 +50,7 @@ async def index() -> str:
         page=page,
         before=before,
         next=page[-1].id if len(page) == CAMPAIGNS_PER_PAGE else None,
-        stream="/campaigns/stream"
+        stream=services().at("/campaigns/stream")
         + (f"?before={before}" if before else f"?newest={page[0].id if page else 0}"),
     )
 
@@ -73,7 +72,7 @@ async def create() -> AnyResponse | tuple[str, int]:
     if faults:
         return await _form(form, faults, None), 422
     campaign_id = await services().lists.create(_draft(form), form["recipients"])
-    return redirect(f"/campaigns/{campaign_id}", 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/edit")
@@ -107,7 +106,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
             await services().write(campaigns.revise, campaign_id, draft, None)
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
-    return redirect(f"/campaigns/{campaign_id}", 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>")
@@ -154,10 +153,9 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
 
 def _back(campaign_id: int) -> AnyResponse:
     """Lead back to the campaign's page, with the filters that it had, or to that of a recipient."""
-    page, came_from = f"/campaigns/{campaign_id}", urlsplit(request.referrer or "")
-    if came_from.netloc == request.host and f"{came_from.path}/".startswith(f"{page}/"):
-        page = f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
-    return redirect(page, 303)
+    page, before = f"campaigns/{campaign_id}", origins.page_before()
+    known = before.startswith(tuple(f"/{page}{end}" for end in "/?"))
+    return redirect(services().at(before if known else f"/{page}"), 303)
 
 
 async def _campaign(campaign_id: int) -> Campaign:
@@ -194,11 +192,11 @@ async def _campaign_page(campaign_id: int) -> Response:
         "view": view,
         "page": page,
         "paged": after or before,
-        "address": f"/campaigns/{campaign_id}{view.query(after=after, before=before)}",
+        "address": the.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
         "moved": 0,
         "fresh": 0,
         "found": offers.offers(now.campaign.state, found, view.filter),
-        "stream": f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}",
+        "stream": the.at(f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}"),
     }
     if "HX-Request" in request.headers:
         response = Response(await render_template("_list.html", **shown))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from quart import Blueprint, abort, current_app, redirect, request
 
-from webapp import languages
+from webapp import languages, origins, security
 from webapp.languages import _
+from webapp.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -27,22 +28,20 @@ _YEAR_S = 365 * 24 * 3600
 async def choose() -> Response:
     """Keep what the pressed button says, and lead back to the page that it stands on."""
     form = await request.form
-    response = redirect(_page_before(), 303)
+    response = redirect(services().at(_page_before()), 303)
     for name, choices in _CHOICES.items():
         if value := form.get(name):
             if value not in choices:
                 abort(400, _("There is no such choice. Use the buttons at the foot of a page."))
-            response.set_cookie(name, value, max_age=_YEAR_S, samesite="Lax", httponly=True)
+            response.set_cookie(name, value, max_age=_YEAR_S, **security.cookie_rights())
     return response
 
 
 def _page_before() -> str:
-    """Return the address of the page with the button, if it is ours and can be shown again."""
-    page = urlsplit(request.referrer or "")
-    if page.netloc != request.host or page.path.startswith("//"):  # which would name a host
-        return "/"
-    known = current_app.url_map.bind(request.host).test(page.path, "GET")
-    return page._replace(scheme="", netloc="").geturl() if known else "/"
+    """Return the path of the page with the button, if it is ours and can be shown again."""
+    page = origins.page_before()
+    known = current_app.url_map.bind("").test(unquote(page.partition("?")[0]), "GET")
+    return page if page and known else "/"
 
 
 def theme() -> str:

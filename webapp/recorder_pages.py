@@ -53,7 +53,7 @@ async def show(campaign_id: int, recipient_id: int) -> str:
         fault=fault,
         preview=data and await asyncio.to_thread(previews.read, data),
         source=data.decode("utf-8", "replace"),
-        stream=f"/campaigns/{campaign_id}/recipients/{recipient_id}/stream",
+        stream=services().at(f"/campaigns/{campaign_id}/recipients/{recipient_id}/stream"),
         **_shown(record),
     )
 

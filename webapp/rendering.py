@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from webapp.services import Services
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
+STATIC_PATH = "/static"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 YEAR_S = 365 * 24 * 3600
 
@@ -37,7 +38,7 @@ def install(app: Quart, services: Services) -> None:
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True
     env.filters.update(
-        static=static_address,
+        static=lambda name: services.at(static_path(name)),
         number=formats.number,
         share=formats.share,
         iso=formats.iso,
@@ -59,6 +60,7 @@ def install(app: Quart, services: Services) -> None:
         stamp=_stamp,
     )
     env.globals.update(
+        root=services.at(""),
         explain=explanations.explain,
         offers=offers.offers,
         row_offers=offers.row_offers,
@@ -99,10 +101,10 @@ def _zone(name: str) -> ZoneInfo:
 
 
 @cache
-def static_address(name: str) -> str:
-    """Return the address of a file under ``static/``, with its content's hash, so that it may be cached."""
+def static_path(name: str) -> str:
+    """Return the path of a file under ``static/``, with its content's hash, so that it may be cached."""
     digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"/static/{name}?v={digest}"
+    return f"{STATIC_PATH}/{name}?v={digest}"
 
 
 def _query(values: Mapping[str, object]) -> str:

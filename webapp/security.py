@@ -1,7 +1,7 @@
 """What a request must prove before anything happens, and what every answer forbids the browser.
 
-* A web server bound to loopback answers only to loopback names, so that no page on the internet can
-  reach it by pointing its own name here (DNS rebinding).
+* Only the names of ``Settings.names`` are answered, so that no page on the internet can reach it by
+  pointing its own name here (DNS rebinding).
 * Every unsafe request carries the token of its session, or belongs to a blueprint that is named
   exempt with its reason. An exempt request must be JSON or without a body, and not come from
   another site's page, so that no form can forge it.
@@ -12,16 +12,21 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from quart import abort, request, session
+from quart.sessions import SecureCookieSessionInterface
 
+from mailing.sites import LONGEST_NAME, read_host
+from webapp.door import Door
 from webapp.languages import _
+from webapp.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from quart import Quart, Response
 
@@ -29,7 +34,6 @@ if TYPE_CHECKING:
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_FIELD = "csrf_token"  # noqa: S105 - the name of a form field
-_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SESSION_KEY = "csrf"
 _TOKEN_BYTES = 32
 
@@ -59,13 +63,16 @@ def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> Non
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SESSION_COOKIE_NAME="volley",
+        SESSION_COOKIE_PATH=settings.site.prefix or "/",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
+    app.session_interface = _Sessions()
+    app.asgi_app = Door(app.asgi_app, settings)  # type: ignore[method-assign]
+    names = settings.names
 
     async def check() -> None:
-        if settings.loopback:
-            _check_host(settings)
+        _check_host(names)
         if request.method in SAFE_METHODS or request.routing_exception:  # it does nothing, or is none
             return
         if request.blueprint in exempt:
@@ -76,6 +83,23 @@ def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> Non
     app.before_request(check)
     app.after_request(_seal)
     app.jinja_env.globals["csrf_field"] = csrf_field
+
+
+class _Sessions(SecureCookieSessionInterface):
+    def get_cookie_secure(self, _app: Quart) -> bool:
+        return _secure()
+
+
+def _secure() -> bool:
+    """Whether this browser reaches us by TLS, itself or at the proxy."""
+    url = services().settings.url
+    return request.scheme == "https" or (url is not None and url.scheme == "https")
+
+
+def cookie_rights() -> dict[str, Any]:
+    """Return with what a cookie of ours is set: for our own pages only, out of reach of scripts."""
+    path = services().settings.site.prefix or "/"
+    return {"path": path, "secure": _secure(), "samesite": "Lax", "httponly": True}
 
 
 def csrf_token() -> str:
@@ -107,16 +131,17 @@ def csrf_field() -> Markup:
     return Markup('<input type="hidden" name="{}" value="{}">').format(TOKEN_FIELD, csrf_token())
 
 
-def _check_host(settings: Settings) -> None:
-    name = urlsplit(f"//{request.host}").hostname or ""
-    if name not in _LOOPBACK_NAMES | {settings.host}:
+def _check_host(names: AbstractSet[str]) -> None:
+    """Refuse a request for somebody else's name (RFC 9110 section 7.4)."""
+    host = read_host(request.host)
+    if host is None or host.name not in names:
         abort(
-            403,
+            421,
             _(
-                "This server answers on this machine only, not as %(name)s. Open %(url)s, or set VOLLEY_BIND "
-                "to an address that others reach.",
-                name=repr(name),
-                url=f"http://127.0.0.1:{settings.port}",
+                "Volley does not answer as %(name)s. Open %(url)s, or name this host in VOLLEY_URL or "
+                "VOLLEY_HOSTS.",
+                name=repr(request.host[:LONGEST_NAME]),
+                url=services().settings.site.origin + services().at("/"),
             ),
         )
 

@@ -67,7 +67,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     gc.collect()
     gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it
     await asyncio.to_thread(app.extensions["volley"].lists.start)
-    invitation = f"Open {_address(settings)} in a browser"
+    invitation = f"Open {settings.site.origin}{settings.site.at('/')} in a browser"
     log.info(invitation)
     await hypercorn.asyncio.serve(app, config, shutdown_trigger=stopped)
 
@@ -75,11 +75,6 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
 def _listen(settings: Settings) -> socket.socket:
     family, *_, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
     return socket.create_server(address[:2], family=family, backlog=BACKLOG)
-
-
-def _address(settings: Settings) -> str:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104 - not bound here
-    return f"http://{f'[{host}]' if ':' in host and '[' not in host else host}:{settings.port}"
 
 
 if __name__ == "__main__":

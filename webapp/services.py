@@ -42,6 +42,10 @@ class Services:
     boards: Boards
     lists: Lists
 
+    def at(self, path: str) -> str:
+        """Return the address of ``path``, which begins with a slash: every link is made here."""
+        return self.settings.site.at(path)
+
     async def read(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

@@ -96,8 +96,8 @@ class Standing:
 
     @property
     def icon(self) -> str:
-        """The address of the tab's icon."""
-        return icons.address(self.worst or RecipientState.SENT, self.percent)
+        """The path of the tab's icon."""
+        return icons.path(self.worst or RecipientState.SENT, self.percent)
 
     @property
     def milestones(self) -> dict[str, str]:

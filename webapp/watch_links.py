@@ -50,20 +50,22 @@ async def create(campaign_id: int) -> Response:
         await services().write(watches.create, campaign_id, label, int(days))
     except NotAllowed:
         abort(409, _("This campaign has %(n)s watch links. Withdraw one first.", n=watches.MOST))
-    return redirect(f"/campaigns/{campaign_id}#watches", 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
 async def revoke(campaign_id: int, watch_id: int) -> Response:
     """Withdraw a link: whoever has it open sees it end within seconds."""
     await services().write(watches.revoke, campaign_id, watch_id)
-    return redirect(f"/campaigns/{campaign_id}#watches", 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
 
 
 async def of(campaign_id: int) -> Mapping[str, object]:
-    """Return what a campaign's page shows of its valid links, with addresses on the host of this request."""
-    found = await services().read(watches.listed, campaign_id)
-    links = [Link(watch, f"{request.host_url}watch/{_signer().dumps(watch.id)}") for watch in found]
+    """Return what a campaign's page shows of its valid links, with addresses as others reach them."""
+    the = services()
+    found, url = await the.read(watches.listed, campaign_id), the.settings.url
+    root = url.origin if url else f"{request.scheme}://{request.host}"
+    links = [Link(watch, root + the.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
     return {"watches": links, "watch_days": watches.DAYS}
 
 

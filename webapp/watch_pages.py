@@ -65,7 +65,9 @@ async def show(token: str) -> str | tuple[str, int]:
     if now is None:
         return await render_template("watch.html", campaign=None), 404
     charts = await the.read(standing.charts, now)
-    return await render_template("watch.html", **_values(now, charts), stream=f"/watch/{token}/stream")
+    return await render_template(
+        "watch.html", **_values(now, charts), stream=the.at(f"/watch/{token}/stream")
+    )
 
 
 @blueprint.get("/watch/<token>/stream")

@@ -67,7 +67,11 @@ async def index() -> str | tuple[str, int]:
     except SQLAlchemyError:
         return await render_template("workers.html", section="workers", crew=None), 503
     return await render_template(
-        "workers.html", section="workers", crew=crew, most=control.CONNECTIONS[-1], stream="/workers/stream"
+        "workers.html",
+        section="workers",
+        crew=crew,
+        most=control.CONNECTIONS[-1],
+        stream=services().at("/workers/stream"),
     )
 
 
@@ -99,7 +103,7 @@ async def order(verb: str) -> AnyResponse:
                 name=name,
             ),
         )
-    return redirect("/workers", 303)
+    return redirect(services().at("/workers"), 303)
 
 
 def _connections(text: str) -> int:

@@ -40,6 +40,7 @@ PURE = (
     "merging",
     "headers",
     "backoff",
+    "sites",
 )
 IMPURE = {
     "aiosmtplib",

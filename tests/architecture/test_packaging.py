@@ -21,6 +21,9 @@ ROOT = settings.ROOT
 VOLLEY = ("web", "worker", "beat", "migrate")
 DEFAULT = {
     "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
+    "VOLLEY_URL": "http://127.0.0.1:5000",
+    "VOLLEY_HOSTS": "",
+    "VOLLEY_TRUSTED_PROXIES": "",
     "VOLLEY_WORKERS": "3",
     "VOLLEY_SECRET_KEY": "",
 }

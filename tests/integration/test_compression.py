@@ -6,9 +6,9 @@ import zlib
 import pytest
 
 from tests.integration.web import HOST, running, settings_for, store
-from webapp.rendering import STATIC, static_address
+from webapp.rendering import STATIC, static_path
 
-STYLE = static_address("volley.css")
+STYLE = static_path("volley.css")
 
 
 @pytest.fixture
