@@ -36,8 +36,6 @@ from mailing.worklist import Ending, Job, Worklist
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import redis
-
     from mailing.batches import Batch
     from mailing.campaigns import Campaign
     from mailing.database import Database
@@ -60,7 +58,7 @@ class Engine:
     """Sends batches for one worker process, from ``start`` to ``stop``."""
 
     def __init__(
-        self, database: Database, client: redis.Redis, sender: Sender, timeouts: Timeouts | None = None
+        self, database: Database, client: events.Client, sender: Sender, timeouts: Timeouts | None = None
     ) -> None:
         self.name = workers.name_of(os.getpid())
         self._database = database

@@ -1,8 +1,8 @@
 """News over Redis: what workers publish after each commit, and what the web process listens to.
 
-Each campaign has one channel. A message on it is one or more lines, each an event: a JSON object whose
-state is absolute, so hearing it twice is harmless, and nothing depends on hearing it at all: the
-database is the truth (P1).
+Each campaign has one channel, of this installation alone (see ``installation``). A message on it is one or
+more lines, each an event: a JSON object whose state is absolute, so hearing it twice is harmless, and
+nothing depends on hearing it at all: the database is the truth (P1).
 
 =============  =====================================================================================
 ``type``       the other keys
@@ -27,7 +27,9 @@ import redis
 import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy.exc import SQLAlchemyError
 
+from mailing import installation, redis_url
 from mailing.models import now_ms
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from mailing.states import CampaignState
 
-ALL_CAMPAIGNS = "volley:campaigns"
+ALL_CAMPAIGNS = "campaigns"
 TIMEOUT_S = 2.0
 
 _LINE: dict[str, Any] = {
@@ -46,21 +48,34 @@ _LINE: dict[str, Any] = {
 
 
 def channel(campaign_id: int) -> str:
-    """Return the name of a campaign's channel."""
-    return f"volley:campaign:{campaign_id}"
+    """Return the name of a campaign's channel, as this installation calls it."""
+    return f"campaign:{campaign_id}"
 
 
-def connect(url: str) -> redis.Redis:
-    """Return a blocking client that gives up on a silent server after ``TIMEOUT_S``."""
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **_LINE)
+class Client(redis.Redis):
+    """A blocking client that speaks for the installation of one database."""
+
+    database_url = ""
+
+    @property
+    def prefix(self) -> str:
+        """What begins every name of this installation. Raises what the database raises, until it is known."""
+        return installation.prefix(self.database_url)
+
+
+def connect(url: str, database_url: str) -> Client:
+    """Return a client that gives up on a silent server after ``TIMEOUT_S``."""
+    client = Client(**redis_url.parse(url).client, retry=Retry(NoBackoff(), 1), **_LINE)
+    client.database_url = database_url
+    return client
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
     """Return a client for an event loop, with the same limits."""
-    return redis.asyncio.Redis.from_url(url, **_LINE)
+    return redis.asyncio.Redis(**redis_url.parse(url).client, **_LINE)
 
 
-def publish(client: redis.Redis, events: Iterable[dict[str, Any]]) -> bool:
+def publish(client: Client, events: Iterable[dict[str, Any]]) -> bool:
     """Publish ``events``, each on its campaign's channel, in one round trip.
 
     Returns whether Redis took them. A failure loses news only, so it is not raised: viewers read the
@@ -73,11 +88,11 @@ def publish(client: redis.Redis, events: Iterable[dict[str, Any]]) -> bool:
         if event["type"] == "campaign":
             messages[ALL_CAMPAIGNS].append(line)
     pipeline = client.pipeline(transaction=False)
-    for name, lines in messages.items():
-        pipeline.publish(name, b"\n".join(lines))
     try:
+        for name, lines in messages.items():
+            pipeline.publish(client.prefix + name, b"\n".join(lines))
         pipeline.execute()
-    except redis.RedisError:
+    except (redis.RedisError, OSError, SQLAlchemyError):
         return False
     return True
 

@@ -55,6 +55,14 @@ def _index_where(condition: str, name: str, *columns: str) -> Index:
     return Index(name, *columns, sqlite_where=text(condition), postgresql_where=text(condition))
 
 
+installation = Table(  # which Volley this is: the one row that the migration made
+    "installation",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("name", String(16), nullable=False),
+    CheckConstraint("id = 1", name="one"),
+)
+
 campaigns = Table(
     "campaigns",
     metadata,

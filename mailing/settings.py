@@ -10,16 +10,17 @@ import ipaddress
 import os
 import re
 import secrets
+import ssl
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from mailing import redis_url
 from mailing.headers import read_from
 from mailing.senders import Sender, parse_sender
 from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, read_names, read_networks, read_site
@@ -57,7 +58,11 @@ SETTINGS: tuple[Setting, ...] = (
         "SQLite file under `instance/`",
         "`sqlite:///file`, or `postgresql://user:password@host/database` of a database that is there",
     ),
-    Setting("VOLLEY_REDIS_URL", "`redis://127.0.0.1:6380/0`", "broker, results, live events"),
+    Setting(
+        "VOLLEY_REDIS_URL",
+        "`redis://127.0.0.1:6380/0`",
+        "broker, results, live events: `redis://`, `rediss://` with TLS, or `unix:///socket?db=0`",
+    ),
     Setting(
         "VOLLEY_SMTP_URL",
         "`smtp://127.0.0.1:1025`",
@@ -251,14 +256,24 @@ def _whole(value: str) -> int:
     return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
 
 
+_DRIVERS = {  # as other programs' settings name them: the same database, reached by the drivers of this one
+    **dict.fromkeys(("sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"), "sqlite"),
+    **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql+psycopg"),
+    **{
+        f"{name}+{driver}": "postgresql+psycopg"
+        for name in ("postgresql", "postgres")
+        for driver in ("psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "asyncpg", "pg8000")
+    },
+}
+
+
 def _database_url(value: str) -> str:
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
         raise ValueError("is no database URL; write it like postgresql://user:password@host/volley") from None
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    if url.drivername not in {"sqlite", "postgresql+psycopg"}:
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if url.drivername not in _DRIVERS.values():
         raise ValueError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
     if url.port is not None and not 1 <= url.port <= PORT_MAX:
         raise ValueError(f"has a port that is no number from 1 to {PORT_MAX}")
@@ -273,14 +288,29 @@ def _database_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
+    address = redis_url.parse(value)
+    if address.tls:
+        _try_files({name: str(address.tls[name]) for name in redis_url.FILES if name in address.tls})
+    return address.url
+
+
+def _try_files(files: Mapping[str, str]) -> None:
+    """Load certificates and keys as a connection will, so that a wrong one is told now and by its name."""
+    context = ssl.create_default_context()
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"redis", "rediss"} and parts.hostname and parts.port != 0
-    except ValueError:  # its text may quote the password
-        usable = False
-    if not usable or not re.fullmatch(r"/?[0-9]{0,9}", parts.path):
-        raise ValueError("must look like redis://127.0.0.1:6380/0; percent-encode the password")
-    return value
+        for name in files:
+            Path(files[name]).stat()
+            if name in {"ssl_ca_certs", "ssl_ca_path"}:
+                place = "cafile" if name == "ssl_ca_certs" else "capath"
+                context.load_verify_locations(**{place: files[name]})
+        name = "ssl_certfile"
+        if name in files or "ssl_keyfile" in files:
+            context.load_cert_chain(files.get(name, ""), files.get("ssl_keyfile"), password=lambda: b"")
+    except ssl.SSLError:  # an OSError, too
+        raise ValueError(f"names an {name} that holds no PEM that fits") from None
+    except OSError as error:
+        said = error.strerror or error
+        raise ValueError(f"names an {name} that cannot be read: {said}") from None
 
 
 def _bind(value: str) -> tuple[str, int]:

@@ -12,8 +12,10 @@ from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Queue, pidbox
+from kombu.exceptions import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import logs, settings
+from mailing import installation, logs, redis_url, settings
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -26,7 +28,29 @@ VISIBILITY_S = 60  # far longer than a batch holds its task; then Redis delivers
 # Celery warns root because of pickle, which is not accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)
 
-app = Celery("volley", include=["tasks.sending", "tasks.upkeep", "tasks.control"])
+
+class _App(Celery):
+    """Keeps everything it puts into Redis under the name of this installation."""
+
+    @property
+    def prefix(self) -> str:
+        """What begins every name of this installation in Redis."""
+        try:
+            return installation.prefix(self.conf.volley_database_url)
+        except SQLAlchemyError as error:
+            said = getattr(error, "orig", None) or error
+            raise OperationalError(f"The database does not tell this installation's name: {said}") from error
+
+    def _connection(self, *args: Any, transport_options: Any = None, **options: Any) -> Any:
+        named = {**(transport_options or {}), "global_keyprefix": self.prefix}
+        return super()._connection(*args, transport_options=named, **options)  # type: ignore[misc]
+
+    def _get_backend(self) -> Any:
+        self.conf.result_backend_transport_options = {"global_keyprefix": self.prefix}
+        return super()._get_backend()  # type: ignore[misc]
+
+
+app = _App("volley", include=["tasks.sending", "tasks.upkeep", "tasks.control"])
 app.conf.update(
     task_serializer="json",
     result_serializer="json",
@@ -93,16 +117,19 @@ app.events_cls, app.control_cls = f"{__name__}:_Events", f"{__name__}:_Control"
 
 
 def use(chosen: Settings) -> None:
-    """Connect the app to the Redis of these settings."""
-    app.conf.update(broker_url=chosen.redis_url, result_backend=chosen.redis_url)
+    """Connect the app to the Redis of these settings, in the name of their database's installation."""
+    app.conf.update(_connection(chosen))
 
 
-def _connection() -> dict[str, str]:
-    url = settings.load().redis_url
-    return {"broker_url": url, "result_backend": url}
+def _connection(chosen: Settings) -> dict[str, Any]:
+    return {
+        **redis_url.parse(chosen.redis_url).celery,
+        "volley_database_url": chosen.database_url,
+    }
 
 
-app.add_defaults(_connection)  # read when needed: a faulty setting is told by a command, not by an import
+# Read when needed: a faulty setting is told by a command, not by an import.
+app.add_defaults(lambda: _connection(settings.load()))
 
 
 @setup_logging.connect

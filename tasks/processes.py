@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
@@ -19,9 +19,6 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from mailing import events, settings
 from mailing.database import Database
 from mailing.delivery import Engine
-
-if TYPE_CHECKING:
-    import redis
 
 STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
 WATCH_S = 0.5
@@ -38,9 +35,10 @@ def database() -> Database:
 
 
 @functools.cache
-def redis_client() -> redis.Redis:
+def redis_client() -> events.Client:
     """Return this process's Redis client for news."""
-    return events.connect(settings.load().redis_url)
+    chosen = settings.load()
+    return events.connect(chosen.redis_url, chosen.database_url)
 
 
 _lock = threading.Lock()

@@ -25,11 +25,11 @@ class Depths:
     handed_out: int
 
 
-def ask(pipeline: Pipeline | AsyncPipeline) -> None:
-    """Put into a pipeline what ``depths`` reads the answers of."""
+def ask(pipeline: Pipeline | AsyncPipeline, prefix: str) -> None:
+    """Put into a pipeline what ``depths`` reads the answers of; ``prefix`` is the installation's."""
     for step in STEPS:
-        pipeline.llen(QUEUE if step == 0 else f"{QUEUE}\x06\x16{step}")
-    pipeline.hlen(_UNACKED)
+        pipeline.llen(f"{prefix}{QUEUE}" if step == 0 else f"{prefix}{QUEUE}\x06\x16{step}")
+    pipeline.hlen(f"{prefix}{_UNACKED}")
 
 
 def depths(answers: Sequence[Any]) -> Depths:

@@ -68,8 +68,9 @@ def _brief(database: Database) -> Iterator[Connection]:
 
 def _queue_is_empty() -> bool:
     """Whether Redis holds no batch that waits for a worker."""
-    pipeline = processes.redis_client().pipeline(transaction=False)
-    queues.ask(pipeline)
+    client = processes.redis_client()
+    pipeline = client.pipeline(transaction=False)
+    queues.ask(pipeline, client.prefix)
     try:
         return not any(queues.depths(pipeline.execute()).waiting)
     except redis.RedisError:

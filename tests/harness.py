@@ -21,9 +21,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-import redis
-
-from mailing import addresses, batches, campaigns, migrate, settings, workers
+from mailing import addresses, batches, campaigns, events, migrate, settings, workers
 from mailing.database import Database
 from mailing.states import CampaignAction
 from tasks.app import use
@@ -153,9 +151,9 @@ class Stack:
         return f"http://127.0.0.1:{self.web_port}"
 
     @property
-    def redis(self) -> redis.Redis:
+    def redis(self) -> events.Client:
         """A client of this stack's Redis."""
-        return redis.Redis.from_url(self.settings.redis_url, socket_timeout=5)
+        return events.connect(self.settings.redis_url, self.settings.database_url)
 
     def start(self, *names: str) -> None:
         """Start processes and wait until each does its work."""

@@ -104,8 +104,8 @@ def create_app(settings: Settings) -> Quart:
         settings,
         db,
         events.connect_async(settings.redis_url),
-        events.connect(settings.redis_url),
-        Hub(settings.redis_url),
+        events.connect(settings.redis_url, settings.database_url),
+        Hub(settings.redis_url, settings.database_url),
         Boards(),
         Lists(db),
     )

@@ -124,7 +124,7 @@ def _add_action(action: CampaignAction, help_text: str) -> None:
     @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
     def act(*, campaign_id: int) -> None:
         chosen = _settings()
-        with _database(chosen) as db, events.connect(chosen.redis_url) as client:
+        with _database(chosen) as db, events.connect(chosen.redis_url, chosen.database_url) as client:
             try:
                 campaign = sending.act(db, client, campaign_id, action)
             except NotAllowed as refusal:
@@ -163,7 +163,7 @@ def mark_sent(*, campaign_id: int) -> None:
 
 def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
     chosen = _settings()
-    with _database(chosen) as db, events.connect(chosen.redis_url) as client:
+    with _database(chosen) as db, events.connect(chosen.redis_url, chosen.database_url) as client:
         try:
             affected = sending.decide(db, client, campaign_id, action, choice)
         except NotAllowed as refusal:
@@ -196,7 +196,7 @@ def check() -> None:
 def _ask_all(chosen: Settings) -> dict[str, Finding]:
     """Do all checks at once. Their threads are daemons: one that hangs does not keep the command alive."""
     db = Database(chosen.database_url, pool_size=1)
-    client = events.connect(chosen.redis_url)
+    client = events.connect(chosen.redis_url, chosen.database_url)
     asked: dict[str, Callable[[], Finding]] = {
         "database": lambda: checks.database(db),
         "redis": lambda: checks.queue(client),
@@ -283,7 +283,7 @@ def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> 
             errands = batches.wake(connection, campaign_id)
     except NotAllowed as refusal:
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
-    with events.connect(chosen.redis_url) as client:
+    with events.connect(chosen.redis_url, chosen.database_url) as client:
         events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
     if not sending.enqueue(db, errands):
         click.echo("Redis does not answer. The campaign is stored; the workers start when Redis is back.")

@@ -20,8 +20,9 @@ import redis
 import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events
+from mailing import events, installation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -180,9 +181,10 @@ class Reading(Generic[T]):
 class Hub:
     """Who listens to which channel, and the one connection that serves them all."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, database_url: str) -> None:
         self.away = False  # known not to answer, unlike not asked yet
         self._ended = False
+        self._database_url, self._prefix = database_url, ""
         self._client = events.connect_async(redis_url)
         self._client.set_retry(Retry(NoBackoff(), 0))  # a silent reconnect would hide that news were lost
         self._pubsub: PubSub | None = None
@@ -233,7 +235,7 @@ class Hub:
     async def _subscribe(self, channels: list[str]) -> None:
         if self._pubsub and channels:
             with contextlib.suppress(redis.RedisError, OSError):  # the listening task meets it as well
-                await self._pubsub.subscribe(*channels)
+                await self._pubsub.subscribe(*self._wired(channels))
 
     async def _wait_for(self, channels: Iterable[str]) -> None:
         if self.away:
@@ -253,13 +255,13 @@ class Hub:
                 self._confirmed.pop(channel, None)
                 if self._pubsub:
                     with contextlib.suppress(redis.RedisError, OSError):
-                        await self._pubsub.unsubscribe(channel)
+                        await self._pubsub.unsubscribe(*self._wired([channel]))
 
     async def _run(self) -> None:
         while True:
             try:
                 await self._listen()
-            except (redis.RedisError, OSError) as error:
+            except (redis.RedisError, OSError, SQLAlchemyError) as error:
                 if not self.away:
                     log.warning("queue lost", error=str(error))
             self.away = True
@@ -270,16 +272,21 @@ class Hub:
 
     async def _listen(self) -> None:
         """Subscribe to everything wanted and pass on what comes, until the connection fails."""
+        self._prefix = await asyncio.to_thread(installation.prefix, self._database_url)
         async with self._client.pubsub() as pubsub:
             wanted = {events.ALL_CAMPAIGNS, *self._listeners}
-            await pubsub.subscribe(*wanted)
+            await pubsub.subscribe(*self._wired(wanted))
             self._pubsub, self.away = pubsub, False
             try:
                 if joined := self._listeners.keys() - wanted:  # while that was on its way
-                    await pubsub.subscribe(*joined)
+                    await pubsub.subscribe(*self._wired(joined))
                 await self._read(pubsub)
             finally:
                 self._pubsub = None
+
+    def _wired(self, channels: Iterable[str]) -> list[str]:
+        """Return what Redis calls ``channels``."""
+        return [self._prefix + channel for channel in channels]
 
     async def _read(self, pubsub: PubSub) -> None:
         silent = False
@@ -295,7 +302,7 @@ class Hub:
                 await pubsub.ping()
 
     def _pass_on(self, message: dict[str, Any]) -> None:
-        channel = message["channel"].decode() if message["channel"] else ""
+        channel = message["channel"].decode().removeprefix(self._prefix) if message["channel"] else ""
         listeners = self._listeners.get(channel, ())
         if message["type"] == "subscribe":
             self._confirmed[channel].set()

@@ -15,11 +15,11 @@ from quart import current_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from redis import Redis
     from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Connection
 
     from mailing.database import Database
+    from mailing.events import Client
     from mailing.settings import Settings
     from webapp.boards import Boards
     from webapp.live import Hub
@@ -37,7 +37,7 @@ class Services:
     settings: Settings
     db: Database
     redis: AsyncRedis
-    news: Redis
+    news: Client
     hub: Hub
     boards: Boards
     lists: Lists

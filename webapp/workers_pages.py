@@ -141,7 +141,7 @@ async def _depths(the: Services) -> Depths | None:
         return None
     try:
         async with asyncio.timeout(QUEUES_S), the.redis.pipeline(transaction=False) as pipeline:
-            queues.ask(pipeline)
+            queues.ask(pipeline, await asyncio.to_thread(getattr, the.news, "prefix"))
             return queues.depths(await pipeline.execute())
     except (redis.RedisError, OSError, TimeoutError):
         return None

@@ -41,6 +41,7 @@ PURE = (
     "headers",
     "backoff",
     "sites",
+    "redis_url",
 )
 IMPURE = {
     "aiosmtplib",

@@ -161,9 +161,10 @@ async def test_how_much_waits_is_told_by_priority(make_stack, db):
     stack = make_stack()
     stack.start("redis")
     async with running(stack.settings) as visitor:
-        stack.redis.lpush("volley", "a", "b")
-        stack.redis.lpush("volley\x06\x163", "c")
-        stack.redis.hset("unacked", "d", "e")
+        queue = f"{stack.redis.prefix}volley"
+        stack.redis.lpush(queue, "a", "b")
+        stack.redis.lpush(f"{queue}\x06\x163", "c")
+        stack.redis.hset(f"{stack.redis.prefix}unacked", "d", "e")
         await until(lambda: not visitor.app.extensions["volley"].hub.away, "Redis is there")
         page = await visitor.read("/workers")
         assert [int(n) for n in re.findall(r"<dd>(\d+)</dd>", page)] == [2, 1, 0, 0, 1]

@@ -30,7 +30,7 @@ def stack(make_stack):
 
 @pytest.fixture
 async def hub(stack):
-    hub = Hub(stack.settings.redis_url)
+    hub = Hub(stack.settings.redis_url, stack.settings.database_url)
     hub.start()
     yield hub
     await hub.close()
@@ -109,7 +109,12 @@ async def test_a_program_that_does_not_read_is_told_that_it_missed_something():
 
 async def test_the_hub_follows_a_channel_only_while_someone_watches(hub, stack):
     def channels():
-        return {name.decode() for name in stack.redis.pubsub_channels("volley:*")}
+        client = stack.redis
+        return {
+            name.decode().removeprefix(client.prefix)
+            for name in client.pubsub_channels("*")
+            if name.startswith(client.prefix.encode())
+        }
 
     await until(lambda: channels() == {events.ALL_CAMPAIGNS}, "only the list is followed")
     one, other = Viewer(), Viewer()

@@ -25,7 +25,7 @@ class Channel:
 
     @asynccontextmanager
     async def listening(self, feed: Feed, channel: str) -> AsyncIterator[None]:
-        assert channel == "volley:campaign:7"
+        assert channel == "campaign:7"
         self.feed = feed
         feed.miss()  # what was published before the subscription is not known
         yield

@@ -96,11 +96,39 @@ def test_all_faults_are_reported_at_once_each_with_its_variable(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "scheme",
+    ["postgres", "postgresql", "postgresql+psycopg2", "postgresql+asyncpg", "postgres+psycopg", "pgsql"],
+)
+def test_a_url_of_postgresql_as_other_programs_write_it_is_taken(tmp_path, scheme):
+    found = loaded(tmp_path, VOLLEY_DATABASE_URL=f"{scheme}://ann:p%40ss@db:5433/volley?sslmode=require")
+    assert found.database_url == "postgresql+psycopg://ann:p%40ss@db:5433/volley?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "words"),
+    [
+        ("ssl_ca_certs", None, "names an ssl_ca_certs that cannot be read: No such file"),
+        ("ssl_ca_certs", "no certificate", "names an ssl_ca_certs that holds no PEM"),
+        ("ssl_certfile", None, "names an ssl_certfile that cannot be read: No such file"),
+        ("ssl_certfile", "no certificate", "names an ssl_certfile that holds no PEM"),
+        ("ssl_ca_path", None, "names an ssl_ca_path that cannot be read: No such file"),
+    ],
+)
+def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_path, option, content, words):
+    file = tmp_path / "file.pem"
+    if content is not None:
+        file.write_text(content)
+    (fault,) = faults(tmp_path, VOLLEY_REDIS_URL=f"rediss://:secret@redis?{option}={file}")
+    assert words in fault
+    assert "secret" not in fault
+
+
+@pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("DATABASE_URL", "volley.sqlite", "write it like postgresql://"),
-        ("DATABASE_URL", "postgres://db/volley", "use sqlite:/// or postgresql://"),
-        ("DATABASE_URL", "postgresql+asyncpg://db/volley", "use sqlite:/// or postgresql://"),
+        ("DATABASE_URL", "mysql+pymysql://db/volley", "use sqlite:/// or postgresql://"),
+        ("DATABASE_URL", "postgresql+odbc://db/volley", "use sqlite:/// or postgresql://"),
         ("DATABASE_URL", "postgresql://db:port/volley", "write it like postgresql://"),
         ("DATABASE_URL", "postgresql://db:65536/volley", "1 to 65535"),
         ("DATABASE_URL", "sqlite://", "names no file"),
