@@ -28,6 +28,9 @@ The way of one email leads through these rooms::
     maillog     every attempt of every campaign, to search and to take away
     recorder    all that is known about one recipient
     replays     how a campaign went, moment by moment
+    foreign_mail  what strangers send, read as far as it can be read
+      foreign_headers  the fields of its header
+      foreign_text     its bytes as text
 
 While it is under way, ``workers`` knows who sends and whether they live, ``roster`` shows it to whoever
 looks, and ``sweeping`` puts back on its way whatever a dead one left behind. ``overview`` says how it all

@@ -5,15 +5,18 @@ Its answer depends on how the local part of the address ends, so that every stat
 ===========  =============================================================================
 ``+bounce``  550 5.1.1, no such mailbox
 ``+full``    452 4.2.2, mailbox full, every time
-``+later``   451 4.7.1 on the first try, accepted on the next
+``+later``   451 4.7.1 after the dot of each message's first try, accepted on its next
 ``+slow``    accepted two seconds after the dot
 ``+drop``    received, but the connection is closed after the dot without a reply (RFC 1047)
-anything     250 2.0.0 after the dot
+anything     250 2.0.0 after the dot, with the number that the message has on the page
 ===========  =============================================================================
 
+A message is told from others to the same address by its Message-ID, which is the same at each try, so any
+number of campaigns and connections may ask at once.
+
 The last ``KEPT`` messages lie in ``FILE`` in the instance folder, where the web process reads them
-with ``latest``, ``get`` and ``received_total``. They are written in groups shortly after the reply:
-this is a show-room, not a mail store.
+with ``page`` and ``get``. They are written in groups shortly after the reply: this is a show-room, not a
+mail store.
 """
 
 from __future__ import annotations
@@ -23,38 +26,43 @@ import asyncio
 import errno
 import sqlite3
 import sys
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from email.parser import HeaderParser
-from email.policy import compat32, default
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 from aiosmtpd.smtp import SMTP
 
 from mailing.foreground import say, stop_on_signal
+from mailing.foreign_mail import subject_and_id
 from mailing.models import now_ms
 from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from aiosmtpd.smtp import Envelope, Session
+
+    _Row: TypeAlias = tuple[int, int, str, str, bytes]
 
 FILE = "inbox.sqlite"
 HOST, PORT = "127.0.0.1", 1025
 KEPT = 1000
 RAW_LIMIT = 256 * 1024  # bytes kept of one message: a thousand of them still fit in memory and on disk
 SIZE_LIMIT = 10 * 1024 * 1024  # bytes accepted of one message (RFC 1870)
-REMEMBERED = 100_000  # `+later` addresses that wait for their second try
+HEAD_LIMIT = 64 * 1024  # bytes of a message that are read for its line in the list
+RECIPIENTS_LIMIT = 10_000  # of one message (RFC 5321 section 4.5.3.1.8 asks for a hundred)
+REMEMBERED = 100_000  # `+later` messages that wait for their second try
 SLOW_S = 2.0
 WRITE_PAUSE_S = 0.05  # between two groups
 GOODBYE_S = 0.5  # clients that are told to stop at the same moment may finish what they are sending
 BUSY_TIMEOUT_S = 5.0
 
-_COLUMNS = "id, at, envelope_from, recipient, raw"
+_KEYS = "id, at, envelope_from, recipient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,84 +78,112 @@ class ReceivedMail:
     raw: bytes
 
 
-def latest(path: Path, before: int | None = None, limit: int = 50) -> list[ReceivedMail]:
-    """Return up to ``limit`` messages of the file ``path``, newest first, with ids below ``before``."""
+def page(
+    path: Path, before: int | None = None, limit: int = 50, most: int = HEAD_LIMIT
+) -> tuple[list[ReceivedMail], int]:
+    """Return up to ``limit`` messages of the file ``path``, newest first, with ids below ``before``.
+
+    Of each message ``most`` bytes are read. With them comes how many have arrived since the file was made,
+    those no longer kept included.
+    """
     with _reading(path) as rows:
-        return [
-            _received(row)
-            for row in rows.execute(
-                f"SELECT {_COLUMNS} FROM mail WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",  # noqa: S608
-                (before, before, limit),
-            )
-        ]
+        found = rows.execute(
+            f"SELECT {_KEYS}, coalesce(substr(raw, 1, ?), x'') FROM mail "  # noqa: S608
+            "WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",
+            (most, before, before, limit),
+        ).fetchall()
+        total = rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0]
+    return [_received(row) for row in found], int(total)
+
+
+def latest(path: Path, before: int | None = None, limit: int = 50) -> list[ReceivedMail]:
+    """Return the messages of ``page``, each whole."""
+    return page(path, before, limit, RAW_LIMIT)[0]
+
+
+def received_total(path: Path) -> int:
+    """Return the total of ``page``."""
+    return page(path, limit=0)[1]
 
 
 def get(path: Path, mail_id: int) -> ReceivedMail | None:
     """Return one message, or None if it never was or is no longer kept."""
     with _reading(path) as rows:
-        row = rows.execute(f"SELECT {_COLUMNS} FROM mail WHERE id = ?", (mail_id,)).fetchone()  # noqa: S608
-        return _received(row) if row else None
-
-
-def received_total(path: Path) -> int:
-    """Return how many messages have arrived since the file was made, those no longer kept included."""
-    with _reading(path) as rows:
-        return int(rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0])
+        row = rows.execute(f"SELECT {_KEYS}, raw FROM mail WHERE id = ?", (mail_id,)).fetchone()  # noqa: S608
+    return _received(row) if row else None
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open the inbox's file, or an empty inbox if no inbox has ever run here."""
     with closing(sqlite3.connect(path if path.exists() else ":memory:", timeout=BUSY_TIMEOUT_S)) as rows:
-        _make_table(rows)
+        _make_tables(rows)
+        rows.execute("BEGIN")  # what is read together belongs together
         yield rows
 
 
-def _received(row: tuple[int, int, str, str, bytes]) -> ReceivedMail:
+def _received(row: _Row) -> ReceivedMail:
     mail_id, at, envelope_from, recipient, raw = row
-    head = raw.partition(b"\r\n\r\n")[0].decode(errors="replace")  # RFC 6532: headers may be UTF-8
-    headers = HeaderParser(policy=compat32).parsestr(head)
-    subject = str(default.header_fetch_parse("Subject", headers.get("Subject", "")))
-    message_id = headers.get("Message-ID", "").strip()
+    subject, message_id = subject_and_id(raw[:HEAD_LIMIT])
     return ReceivedMail(mail_id, at, envelope_from, recipient, subject, message_id, raw)
 
 
-def _make_table(rows: sqlite3.Connection) -> None:
+def _make_tables(rows: sqlite3.Connection) -> None:
     rows.execute(
         "CREATE TABLE IF NOT EXISTS mail (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
         "envelope_from TEXT NOT NULL, recipient TEXT NOT NULL, raw BLOB NOT NULL)"
     )
+    rows.execute("CREATE TABLE IF NOT EXISTS put_off (message BLOB PRIMARY KEY)")
 
 
 class Store:
-    """The kept messages. ``add`` only remembers; ``write`` brings them to the file from a thread."""
+    """What arrived, and what was put off. Both are only remembered; ``write`` brings them to the file."""
 
     def __init__(self, path: Path) -> None:
         self.rows = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
         self.rows.execute("PRAGMA journal_mode = WAL")
         self.rows.execute("PRAGMA synchronous = NORMAL")
-        _make_table(self.rows)
+        _make_tables(self.rows)
         self.total: int = self.rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0]
-        self.waiting: deque[tuple[int, int, str, str, bytes]] = deque(
-            maxlen=KEPT
-        )  # older ones would go anyway
+        self.waiting: deque[_Row] = deque(maxlen=KEPT)  # older ones would go anyway
+        self.put_off: dict[bytes, None] = dict.fromkeys(
+            row[0] for row in self.rows.execute("SELECT message FROM put_off ORDER BY rowid")
+        )
+        self.changed: dict[bytes, None] = {}
         self.arrived = asyncio.Event()
         self.ended = False
 
-    def add(self, envelope: Envelope) -> None:
-        """Take in one message, once for each of its recipients."""
-        raw = (envelope.original_content or b"")[:RAW_LIMIT]
+    def add(self, envelope: Envelope) -> range:
+        """Take in one message, once for each of its recipients; return the numbers that it got."""
+        raw, at, first = _content(envelope)[:RAW_LIMIT], now_ms(), self.total + 1
         for recipient in envelope.rcpt_tos:
             self.total += 1
-            self.waiting.append((self.total, now_ms(), envelope.mail_from or "", recipient, raw))
+            self.waiting.append((self.total, at, envelope.mail_from or "", recipient, raw))
         self.arrived.set()
+        return range(first, self.total + 1)
+
+    def first_try(self, messages: Sequence[bytes]) -> bool:
+        """Return whether any of ``messages`` comes for the first time. If none does, all are forgotten."""
+        new = [message for message in messages if message not in self.put_off]
+        for message in new or messages:
+            if new:
+                self.put_off[message] = None
+            else:
+                self.put_off.pop(message, None)
+            self.changed[message] = None
+        while len(self.put_off) > REMEMBERED:
+            oldest = next(iter(self.put_off))
+            del self.put_off[oldest]
+            self.changed[oldest] = None
+        self.arrived.set()
+        return bool(new)
 
     async def write(self) -> None:
         """Write what arrives, group after group, until ``end``. Raises ``sqlite3.Error``."""
         while not self.ended:
             await self.arrived.wait()
             self.arrived.clear()
-            await asyncio.to_thread(self.write_group, self._take())
+            await asyncio.to_thread(self.write_group, *self._take())
             await asyncio.sleep(WRITE_PAUSE_S)
 
     def end(self) -> None:
@@ -155,20 +191,27 @@ class Store:
         self.ended = True
         self.arrived.set()
 
-    def _take(self) -> list[tuple[int, int, str, str, bytes]]:
-        group = list(self.waiting)
+    def _take(self) -> tuple[list[_Row], dict[bytes, bool]]:
+        """Take what waits to be written: the messages, and which are now put off and which no longer."""
+        group, changed = list(self.waiting), {it: it in self.put_off for it in self.changed}
         self.waiting.clear()
-        return group
+        self.changed.clear()
+        return group, changed
 
-    def write_group(self, group: Sequence[tuple[int, int, str, str, bytes]]) -> None:
-        """Write ``group`` and drop what is too old, in one transaction."""
+    def write_group(self, group: Sequence[_Row], changed: Mapping[bytes, bool]) -> None:
+        """Write what was taken and drop what is too old, in one transaction."""
         with self.rows:
-            self.rows.executemany(f"INSERT INTO mail ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)", group)  # noqa: S608
+            self.rows.executemany(f"INSERT INTO mail ({_KEYS}, raw) VALUES (?, ?, ?, ?, ?)", group)  # noqa: S608
             self.rows.execute("DELETE FROM mail WHERE id <= (SELECT max(id) FROM mail) - ?", (KEPT,))
+            for put_off, statement in (
+                (False, "DELETE FROM put_off WHERE message = ?"),
+                (True, "INSERT OR IGNORE INTO put_off (message) VALUES (?)"),
+            ):
+                self.rows.executemany(statement, [(it,) for it, now in changed.items() if now is put_off])
 
     def close(self) -> None:
         """Write what still waits, and close the file."""
-        self.write_group(self._take())
+        self.write_group(*self._take())
         self.rows.close()
 
 
@@ -177,7 +220,6 @@ class Answers:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.deferred: OrderedDict[str, None] = OrderedDict()
 
     async def handle_EHLO(  # noqa: N802, D102
         self, _server: SMTP, session: Session, _envelope: Envelope, hostname: str, responses: list[str]
@@ -187,37 +229,63 @@ class Answers:
         # One string makes one packet of it, where a list makes one for each line.
         return ["\r\n".join([*responses[:-1], "250-PIPELINING", responses[-1]])]
 
+    async def handle_MAIL(  # noqa: N802, D102
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if not _is_text(address):
+            return "553 5.1.7 The address holds bytes that are not UTF-8"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
     async def handle_RCPT(  # noqa: N802, D102
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        if not _is_text(address):
+            return "553 5.1.3 The address holds bytes that are not UTF-8"
         match _rule(address):
             case "bounce":
                 return f"550 5.1.1 <{address}>: there is no such mailbox here"
             case "full":
                 return f"452 4.2.2 <{address}>: mailbox full"
-            case "later" if self._first_try(address):
-                return f"451 4.7.1 <{address}>: greylisted, please try again later"
+        if len(envelope.rcpt_tos) >= RECIPIENTS_LIMIT:
+            return f"452 4.5.3 {RECIPIENTS_LIMIT} recipients are enough for one message"
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Recipient OK"
 
     async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802, D102
-        self.store.add(envelope)
-        rules = {_rule(address) for address in envelope.rcpt_tos}
+        rules = {_rule(address): address for address in envelope.rcpt_tos}
+        if "later" in rules and self.store.first_try(_identities(envelope)):
+            return f"451 4.7.1 <{rules['later']}>: greylisted, please try again later"
+        numbers = self.store.add(envelope)
         if "drop" in rules and server.transport is not None:
             server.transport.close()
             await asyncio.sleep(SLOW_S)  # aiosmtpd cancels this as soon as the connection is gone: no reply
         if "slow" in rules:
             await asyncio.sleep(SLOW_S)
-        return f"250 2.0.0 Received as number {self.store.total}"
+        if len(numbers) > 1:
+            return f"250 2.0.0 Accepted as messages {numbers[0]} to {numbers[-1]}"
+        return f"250 2.0.0 Accepted as message {numbers[0]}"
 
-    def _first_try(self, address: str) -> bool:
-        if address in self.deferred:
-            del self.deferred[address]  # so the next message to it is put off once again
-            return False
-        self.deferred[address] = None
-        if len(self.deferred) > REMEMBERED:
-            self.deferred.popitem(last=False)
-        return True
+
+def _identities(envelope: Envelope) -> list[bytes]:
+    """Return what is the same at each try to bring a message to a ``+later`` address."""
+    content = _content(envelope)
+    message = (subject_and_id(content[:HEAD_LIMIT])[1].encode() or content).strip()
+    return [
+        sha256(address.lower().encode() + b"\0" + message).digest()
+        for address in envelope.rcpt_tos
+        if _rule(address) == "later"
+    ]
+
+
+def _content(envelope: Envelope) -> bytes:
+    return envelope.original_content or b""
+
+
+def _is_text(address: str) -> bool:
+    """Whether an address has no bytes that aiosmtpd could not decode."""
+    return not any("\ud800" <= character <= "\udfff" for character in address)
 
 
 def _rule(address: str) -> str:

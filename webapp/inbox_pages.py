@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import inbox
-from webapp import asking, previews
+from mailing import foreign_mail, inbox
+from webapp import asking
 from webapp.languages import _, grouped
 from webapp.rendering import LOOPBACK
 from webapp.security import MESSAGE_HEADERS
@@ -26,13 +26,13 @@ async def latest() -> str:
     """Show what arrived, the newest first."""
     _only_here()
     before = asking.number("before")
-    mails = await asyncio.to_thread(inbox.latest, _path(), before, MAILS_PER_PAGE)
+    mails, total = await asyncio.to_thread(inbox.page, _path(), before, MAILS_PER_PAGE)
     return await render_template(
         "inbox.html",
         section="inbox",
         mails=mails,
         before=before,
-        total=await asyncio.to_thread(inbox.received_total, _path()),
+        total=total,
         kept=inbox.KEPT,
         next=mails[-1].id if len(mails) == MAILS_PER_PAGE else None,
     )
@@ -42,21 +42,33 @@ async def latest() -> str:
 async def show(mail_id: int) -> str:
     """Show one message: its text, its HTML in a frame without rights, and its source."""
     mail = await _mail(mail_id)
-    preview = await asyncio.to_thread(previews.read, mail.raw)
+    preview = await asyncio.to_thread(foreign_mail.read, mail.raw)
     source = mail.raw.decode("utf-8", "replace")
+    cut = inbox.RAW_LIMIT if len(mail.raw) == inbox.RAW_LIMIT else None
     return await render_template(
-        "inbox_mail.html", section="inbox", mail=mail, preview=preview, source=source
+        "inbox_mail.html", section="inbox", mail=mail, preview=preview, source=source, cut=cut
     )
 
 
 @blueprint.get("/inbox/<id:mail_id>/html")
 async def html(mail_id: int) -> Response:
     """Send the HTML part alone, for the frame."""
-    preview = await asyncio.to_thread(previews.read, (await _mail(mail_id)).raw)
+    preview = await asyncio.to_thread(foreign_mail.read, (await _mail(mail_id)).raw)
     return Response(
         preview.html,
         content_type="text/html; charset=utf-8",
         headers=MESSAGE_HEADERS,
+    )
+
+
+@blueprint.get("/inbox/<id:mail_id>.eml")
+async def eml(mail_id: int) -> Response:
+    """Send the message as it arrived."""
+    mail = await _mail(mail_id)
+    return Response(
+        mail.raw,
+        content_type="message/rfc822",
+        headers={"Content-Disposition": f'attachment; filename="inbox-{mail.id}.eml"'},
     )
 
 

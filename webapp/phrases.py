@@ -132,6 +132,41 @@ SERVERS = (
 )
 """Of ``opening`` and ``lanes``: what keeps a worker from sending."""
 
+FOREIGN = (
+    N_("The message is empty."),
+    N_("The message has no header."),
+    N_("The message has %(n)s bytes. Only the first %(most)s are read."),
+    N_("The lines end with a lone CR, which mail does not allow. They are read all the same."),
+    N_("The header is too long. It is read up to field %(n)s."),
+    N_("The header ends with a line that is not a header field. The text begins there."),
+    N_("The field %(name)s has %(n)s bytes. Only the first %(most)s are read."),
+    N_("The field %(name)s holds bytes that are not UTF-8. They are shown as Latin-1."),
+    N_("The field %(name)s names %(n)s addresses. The first %(most)s are shown."),
+    N_("The field %(name)s holds no address that can be read. It is shown as it came."),
+    N_("The field %(name)s has more than %(most)s parameters. The rest is not read."),
+    N_("There are %(n)s fields called %(name)s. The first is read."),
+    N_("The Message-ID cannot be read. It is shown as it came."),
+    N_("The Content-Type %(quoted)s cannot be read. The part is shown as plain text."),
+    N_("The charset %(quoted)s cannot be used. The text is shown as %(other)s."),
+    N_("The text should be ASCII and is not. It is shown as %(other)s."),
+    N_("Some bytes are not valid %(name)s. Each is shown as %(mark)s."),
+    N_("The text holds NUL bytes or broken characters. Each is shown as %(mark)s."),
+    N_("The transfer encoding %(quoted)s is unknown. The part is shown as it came."),
+    N_("The base64 is broken. What could be decoded is shown."),
+    N_("The part should be base64 and is not. It is shown as it came."),
+    N_("The quoted-printable text is broken. What could not be decoded is shown as it came."),
+    N_("The uuencoded part is broken. What could be decoded is shown."),
+    N_("The part should be uuencoded and is not. It is shown as it came."),
+    N_("A multipart names no boundary. It is shown as plain text."),
+    N_("The boundary of a multipart does not occur in it. It is shown as plain text."),
+    N_("A multipart has no end. The message may have been cut off."),
+    N_("There are too many boundaries to look for. The rest is not divided into parts."),
+    N_("Parts are nested more than %(n)s deep. What lies deeper is shown as plain text."),
+    N_("There are more than %(most)s parts. The rest is not shown."),
+    N_("A part is in Outlook's own format (TNEF). It is listed as a file."),
+)
+"""Of ``foreign_mail`` and the rooms below it: what could not be read of a message as it came."""
+
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
     *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
@@ -173,7 +208,7 @@ def _value(name: str, value: str) -> str:
 @cache
 def _phrases() -> tuple[frozenset[str], tuple[tuple[str, re.Pattern[str]], ...]]:
     """Return the sentences without values, and the others as patterns, the most exact first."""
-    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS)
+    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN)
     fixed = frozenset(sentence for sentence in sentences if not _FIELD.search(sentence))
     filled = sorted((s for s in sentences if s not in fixed), key=lambda s: -len(_FIELD.sub("", s)))
     return fixed, tuple((sentence, _pattern(sentence)) for sentence in filled)

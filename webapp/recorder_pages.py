@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import composing, events, recorder
+from mailing import composing, events, foreign_mail, recorder
 from mailing.composing import ComposeError, MergeError
 from mailing.models import now_ms
-from webapp import previews
 from webapp.languages import N_, _
 from webapp.live import UPDATE_S, Viewer
 from webapp.security import MESSAGE_HEADERS
@@ -51,7 +50,7 @@ async def show(campaign_id: int, recipient_id: int) -> str:
         "recorder.html",
         section="campaigns",
         fault=fault,
-        preview=data and await asyncio.to_thread(previews.read, data),
+        preview=data and await asyncio.to_thread(foreign_mail.read, data),
         source=data.decode("utf-8", "replace"),
         stream=services().at(f"/campaigns/{campaign_id}/recipients/{recipient_id}/stream"),
         **_shown(record),
@@ -71,7 +70,7 @@ async def stream(campaign_id: int, recipient_id: int) -> Response:
 async def html(campaign_id: int, recipient_id: int) -> Response:
     """Send the message's HTML part alone, for the frame."""
     data = await _message(campaign_id, recipient_id)
-    preview = await asyncio.to_thread(previews.read, data)
+    preview = await asyncio.to_thread(foreign_mail.read, data)
     return Response(preview.html, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 

@@ -42,6 +42,9 @@ PURE = (
     "backoff",
     "sites",
     "redis_url",
+    "foreign_mail",
+    "foreign_headers",
+    "foreign_text",
 )
 IMPURE = {
     "aiosmtplib",

@@ -10,13 +10,15 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.inbox import FILE, KEPT, RAW_LIMIT, get, latest, received_total
+from mailing.inbox import FILE, KEPT, RAW_LIMIT, RECIPIENTS_LIMIT, get, latest, received_total
 from tests.harness import free_port, quickest
 
 if TYPE_CHECKING:
@@ -153,6 +155,101 @@ def test_pipelined_commands_are_answered_in_order(inbox: Inbox):
     two, one = latest(inbox.path)
     assert (one.recipient, one.raw) == ("c1@d.example", b"Subject: one\r\n\r\n.dot\r\n")
     assert (two.recipient, two.subject) == ("c2@d.example", "two")
+
+
+def message(number: int | str) -> bytes:
+    return f"Message-ID: <{number}@s.example>\r\nSubject: {number}\r\n\r\n".encode()
+
+
+def at_once(inbox: Inbox, *errands: tuple[str, bytes]) -> list[str]:
+    """Bring each message on a connection of its own, all at the same time; return the replies in order."""
+    ready = threading.Barrier(len(errands))
+
+    def bring(errand: tuple[str, bytes]) -> str:
+        with inbox.client() as client:
+            ready.wait(WAIT_S)
+            code, text = send(client, *errand)
+            return f"{code} {text.decode()}"
+
+    with ThreadPoolExecutor(len(errands)) as pool:
+        return list(pool.map(bring, errands))
+
+
+def test_each_reply_names_the_number_that_its_message_has_on_the_page(inbox: Inbox):
+    """A slow one too, although others arrive before its reply."""
+    errands = [(f"p{n}{'+slow' if n % 2 else ''}@x.example", message(n)) for n in range(40)]
+    numbers = [int(reply.rpartition(" ")[2]) for reply in at_once(inbox, *errands)]
+    assert sorted(numbers) == list(range(1, 41))
+    inbox.wait_for(40)
+    for (address, _raw), number in zip(errands, numbers, strict=True):
+        mail = get(inbox.path, number)
+        assert mail is not None
+        assert mail.recipient == address
+
+
+def test_a_message_for_several_is_told_all_its_numbers(inbox: Inbox):
+    with inbox.client() as client:
+        send(client, "a@x.example")
+        client.mail("list@s.example")
+        for name in "bcd":
+            client.rcpt(f"{name}@x.example")
+        assert client.data(message(1)) == (250, b"2.0.0 Accepted as messages 2 to 4")
+
+
+def test_later_puts_off_each_message_once_however_many_come_to_the_address_at_a_time(inbox: Inbox):
+    errands = [("ann+later@x.example", message(n)) for n in range(30)]
+    assert {reply[:9] for reply in at_once(inbox, *errands)} == {"451 4.7.1"}
+    assert {reply[:9] for reply in at_once(inbox, *errands)} == {"250 2.0.0"}
+    inbox.wait_for(30)
+    assert sorted(int(mail.subject) for mail in latest(inbox.path)) == list(range(30))
+
+
+def test_of_one_message_that_comes_twice_at_once_one_is_put_off(inbox: Inbox):
+    replies = at_once(inbox, *[("ann+later@x.example", message(1))] * 2)
+    assert sorted(reply[:3] for reply in replies) == ["250", "451"]
+
+
+def test_a_message_to_two_later_addresses_is_put_off_once_for_both(inbox: Inbox):
+    def both(client: smtplib.SMTP) -> int:
+        client.mail("list@s.example")
+        client.rcpt("ann+later@x.example")
+        client.rcpt("bob+LATER@x.example")
+        return client.data(message(1))[0]
+
+    with inbox.client() as client:
+        assert [both(client), both(client)] == [451, 250]
+    inbox.wait_for(2)
+
+
+def test_what_was_put_off_is_accepted_after_a_restart(tmp_path: Path):
+    replies = []
+    for _ in range(3):
+        with closing(Inbox(tmp_path)) as inbox:
+            inbox.first_line()
+            with inbox.client() as client:
+                replies += [send(client, "ann+later@x.example", message(n))[0] for n in range(2)]
+            inbox.stop()
+    assert replies == [451, 451, 250, 250, 451, 451]
+
+
+def test_no_message_has_too_many_recipients(inbox: Inbox):
+    with inbox.client() as client:
+        client.mail("list@s.example")
+        client.send(b"".join(b"RCPT TO:<p%d@x.example>\r\n" % n for n in range(RECIPIENTS_LIMIT + 1)))
+        codes = [client.getreply()[0] for _ in range(RECIPIENTS_LIMIT + 1)]
+    assert codes == [250] * RECIPIENTS_LIMIT + [452]
+
+
+@pytest.mark.parametrize("command", [b"MAIL FROM:<\xff@x> SMTPUTF8", b"RCPT TO:<\xfe@x.example>"])
+def test_an_address_that_is_no_text_is_refused_and_harms_nobody(inbox: Inbox, command: bytes):
+    with inbox.client() as client:
+        if command.startswith(b"RCPT"):
+            client.mail("list@s.example", ["SMTPUTF8"])
+        client.send(command + b"\r\n")
+        assert client.getreply()[0] == 553
+        assert send(client, "ann@x.example")[0] == 250
+    inbox.wait_for(1)
+    assert inbox.process.poll() is None
 
 
 def test_subject_and_message_id_are_read_whatever_their_encoding(inbox: Inbox):
