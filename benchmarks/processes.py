@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
 from contextlib import contextmanager, suppress
@@ -11,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mailing.settings import ROOT
-from tests.harness import descendants
+from tests.processes import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,20 +24,15 @@ def process(
     command: Sequence[str], output: Path, env: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run ``command`` with its output in a file; end it, and whatever it started, at the end."""
-    with output.open("ab") as out:
-        child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out, start_new_session=True)
-    try:
-        yield child
-    finally:
-        born = descendants(child.pid)
-        child.terminate()
+    with Keeper() as keeper:
+        with output.open("ab") as out:
+            child = keeper.start(command, env=env, stdout=out, stderr=out)
         try:
-            child.wait(END_S)
-        except subprocess.TimeoutExpired:
-            for pid in [child.pid, *born]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            child.wait()
+            yield child
+        finally:
+            child.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(END_S)
 
 
 def cpu_s(pids: Sequence[int]) -> float:

@@ -14,7 +14,11 @@ def say(sentence: str) -> None:
 
 
 def stop_on_signal() -> asyncio.Event:
-    """Return an event of the running loop that SIGTERM and SIGINT set."""
+    """Return an event of the running loop that SIGTERM and SIGINT set.
+
+    It hears SIGINT also where a script's background job inherits that it is ignored: whoever sends it to a
+    server means it. A command like ``volley send`` goes on ignoring it, as other commands do.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

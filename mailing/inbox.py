@@ -329,15 +329,14 @@ async def serve(host: str, port: int, path: Path) -> None:
     server = await asyncio.get_running_loop().create_server(
         lambda: _Connection(answers, connections), host, port, start_serving=False
     )
-    store = Store(path)  # only now: a second inbox fails at the port and leaves the file alone
-    answers = Answers(store)
-    await server.start_serving()
-    say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
-    writing = asyncio.create_task(store.write())
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-
-    server.close()
+    with closing(server):
+        store = Store(path)  # only now: a second inbox fails at the port and leaves the file alone
+        answers = Answers(store)
+        await server.start_serving()
+        say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
+        writing = asyncio.create_task(store.write())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
     await _let_go(connections)
     store.end()
     await writing

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
+import shutil
+import time
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from mailing import migrate
 from mailing.database import Database
+from tests import processes
 from tests.harness import Stack
 
 if TYPE_CHECKING:
@@ -24,6 +30,49 @@ settings.register_profile(
 )
 settings.load_profile("same")
 POSTGRES = os.environ.get("VOLLEY_TEST_POSTGRES_URL", "")
+OPEN_FILES = 4096
+SLOW = {"make_stack", "own_drill", "browser"}  # fixtures of processes, which take seconds
+KEPT = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "PYTEST_",
+    "PYTHONHASHSEED",
+    "VOLLEY_TEST_",
+    "PLAYWRIGHT_",
+)
+
+
+@pytest.hookimpl(trylast=True)  # after they have been shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that start the most processes, so that no long one is left alone at the end."""
+    heavy = Counter(item.path for item in items if SLOW & set(getattr(item, "fixturenames", ())))
+    items.sort(key=lambda item: -heavy[item.path])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings() -> Iterator[None]:
+    """The same signals, variables, time zone, umask and files, whoever starts the tests; nothing is left."""
+    processes.heed_signals()
+    for name in [name for name in os.environ if not name.startswith(KEPT)]:
+        del os.environ[name]
+    os.environ["TZ"] = processes.TIME_ZONE
+    time.tzset()
+    os.umask(0o022)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    assert not processes.left_behind(), "tests have left processes behind"
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "volley.sqlite"
+    migrate.upgrade(f"sqlite:///{file}")
+    return file
 
 
 @pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
@@ -35,19 +84,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server = make_url(POSTGRES).set(drivername="postgresql+psycopg")
     name = f"volley_test_{uuid.uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    try:
+        with admin.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        admin.dispose()
 
 
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
+def db(database_url: str, migrated: Path) -> Iterator[Database]:
     """A migrated database."""
-    migrate.upgrade(database_url)
     database = Database(database_url)
+    if database.sqlite:
+        shutil.copyfile(migrated, str(database.url.database))
+    else:
+        migrate.upgrade(database_url)
     yield database
     database.close()
 
@@ -55,13 +109,12 @@ def db(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def make_stack(tmp_path: Path, database_url: str) -> Iterator[Callable[..., Stack]]:
     """A factory of whole Volleys; they end with the test."""
-    made: list[Stack] = []
+    with contextlib.ExitStack() as stacks:
+        made = 0
 
-    def make(**options: Any) -> Stack:
-        stack = Stack(tmp_path / f"stack{len(made)}", database_url, **options).__enter__()
-        made.append(stack)
-        return stack
+        def make(**options: Any) -> Stack:
+            nonlocal made
+            made += 1
+            return stacks.enter_context(Stack(tmp_path / f"stack{made}", database_url, **options))
 
-    yield make
-    for stack in made:
-        stack.__exit__()
+        yield make

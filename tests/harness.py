@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ from mailing.states import CampaignAction
 from tasks.app import use
 from tasks.sending import enqueue
 from tests import sink
+from tests.marks import descendants
+from tests.processes import Keeper
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -56,7 +59,8 @@ def free_port() -> int:
     keeper.bind(("127.0.0.1", 0))
     port = int(keeper.getsockname()[1])
     _keepers.append(keeper)
-    if len(_keepers) > (KEPT if sys.platform == "linux" else 0):
+    kept = min(KEPT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4) if sys.platform == "linux" else 0
+    if len(_keepers) > kept:
         _keepers.popleft().close()
     return port
 
@@ -103,16 +107,14 @@ class Stack:
     redis_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    keeper: Keeper = field(default_factory=Keeper)
     extra: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
         self.database_url = self.database_url or f"sqlite:///{self.folder / 'volley.sqlite'}"
         self.env = {
-            "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONWARNINGS": "default",
             "VOLLEY_INSTANCE": str(self.folder),
             "VOLLEY_DATABASE_URL": self.database_url,
             "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
@@ -131,10 +133,13 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         self.db.close()
-        for process in reversed(self.processes.values()):
-            process.terminate()
-        for name in list(self.processes):
-            self._reap(name)
+        try:
+            for process in reversed(self.processes.values()):
+                process.terminate()
+            for name in list(self.processes):
+                self._reap(name)
+        finally:
+            self.keeper.end()
 
     @property
     def record(self) -> Path:
@@ -165,9 +170,7 @@ class Stack:
                 command += ["--record", str(self.record), "--think", str(self.think_s)]
             log = (self.folder / f"{name}.log").open("ab")
             with log:
-                self.processes[name] = subprocess.Popen(
-                    command, cwd=settings.ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
-                )
+                self.processes[name] = self.keeper.start(command, env=self.env, stdout=log, stderr=log)
         for name in names:
             wait_until(lambda name=name: self._is_up(name), f"{name} starts\n{self.log(name)}")
 
@@ -180,11 +183,7 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """Kill a process and everything it started, without warning."""
-        pids = [self.processes[name].pid, *descendants(self.processes[name].pid)]
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self._reap(name)
+        self._kill(self.processes.pop(name))
 
     def send(self, draft: Draft, recipients: list[str]) -> int:
         """Store a campaign and send it, as the API would; return its id."""
@@ -256,13 +255,14 @@ class Stack:
         try:
             process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            children = descendants(process.pid)
-            process.kill()
-            for pid in children:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.wait(5)
+            self._kill(process)
             raise TookTooLongError(f"{name} did not end within {patience_s} s\n{self.log(name)}") from None
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        for pid in [process.pid, *descendants(process.pid)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(PATIENCE_S)
 
 
 _COMMANDS = {
@@ -273,18 +273,3 @@ _COMMANDS = {
     "worker": ["tasks.worker"],
     "beat": ["celery", "--app=tasks.app", "beat", "--pidfile=", "--loglevel=WARNING"],
 }
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the ids of all processes that ``pid`` started, directly or not."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-    children: dict[int, list[int]] = {}
-    for line in listing.splitlines():
-        child, parent = map(int, line.split())
-        children.setdefault(parent, []).append(child)
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        todo += (born := children.get(todo.pop(), []))
-        found += born
-    return found

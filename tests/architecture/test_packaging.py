@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from mailing import settings
 from tasks import worker
+from tests.processes import run
 
 ROOT = settings.ROOT
 VOLLEY = ("web", "worker", "beat", "migrate")
@@ -49,15 +48,7 @@ def commands() -> dict[str, list[str]]:
 
 def steps_of(target: str) -> list[str]:
     """What ``make target`` would run on a clean checkout, whether or not make runs this test."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    done = subprocess.run(
-        ["make", "--dry-run", "--always-make", target],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run(["make", "--dry-run", "--always-make", target], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 

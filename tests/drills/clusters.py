@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.harness import free_port
+from tests.processes import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ class Cluster:
     binaries: Path
     folder: Path
     port: int
+    keeper: Keeper
 
     @property
     def url(self) -> str:
@@ -37,7 +39,7 @@ class Cluster:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
         log = str(self.folder / "log")
         command = [self.binaries / "pg_ctl", f"--pgdata={self.folder / 'data'}", "--wait", f"--log={log}"]
-        subprocess.run(
+        self.keeper.run(
             [*command, f"--options={options}", *order],
             check=True,
             user=account(),
@@ -48,7 +50,7 @@ class Cluster:
     def running(self) -> bool:
         """Whether the server runs."""
         command = [self.binaries / "pg_ctl", f"--pgdata={self.folder / 'data'}", "status"]
-        status = subprocess.run(command, user=account(), cwd=self.folder, capture_output=True, check=False)
+        status = self.keeper.run(command, user=account(), cwd=self.folder, capture_output=True)
         return status.returncode == 0
 
 
@@ -64,23 +66,24 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     on_path = shutil.which("initdb")
     if not (found or on_path):
         raise AssertionError(f"This drill needs PostgreSQL's programs under {BINARIES}: install postgresql.")
-    made = Cluster(found[-1] if found else Path(str(on_path)).parent, folder, free_port())
     if user := account():
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
-    subprocess.run(
-        [
-            made.binaries / "initdb",
-            f"--pgdata={folder / 'data'}",
-            *("--username=volley", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
-        ],
-        check=True,
-        user=user,
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-    )
-    made.control("start")
-    try:
-        yield made
-    finally:
-        if made.running():
-            made.control("stop", "--mode=immediate")
+    with Keeper() as keeper:
+        made = Cluster(found[-1] if found else Path(str(on_path)).parent, folder, free_port(), keeper)
+        keeper.run(
+            [
+                made.binaries / "initdb",
+                f"--pgdata={folder / 'data'}",
+                *("--username=volley", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"),
+            ],
+            check=True,
+            user=user,
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+        )
+        made.control("start")
+        try:
+            yield made
+        finally:
+            if made.running():
+                made.control("stop", "--mode=immediate")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.drills.clusters import cluster
+from tests.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,18 +106,17 @@ def temporary() -> Iterator[Path]:
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     """Mount a small disk on ``folder``."""
-    mounted = subprocess.run(
+    mounted = run(
         ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", folder],
         capture_output=True,
         text=True,
-        check=False,
     )
     if mounted.returncode:
         raise AssertionError(f"This drill needs a small disk, which only root may mount: {mounted.stderr}")
     try:
         yield
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
+        run(["umount", "--lazy", folder], check=True)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailing.states import RecipientAction
+from tests.certificates import self_signed
 from tests.drills import misdeeds
 from tests.harness import free_port
 
@@ -39,7 +39,9 @@ def test_the_server(drill: Callable[..., Drill], misdeed: str, tmp_path: Path) -
     """Only what was lost behind a dot may be in doubt, and everybody else gets it once."""
     extra, port = {"SINK_MISDEED": misdeed, **HURRIED}, free_port()
     if misdeed == "drops_tls":
-        extra |= {"VOLLEY_SMTP_URL": f"smtps://127.0.0.1:{port}", **certificate(tmp_path)}
+        file = str(self_signed(tmp_path, "IP:127.0.0.1"))
+        extra |= {"VOLLEY_SMTP_URL": f"smtps://127.0.0.1:{port}"}
+        extra |= {"SINK_CERTIFICATE": file, "SSL_CERT_FILE": file}
     it = drill(connections=5, smtp_port=port, extra=extra)
     it.begin(sent=0)
     it.end(300)
@@ -69,15 +71,3 @@ def test_who_is_in_doubt_is_resent(drill: Callable[..., Drill]) -> None:
     it.end()
     it.judge(unknown=it.stack.log("sink").count("broke dot") - doubtful)
     assert it.row.resent >= doubtful > 0
-
-
-def certificate(folder: Path) -> dict[str, str]:
-    file = folder / "certificate.pem"
-    subprocess.run(
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=volley-test -keyout {file}.key "
-        f"-out {file} -addext subjectAltName=IP:127.0.0.1 && cat {file}.key >> {file}",
-        shell=True,
-        check=True,
-        capture_output=True,
-    )
-    return {"SINK_CERTIFICATE": str(file), "SSL_CERT_FILE": str(file)}

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from mailing import campaigns, logs, settings
+from mailing import campaigns, logs
 from mailing.addresses import parse_pasted
 from mailing.states import AttemptResult, CampaignAction, RecipientState
 from tasks.app import use
@@ -62,7 +62,7 @@ def send(stack: Stack, pasted: str, *options: str, subject: str = "Hi") -> Resul
 def start(stack: Stack, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
     """Run a command as a process of its own."""
     command = [sys.executable, "-W", "error", "-m", "webapp.cli", *arguments]
-    return subprocess.Popen(command, cwd=settings.ROOT, env=stack.env | {"COLUMNS": "100"}, **streams)
+    return stack.keeper.start(command, env=stack.env | {"COLUMNS": "100"}, **streams)
 
 
 def start_send(stack: Stack, n: int, *options: str, **streams: Any) -> subprocess.Popen[bytes]:
@@ -106,7 +106,7 @@ def test_without_redis_and_workers_the_command_waits_and_says_why(stack: Stack):
     """Ctrl-C leaves the campaign as it is, and says how to stop it."""
     log = stack.folder / "cli.log"
     with log.open("wb") as output:
-        process = start_send(stack, 1, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = start_send(stack, 1, stdout=output, stderr=output)
     wait_until(lambda: "No worker is running" in log.read_text(), "the command says what is missing")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 1
@@ -117,8 +117,23 @@ def test_without_redis_and_workers_the_command_waits_and_says_why(stack: Stack):
     stack.wait_for(1)
 
 
+def test_a_command_in_the_background_of_a_script_ignores_ctrl_c_as_others_do(stack: Stack):
+    path, text = stack.folder / "list.txt", stack.folder / "text.txt"
+    path.write_text(addresses(1))
+    send = ["send", "--subject", "Hi", "--text-file", text, path]
+    shell = ["sh", "-c", """trap '' INT; exec "$0" -m webapp.cli "$@\"""", sys.executable, *send]
+    process = stack.keeper.start(shell, env=stack.env, stdout=subprocess.PIPE)
+    assert process.stdout
+    while b"No worker is running" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    volley(stack, "cancel", "1")
+    assert process.wait(60) == 1
+    assert b"Campaign 1 is canceled" in process.stdout.read()
+
+
 def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
-    process = start_send(stack, 3, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    process = start_send(stack, 3, stdout=subprocess.PIPE)
     assert process.stdout
     wait_until(lambda: stack_has(stack, 1), "the campaign is stored")
     paused = volley(stack, "pause", "1")
@@ -152,9 +167,7 @@ def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stac
 
 
 def test_the_hours_until_it_is_given_up_are_stored(stack: Stack):
-    process = start_send(
-        stack, 1, "--give-up-hours", "3", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    process = start_send(stack, 1, "--give-up-hours", "3", stdout=subprocess.DEVNULL)
     wait_until(lambda: stack_has(stack, 1), "the campaign is stored")
     process.send_signal(signal.SIGINT)
     process.wait(60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import signal
 import smtplib
@@ -20,6 +19,7 @@ import pytest
 
 from mailing.inbox import FILE, KEPT, RAW_LIMIT, RECIPIENTS_LIMIT, get, latest, received_total
 from tests.harness import free_port, quickest
+from tests.processes import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,15 +36,14 @@ class Inbox:
     def __init__(self, folder: Path, *, port: int | None = None, **variables: str) -> None:
         self.port = port or free_port()
         self.path = folder / FILE
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("VOLLEY_")}
-        environment |= {"VOLLEY_INSTANCE": str(folder)} | variables
         arguments = [] if variables else ["--port", str(self.port)]
-        self.process = subprocess.Popen(
+        self.keeper = Keeper()
+        self.process = self.keeper.start(
             [sys.executable, "-m", "mailing.inbox", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment,
+            env={"VOLLEY_INSTANCE": str(folder)} | variables,
         )
 
     def first_line(self) -> str:
@@ -60,11 +59,7 @@ class Inbox:
         return time.monotonic() - start
 
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(WAIT_S)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        self.keeper.end()
 
     def client(self) -> smtplib.SMTP:
         client = smtplib.SMTP("127.0.0.1", self.port, timeout=WAIT_S)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from tasks.redis_server import CLIENTS_LEAVE_S, place
 from tests.harness import free_port, quickest
+from tests.processes import Keeper, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,14 +40,13 @@ class Server:
         self.folder = folder
         self.url = url
         self.said: list[str] = []
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("VOLLEY_")}
-        self.process = subprocess.Popen(
+        self.keeper = Keeper()
+        self.process = self.keeper.start(
             [sys.executable, "-m", "tasks.redis_server"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment | {"VOLLEY_INSTANCE": str(folder), "VOLLEY_REDIS_URL": url},
-            start_new_session=True,
+            env={"VOLLEY_INSTANCE": str(folder), "VOLLEY_REDIS_URL": url},
         )
 
     def hear(self, word: str) -> str:
@@ -78,15 +78,13 @@ class Server:
 
     def close(self) -> None:
         """End it and its server, whatever the test has left of them."""
-        if self.process.poll() is None:
-            self.stop()
         try:
-            with closing(self.client()) as client:
+            if self.process.poll() is None:
+                self.stop()
+            with suppress(redis.ConnectionError), closing(self.client()) as client:
                 client.shutdown(nosave=True)
-        except redis.ConnectionError:
-            pass
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        finally:
+            self.keeper.end()
 
 
 def closed(port: int) -> bool:
@@ -131,7 +129,7 @@ def test_it_runs_with_the_settings_that_keep_every_wake_up(start: Callable[..., 
 def test_the_password_is_in_no_process_list(start: Callable[..., Server]):
     server = start()
     server.hear("Redis server on")
-    listed = subprocess.run(
+    listed = run(
         ["ps", "-ww", "-o", "args=", "-p", str(server.server_pid())], capture_output=True, check=True
     )
     assert b"valkey-server" in listed.stdout

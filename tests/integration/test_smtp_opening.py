@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-import subprocess
 
 import pytest
 import uvloop
@@ -10,6 +9,7 @@ import uvloop
 from mailing.replies import Stage
 from mailing.senders import Sender
 from mailing.smtp import Session, SmtpError, Timeouts
+from tests.certificates import self_signed
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,
@@ -90,18 +90,10 @@ async def test_a_connection_that_is_never_made_is_given_up(monkeypatch):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certificate")
-    key, chain = folder / "key.pem", folder / "chain.pem"
-    subprocess.run(
-        f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=volley-test -keyout {key} -out {chain} "
-        "-addext subjectAltName=DNS:localhost "
-        "-addext keyUsage=critical,digitalSignature,keyCertSign".split(),
-        check=True,
-        capture_output=True,
-    )
+    file = self_signed(tmp_path_factory.mktemp("certificate"), "DNS:localhost")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(chain, key)
-    return server, ssl.create_default_context(cafile=chain)
+    server.load_cert_chain(file)
+    return server, ssl.create_default_context(cafile=file)
 
 
 @pytest.mark.parametrize("mode", ["tls", "starttls"])

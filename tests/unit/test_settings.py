@@ -1,8 +1,6 @@
 """Settings are read strictly: what is wrong is said at once, with the variable's name and what to do."""
 
-import os
 import stat
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ from sqlalchemy import make_url
 from mailing import settings
 from mailing.senders import Sender
 from mailing.settings import ROOT, SETTINGS, SettingsError, load
+from tests.processes import run
 
 SECRET = "s" * 40
 
@@ -274,10 +273,8 @@ class TestDotenv:
     "module", ["mailing.migrate", "mailing.inbox", "tasks.redis_server", "tasks.worker", "webapp.serve"]
 )
 def test_a_command_says_which_settings_cannot_be_used(module, tmp_path):
-    wrong = {"VOLLEY_INSTANCE": str(tmp_path), "VOLLEY_WORKERS": "0", "VOLLEY_LOG": "xml", "PATH": os.defpath}
-    ended = subprocess.run(
-        [sys.executable, "-m", module], cwd=ROOT, env=wrong, capture_output=True, text=True, check=False
-    )
+    wrong = {"VOLLEY_INSTANCE": str(tmp_path), "VOLLEY_WORKERS": "0", "VOLLEY_LOG": "xml"}
+    ended = run([sys.executable, "-m", module], env=wrong, capture_output=True, text=True)
     assert ended.returncode == 1
     said = ended.stderr.splitlines()
     assert said[0] == "These settings cannot be used:"
