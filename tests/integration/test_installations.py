@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import events, installation, migrate, settings
+from mailing import events, installation, migrate
 from mailing.database import Database
 from tasks import queues
 from tests.harness import Stack, wait_until
 from tests.integration.web import DRAFT
+from tests.processes import run
 from webapp.live import Feed, Hub
 
 if TYPE_CHECKING:
@@ -63,9 +63,7 @@ def test_remote_control_of_one_does_not_reach_the_workers_of_the_other(two):
 def inspect(stack: Stack) -> str:
     """What Celery's own command hears from the workers, as the health check of Compose asks it."""
     command = [sys.executable, "-m", "celery", "-A", "tasks.app", "inspect", "ping", "--timeout=2"]
-    done = subprocess.run(
-        command, cwd=settings.ROOT, env=stack.env, capture_output=True, text=True, check=False
-    )
+    done = run(command, env=stack.env, capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
