@@ -5,6 +5,7 @@
 ``services``   what every request needs; the way to the blocking database
 ``door``, ``forwarding``  who asks for what, also behind a proxy and under a prefix
 ``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
+``forms``      forms, read within limits
 ``compression``  static files, small on the wire
 ``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
@@ -50,6 +51,7 @@ from webapp import (
     asking,
     compression,
     dashboard,
+    forms,
     health,
     history_pages,
     icons,
@@ -88,17 +90,18 @@ _PAGES = (
     inbox_pages,
 )
 log = structlog.get_logger(__name__)
-LARGEST_REQUEST = 20 * 1024 * 1024
 
 _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it"
 }
 
+_LONG_FORMS = {"pages.create": pages.again, "pages.revise": pages.again}
+
 
 def create_app(settings: Settings) -> Quart:
     """Build the web application. Its hub starts and stops with the server."""
     app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, MAX_FORM_MEMORY_SIZE=LARGEST_REQUEST)
+    app.config.update(MAX_CONTENT_LENGTH=forms.LONGEST)
     db = Database(settings.database_url, pool_size=THREADS // 2)
     services = Services(
         settings,
@@ -113,7 +116,7 @@ def create_app(settings: Settings) -> Quart:
     app.url_map.converters["id"] = asking.Id
     app.extensions["volley"] = services
     languages.install(app, english=api.PREFIX)
-    security.install(app, settings, exempt=_CSRF_EXEMPT)
+    security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     rendering.install(app, services)
     compression.install(app)
     for module in (*_PAGES, preferences, streams, icons, api, health):
@@ -173,7 +176,7 @@ _ADVICE = {
     421: (N_("Volley has another address"), ""),
     413: (
         N_("That is too large"),
-        N_("Volley takes up to 20 MB at once. Divide the list into several campaigns."),
+        "",
     ),
     415: (N_("This content cannot be read"), ""),
     503: (N_("There was no answer"), ""),

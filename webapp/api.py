@@ -37,7 +37,7 @@ from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import sending
-from webapp import api_log, api_models, exports, problems
+from webapp import api_log, api_models, exports, forms, problems
 from webapp.api_streams import HEADERS, campaign_events
 from webapp.problems import Fault, Problem, invalid
 from webapp.services import services
@@ -77,7 +77,7 @@ async def create() -> Response:
     Redis away does not matter: the campaign is stored, and workers start when Redis is back.
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
-    body, the = await _body(), services()
+    body, the = await forms.body(forms.LONGEST), services()
     stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
     await asyncio.to_thread(_announce, the, stored)
     response = _json(stored.answer, 201)
@@ -103,7 +103,7 @@ async def act(campaign_id: int, verb: str) -> Response:
     """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible."""
     the = services()
     await the.read(_campaign, campaign_id)
-    api_models.read_nothing(await _body(), verb)
+    api_models.read_nothing(await forms.body(forms.SHORT), verb)
     try:
         await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
@@ -116,7 +116,7 @@ async def decide(campaign_id: int, verb: str) -> Response:
     """Retry, resend or mark as sent whom the body chooses; return how many it moved, and the campaign."""
     the, action = services(), RecipientAction(verb)
     await the.read(_campaign, campaign_id)
-    choice = api_models.read_choice(await _body(), action)
+    choice = api_models.read_choice(await forms.body(forms.SHORT), action)
     try:
         affected = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
     except NotAllowed as refusal:
@@ -156,10 +156,6 @@ async def log() -> Response:
 async def log_lines() -> Response:
     """Return every attempt that fits, however many."""
     return exports.log(api_log.read_search(request.args), "jsonl")
-
-
-async def _body() -> bytes:
-    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
 
 def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
 _HOURS = frozenset(map(str, campaigns.GIVE_UP_HOURS))
+_KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 _NOTE_KINDS = ("refused", "duplicate", "noted")
 
 
@@ -56,10 +57,10 @@ async def index() -> str:
 
 
 @blueprint.get("/campaigns/new")
-async def new() -> str:
+async def new() -> tuple[str, int, Mapping[str, str]]:
     """Show an empty form."""
     typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
-    return await _form(typed, {}, None)
+    return await _form(typed, {}, None), 200, _KEPT
 
 
 @blueprint.post("/campaigns")
@@ -76,7 +77,7 @@ async def create() -> AnyResponse | tuple[str, int]:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/edit")
-async def edit(campaign_id: int) -> str:
+async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
     """Show the form of a draft."""
     campaign = await _campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
@@ -88,7 +89,7 @@ async def edit(campaign_id: int) -> str:
         "text": campaign.text,
         "give_up_hours": str(campaign.give_up_hours),
     }
-    return await _form(typed, {}, campaign)
+    return await _form(typed, {}, campaign), 200, _KEPT
 
 
 @blueprint.post("/campaigns/<id:campaign_id>")
@@ -107,6 +108,15 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
+
+
+async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tuple[str, int]:
+    """Show a form whose session ended, with all that was typed, to be sent from there."""
+    campaign = await _campaign(campaign_id) if campaign_id else None
+    said = _(
+        "Your session had ended, so nothing was stored. Everything you typed is here: press the button again."
+    )
+    return await _form(form, {"again": said}, campaign), 403
 
 
 @blueprint.get("/campaigns/<id:campaign_id>")

@@ -2,9 +2,9 @@
 
 * Only the names of ``Settings.names`` are answered, so that no page on the internet can reach it by
   pointing its own name here (DNS rebinding).
-* Every unsafe request carries the token of its session, or belongs to a blueprint that is named
-  exempt with its reason. An exempt request must be JSON or without a body, and not come from
-  another site's page, so that no form can forge it.
+* No unsafe request comes from another site's page. It carries the token of its session, or belongs to a
+  blueprint that is named exempt with its reason; then it is JSON or without a body, as no form can be.
+  What costs least is looked at first, and a body is read last, within limits (``forms``).
 * Every answer has a strict Content-Security-Policy: no inline script or style, no framing.
 """
 
@@ -13,31 +13,38 @@ from __future__ import annotations
 import hmac
 import secrets
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from quart import abort, request, session
 from quart.sessions import SecureCookieSessionInterface
 
-from mailing.sites import LONGEST_NAME, read_host
+from mailing.sites import LONGEST_NAME, read_host, read_origin
+from webapp import forms, origins
 from webapp.door import Door
-from webapp.languages import _
+from webapp.forms import FormRequest
+from webapp.languages import N_, _
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from collections.abc import Set as AbstractSet
 
     from quart import Quart, Response
+    from quart.typing import ResponseReturnValue
 
     from mailing.settings import Settings
+
+    Again = Callable[..., Awaitable[ResponseReturnValue]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 TOKEN_FIELD = "csrf_token"  # noqa: S105 - the name of a form field
 _SESSION_KEY = "csrf"
 _TOKEN_BYTES = 32
 
-POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -48,6 +55,10 @@ HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 
+_ENDED = N_(
+    "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
+    "Load the page again and repeat."
+)
 MESSAGE_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
@@ -57,8 +68,14 @@ MESSAGE_HEADERS = {
 an origin of its own."""
 
 
-def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> None:
-    """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason."""
+def install(
+    app: Quart, settings: Settings, *, exempt: Mapping[str, str], long_forms: Mapping[str, Again]
+) -> None:
+    """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason.
+
+    ``long_forms`` names the endpoints whose forms hold a list or a message, with what shows such a form
+    again where its session ended, so that nothing typed is lost.
+    """
     app.extensions["csrf_exempt"] = dict(exempt)
     app.config.update(
         SECRET_KEY=settings.secret_key,
@@ -68,17 +85,27 @@ def install(app: Quart, settings: Settings, *, exempt: Mapping[str, str]) -> Non
         SESSION_COOKIE_SAMESITE="Lax",
     )
     app.session_interface = _Sessions()
+    app.request_class = FormRequest
     app.asgi_app = Door(app.asgi_app, settings)  # type: ignore[method-assign]
     names = settings.names
 
-    async def check() -> None:
+    async def check() -> ResponseReturnValue | None:
         _check_host(names)
         if request.method in SAFE_METHODS or request.routing_exception:  # it does nothing, or is none
-            return
+            return None
         if request.blueprint in exempt:
-            _check_origin()
-        else:
-            await _check_token()
+            _check_origin("Origin", "Referer")
+            _check_json()
+            return None
+        ours = _check_origin("Origin")
+        again, known = long_forms.get(request.endpoint or ""), _known_token()
+        request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
+        if known and hmac.compare_digest(known, _unmasked((await request.form).get(TOKEN_FIELD, ""))):
+            return None
+        if again is None or (request.content_length or 0) > request.max_content_length:
+            abort(403, _(_ENDED))
+        typed = await request.form
+        return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
 
     app.before_request(check)
     app.after_request(_seal)
@@ -146,32 +173,43 @@ def _check_host(names: AbstractSet[str]) -> None:
         )
 
 
-def _check_origin() -> None:
-    origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or (
-        origin is not None and urlsplit(origin).netloc != request.host
-    ):
-        abort(403, "This call came from another site's page. Make it from your own program.")
+def _check_origin(*fields: str) -> bool:
+    """Refuse what another site's page asks for; return whether one of ours did: a program says nothing.
+
+    Fetch Metadata (W3C, section 2.4), which no page can write, then the first of ``fields`` that came: Origin
+    (RFC 6454 section 7.3), and where no token will follow Referer, which proxies may change.
+    """
+    sites = set(request.headers.getlist("Sec-Fetch-Site"))
+    pages: list[str] = next(filter(None, map(request.headers.getlist, fields)), [])
+    known = origins.ours()
+    foreign = next((page for page in pages if read_origin(page) not in known), "")
+    if foreign or sites - {"same-origin", "none"}:
+        abort(
+            403,
+            _(
+                "This came from a page of another site, %(page)s. Nothing was changed. If that is Volley "
+                "behind a proxy, set VOLLEY_URL to the address that people open.",
+                page=repr(foreign[:LONGEST_NAME]),
+            ),
+        )
+    return bool(pages) or "same-origin" in sites
+
+
+def _check_json() -> None:
     has_body = request.mimetype or request.content_length or "Transfer-Encoding" in request.headers
     if has_body and not request.is_json:
         abort(415, "Send the body as JSON, with the header Content-Type: application/json.")
 
 
-async def _check_token() -> None:
-    known = bytes.fromhex(session.get(_SESSION_KEY, ""))
-    sent = _unmasked((await request.form).get(TOKEN_FIELD, ""))
-    if not known or not hmac.compare_digest(known, sent):
-        abort(
-            403,
-            _(
-                "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
-                "Go back, copy what you typed, load the page again and repeat."
-            ),
-        )
+def _known_token() -> bytes:
+    """Return the token of this session; empty if there is none, and then no form can be good."""
+    return bytes.fromhex(session.get(_SESSION_KEY, ""))
 
 
 async def _seal(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "private, no-cache")  # a page holds its session's token
+    response.headers.setdefault(
+        "Cache-Control", "no-store"
+    )  # a page holds addresses, and its session's token
     return response
