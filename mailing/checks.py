@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
-from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import redis
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import settings, workers
+from mailing import database_errors, schema, workers
+from mailing.database_errors import line
 from mailing.smtp import Session, SmtpError, Timeouts
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from mailing.database import Database
     from mailing.senders import Sender
 
@@ -29,22 +31,29 @@ class Finding:
 
 
 def database(db: Database) -> Finding:
-    """Ask the database for the version of its tables. Blocking."""
+    """Ask the database for the version of its tables, and whether it can take more. Blocking."""
     try:
         with db.read() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+            wrong = schema.fault(connection) or _cannot_write(db, connection)
     except SQLAlchemyError as error:
-        return Finding(
-            ok=False,
-            detail=f"{_line(getattr(error, 'orig', None) or error)}. Check VOLLEY_DATABASE_URL.",
-        )
+        wrong = database_errors.sentence(error, db.url)
+    if wrong:
+        return Finding(ok=False, detail=wrong)
     name = "SQLite" if db.sqlite else "PostgreSQL"
-    if found is None:
-        return Finding(ok=False, detail=f"{name} answers, but is empty. Run: make migrate")
-    if found != _newest_tables():
-        fix = "Run: make migrate"
-        return Finding(ok=False, detail=f"{name} has the tables of another version ({found}). {fix}")
     return Finding(ok=True, detail=f"{name} answers, its tables are up to date.")
+
+
+def _cannot_write(db: Database, connection: Connection) -> str:
+    """Return what keeps the database from storing more, found without writing; empty if nothing does."""
+    name, form = database_errors.name(db.url), ""
+    if not db.sqlite:
+        standby = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
+        form = database_errors.STANDBY if standby else ""
+    elif database_errors.free_bytes(db.url) < database_errors.FULL_BYTES:
+        form = database_errors.FULL
+    elif not all(os.access(path, os.W_OK) for path in (name, Path(name).parent)):
+        form = database_errors.READ_ONLY
+    return form.format(name=name)
 
 
 def worker(db: Database) -> Finding:
@@ -70,7 +79,7 @@ def queue(client: redis.Redis) -> Finding:
         client.ping()
     except redis.RedisError as error:
         fix = "Start it, or set VOLLEY_REDIS_URL. Campaigns are stored meanwhile, and nothing is sent."
-        return Finding(ok=False, detail=f"{_line(error)}. {fix}")
+        return Finding(ok=False, detail=f"{line(error)}. {fix}")
     return Finding(ok=True, detail="Redis answers.")
 
 
@@ -83,20 +92,10 @@ async def smtp(sender: Sender, timeout_s: float) -> Finding:
     except TimeoutError:
         found = f"{sender.server} did not get ready for mail within {timeout_s:g} seconds"
     except SmtpError as error:
-        found = _line(error)
+        found = line(error)
     else:
         await session.close()
-        line = {"none": "without TLS", "starttls": "with STARTTLS", "tls": "with TLS"}[sender.tls]
+        secured = {"none": "without TLS", "starttls": "with STARTTLS", "tls": "with TLS"}[sender.tls]
         who = f"signed in as {sender.username}" if sender.username else "without a user name"
-        return Finding(ok=True, detail=f"{sender.server} takes mail, {line}, {who}.")
+        return Finding(ok=True, detail=f"{sender.server} takes mail, {secured}, {who}.")
     return Finding(ok=False, detail=f"{found}. Check VOLLEY_SMTP_URL, and that the server runs.")
-
-
-@cache
-def _newest_tables() -> str | None:
-    return ScriptDirectory(str(settings.ROOT / "migrations")).get_current_head()
-
-
-def _line(error: object) -> str:
-    """Return what a library said, on one line and without a final dot."""
-    return " ".join(str(error).split()).rstrip(".")

@@ -22,7 +22,7 @@ import structlog
 import uvloop
 from sqlalchemy.exc import DBAPIError
 
-from mailing import backoff, batches, campaigns, clock, composing, events, rounds, workers
+from mailing import backoff, batches, campaigns, clock, composing, database_errors, events, rounds, workers
 from mailing.clock import now_ms
 from mailing.composing import MergeError
 from mailing.lanes import Lane, Work
@@ -270,7 +270,7 @@ class Engine:
         try:
             outcome = await self._database_thread.run(lambda: rounds.commit(self._writer, entry))
         except DBAPIError as error:
-            log.warning("the database cannot be written to; trying again", reason=str(error.orig))
+            log.warning("the database cannot be written to; trying again", reason=self._reason(error))
             self._worklist.failed(entry)
             await asyncio.sleep(RETRY_S)
             return
@@ -294,6 +294,9 @@ class Engine:
         elif any(state is not CampaignState.SENDING for state in outcome.states.values()):
             self._lane.withdraw()
         self._worklist.end_jobs(clock.steady_s(), halted=self.halted)
+
+    def _reason(self, error: DBAPIError) -> str:
+        return database_errors.sentence(error, self._database.url)
 
     def _status(self) -> workers.Status:
         return workers.Status(
@@ -333,7 +336,7 @@ class Engine:
             try:
                 return await self._database_thread.run(do)
             except DBAPIError as error:
-                log.warning("the database cannot be used; trying again", reason=str(error.orig))
+                log.warning("the database cannot be used; trying again", reason=self._reason(error))
                 await asyncio.sleep(RETRY_S)
 
     async def _register(self) -> None:

@@ -6,10 +6,10 @@ import sys
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import settings
+from mailing import database_errors, schema, settings
+from mailing.database import Database
 
 
 def upgrade(database_url: str) -> None:
@@ -23,12 +23,17 @@ def upgrade(database_url: str) -> None:
 def main() -> None:
     """Migrate the configured database; exit 1 with a sentence if that is impossible."""
     url = settings.load_or_exit().database_url
+    database = Database(url, pool_size=1)
     try:
+        with database.read() as connection:
+            newer = schema.newer(connection)
+        if newer:
+            sys.exit(newer)
         upgrade(url)
-    except OperationalError as error:
-        name = make_url(url).render_as_string()  # without the password
-        fix = "Check VOLLEY_DATABASE_URL, and that this database is there and yours to write."
-        sys.exit(f"{name} cannot be used: {error.orig}\n{fix}")
+    except SQLAlchemyError as error:
+        sys.exit(database_errors.sentence(error, database.url))
+    finally:
+        database.close()
 
 
 if __name__ == "__main__":

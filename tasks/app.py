@@ -13,9 +13,10 @@ from celery.exceptions import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Queue, pidbox
 from kombu.exceptions import OperationalError
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import installation, logs, redis_url, settings
+from mailing import database_errors, installation, logs, redis_url, settings
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -38,8 +39,8 @@ class _App(Celery):
         try:
             return installation.prefix(self.conf.volley_database_url)
         except SQLAlchemyError as error:
-            said = getattr(error, "orig", None) or error
-            raise OperationalError(f"The database does not tell this installation's name: {said}") from error
+            url = make_url(self.conf.volley_database_url)
+            raise OperationalError(database_errors.sentence(error, url)) from error
 
     def _connection(self, *args: Any, transport_options: Any = None, **options: Any) -> Any:
         named = {**(transport_options or {}), "global_keyprefix": self.prefix}

@@ -10,7 +10,7 @@ import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import events, sweeping, workers
+from mailing import database_errors, events, sweeping, workers
 from mailing.states import CampaignState
 from tasks import processes, queues
 from tasks.app import app
@@ -33,7 +33,8 @@ def sweep() -> None:
     try:
         _sweep(processes.database())
     except DBAPIError as error:
-        log.warning("the sweep ended early; the next one goes on", reason=str(error.orig))
+        reason = database_errors.sentence(error, processes.database().url)
+        log.warning("the sweep ended early; the next one goes on", reason=reason)
 
 
 def _sweep(database: Database) -> None:

@@ -18,7 +18,7 @@ import click
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import logs, settings, workers
+from mailing import database_errors, logs, schema, settings, workers
 from mailing.database import Database
 
 TASKS_AT_ONCE = 4  # batches that may wait in one process; the engine decides which is served
@@ -68,7 +68,8 @@ class Supervisor:
             with self._database.write() as connection:
                 workers.end_named(connection, workers.name_of(worker.pid))
         except DBAPIError as error:
-            log.warning("its lease has to run out by itself", process=worker.pid, reason=str(error.orig))
+            reason = database_errors.sentence(error, self._database.url)
+            log.warning("its lease has to run out by itself", process=worker.pid, reason=reason)
 
 
 def _start(number: int) -> subprocess.Popen[bytes]:
@@ -98,6 +99,7 @@ def main(grace: float) -> None:
     """Run the Celery workers of this machine."""
     chosen = settings.load_or_exit()
     logs.configure(chosen.log)
+    schema.require(chosen.database_url, patient=True)
     supervisor = Supervisor(chosen.workers, Database(chosen.database_url, pool_size=1), grace)
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)

@@ -271,5 +271,5 @@ _COMMANDS = {
     "sink": ["tests.sink"],
     "web": ["webapp.serve"],
     "worker": ["tasks.worker"],
-    "beat": ["celery", "--app=tasks.app", "beat", "--pidfile=", "--loglevel=WARNING"],
+    "beat": ["tasks.beat"],
 }

@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from quart import Quart, Response, render_template, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
@@ -58,6 +58,7 @@ from webapp import (
     inbox_pages,
     languages,
     pages,
+    phrases,
     preferences,
     problems,
     recorder_pages,
@@ -72,7 +73,7 @@ from webapp import (
 from webapp.boards import Boards
 from webapp.languages import N_, _
 from webapp.live import Hub
-from webapp.services import THREADS, Services
+from webapp.services import THREADS, Services, services
 from webapp.storing import Lists
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def create_app(settings: Settings) -> Quart:
     for module in (*_PAGES, preferences, streams, icons, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
-    app.register_error_handler(OperationalError, _explain_the_database)
+    app.register_error_handler(DatabaseError, _explain_the_database)
     app.register_error_handler(PoolTimeoutError, _explain_the_database)
 
     @app.before_serving
@@ -156,11 +157,8 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
 
 
 async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
-    log.warning("the database cannot be used", reason=str(getattr(error, "orig", error)))
-    said = _(
-        "The database does not answer or is locked. What was stored is safe. Try again in a few seconds."
-    )
-    return await _explain(ServiceUnavailable(said))
+    trouble = services().trouble(error)
+    return await _explain(ServiceUnavailable(phrases.say(trouble.detail)))
 
 
 _START_AGAIN = N_("Check the address, or start again from the list of campaigns.")

@@ -17,7 +17,7 @@ import click
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import addresses, batches, campaigns, checks, events, logs, settings
+from mailing import addresses, batches, campaigns, checks, database_errors, events, logs, settings
 from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
@@ -239,10 +239,8 @@ def _database(chosen: Settings) -> Iterator[Database]:
     try:
         yield db
     except SQLAlchemyError as error:
-        said = " ".join(str(getattr(error, "orig", None) or error).split())
-        raise click.ClickException(
-            f"The database failed: {said}\nTo see what is wrong: volley check"
-        ) from None
+        said = database_errors.sentence(error, db.url)
+        raise click.ClickException(f"{said}\nTo see what is wrong: volley check") from None
     finally:
         db.close()
 

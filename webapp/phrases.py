@@ -167,6 +167,37 @@ FOREIGN = (
 )
 """Of ``foreign_mail`` and the rooms below it: what could not be read of a message as it came."""
 
+DATABASES = (
+    N_("All connections to the database are in use. Try again in a few seconds."),
+    N_("The database is locked by another process. Try again in a few seconds."),
+    N_("The disk that holds %(name)s is full. Make room on it; what was stored is safe."),
+    N_("The database %(name)s is damaged. Stop Volley and restore a backup of it."),
+    N_("%(name)s is no SQLite database. Name another file in VOLLEY_DATABASE_URL, or restore a backup."),
+    N_(
+        "The database %(name)s cannot be written to. Give Volley's user the right to write it and its folder."
+    ),
+    N_("%(name)s cannot be opened. Give Volley's user the right to read and write it and its folder."),
+    N_("The folder of %(name)s is missing. Make it, or name another file in VOLLEY_DATABASE_URL."),
+    N_("%(name)s is a folder, no file. Name a file in VOLLEY_DATABASE_URL."),
+    N_("The disk that holds %(name)s cannot be read or written. Check the disk and the file system."),
+    N_("The database %(name)s lacks tables of this version. Run: make migrate"),
+    N_("The disk of the PostgreSQL server at %(name)s is full. Make room there; what was stored is safe."),
+    N_("The PostgreSQL server at %(name)s is out of memory. Try again, or give it more."),
+    N_("The database %(name)s is read-only. Name the primary server in VOLLEY_DATABASE_URL."),
+    N_(
+        "The PostgreSQL server at %(name)s takes no more connections. Try again, or raise its "
+        "max_connections."
+    ),
+    N_("The PostgreSQL server at %(name)s is starting or stopping. Try again in a few seconds."),
+    N_("The PostgreSQL server at %(name)s refuses the user or password. Check VOLLEY_DATABASE_URL."),
+    N_("Volley's user may not use what it needs in %(name)s. Make it the owner of the database."),
+    N_("There is no database %(name)s. Make it, or name another in VOLLEY_DATABASE_URL."),
+    N_("VOLLEY_DATABASE_URL has an option that PostgreSQL's library does not take: %(said)s."),
+    N_("The database %(name)s does not answer: %(said)s. Check that it runs, and VOLLEY_DATABASE_URL."),
+    N_("The database %(name)s failed: %(said)s. Check VOLLEY_DATABASE_URL."),
+)
+"""Of ``database_errors``: why nothing can be read or stored."""
+
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
     *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
@@ -208,7 +239,7 @@ def _value(name: str, value: str) -> str:
 @cache
 def _phrases() -> tuple[frozenset[str], tuple[tuple[str, re.Pattern[str]], ...]]:
     """Return the sentences without values, and the others as patterns, the most exact first."""
-    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN)
+    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN, *DATABASES)
     fixed = frozenset(sentence for sentence in sentences if not _FIELD.search(sentence))
     filled = sorted((s for s in sentences if s not in fixed), key=lambda s: -len(_FIELD.sub("", s)))
     return fixed, tuple((sentence, _pattern(sentence)) for sentence in filled)

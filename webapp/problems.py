@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from quart import Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from webapp.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +100,7 @@ def respond_to_http(error: HTTPException) -> Response:
 def install(blueprint: Blueprint) -> None:
     """Answer with problems whatever goes wrong in ``blueprint``, except what the framework finds first."""
     blueprint.register_error_handler(Problem, _answer)
-    blueprint.register_error_handler(OperationalError, _answer_without_database)
+    blueprint.register_error_handler(DatabaseError, _answer_without_database)
     blueprint.register_error_handler(PoolTimeoutError, _answer_without_database)
 
 
@@ -106,12 +108,12 @@ async def _answer(problem: Problem) -> Response:
     return respond(problem)
 
 
-async def _answer_without_database(_error: Exception) -> Response:
-    detail = (
-        "The database does not answer or is locked. Try again in a few seconds; with an Idempotency-Key a "
-        "repeated call does nothing twice."
-    )
-    response = respond(Problem(503, detail))
+async def _answer_without_database(error: Exception) -> Response:
+    trouble = services().trouble(error)
+    if not trouble.passing:
+        return respond(Problem(503, trouble.detail))
+    again = " With an Idempotency-Key a repeated call does nothing twice."
+    response = respond(Problem(503, f"{trouble.detail}{again}"))
     response.headers["Retry-After"] = "5"
     return response
 

@@ -17,7 +17,7 @@ import structlog
 import uvloop
 from hypercorn.config import Config
 
-from mailing import foreground, logs
+from mailing import foreground, logs, schema
 from mailing.settings import load_or_exit
 from webapp import create_app
 
@@ -34,6 +34,7 @@ def main() -> None:
     """Serve until told to stop; exit 1 with a sentence if that is impossible."""
     settings = load_or_exit()
     logs.configure(settings.log)
+    schema.require(settings.database_url, patient=False)
     try:
         listener = _listen(settings)
     except OSError as error:

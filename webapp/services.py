@@ -10,7 +10,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
+import structlog
 from quart import current_app
+
+from mailing import database_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.database import Database
+    from mailing.database_errors import Trouble
     from mailing.events import Client
     from mailing.settings import Settings
     from webapp.boards import Boards
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 THREADS = 12  # more would only wait for the database's connections
 
 
@@ -67,6 +72,14 @@ class Services:
                 return work(connection, *args, **kwargs)
 
         return await asyncio.to_thread(run)
+
+    def trouble(self, error: Exception) -> Trouble:
+        """Return what is wrong with the database; raises ``error`` again if it is none of its faults."""
+        found = database_errors.explain(error, self.db.url)
+        if found is None:
+            raise error
+        log.warning("the database cannot be used", reason=found.detail)
+        return found
 
 
 def services() -> Services:

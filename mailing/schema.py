@@ -1,0 +1,91 @@
+"""Which tables the database has, against those that this program was written for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import cache
+from typing import TYPE_CHECKING
+
+import structlog
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailing import database_errors
+from mailing.database import Database
+from mailing.settings import ROOT
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOOK_AGAIN_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def fault(connection: Connection) -> str:
+    """Return what keeps this program from using the tables, and what to do; empty if nothing does."""
+    found, name = _revision(connection), database_errors.name(connection.engine.url)
+    if found is None:
+        return f"The database {name} is empty. Run: make migrate"
+    if found == newest():
+        return ""
+    older = f"The database {name} has older tables: revision {found}, not {newest()}. Run: make migrate"
+    return newer(connection) or older
+
+
+def newer(connection: Connection) -> str:
+    """Return the same if a later Volley made the tables, so that no migration helps; else nothing."""
+    found, name = _revision(connection), database_errors.name(connection.engine.url)
+    if found is None or found in _known():
+        return ""
+    return (
+        f"The database {name} has the tables of a newer Volley: revision {found}, and this one knows them up "
+        f"to {newest()}. Start the newer Volley, or restore a backup from before its update."
+    )
+
+
+def newest() -> str:
+    """Return the revision that this program was written for."""
+    return _known()[0]
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def require(database_url: str, *, patient: bool) -> None:
+    """Let a process start only where it can work: else exit with a sentence.
+
+    A database that only does not answer at the moment is waited for if ``patient``, and else let pass.
+    """
+    database = Database(database_url, pool_size=1)
+    told = ""
+    try:
+        while True:
+            try:
+                with database.read() as connection:
+                    wrong = fault(connection)
+            except SQLAlchemyError as error:
+                trouble = database_errors.explain(error, database.url)
+                if trouble is None or not trouble.passing:
+                    sys.exit(database_errors.sentence(error, database.url))
+                if trouble.detail != told:
+                    log.warning("the database cannot be used yet", reason=trouble.detail)
+                if not patient:
+                    return
+                told = trouble.detail
+                time.sleep(LOOK_AGAIN_S)
+            else:
+                if wrong:
+                    sys.exit(wrong)
+                return
+    finally:
+        database.close()
+
+
+@cache
+def _known() -> list[str]:
+    """Return the revisions of this program, the newest first."""
+    return [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()]
