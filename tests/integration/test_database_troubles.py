@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -11,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event
 
-from mailing import checks, database_errors, migrate, schema, settings
+from mailing import checks, database_errors, migrate, schema
 from mailing.database import Database
 from tests.harness import free_port
 from tests.integration.web import running, settings_for, store
+from tests.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,24 +30,17 @@ NEW = {"subject": "s", "text": "t", "recipients": "ann@b.example", "send": False
 HERE = {"Host": "127.0.0.1"}
 
 
-def run(name: str, folder: Path, database_url: str) -> tuple[int, str]:
+def start(name: str, folder: Path, database_url: str) -> tuple[int, str]:
     """Start a process of Volley that cannot go on; return its exit code and all it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", *COMMANDS[name]],
-        cwd=settings.ROOT,
-        env={
-            "PATH": os.environ["PATH"],
-            "VOLLEY_INSTANCE": str(folder / "instance"),
-            "VOLLEY_DATABASE_URL": database_url,
-            "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
-            "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
-            "VOLLEY_BIND": f"127.0.0.1:{free_port()}",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    environment = {
+        "VOLLEY_INSTANCE": str(folder / "instance"),
+        "VOLLEY_DATABASE_URL": database_url,
+        "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
+        "VOLLEY_BIND": f"127.0.0.1:{free_port()}",
+    }
+    command = [sys.executable, "-m", *COMMANDS[name]]
+    done = run(command, env=environment, capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -56,7 +48,7 @@ def run(name: str, folder: Path, database_url: str) -> tuple[int, str]:
 def test_tables_of_a_newer_volley_are_one_sentence_with_both_revisions(tmp_path, db, database_url, name):
     with db.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    code, said = run(name, tmp_path, database_url)
+    code, said = start(name, tmp_path, database_url)
     assert code != 0
     assert "revision 9999" in said
     assert f"up to {schema.newest()}. Start the newer Volley" in said
@@ -65,7 +57,7 @@ def test_tables_of_a_newer_volley_are_one_sentence_with_both_revisions(tmp_path,
 
 @pytest.mark.parametrize("name", ["web", "worker", "beat", "check"])
 def test_tables_that_were_not_migrated_ask_for_it(tmp_path, database_url, name):
-    code, said = run(name, tmp_path, database_url)
+    code, said = start(name, tmp_path, database_url)
     assert code != 0
     assert "is empty. Run: make migrate" in said
     assert "Traceback" not in said
@@ -94,7 +86,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence_with_its_path(tmp_path, name
         pages = file.read_bytes()
         file.write_bytes(pages[:100] + b"\x13" * (len(pages) - 100))
     before = file.read_bytes() if file.is_file() else b""
-    code, said = run(name, tmp_path, f"sqlite:///{file}")
+    code, said = start(name, tmp_path, f"sqlite:///{file}")
     assert code != 0
     assert words in said
     assert str(file) in said
