@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST_HOPS = 50
 _SCHEMES = frozenset({"http", "https"})
-_PAIR = re.compile(r'\s*([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*))\s*')
+_VALUE = re.compile(r'"((?:[^"\\]|\\.)*)"|([^\s",;]*)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +81,33 @@ def _bare(text: str) -> str:
 
 def _standard(value: str) -> dict[str, list[str]]:
     """Read a Forwarded field (RFC 7239 section 4): an element for each proxy. What it left out is empty."""
-    chains: dict[str, list[str]] = {"for": [], "proto": [], "host": []}
-    for element in _elements(value)[-MOST_HOPS:]:
-        pairs = {found[1].lower(): found[2] or found[3] or "" for found in _PAIR.finditer(element)}
-        for kind, chain in chains.items():
-            chain.append(pairs.get(kind, ""))
-    return chains
+    elements = [_pairs(element) for element in _split(value, ",")[-MOST_HOPS:]]
+    return {kind: [pairs.get(kind, "") for pairs in elements] for kind in ("for", "proto", "host")}
 
 
-def _elements(value: str) -> list[str]:
-    parts, quoted, begun = [], False, 0
-    for at, sign in enumerate(value):
-        if sign == '"' and value[at - 1 : at] != "\\":
+def _pairs(element: str) -> dict[str, str]:
+    """Return what an element says; nothing if it is ill formed, as an open quote may hide a proxy."""
+    pairs = {}
+    for part in _split(element, ";"):
+        name, _is, text = part.strip().partition("=")
+        found = _VALUE.fullmatch(text)
+        if not found:
+            return {}
+        pairs[name.lower()] = found[1] or found[2] or ""
+    return pairs
+
+
+def _split(value: str, sign: str) -> list[str]:
+    """Divide at each ``sign`` that stands in no quotes."""
+    parts, quoted, escaped, begun = [], False, False, 0
+    for at, each in enumerate(value):
+        if escaped:
+            escaped = False
+        elif each == "\\":
+            escaped = quoted
+        elif each == '"':
             quoted = not quoted
-        elif sign == "," and not quoted:
+        elif each == sign and not quoted:
             parts.append(value[begun:at])
             begun = at + 1
     return [*parts, value[begun:]]

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def ours() -> AbstractSet[str]:
     """Return the origins that our pages have for the browser that asks: the public one, and as it asked."""
     host, url = read_host(request.host), services().settings.url
-    found = {origin(request.scheme, host)} if host else set()
-    return found | {url.origin} if url else found
+    public = {url.origin} if url else set()
+    if host is None or (url and origin(url.scheme, host) == url.origin):  # asked there, so by its scheme
+        return public
+    return public | {origin(request.scheme, host)}
 
 
 def page_before() -> str:
