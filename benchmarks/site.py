@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, text
 from benchmarks import sinks
 from benchmarks.messages import DRAFT, people
 from benchmarks.processes import cpu_s
-from mailing import campaigns
+from mailing import drafts
 from mailing.addresses import parse_pasted
 from mailing.states import CampaignAction, RecipientState
 from tasks import sending
@@ -87,8 +87,7 @@ class Site:
 def store(stack: Stack, draft: Draft, people: list[str]) -> int:
     """Store a draft with its list; return its id."""
     parsed = parse_pasted("\n".join(people))
-    with stack.db.write() as connection:
-        return campaigns.create(connection, draft, parsed)
+    return drafts.create(stack.db, draft, parsed)
 
 
 def act(stack: Stack, campaign_id: int, action: CampaignAction) -> None:

@@ -6,6 +6,7 @@ The way of one email leads through these rooms::
       columns     what a table's headers mean, and what its fields are called
       mailboxes   the judge of one address and its name
     campaigns   a message and its list, stored; send, pause, resume, cancel
+    drafts      its list stored piece by piece, however long; strides: how much one transaction takes
     lists       its recipients in bulk, and the remarks on its lines
     batches     the list in ranges, as Celery carries them to the workers
     delivery    the engine of a worker: claims, composes, transmits, records, announces

@@ -42,10 +42,15 @@ class Errand:
     priority: int
 
 
-def cut(connection: Connection, campaign_id: int, total: int) -> None:
-    """Divide the stored list of a campaign into batches."""
-    size = max(SMALLEST, min(LARGEST, total // SHARES))
-    connection.execute(_CUT, {"campaign": campaign_id, "size": size})
+def size(total: int) -> int:
+    """Return how many recipients a batch of a list of ``total`` holds."""
+    return max(SMALLEST, min(LARGEST, total // SHARES))
+
+
+def cut(connection: Connection, campaign_id: int, total: int, *, after: int = 0) -> int:
+    """Divide what is stored of a list of ``total`` behind the id ``after``; return the last id."""
+    values = {"campaign": campaign_id, "size": size(total), "after": after}
+    return max(connection.execute(_CUT, values).scalars(), default=after)
 
 
 def take(connection: Connection, batch_id: int) -> Batch | None:
@@ -107,5 +112,6 @@ _CUT = text(
     "INSERT INTO batches (campaign_id, first_id, last_id, woken_at) "
     "SELECT :campaign, min(id), max(id), 0 FROM ("
     "SELECT id, (row_number() OVER (ORDER BY id) - 1) / :size AS part "
-    "FROM recipients WHERE campaign_id = :campaign) AS numbered GROUP BY part ORDER BY part"
+    "FROM recipients WHERE campaign_id = :campaign AND state = 'queued' AND id > :after) AS numbered "
+    "GROUP BY part ORDER BY part RETURNING last_id"
 )

@@ -10,17 +10,17 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import exists, func, insert, select, update
 
 from mailing import composing, ledger, lists, states
 from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import campaigns, now_ms, paces, recipients, reply_groups
+from mailing.models import campaigns, now_ms, paces, recipients, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from mailing.addresses import ParsedList
 
@@ -31,6 +31,9 @@ GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
 GIVE_UP_USUALLY = 24
 _ALWAYS_THERE = frozenset({"name", "email"})
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
+BEING_STORED = "Its list is being stored. If it still is in two minutes, edit the draft and paste it again."
+THERE = ~exists().where(storings.c.campaign_id == campaigns.c.id, storings.c.fresh)
+"""The condition that a campaign is there for everybody: its list is complete, or once was."""
 
 
 class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a malfunction
@@ -105,29 +108,37 @@ class Rate:
 
 
 def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
-    """Store a draft with its list; return its id. Raises ``ComposeError`` for an unusable message."""
-    token = secrets.token_hex(16)
-    composing.prepare(draft.message, token=token, domain=None)
-    values = {**_columns(draft), "token": token, "total": len(parsed.entries)}
-    statement = insert(campaigns).values(values).returning(campaigns.c.id)
-    campaign_id = int(connection.execute(statement).scalar_one())
+    """Store a draft with a short list; return its id. Raises ``ComposeError`` for an unusable message.
+
+    ``drafts`` stores a list of any length.
+    """
+    campaign_id = begin(connection, draft)
     lists.store(connection, campaign_id, parsed)
+    grow(connection, campaign_id, len(parsed.entries))
     return campaign_id
 
 
-def revise(connection: Connection, campaign_id: int, draft: Draft, parsed: ParsedList | None) -> None:
-    """Change a draft, and replace its list if one is given. Raises ``NotAllowed`` once it is no draft."""
+def begin(connection: Connection, draft: Draft) -> int:
+    """Store a draft whose list is empty; return its id. Raises ``ComposeError`` for an unusable message."""
+    token = secrets.token_hex(16)
+    composing.prepare(draft.message, token=token, domain=None)
+    statement = insert(campaigns).values({**_columns(draft), "token": token}).returning(campaigns.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def revise(connection: Connection, campaign_id: int, draft: Draft) -> None:
+    """Change a draft's message. Raises ``NotAllowed`` once it is no draft."""
     composing.prepare(draft.message, token=_PROBE, domain=None)
-    statement = (
-        update(campaigns)
-        .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(CampaignAction.EDIT)))
-        .values(_columns(draft) | ({"total": len(parsed.entries)} if parsed else {}))
-    )
-    if not connection.execute(statement).rowcount:
+    statement = update(campaigns).where(*_may(campaign_id, CampaignAction.EDIT), THERE)
+    if not connection.execute(statement.values(_columns(draft))).rowcount:
         raise _refusal(connection, campaign_id, CampaignAction.EDIT)
-    if parsed:
-        lists.clear(connection, campaign_id)
-        lists.store(connection, campaign_id, parsed)
+
+
+def grow(connection: Connection, campaign_id: int, n: int) -> None:
+    """Count ``n`` more recipients, or fewer. Raises ``NotAllowed`` once it is no draft."""
+    statement = update(campaigns).where(*_may(campaign_id, CampaignAction.EDIT))
+    if not connection.execute(statement.values(total=campaigns.c.total + n)).rowcount:
+        raise _refusal(connection, campaign_id, CampaignAction.EDIT)
 
 
 def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Campaign:
@@ -147,11 +158,7 @@ def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Cam
         values["started_at"] = now
     if action is CampaignAction.CANCEL:
         values["finished_at"] = now
-    statement = (
-        update(campaigns)
-        .where(campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(action)))
-        .values(values)
-    )
+    statement = update(campaigns).where(*_may(campaign_id, action), THERE).values(values)
     if not connection.execute(statement).rowcount:
         raise _refusal(connection, campaign_id, action)
     campaign = get(connection, campaign_id)
@@ -164,6 +171,8 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
     campaign = get(connection, campaign_id)
     if campaign is None:
         return ("There is no such campaign.",)
+    if connection.execute(select(storings).where(storings.c.campaign_id == campaign_id)).first():
+        return (BEING_STORED,)
     if not campaign.total:
         return ("The list holds no address that can be mailed. Edit the draft and paste one.",)
     try:
@@ -191,13 +200,13 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:
     """Return one campaign, or None."""
-    row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id)).one_or_none()
+    row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id, THERE)).one_or_none()
     return _campaign(connection, row) if row else None
 
 
 def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:
     """Return campaigns, the newest first, from those with an id below ``before``."""
-    statement = select(campaigns).order_by(campaigns.c.id.desc()).limit(limit)
+    statement = select(campaigns).where(THERE).order_by(campaigns.c.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(campaigns.c.id < before)
     return [_campaign(connection, row) for row in connection.execute(statement).all()]
@@ -221,6 +230,10 @@ def rate(connection: Connection, campaign: Campaign) -> Rate:
     recent_s = min(60, (now - campaign.started_at) / 1000)
     overall_s = ((campaign.finished_at or now) - campaign.started_at) / 1000
     return Rate(round(recent * 60 / max(recent_s, 1)), round(ended * 60 / max(overall_s, 1)), ended)
+
+
+def _may(campaign_id: int, action: CampaignAction) -> tuple[ColumnElement[bool], ...]:
+    return campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(action))
 
 
 def _columns(draft: Draft) -> dict[str, object]:

@@ -6,10 +6,11 @@ All functions take an open connection; those that write belong to the transactio
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, tuple_
 
 from mailing import batches, ledger, models
 from mailing.mailboxes import domain_of
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from mailing.addresses import Entry, ParsedList
 
-CHUNK = 5_000
-
 
 @dataclass(frozen=True, slots=True)
 class ListNote:
@@ -36,22 +35,74 @@ class ListNote:
     reason: str
 
 
+def size(parsed: ParsedList) -> int:
+    """Return how many rows a list takes: its recipients and its remarks."""
+    return len(parsed.entries) + len(parsed.refused) + len(parsed.duplicates) + len(parsed.noted)
+
+
 def store(connection: Connection, campaign_id: int, parsed: ParsedList) -> None:
     """Store the recipients and the remarks of a list, and cut it into batches."""
-    if connection.dialect.name == "postgresql":
-        _copy(connection, campaign_id, parsed.entries)
-    else:
-        _insert(connection, campaign_id, parsed.entries)
-    _remark(connection, campaign_id, parsed)
-    total = len(parsed.entries)
-    ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: total})
-    batches.cut(connection, campaign_id, total)
+    Storing(campaign_id, parsed).go_on(connection, size(parsed))
 
 
-def clear(connection: Connection, campaign_id: int) -> None:
-    """Remove the list of a campaign that was not sent yet."""
-    for table in (recipients, models.batches, list_notes, models.tallies):
-        connection.execute(delete(table).where(table.c.campaign_id == campaign_id))
+class Storing:
+    """A list on its way into the database, piece by piece, each in a transaction of its own."""
+
+    def __init__(self, campaign_id: int, parsed: ParsedList) -> None:
+        self._campaign_id, self._entries = campaign_id, parsed.entries
+        self._batch = batches.size(len(parsed.entries))
+        self._stored = self._last_id = 0
+        self._remarks = enumerate(_remarks(parsed))
+        self.left = size(parsed)  # rows that are not stored yet
+
+    def go_on(self, connection: Connection, rows: int) -> int:
+        """Store up to about ``rows`` more; return how many recipients are among them.
+
+        The campaign's ledger moves along. A piece ends with a batch, unless it is the last one.
+        """
+        rows = -(-rows // self._batch) * self._batch
+        entries = self._entries[self._stored : self._stored + rows]
+        if entries:
+            store_them = _copy if connection.dialect.name == "postgresql" else _insert
+            store_them(connection, self._campaign_id, entries)
+            ledger.tally(connection, self._campaign_id, 0, {RecipientState.QUEUED: len(entries)})
+            total = len(self._entries)
+            self._last_id = batches.cut(connection, self._campaign_id, total, after=self._last_id)
+            self._stored += len(entries)
+        self.left -= len(entries) + self._remark(connection, rows - len(entries))
+        return len(entries)
+
+    def _remark(self, connection: Connection, rows: int) -> int:
+        noted = [
+            {
+                "campaign_id": self._campaign_id,
+                "number": number,
+                "kind": kind,
+                "line": line,
+                "text": shown,
+                "reason": reason,
+            }
+            for number, (kind, line, shown, reason) in islice(self._remarks, rows)
+        ]
+        if noted:
+            connection.execute(insert(list_notes), noted)
+        return len(noted)
+
+
+def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int]:
+    """Remove up to ``rows`` of the list of a campaign that was not sent yet.
+
+    Returns how many rows went, and how many recipients were among them: none of either, then all are gone.
+    """
+    for table in (models.batches, recipients, list_notes):
+        key = table.primary_key.columns
+        some = select(*key).where(table.c.campaign_id == campaign_id).limit(rows)
+        gone = connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
+        if gone:
+            people = gone if table is recipients else 0
+            ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -people})
+            return gone, people
+    return 0, 0
 
 
 def notes(connection: Connection, campaign_id: int, kind: str, limit: int) -> Sequence[ListNote]:
@@ -83,18 +134,17 @@ def nameless(connection: Connection, campaign_id: int) -> int:
 
 
 def _insert(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:
-    for chunk in _chunks(entries):
-        rows = [
-            {
-                "campaign_id": campaign_id,
-                "email": entry.email,
-                "domain": domain_of(entry.email),
-                "name": entry.name,
-                "fields": entry.fields,
-            }
-            for entry in chunk
-        ]
-        connection.execute(insert(recipients), rows)
+    rows = [
+        {
+            "campaign_id": campaign_id,
+            "email": entry.email,
+            "domain": domain_of(entry.email),
+            "name": entry.name,
+            "fields": entry.fields,
+        }
+        for entry in entries
+    ]
+    connection.execute(insert(recipients), rows)
 
 
 def _copy(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:
@@ -113,26 +163,9 @@ def _copy(connection: Connection, campaign_id: int, entries: Sequence[Entry]) ->
 _QUEUED = RecipientState.QUEUED.value
 
 
-def _remark(connection: Connection, campaign_id: int, parsed: ParsedList) -> None:
-    remarks = [
-        *(("refused", r.line, r.text, r.reason) for r in parsed.refused),
-        *(("duplicate", d.line, d.email, f"same as line {d.of_line}") for d in parsed.duplicates),
-        *(("noted", n.line, n.email, n.note) for n in parsed.noted),
-    ]
-    rows = [
-        {
-            "campaign_id": campaign_id,
-            "number": number,
-            "kind": kind,
-            "line": line,
-            "text": shown,
-            "reason": reason,
-        }
-        for number, (kind, line, shown, reason) in enumerate(remarks)
-    ]
-    if rows:
-        connection.execute(insert(list_notes), rows)
-
-
-def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    return (entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK))
+def _remarks(parsed: ParsedList) -> Iterator[tuple[str, int, str, str]]:
+    return chain(
+        (("refused", r.line, r.text, r.reason) for r in parsed.refused),
+        (("duplicate", d.line, d.email, f"same as line {d.of_line}") for d in parsed.duplicates),
+        (("noted", n.line, n.email, n.note) for n in parsed.noted),
+    )

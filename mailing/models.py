@@ -248,3 +248,13 @@ answers = Table(
     Column("created_at", BigInteger, nullable=False, default=now_ms),
 )
 """First answers to API calls with an Idempotency-Key, for their repetition."""
+
+storings = Table(
+    "storings",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("fresh", Boolean, nullable=False),  # its campaign is not there before the list is complete
+    Column("holder", String(32), nullable=False),  # who alone may go on: the fence
+    Column("touched_at", BigInteger, nullable=False),  # when it last did
+)
+"""Lists that are not complete: being stored piece by piece, or left behind by a process that died."""

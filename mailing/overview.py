@@ -72,7 +72,7 @@ def load(connection: Connection, midnight_s: int) -> Overview:
         unknown=_unknown(connection),
         today=_today(connection, midnight_s),
         workers=workers.alive(connection),
-        empty=connection.execute(select(table.c.id).limit(1)).first() is None,
+        empty=connection.execute(select(table.c.id).where(campaigns.THERE).limit(1)).first() is None,
         at=now_ms(),
     )
 

@@ -10,8 +10,9 @@ import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import database_errors, events, sweeping, workers
+from mailing import clock, database_errors, drafts, events, sweeping, workers
 from mailing.states import CampaignState
+from mailing.strides import Stride
 from tasks import processes, queues
 from tasks.app import app
 from tasks.sending import enqueue
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from mailing.database import Database
 
+CARRY_S = 1.0  # how long one sweep goes on with what is long
+
 log = structlog.get_logger()
 _leases = workers.Leases()  # of this process: each sweeping process looks for itself
 
@@ -32,6 +35,7 @@ def sweep() -> None:
     """End dead workers' leases, wake what is due, give lost batches out again, finish campaigns."""
     try:
         _sweep(processes.database())
+        carry_on(processes.database())
     except DBAPIError as error:
         reason = database_errors.sentence(error, processes.database().url)
         log.warning("the sweep ended early; the next one goes on", reason=reason)
@@ -58,6 +62,17 @@ def _sweep(database: Database) -> None:
     news += [events.campaign_changed(id_, state) for id_, state in changed.items()]
     if news:
         events.publish(processes.redis_client(), news)
+
+
+def carry_on(database: Database) -> None:
+    """Do a second's worth of what is too long for one transaction, and rest as long as each of them took."""
+    until, stride = clock.steady_s() + CARRY_S, Stride()
+    more = True
+    while more and clock.steady_s() < until:
+        with stride.write(database) as connection:
+            sweeping.be_brief(connection)
+            more = drafts.remove_remains(connection, stride.rows)
+        time.sleep(stride.took_s)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from mailing import addresses, batches, campaigns, events, migrate, settings, workers
+from mailing import addresses, batches, campaigns, drafts, events, migrate, settings, workers
 from mailing.database import Database
 from mailing.states import CampaignAction
 from tasks.app import use
@@ -188,8 +188,7 @@ class Stack:
     def send(self, draft: Draft, recipients: list[str]) -> int:
         """Store a campaign and send it, as the API would; return its id."""
         parsed = addresses.parse_pasted("\n".join(recipients))
-        with self.db.write() as connection:
-            campaign_id = campaigns.create(connection, draft, parsed)
+        with drafts.creating(self.db, draft, parsed) as (connection, campaign_id):
             campaigns.act(connection, campaign_id, CampaignAction.SEND)
             errands = batches.wake(connection, campaign_id)
         use(self.settings)

@@ -31,7 +31,7 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, batches, campaigns, events, history, maillog
+from mailing import answers, batches, campaigns, drafts, events, history, maillog
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
@@ -159,14 +159,13 @@ async def log_lines() -> Response:
 
 
 def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
-    """Read and store a posted campaign, all of it in one transaction."""
+    """Read and store a posted campaign: all of it, or nothing."""
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
     order = api_models.read_order(body, default_from)
     try:
-        with db.write() as connection:
-            campaign_id = campaigns.create(connection, order.draft, order.parsed)
+        with drafts.creating(db, order.draft, order.parsed) as (connection, campaign_id):
             state = CampaignState.DRAFT
             errands: Sequence[Errand] = ()
             if order.send:

@@ -17,7 +17,7 @@ import click
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import addresses, batches, campaigns, checks, database_errors, events, logs, settings
+from mailing import addresses, batches, campaigns, checks, database_errors, drafts, events, logs, settings
 from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
@@ -275,8 +275,7 @@ def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
 def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> int:
     """Store the campaign and wake the workers; return its id."""
     try:
-        with db.write() as connection:
-            campaign_id = campaigns.create(connection, draft, parsed)
+        with drafts.creating(db, draft, parsed) as (connection, campaign_id):
             campaigns.act(connection, campaign_id, CampaignAction.SEND)
             errands = batches.wake(connection, campaign_id)
     except NotAllowed as refusal:

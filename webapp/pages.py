@@ -104,7 +104,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
         if pasted.strip():
             await services().lists.revise(campaign_id, draft, pasted)
         else:
-            await services().write(campaigns.revise, campaign_id, draft, None)
+            await services().write(campaigns.revise, campaign_id, draft)
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)

@@ -75,12 +75,14 @@ MESSAGES = (
     ),
     N_("%(reason)s It stands at %(who)s."),
     N_("The list holds no address that can be mailed. Edit the draft and paste one."),
+    N_("Its list is being stored. If it still is in two minutes, edit the draft and paste it again."),
+    N_("The list was replaced by somebody else meanwhile, or storing it took too long. Paste it again."),
     N_("There is no such campaign."),
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It allows: %(offered)s."),
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It is over."),
     N_("Campaign %(id)s is %(state)s, so this cannot be done: %(action)s."),
 )
-"""Of ``merging``, ``headers``, ``campaigns`` and ``decisions``: why a message or a wish is refused."""
+"""Of ``merging``, ``headers``, ``campaigns``, ``drafts``, ``decisions``: why a message or wish is refused."""
 
 SENDING = (
     N_("Not sent: the address holds characters that no address may hold."),

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
-from mailing import campaigns
+from mailing import drafts
 from mailing.addresses import parse_pasted
 from mailing.database import Database
 
@@ -44,7 +44,7 @@ class Lists:
         self._process.submit(_run_there, _nothing, ())
 
     def close(self) -> None:
-        """End that process, whatever it does: its transaction is undone."""
+        """End that process, whatever it does: what it has stored of a list, the sweeper removes."""
         if self._process:
             for child in multiprocessing.active_children():  # there is no other
                 child.terminate()
@@ -99,8 +99,7 @@ def _nothing(_db: Database) -> None:
 
 def _store(db: Database, draft: Draft, pasted: str, campaign_id: int | None) -> int:
     parsed = parse_pasted(pasted)
-    with db.write() as connection:
-        if campaign_id is None:
-            return campaigns.create(connection, draft, parsed)
-        campaigns.revise(connection, campaign_id, draft, parsed)
-        return campaign_id
+    if campaign_id is None:
+        return drafts.create(db, draft, parsed)
+    drafts.revise(db, campaign_id, draft, parsed)
+    return campaign_id

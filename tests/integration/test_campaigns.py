@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, ledger
+from mailing import addresses, campaigns, drafts, ledger
 from mailing.campaigns import Draft, NotAllowed
 from mailing.models import batches, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -99,8 +99,7 @@ def test_of_two_people_who_press_send_at_once_one_is_told_that_it_is_done(db: Da
 def test_a_draft_can_be_revised_with_another_list_and_a_sent_one_cannot(db: Database) -> None:
     campaign_id = store(db, "hi", "a@x.example\nb@x.example")
     revised = Draft("a@b.example", "New", "text")
-    with db.write() as connection:
-        campaigns.revise(connection, campaign_id, revised, addresses.parse_pasted("c@x.example"))
+    drafts.revise(db, campaign_id, revised, addresses.parse_pasted("c@x.example"))
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
         assert campaign
@@ -108,7 +107,7 @@ def test_a_draft_can_be_revised_with_another_list_and_a_sent_one_cannot(db: Data
     with db.write() as connection:
         campaigns.act(connection, campaign_id, CampaignAction.SEND)
     with pytest.raises(NotAllowed, match="sending"), db.write() as connection:
-        campaigns.revise(connection, campaign_id, revised, None)
+        campaigns.revise(connection, campaign_id, revised)
 
 
 @pytest.mark.parametrize("action", [CampaignAction.PAUSE, CampaignAction.RESUME])

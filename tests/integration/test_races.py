@@ -123,7 +123,7 @@ def test_a_draft_is_sent_as_it_was_checked_also_if_it_is_edited_at_that_moment(d
 
     thread = threading.Thread(target=send)
     with db.write() as connection:
-        campaigns.revise(connection, campaign_id, replace(draft, text="Dear {{ nickname }}"), None)
+        campaigns.revise(connection, campaign_id, replace(draft, text="Dear {{ nickname }}"))
         thread.start()
         wait_until(lambda: somebody_waits(db), "the other one waits for the edit")
     thread.join()

@@ -13,9 +13,9 @@ from mailing.settings import ROOT
 from tests.unit.test_languages import in_vietnamese
 from webapp.phrases import say
 
-ROOMS = ("addresses", "campaigns", "database_errors", "decisions", "foreign_headers", "foreign_mail",
-         "foreign_text", "headers", "lists", "mailboxes", "merging", "opening", "smtp", "sweeping",
-         "wire")  # fmt: skip
+ROOMS = ("addresses", "campaigns", "database_errors", "decisions", "drafts", "foreign_headers",
+         "foreign_mail", "foreign_text", "headers", "lists", "mailboxes", "merging", "opening", "smtp",
+         "sweeping", "wire")  # fmt: skip
 ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that is known as a whole
     "addresses": (
         "The row ",

@@ -1,0 +1,155 @@
+"""Drafts and their lists, stored piece by piece, however long a list is.
+
+Each piece is a short transaction, so nobody waits long for the lock. Until the last one, a new campaign is
+not there for anybody, and one whose list is replaced cannot be sent. What a process leaves behind that dies
+in the middle, ``remove_remains`` removes.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
+
+from mailing import campaigns, lists
+from mailing.campaigns import NotAllowed
+from mailing.models import campaigns as table
+from mailing.models import now_ms, storings
+from mailing.states import CampaignState
+from mailing.strides import Stride
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from mailing.addresses import ParsedList
+    from mailing.campaigns import Draft
+    from mailing.database import Database
+
+AT_ONCE = 1_000  # rows of a list that one transaction stores
+REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
+LEFT_BEHIND_MS = 60_000  # a list that did not grow for so long has lost its process
+INTERRUPTED = "The list was replaced by somebody else meanwhile, or storing it took too long. Paste it again."
+
+
+@contextmanager
+def creating(database: Database, draft: Draft, parsed: ParsedList) -> Iterator[tuple[Connection, int]]:
+    """Store a draft with its list; the body runs in the last transaction, with the new campaign's id.
+
+    If the body raises, or anything else does, nothing is stored. Raises ``ComposeError`` for an unusable
+    message. Blocking, for seconds where the list is long.
+    """
+    if lists.size(parsed) <= AT_ONCE:
+        with database.write() as connection:
+            yield connection, campaigns.create(connection, draft, parsed)
+        return
+    with database.write() as connection:
+        campaign_id = campaigns.begin(connection, draft)
+        hold = _Hold(connection, campaign_id, fresh=True)
+    with _storing(database, hold, parsed) as connection:
+        yield connection, campaign_id
+
+
+def create(database: Database, draft: Draft, parsed: ParsedList) -> int:
+    """Do so, and return the campaign's id."""
+    with creating(database, draft, parsed) as (_connection, campaign_id):
+        return campaign_id
+
+
+def revise(database: Database, campaign_id: int, draft: Draft, parsed: ParsedList) -> None:
+    """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft. Blocking."""
+    with database.write() as connection:
+        campaigns.revise(connection, campaign_id, draft)
+        hold = _Hold(connection, campaign_id, fresh=False)
+    with _storing(database, hold, parsed):
+        pass
+
+
+def remove_remains(connection: Connection, rows: int) -> bool:
+    """Remove up to ``rows`` of a list that was left incomplete; at last its campaign, if that was new.
+
+    Returns whether there is more to do. The draft whose list was to be replaced stays, and has none.
+    """
+    forgotten = (
+        select(storings.c.campaign_id, storings.c.fresh, table.c.state)
+        .join(table, table.c.id == storings.c.campaign_id)
+        .where(storings.c.touched_at < now_ms() - LEFT_BEHIND_MS)
+        .order_by(storings.c.touched_at)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=storings)
+    )
+    row = connection.execute(forgotten).first()
+    if row is None:
+        return False
+    own, gone = storings.c.campaign_id == row.campaign_id, 0
+    if row.state == CampaignState.DRAFT:  # else it was canceled meanwhile, and its recipients are with it
+        gone, people = lists.clear(connection, row.campaign_id, rows)
+        campaigns.grow(connection, row.campaign_id, -people)
+    if gone:  # its process may be only frozen, and must not go on
+        connection.execute(update(storings).where(own).values(holder=""))
+    elif row.fresh:
+        connection.execute(delete(table).where(table.c.id == row.campaign_id))
+    else:
+        connection.execute(delete(storings).where(own))
+    return True
+
+
+class _Hold:
+    """The right to change a draft's list, until somebody else takes it."""
+
+    def __init__(self, connection: Connection, campaign_id: int, *, fresh: bool) -> None:
+        self.campaign_id, self.fresh, self._token = campaign_id, fresh, secrets.token_hex(16)
+        held = {"holder": self._token, "touched_at": now_ms()}
+        if not connection.execute(update(storings).where(self._own()).values(held)).rowcount:
+            connection.execute(insert(storings).values(campaign_id=campaign_id, fresh=fresh, **held))
+
+    def keep(self, connection: Connection) -> None:
+        """Go on to hold it. Raises ``NotAllowed`` if somebody else does."""
+        mine = update(storings).where(*self._mine()).values(touched_at=now_ms())
+        if not connection.execute(mine).rowcount:
+            raise NotAllowed(INTERRUPTED)
+
+    def end(self, connection: Connection) -> None:
+        """Let it go: the list is complete."""
+        connection.execute(delete(storings).where(*self._mine()))
+
+    def give_up(self, connection: Connection) -> None:
+        """Leave what there is to ``remove_remains``."""
+        connection.execute(update(storings).where(*self._mine()).values(touched_at=0))
+
+    def _own(self) -> ColumnElement[bool]:
+        return storings.c.campaign_id == self.campaign_id
+
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+        return self._own(), storings.c.holder == self._token
+
+
+@contextmanager
+def _storing(database: Database, hold: _Hold, parsed: ParsedList) -> Iterator[Connection]:
+    """Replace the list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
+    storing, stride = lists.Storing(hold.campaign_id, parsed), Stride(AT_ONCE)
+    gone = 0 if hold.fresh else 1  # what the last piece removed of the old list
+    try:
+        while gone or storing.left > stride.rows:
+            with stride.write(database) as connection:
+                hold.keep(connection)
+                if gone:
+                    gone, people = lists.clear(connection, hold.campaign_id, stride.rows)
+                    campaigns.grow(connection, hold.campaign_id, -people)
+                else:
+                    campaigns.grow(connection, hold.campaign_id, storing.go_on(connection, stride.rows))
+            time.sleep(REST_S)
+        with database.write() as connection:
+            hold.keep(connection)
+            campaigns.grow(connection, hold.campaign_id, storing.go_on(connection, storing.left))
+            hold.end(connection)
+            yield connection
+    except BaseException:
+        with suppress(DBAPIError), database.write() as connection:
+            hold.give_up(connection)
+        raise

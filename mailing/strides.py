@@ -1,0 +1,45 @@
+"""Strides: how many rows one transaction takes, so that nobody waits long for its lock.
+
+SQLite has one lock, and a worker's results need it many times a second. What takes long is therefore done
+in many transactions; how much fits into one, the machine itself shows.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailing import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from mailing.database import Database
+
+HELD_S = 0.05  # what a transaction is meant to take; on a busy machine one may take twice that
+FIRST, LEAST, MOST = 500, 50, 5_000
+
+
+@dataclass(slots=True)
+class Stride:
+    """How many ``rows`` the next transaction of some long work takes, by how long the last one took."""
+
+    rows: int = FIRST
+    took_s: float = 0.0
+
+    def learn(self, took_s: float) -> None:
+        """Take note that the last transaction, of ``rows``, took ``took_s``."""
+        self.took_s = took_s
+        fitting = int(self.rows * HELD_S / max(took_s, 0.001))
+        self.rows = max(LEAST, min(fitting, 2 * self.rows, MOST))
+
+    @contextmanager
+    def write(self, database: Database) -> Iterator[Connection]:
+        """Open a transaction for the next ``rows``, and learn from how long it holds its lock."""
+        with database.write() as connection:
+            begun = clock.steady_s()
+            yield connection
+        self.learn(clock.steady_s() - begun)
