@@ -14,7 +14,10 @@ The way of one email leads through these rooms::
       rounds      one group commit of all that came together
       ledger      the account: claims before the dot, results after it
     composing   a message with merge fields -> the bytes for one recipient
-      merging     what its templates may hold, and where the fields begin
+      merging     its templates: constant text, fields, and conditions around them
+      marks       what in a source is ours, and where it stands
+      expressions   what fields and conditions may hold, and how they are worked out
+      values      the kinds of values, how they print and compare
       headers     From, To, Date, Subject, and that no value can end a line
     lanes       this process's connections to one sender, and the mail that waits for them
     opening     connect, TLS, EHLO, AUTH

@@ -16,6 +16,7 @@ from mailing import composing, ledger, lists, states
 from mailing.composing import ComposeError, MergeError, Message
 from mailing.models import campaigns, now_ms, paces, recipients, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.values import MissingFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,10 +189,10 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
         try:
             prepared.fill(row.id, row.email, row.name, row.fields, 0)
         except MergeError as error:
-            if error.field in (row.fields or {}):
-                unfit.setdefault(str(error), []).append(row.email)
-            else:
+            if isinstance(error, MissingFieldError):
                 lacking.setdefault(error.field, []).append(row.email)
+            else:
+                unfit.setdefault(str(error), []).append(row.email)
     return (
         *(_lacking(field, emails, campaign.total) for field, emails in lacking.items()),
         *(f"{problem} It stands at {_named(emails)}." for problem, emails in unfit.items()),

@@ -15,20 +15,33 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_qp
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from mailing.headers import HOST, read_from, read_subject, write_date, write_mailbox
-from mailing.merging import ComposeError, MergeError, encodable, read, report_missing, unify
+from mailing.marks import ComposeError
+from mailing.merging import read
+from mailing.values import VALUE_MAX, MergeError, MissingFieldError, encodable, printed, unify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mailing.merging import Part, Piece, Render, Segment, Values
+    from mailing.marks import Part
+    from mailing.merging import Piece, Render, Segment
+    from mailing.values import Value, Values
+
+MESSAGE_MAX = 10_000_000  # bytes of a message as filled, without attachments
+_TOO_MUCH = f", and at most {MESSAGE_MAX // 1_000_000} MB can be sent."
+_HEAD_MAX = 10_000
+_ENCODED_GROWTH = 16  # bytes that a character takes at most: 12 as quoted-printable UTF-8, and soft breaks
+_SHORT = frozenset({"name", "email"})  # a list holds them to some hundred characters
 
 __all__ = [
+    "MESSAGE_MAX",
     "ComposeError",
     "Filled",
     "MergeError",
@@ -60,39 +73,106 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A message cut into pieces, ready to be filled. ``envelope_from`` is for MAIL FROM."""
+    """A message cut into pieces, ready to be filled. ``envelope_from`` is for MAIL FROM.
+
+    ``uses`` says how often each merge field may be printed, ``name`` and ``email`` left out, which are
+    short; ``length`` is that of what is the same for everybody, in bytes. While the values have ``room``
+    characters at all their uses together, the message stays below ``MESSAGE_MAX``; ``boundless`` says
+    whether the values that a list may hold can have more.
+    """
 
     envelope_from: str
     token: str
     domain: str
     sender: bytes
     pieces: tuple[Piece, ...]
+    uses: tuple[tuple[str, int], ...]
+    length: int
+    room: int
+    boundless: bool
 
     def fill(
-        self, recipient_id: int, email: str, name: str, fields: Mapping[str, str] | None, date_ms: int
+        self, recipient_id: int, email: str, name: str, fields: Mapping[str, Value] | None, date_ms: int
     ) -> Filled:
         """Return the email for one recipient, dated ``date_ms`` (milliseconds since 1970, UTC).
 
         ``email`` must be an address as ``addresses`` returns it. Raises ``MergeError`` when a field is
-        missing or does not fit where it is used.
+        missing or does not fit where it is used, and when the message would be longer than ``MESSAGE_MAX``.
         """
-        values = {**fields, "name": name, "email": email} if fields else {"name": name, "email": email}
+        values: Values = (
+            {**fields, "name": name, "email": email} if fields else {"name": name, "email": email}
+        )
         try:
+            filled = (
+                self._within_bounds(values)
+                if self.boundless and self._may_be_long(values)
+                else [piece if isinstance(piece, bytes) else piece(values) for piece in self.pieces]
+            )
             data = b"".join(
                 (
                     self.sender,
                     write_mailbox("To", name, email),
                     write_date(date_ms),
                     f"Message-ID: {message_id(self.token, recipient_id, self.domain)}\r\n".encode(),
-                    *[piece if isinstance(piece, bytes) else piece(values) for piece in self.pieces],
+                    *filled,
                 )
             )
+        except OverflowError:
+            raise self._too_long(values) from None
         except KeyError as missing:
-            raise report_missing(str(missing.args[0])) from None
+            raise MissingFieldError(str(missing.args[0])) from None
         except UnicodeEncodeError as error:
-            culprit = next(key for key, value in values.items() if not encodable(value))
+            culprit = next(key for key, value in values.items() if not encodable(printed(value)))
             raise MergeError(culprit, "A character in it is no text. Take it out.") from error
+        if len(data) > MESSAGE_MAX:
+            raise MergeError("text", f"The message would have {_megabytes(len(data))}{_TOO_MUCH} Shorten it.")
         return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
+
+    def oversize(self, longest: Mapping[str, int]) -> str:
+        """Return why values of at most these lengths, in bytes, make the message too long; or nothing."""
+        shares = {field: times * longest.get(field, 0) for field, times in self.uses}
+        total = self.length + sum(shares.values())
+        if total <= MESSAGE_MAX:
+            return ""
+        field, share = max(shares.items(), key=itemgetter(1))
+        times = dict(self.uses)[field]
+        why = (
+            f"{{{{ {field} }}}} makes {_megabytes(share)} of it: it is used {times:,} times, and its "
+            f"longest value has {longest[field]:,} bytes. Use it less often, or shorten its values."
+        )
+        return f"The message would have up to {_megabytes(total)}{_TOO_MUCH} {why}"
+
+    def _may_be_long(self, values: Values) -> bool:
+        room = self.room
+        for field, times in self.uses:
+            value = values.get(field)
+            if isinstance(value, str):
+                room -= times * len(value)
+        return room < 0
+
+    def _within_bounds(self, values: Values) -> list[bytes]:
+        """Fill the pieces one by one, and stop where the message gets too long. Raises ``MergeError``."""
+        filled: list[bytes] = []
+        room = MESSAGE_MAX
+        for piece in self.pieces:
+            filled.append(piece if isinstance(piece, bytes) else piece(values))
+            room -= len(filled[-1])
+            if room < 0:
+                raise self._too_long(values)
+        return filled
+
+    def _too_long(self, values: Values) -> MergeError:
+        shares = {field: times * len(printed(values.get(field, ""))) for field, times in self.uses}
+        field = max(shares, key=shares.__getitem__)
+        times = dict(self.uses)[field]
+        problem = (
+            f"The message would have more than {_megabytes(MESSAGE_MAX)}: this field is used {times:,} times"
+        )
+        return MergeError(field, f"{problem} and has {shares[field] // times:,} characters. Shorten it.")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
 
 
 def fields_used(message: Message) -> frozenset[str]:
@@ -100,8 +180,8 @@ def fields_used(message: Message) -> frozenset[str]:
 
     A field counts also where a default covers its absence. Raises ``ComposeError``.
     """
-    parts = (*_bodies(message), ("subject", message.subject))
-    return frozenset[str]().union(*(read(part, source)[1] for part, source in parts))
+    parts: list[tuple[Part, str]] = [*_bodies(message), ("subject", message.subject)]
+    return frozenset[str]().union(*(read(part, source).fields for part, source in parts))
 
 
 def message_id(token: str, recipient_id: int, domain: str) -> str:
@@ -119,8 +199,11 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
     domain = domain or envelope_from.rpartition("@")[2]
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", token) or not HOST.fullmatch(domain):
         raise ValueError(f"No Message-ID can be made of the token {token!a} and the domain {domain!a}.")
-    bodies = [(_body_head(part), _encoded(*read(part, source)[0], "\n")) for part, source in _bodies(message)]
-    pieces: list[Piece] = [read_subject(message.subject), b"MIME-Version: 1.0\r\n"]
+    subject, subject_line = read_subject(message.subject)
+    given = dict(_bodies(message))
+    templates = {part: read(part, source) for part, source in given.items()}
+    bodies = [(_body_head(part), _encoded(*template.segments, "\n")) for part, template in templates.items()]
+    pieces: list[Piece] = [subject_line, b"MIME-Version: 1.0\r\n"]
     if len(bodies) == 1:
         pieces += [bodies[0][0], *bodies[0][1]]
     else:
@@ -133,7 +216,26 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
     for constant, run in groupby(pieces, key=lambda piece: isinstance(piece, bytes)):
         same = list(run)
         merged += [b"".join(cast("list[bytes]", same))] if constant else same
-    return Prepared(envelope_from, token, domain, sender, tuple(merged))
+    lasting = sum(len(piece) for piece in merged if isinstance(piece, bytes))
+    if lasting > MESSAGE_MAX:
+        part = max(given, key=lambda part: len(given[part].encode()))
+        raise ComposeError(part, f"The message would have {_megabytes(lasting)}{_TOO_MUCH} Shorten it.")
+    parts = [subject, *templates.values()]
+    uses = sum((Counter(part.uses) for part in parts), Counter[str]())
+    conditional = sum(part.conditional for part in parts)
+    room = MESSAGE_MAX - _HEAD_MAX - lasting - conditional * _ENCODED_GROWTH
+    room //= _ENCODED_GROWTH * max(part.growth for part in parts)
+    return Prepared(
+        envelope_from=envelope_from,
+        token=token,
+        domain=domain,
+        sender=sender,
+        pieces=tuple(merged),
+        uses=tuple((field, times) for field, times in uses.items() if field not in _SHORT),
+        length=lasting + conditional,
+        room=room,
+        boundless=uses.total() * VALUE_MAX > room,
+    )
 
 
 def _bodies(message: Message) -> list[tuple[Part, str]]:
@@ -166,7 +268,8 @@ _PLAIN = re.compile(r"[!-\-/-<>-~](?:[ -<>-~]{0,70}[!-<>-~])?")  # a short line 
 
 
 def _quoted_value(render: Render, values: Values) -> bytes:
-    text = render(values)
+    value = render(values)
+    text = value if isinstance(value, str) else printed(value)
     return text.encode() + b"=\r\n" if _PLAIN.fullmatch(text) else _quoted(text)
 
 

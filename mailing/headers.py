@@ -10,14 +10,20 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from email_validator import EmailNotValidError, validate_email
 
-from mailing.merging import CONTROL, ComposeError, MergeError, Piece, Values, encodable, read
+from mailing.marks import ComposeError, cut
+from mailing.merging import read, render
+from mailing.values import CONTROL, MergeError, encodable
+
+if TYPE_CHECKING:
+    from mailing.merging import Piece, Template
+    from mailing.values import Values
 
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*")
-_FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;@]*)) *)?<([^<> ]+@[^<> ]+)>|([^<>,; "]+@[^<>,; "]+)')
+_FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;]*)) *)?<([^<> ]+@[^<> ]+)>|([^<>,; "]+@[^<>,; "]+)')
 _FROM_MAX = 500
 _ATOMS = re.compile(r"[A-Za-z0-9'_-]+(?: [A-Za-z0-9'_-]+)*")
 _UNFIT_ADDRESS = re.compile("[\x00-\x20\x7f<>]")
@@ -31,8 +37,11 @@ _WORD_BYTES = 39  # 64 characters as an encoded word, so that "Subject: " fits b
 def read_from(text: str) -> tuple[bytes, str]:
     """Return the From line and the envelope address. A host name without dots is let through.
 
-    Raises ``ComposeError``.
+    Raises ``ComposeError``, also for a merge field: From is the same for everybody.
     """
+    if any(not isinstance(token, str) for token in cut("from", text[: _FROM_MAX + 1])):
+        problem = "From has a merge field, but it is the same for everybody. Write the name itself."
+        raise ComposeError("from", problem)
     shape = _FROM.fullmatch(text.strip()) if len(text) <= _FROM_MAX else None
     if CONTROL.search(text) or not encodable(text) or not shape:
         problem = "From must be one address on one line, like ann@example.org or Ann Lee <ann@example.org>."
@@ -53,22 +62,26 @@ def read_from(text: str) -> tuple[bytes, str]:
     return write_mailbox("From", name, address), address
 
 
-def read_subject(source: str) -> Piece:
-    """Return the Subject line, or what fills it for one recipient. Raises ``ComposeError``."""
+def read_subject(source: str) -> tuple[Template, Piece]:
+    """Return the subject's template, and its line or what fills it for one recipient.
+
+    Raises ``ComposeError``.
+    """
     if CONTROL.search(source):
         raise ComposeError("subject", "The subject has a line break. Write it on one line.")
-    segments, fields = read("subject", source)
-    if all(isinstance(segment, str) for segment in segments):
-        return _unstructured("Subject", "".join(cast("list[str]", segments)))
+    template = read("subject", source)
+    if not template.fields and all(isinstance(segment, str) for segment in template.segments):
+        return template, _unstructured("Subject", "".join(cast("list[str]", template.segments)))
 
     def fill(values: Values) -> bytes:
-        text = "".join([segment if isinstance(segment, str) else segment(values) for segment in segments])
+        text = render(template.segments, values)
         if CONTROL.search(text):
-            culprit = next(name for name in sorted(fields) if CONTROL.search(values.get(name, "")))
+            texts = ((name, values.get(name)) for name in sorted(template.fields))
+            culprit = next(name for name, text in texts if isinstance(text, str) and CONTROL.search(text))
             raise MergeError(culprit, "It has a line break, and the subject uses it. Take the break out.")
         return _unstructured("Subject", text)
 
-    return fill
+    return template, fill
 
 
 def _unstructured(header: str, text: str) -> bytes:
@@ -95,16 +108,22 @@ def _encoded_words(text: str) -> str:
 
 def write_mailbox(header: str, name: str, email: str) -> bytes:
     """Return a header line that holds one mailbox (RFC 5322 section 3.4). Raises ``MergeError``."""
-    for field, bad in (("name", CONTROL.search(name)), ("email", _UNFIT_ADDRESS.search(email))):
-        if bad:
-            raise MergeError(field, "It has a character that no header may hold. Take the line break out.")
+    if CONTROL.search(name) or _UNFIT_ADDRESS.search(email):
+        field = "name" if CONTROL.search(name) else "email"
+        raise MergeError(field, "It has a character that no header may hold. Take the line break out.")
     if not name:
         return f"{header}: {email}\r\n".encode()
-    phrase = name if _ATOMS.fullmatch(name) else '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
-    if not phrase.isascii() or not phrase.isprintable() or "=?" in phrase or len(phrase) > _PHRASE_MAX:
-        phrase = _encoded_words(name)
+    phrase = name if _ATOMS.fullmatch(name) and len(name) <= _PHRASE_MAX else _phrase(name)
     gap = " " if len(header) + len(phrase) + len(email) + 5 <= _LINE_MAX else "\r\n "
     return f"{header}: {phrase}{gap}<{email}>\r\n".encode()
+
+
+def _phrase(name: str) -> str:
+    """Return a name in quotation marks, or as encoded words where it needs them (RFC 5322 section 3.2.5)."""
+    phrase = '"' + re.sub(r'(["\\])', r"\\\1", name) + '"'
+    if phrase.isascii() and phrase.isprintable() and "=?" not in phrase and len(phrase) <= _PHRASE_MAX:
+        return phrase
+    return _encoded_words(name)
 
 
 def write_date(time_ms: int) -> bytes:

@@ -38,8 +38,11 @@ def bodies(filled: Filled) -> dict[str, str]:
     return {kind: body.decode().replace("\r\n", "\n") for kind, body in raw.items()}
 
 
-def rendered(source: str, *, html=False, **values: str) -> str:
-    """Render independently of the module, with its two rules: LF line ends, and one at the end."""
-    environment = jinja2.Environment(autoescape=html)
-    unified = {key: value.replace("\r\n", "\n").replace("\r", "\n") for key, value in values.items()}
+def rendered(source: str, *, html=False, **values) -> str:
+    """Render independently of the module, with its rules: LF line ends, one at the end, no comments."""
+    environment = jinja2.Environment(autoescape=html, comment_start_string="\0", comment_end_string="\0")
+    unified = {
+        key: value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value
+        for key, value in values.items()
+    }
     return environment.from_string(source).render(unified) + "\n"

@@ -67,7 +67,7 @@ async def new() -> tuple[str, int, Mapping[str, str]]:
 async def create() -> AnyResponse | tuple[str, int]:
     """Store a draft with its list, and show it."""
     form = await request.form
-    faults = _faults(form)
+    faults = await _faults(form)
     if not form.get("recipients", "").strip():
         faults["recipients"] = _("The list is empty. Paste at least one address.")
     if faults:
@@ -97,7 +97,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
     campaign = await _campaign(campaign_id)
-    if faults := _faults(form):
+    if faults := await _faults(form):
         return await _form(form, faults, campaign), 422
     draft, pasted = _draft(form, campaign), form.get("recipients", "")
     try:
@@ -253,7 +253,7 @@ def _give_up_hours(form: Mapping[str, str]) -> str:
     return form.get("give_up_hours", str(campaigns.GIVE_UP_USUALLY)).strip()
 
 
-def _faults(form: MultiDict[str, str]) -> dict[str, str]:
+async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
     """Return what is wrong with the message, by the name of the form's field."""
     draft = _draft(form)
     faults = {}
@@ -266,7 +266,7 @@ def _faults(form: MultiDict[str, str]) -> dict[str, str]:
             "Give up after a whole number of hours, from 1 to %(most)s.", most=len(_HOURS)
         )
     try:
-        composing.prepare(draft.message, token="0", domain=None)  # noqa: S106 - any token will do
+        await asyncio.to_thread(composing.prepare, draft.message, token="0", domain=None)  # noqa: S106
     except ComposeError as error:
         faults.setdefault(error.field, say(str(error)))
     return faults

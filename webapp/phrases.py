@@ -58,13 +58,53 @@ MESSAGES = (
     N_("The subject has a line break. Write it on one line."),
     N_("The %(part)s has %(n)s characters. Shorten it to %(most)s."),
     N_("A character in the %(part)s is no text. Type it again."),
-    N_("Line %(n)s of the %(part)s cannot be read: %(reason)s Write fields like {{ name }}."),
-    N_("The %(part)s is nested too deeply or has a number that is too long. Make it simpler."),
+    N_("From has a merge field, but it is the same for everybody. Write the name itself."),
+    N_("Line %(n)s of the %(part)s, column %(column)s, cannot be read: %(code)s. %(reason)s"),
+    N_("Write fields like {{ name }}."),
+    N_("The name of a field has no hyphen and no space: write %(field)s."),
+    N_("It does not end: write %(end)s where it ends."),
+    N_("It does not end: a quotation mark opens in it and does not close: %(sign)s."),
+    N_("It has no {%% if %%} before it."),
+    N_("It has no {%% raw %%} before it."),
+    N_("It needs {%% endif %%} where it ends."),
+    N_("It needs {%% endraw %%} where it ends."),
+    N_("Write %(code)s, or {%% elif … %%} with a condition."),
+    N_("Line %(n)s of the %(part)s, column %(column)s, is nested too deeply. Make it simpler."),
+    N_(
+        "Line %(n)s of the %(part)s, column %(column)s, is nested too deeply or has a number that is too "
+        "long. Make it simpler."
+    ),
     N_(
         "The %(part)s has more than %(most)s characters inside {{ }} and {%% %%}, up to line %(n)s. "
         "Use fewer fields and conditions."
     ),
-    N_("Line %(n)s of the %(part)s has %(what)s, which a message cannot use. Use only %(allowed)s."),
+    N_(
+        "Line %(n)s of the %(part)s, column %(column)s, has %(what)s, which a message cannot use. Use only "
+        "%(allowed)s."
+    ),
+    N_("The message would have %(size)s, and at most %(most)s can be sent. Shorten it."),
+    N_(
+        "The message would have up to %(size)s, and at most %(most)s can be sent. %(field)s makes %(share)s "
+        "of it: it is used %(times)s times, and its longest value has %(n)s bytes. Use it less often, or "
+        "shorten its values."
+    ),
+    N_(
+        "%(field)s: The message would have more than %(most)s: this field is used %(times)s times and has "
+        "%(n)s characters. Shorten it."
+    ),
+    N_("%(field)s: This recipient has no such field. Add it, or write %(fix)s."),
+    N_("%(field)s: It has a line break, and the subject uses it. Take the break out."),
+    N_("%(field)s: It has a character that no header may hold. Take the line break out."),
+    N_("%(field)s: A character in it is no text. Take it out."),
+    N_(
+        "%(field)s: Line %(n)s of the %(part)s, column %(column)s: %(code)s may print more than %(most)s "
+        "characters. Shorten the values in it."
+    ),
+    N_("%(field)s: Line %(n)s of the %(part)s, column %(column)s: %(code)s cannot be worked out."),
+    N_(
+        "%(field)s: Line %(n)s of the %(part)s, column %(column)s: %(code)s cannot be worked out where "
+        "%(kinds)s."
+    ),
     N_(
         "The message uses the merge field %(field)s, but no recipient has it: %(who)s. "
         "Remove it or add it to the list."
@@ -82,7 +122,7 @@ MESSAGES = (
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It is over."),
     N_("Campaign %(id)s is %(state)s, so this cannot be done: %(action)s."),
 )
-"""Of ``merging``, ``headers``, ``campaigns``, ``drafts``, ``decisions``: why a message or wish is refused."""
+"""Of ``marks``, ``merging``, ``composing``, ``headers``, ``campaigns``, ``drafts``, ``decisions``."""
 
 SENDING = (
     N_("Not sent: the address holds characters that no address may hold."),
@@ -202,6 +242,7 @@ DATABASES = (
 
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
+    *(N_("empty"), N_("a number"), N_("text with a line break"), N_("true"), N_("false")),
     *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
     *(N_("edit"), N_("send"), N_("pause"), N_("resume"), N_("cancel")),
     *(N_("retry"), N_("resend-unknown"), N_("mark-unknown-sent")),
@@ -221,7 +262,7 @@ def say(text: str) -> str:
 def _said(text: str, _language: str) -> str:
     known, patterns = _phrases()
     if text in known:
-        return _(text)
+        return _(known[text])
     for message, pattern in patterns:
         if found := pattern.fullmatch(text):
             return _(message, **{name: _value(name, value) for name, value in found.groupdict().items()})
@@ -231,6 +272,9 @@ def _said(text: str, _language: str) -> str:
 def _value(name: str, value: str) -> str:
     if name == "reason":
         return say(value)
+    if name == "kinds":
+        pairs = (pair.rpartition(" is ") for pair in value.split(", "))
+        return ", ".join(_("%(name)s is %(kind)s", name=field, kind=_(kind)) for field, _is, kind in pairs)
     return (
         ", ".join(_(word) if word in _WORDS else word for word in value.split(", "))
         if name in _SPOKEN
@@ -239,11 +283,11 @@ def _value(name: str, value: str) -> str:
 
 
 @cache
-def _phrases() -> tuple[frozenset[str], tuple[tuple[str, re.Pattern[str]], ...]]:
-    """Return the sentences without values, and the others as patterns, the most exact first."""
+def _phrases() -> tuple[dict[str, str], tuple[tuple[str, re.Pattern[str]], ...]]:
+    """Return the sentences without values as they read, and the others as patterns, the most exact first."""
     sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN, *DATABASES)
-    fixed = frozenset(sentence for sentence in sentences if not _FIELD.search(sentence))
-    filled = sorted((s for s in sentences if s not in fixed), key=lambda s: -len(_FIELD.sub("", s)))
+    fixed = {sentence.replace("%%", "%"): sentence for sentence in sentences if not _FIELD.search(sentence)}
+    filled = sorted((s for s in sentences if _FIELD.search(s)), key=lambda s: -len(_FIELD.sub("", s)))
     return fixed, tuple((sentence, _pattern(sentence)) for sentence in filled)
 
 

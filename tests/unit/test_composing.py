@@ -1,5 +1,6 @@
 """A message with merge fields becomes exactly the email that its templates describe."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing import composing
-from mailing.composing import Message, message_id, prepare
+from mailing.composing import ComposeError, MergeError, Message, message_id, prepare
 from mailing.smtp import stuffed
 from tests.emails import FROM, NOW_MS, bodies, fill, read, rendered
 
@@ -151,3 +152,61 @@ def test_the_message_id_is_the_same_each_time_and_takes_a_given_domain():
 def test_a_token_or_domain_that_fits_no_message_id_is_refused(token, domain):
     with pytest.raises(ValueError, match="Message-ID"):
         prepare(Message(FROM, "s", "t"), token=token, domain=domain)
+
+
+@pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parametrize(
+    ("source", "length"),
+    [
+        ("{{ city }}" * 300, 1_000_000),
+        ("{{ city }}" * 1_000, 65_536),
+        ("{% if city %}" + "{{ city }}" * 300 + "{% endif %}", 65_536),
+        ("{{ city|urlencode }}" * 300, 1_000_000),
+        ("{{ city|e|e|e }}" * 100, 1_000_000),
+        ("{{ " + "~".join(["city"] * 1_500) + " }}", 65_536),
+        ("{% if " + "~".join(["city"] * 1_500) + " == name %}{% endif %}", 65_536),
+        ("{{ city" + "|urlencode" * 20 + " }}", 65_536),
+    ],
+    ids=lambda value: str(value)[:24],
+)
+def test_a_message_that_its_values_make_too_long_is_refused_before_it_is_put_together(html, source, length):
+    """The bound is on memory: what 300 MB were made for took some seconds, too."""
+    prepared = prepare(
+        Message(FROM, "s", "t", source) if html else Message(FROM, "s", source), token="t", domain=None
+    )
+    tracemalloc.start()
+    try:
+        with pytest.raises(MergeError, match=r"10 MB|10,000,000 characters"):
+            prepared.fill(1, "ann@one.example", "Ann", {"city": "<é" * (length // 2)}, NOW_MS)
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_the_limit_is_that_of_the_message_as_it_is_sent(fits):
+    """Not of a bound: values that can grow do so only where they must."""
+    value = "x" * (65_536 if fits else 70_000)
+    prepared = prepare(Message(FROM, "s", "t", "{{ a }}" * 145), token="t", domain=None)
+    if fits:
+        data = prepared.fill(1, "ann@one.example", "Ann", {"a": value}, NOW_MS).data
+        assert 9_500_000 < len(data) <= composing.MESSAGE_MAX
+    else:
+        with pytest.raises(MergeError, match=r"a: .*10 MB.*145 times.*70,000 characters"):
+            prepared.fill(1, "ann@one.example", "Ann", {"a": value}, NOW_MS)
+
+
+def test_a_message_that_is_too_long_for_everybody_is_refused_at_once():
+    with pytest.raises(ComposeError, match=r"12\.\d MB, and at most 10 MB") as caught:
+        prepare(Message(FROM, "s", "short", "\U0001f600" * 1_000_000), token="t", domain=None)
+    assert caught.value.field == "html"
+
+
+def test_how_long_a_message_may_get_is_known_from_the_lengths_of_its_values():
+    prepared = prepare(Message(FROM, "{{ b }}", "{{ a }}{{ a|upper }}{{ name }}"), token="t", domain=None)
+    assert prepared.oversize({"a": 1_000_000, "b": 1_000, "unused": 10**9}) == ""
+    assert "{{ a }} makes 12 MB of it: it is used 2 times" in prepared.oversize({"a": 6_000_000, "b": 9})
+    branches = prepare(
+        Message(FROM, "s", "{% if a %}{{ a }}{% else %}{{ a }}{% endif %}"), token="t", domain=None
+    )
+    assert branches.oversize({"a": 9_000_000}) == ""

@@ -1,6 +1,7 @@
 """Header lines come out as they were meant, whatever stands in them, and no value can end one."""
 
 import email
+import re
 from email.header import decode_header, make_header
 from email.utils import parseaddr
 
@@ -40,6 +41,10 @@ def test_any_name_survives_in_the_to_header(name):
         ('"Lee, Ann" <ann@X.Example>', '"Lee, Ann" <ann@x.example>', "ann@x.example"),
         ("Câu lạc bộ <a@bücher.example>", "Câu lạc bộ <a@xn--bcher-kva.example>", "a@xn--bcher-kva.example"),
         ("<a@x.test>", "a@x.test", "a@x.test"),
+        ("ann@home <ann@x.example>", '"ann@home" <ann@x.example>', "ann@x.example"),
+        ("a@x.example <a@x.example>", '"a@x.example" <a@x.example>', "a@x.example"),
+        ("Ann @ Home <ann@x.example>", '"Ann @ Home" <ann@x.example>', "ann@x.example"),
+        ("Shop {5 % off} {# <a@x.example>", "Shop {5 % off} {# <a@x.example>", "a@x.example"),
     ],
 )
 def test_from_is_read_as_people_write_it(text, header, envelope):
@@ -65,6 +70,51 @@ def test_a_from_that_is_not_one_address_is_refused(text):
     with pytest.raises(ComposeError) as caught:
         prepare(Message(text, "s", "t"), token="t", domain=None)
     assert caught.value.field == "from"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ company }} <a@x.example>",
+        '"{{ company }}" <a@x.example>',
+        "{{company or 'Club'}} <a@x.example>",
+        "Club <{{ who }}@x.example>",
+        "{{ address }}",
+        "{% if vip %}VIP{% endif %} Club <a@x.example>",
+        "{{ company <a@x.example>",
+    ],
+)
+def test_a_merge_field_in_from_is_refused_and_never_sent_as_it_stands(text):
+    with pytest.raises(ComposeError) as caught:
+        prepare(Message(text, "s", "t"), token="t", domain=None)
+    assert caught.value.field == "from"
+
+
+def test_the_advice_for_a_merge_field_in_from_is_about_that():
+    with pytest.raises(ComposeError, match="merge field"):
+        prepare(Message("{{ company }} <a@x.example>", "s", "t"), token="t", domain=None)
+
+
+WORD = re.compile(rb"=\?[^?]*\?[^?]*\?[^?]*\?=")
+
+
+@given(
+    printable.filter(lambda text: '"' not in text and "\\" not in text and "{" not in text),
+    printable,
+    printable,
+)
+def test_the_lines_and_encoded_words_of_any_head_keep_to_their_limits(sender, name, subject):
+    """RFC 2047 section 2: 75 characters for a word, 76 for its line. RFC 5322 section 2.1.1: 78, and 998."""
+    filled = fill(
+        Message(f'"{sender[:100]}" <club@x.example>', "{{ x }}", "t"), name=name, fields={"x": subject}
+    )
+    head = filled.data.split(b"\r\n\r\n")[0].split(b"\r\n")
+    assert all(len(line) <= 78 for line in head if not line.startswith(b"Message-ID:"))
+    assert all(len(word) <= 75 for line in head for word in WORD.findall(line))
+    parsed = read(filled)
+    assert parsed["Subject"] == subject
+    assert parsed["Message-ID"] == "<t0k3n.7@x.example>"
+    assert parsed["Content-Type"] == 'text/plain; charset="utf-8"'
 
 
 @pytest.mark.parametrize("breaker", ["\r\nBcc: evil@x.example", "\n", "\r", "\0"])

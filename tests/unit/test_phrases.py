@@ -8,14 +8,30 @@ import re
 import pytest
 
 from mailing import addresses, composing
-from mailing.composing import ComposeError, Message
+from mailing.composing import ComposeError, MergeError, Message
 from mailing.settings import ROOT
 from tests.unit.test_languages import in_vietnamese
 from webapp.phrases import say
 
-ROOMS = ("addresses", "campaigns", "database_errors", "decisions", "drafts", "foreign_headers",
-         "foreign_mail", "foreign_text", "headers", "lists", "mailboxes", "merging", "opening", "smtp",
-         "sweeping", "wire")  # fmt: skip
+ROOMS = (
+    "addresses",
+    "campaigns",
+    "database_errors",
+    "decisions",
+    "drafts",
+    "foreign_headers",
+    "foreign_mail",
+    "foreign_text",
+    "headers",
+    "lists",
+    "mailboxes",
+    "marks",
+    "merging",
+    "opening",
+    "smtp",
+    "sweeping",
+    "wire",
+)
 ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that is known as a whole
     "addresses": (
         "The row ",
@@ -24,7 +40,7 @@ ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that
         "The field ",
     ),
     "headers": ("From must be one address", "It has a "),
-    "merging": ("This recipient has no such field", "The template cannot be filled"),
+    "marks": ("The 7 has more than", "It does not end"),
     "campaigns": ("The message uses the merge field",),
 }
 SENTENCE = re.compile(r"(?=[A-Z@]).* .*[.]|differs from .*|same as .*", re.DOTALL)
@@ -82,12 +98,44 @@ def test_the_reasons_of_a_list_are_translated():
         Message("a@b.example", "s", "{{ name", ""),
         Message("a@b.example", "s", "{{ name() }}", ""),
         Message("a@b.example", "{{ name.x }}", "t", ""),
+        Message("{{ name }} <a@b.example>", "s", "t", ""),
+        Message("a@b.example", "s", "{{ first-name }}", ""),
+        Message("a@b.example", "s", "{{ don't }}", ""),
+        Message("a@b.example", "s", "{% endif %}", ""),
+        Message("a@b.example", "s", "{% if name %}", ""),
+        Message("a@b.example", "s", "{% if name %}{% else if email %}", ""),
+        Message("a@b.example", "s", "{% raw %}", ""),
+        Message("a@b.example", "s", "{% if name %}" * 31, ""),
+        Message("a@b.example", "s", "{{" + "(" * 5000 + "}}", ""),
+        Message("a@b.example", "s", "{{ name }}" * 2000, ""),
+        Message("a@b.example", "s", "\U0001f600" * 900_000, ""),
     ],
 )
 def test_the_faults_of_a_message_are_translated(message):
     with pytest.raises(ComposeError) as fault:
         composing.prepare(message, token="0", domain=None)
-    assert in_vietnamese(lambda: say(str(fault.value))) != str(fault.value)
+    said = in_vietnamese(lambda: say(str(fault.value)))
+    assert not re.search(r"\b(?:The|It|is|does|cannot|message)\b", said)
+
+
+@pytest.mark.parametrize(
+    ("source", "fields"),
+    [
+        ("{{ city }}", {}),
+        ("{% if age > 5 %}{% endif %}", {"age": "old"}),
+        ("{{ ''|first }}", {}),
+        ("{{ city }}" * 300, {"city": "x" * 100_000}),
+        ("{{ city|urlencode }}", {"city": "x" * 1_000_000}),
+        ("{{ city }}", {"city": "\ud800"}),
+    ],
+)
+def test_why_a_recipient_s_message_cannot_be_filled_is_translated_to_its_last_word(source, fields):
+    message = composing.prepare(Message("a@b.example", "s", source), token="0", domain=None)
+    with pytest.raises(MergeError) as fault:
+        message.fill(1, "a@b.example", "Ann", fields, 0)
+    said = in_vietnamese(lambda: say(str(fault.value)))
+    assert said != str(fault.value)
+    assert not re.search(r"\b(?:The|This|is|cannot|where|message)\b", said)
 
 
 def test_values_are_kept_and_words_of_ours_are_translated():

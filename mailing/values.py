@@ -1,0 +1,199 @@
+"""The values of merge fields: text, numbers, true and false; how they print, compare and differ in kind.
+
+Pure. A list from a table brings text alone, a program brings JSON's types, and a template is written for
+both. So a text that is a number compares as that number, and every value prints as people write it.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+Value = str | int | float | bool
+Values = Mapping[str, Value]
+
+VALUE_MAX = 65_536  # bytes of a value in UTF-8, as a list holds it
+CONTROL = re.compile("[\r\n\0]")
+_NUMERAL = re.compile(r"[ \t]*[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?[ \t]*")
+
+
+class MergeError(ValueError):
+    """The message cannot be filled for this recipient. ``field`` is the merge field or the part to mend."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+
+
+class MissingFieldError(MergeError):
+    """This recipient lacks a merge field that the message uses, and the message has no default for it."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            field, f'This recipient has no such field. Add it, or write {{{{ {field} or "…" }}}}.'
+        )
+
+
+class Kind(StrEnum):
+    """What of a value can decide whether, and where, a template fails."""
+
+    EMPTY = "empty"
+    TEXT = "text"
+    NUMERAL = "numeral"  # text that is a number
+    BROKEN = "broken"  # text of more than one line, which no header may hold
+    TRUE = "true"
+    FALSE = "false"
+    ZERO = "zero"
+    NUMBER = "number"
+
+
+KIND_WORDS = {
+    Kind.EMPTY: "empty",
+    Kind.TEXT: "text",
+    Kind.NUMERAL: "a number",
+    Kind.BROKEN: "text with a line break",
+    Kind.TRUE: "true",
+    Kind.FALSE: "false",
+    Kind.ZERO: "0",
+    Kind.NUMBER: "a number",
+}
+
+
+def kind(value: Value) -> Kind:
+    """Return the kind of a value."""
+    if isinstance(value, str):
+        if not value:
+            return Kind.EMPTY
+        if value[-1] <= "9" and _NUMERAL.fullmatch(value):
+            return Kind.NUMERAL
+        return Kind.BROKEN if CONTROL.search(value) else Kind.TEXT
+    if isinstance(value, bool):
+        return Kind.TRUE if value else Kind.FALSE
+    return Kind.NUMBER if value else Kind.ZERO
+
+
+def printed(value: Value) -> str:
+    """Return a value as people write it: 18, 1.5, 0.00001, true. Numbers have no exponent and no ``.0``."""
+    return value if isinstance(value, str) else str(operand(value))
+
+
+def operand(value: Any) -> Any:
+    """Return what stands for a value within a template: it prints and compares as people expect."""
+    if isinstance(value, _Operand):
+        return value
+    if isinstance(value, str):
+        return _Text(unify(value))
+    if isinstance(value, bool):
+        return _Flag(value)
+    if isinstance(value, int):
+        return _Whole(value)
+    return _Number(value) if isinstance(value, float) else value
+
+
+def unify(text: str) -> str:
+    """Return the text with LF at the end of each line, whatever ended it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def encodable(text: str) -> bool:
+    """Tell whether the text has no lone surrogates, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Operand:
+    """Compares by what it stands for; an order that makes no sense is a ``TypeError``."""
+
+    __slots__ = ()
+
+    def plain(self) -> Value:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return _compare(operator.eq, self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __lt__(self, other: object) -> bool:
+        return _compare(operator.lt, self, other)
+
+    def __le__(self, other: object) -> bool:
+        return _compare(operator.le, self, other)
+
+    def __gt__(self, other: object) -> bool:
+        return _compare(operator.gt, self, other)
+
+    def __ge__(self, other: object) -> bool:
+        return _compare(operator.ge, self, other)
+
+    def __hash__(self) -> int:
+        return hash(self.plain())
+
+
+class _Text(_Operand, str):
+    __slots__ = ()
+
+    def plain(self) -> str:
+        return str(self)
+
+
+class _Flag(_Operand, int):
+    __slots__ = ()
+
+    def plain(self) -> bool:
+        return bool(self)
+
+    def __str__(self) -> str:
+        return "true" if self else "false"
+
+
+class _Whole(_Operand, int):
+    __slots__ = ()
+
+    def plain(self) -> int:
+        return int(self)
+
+
+class _Number(_Operand, float):
+    __slots__ = ()
+
+    def plain(self) -> float:
+        return float(self)
+
+    def __str__(self) -> str:
+        return format(Decimal(repr(self.plain() + 0.0)), "f").removesuffix(".0")
+
+
+def _compare(how: Callable[[Any, Any], bool], left: object, right: object) -> bool:
+    one = left.plain() if isinstance(left, _Operand) else left
+    other = right.plain() if isinstance(right, _Operand) else right
+    if isinstance(one, str) != isinstance(other, str):
+        one, other = _alike(one, other), _alike(other, one)
+    elif isinstance(one, str) and isinstance(other, str) and how is not operator.eq:
+        numbers = _number(one), _number(other)
+        one, other = (one, other) if None in numbers else numbers
+    return bool(how(one, other))
+
+
+def _alike(value: Any, other: Any) -> Any:
+    """Return a text as a number where the other is one, and true and false as text where it is one."""
+    if isinstance(value, bool):
+        return str(_Flag(value)) if isinstance(other, str) else value
+    if isinstance(value, str) and not isinstance(other, bool):
+        number = _number(value)
+        return value if number is None else number
+    return value
+
+
+def _number(text: str) -> float | None:
+    if not _NUMERAL.fullmatch(text):
+        return None
+    return float(text) if "." in text else int(text)
