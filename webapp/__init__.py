@@ -15,6 +15,7 @@
 ``live``       the hub: one Redis subscription for all open pages
 ``boards``     what pages see, drawn once for all who look at the same
 ``streams``    what open pages are told, as Server-Sent Events
+``news``, ``progress``  the same for tabs in the background: title, icon, milestones
 ``views``      what the address of a campaign's page asks for
 ``standing``, ``charts``, ``icons``  how a campaign stands, drawn and as the tab's icon
 ``previews``   a message as its recipient gets it
@@ -57,6 +58,7 @@ from webapp import (
     icons,
     inbox_pages,
     languages,
+    news,
     pages,
     phrases,
     preferences,
@@ -120,7 +122,7 @@ def create_app(settings: Settings) -> Quart:
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     rendering.install(app, services)
     compression.install(app)
-    for module in (*_PAGES, preferences, streams, icons, api, health):
+    for module in (*_PAGES, preferences, streams, news, icons, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(DatabaseError, _explain_the_database)

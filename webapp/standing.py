@@ -10,11 +10,12 @@ from mailing import campaigns, causes, maillog, paces, workers
 from mailing.ledger import PACE_SECONDS
 from mailing.maillog import Search
 from mailing.models import now_ms
-from mailing.states import ENDED, CampaignState, RecipientState
-from webapp import formats, icons, looks
+from mailing.states import CampaignState, RecipientState
+from webapp import formats
 from webapp.charts import draw
 from webapp.languages import _, ngettext
 from webapp.phrases import say
+from webapp.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 TAIL = 10
 _SLOT_MS = PACE_SECONDS * 1000
 _LATE_MS = 1_000  # after the end of a slot its last results are still being recorded
-_WORST = (RecipientState.UNKNOWN, RecipientState.FAILED, RecipientState.DEFERRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,14 @@ class Standing:
     at: int
 
     @property
+    def progress(self) -> Progress:
+        """How far the campaign has come."""
+        return Progress(self.campaign)
+
+    @property
     def ended(self) -> int:
         """How many recipients have their final state."""
-        return sum(self.campaign.counts[state] for state in ENDED)
+        return self.progress.ended
 
     @property
     def sum(self) -> int:
@@ -77,55 +82,6 @@ class Standing:
         finished = self.campaign.finished_at
         slot = finished // _SLOT_MS + 1 if finished else (self.at - _LATE_MS) // _SLOT_MS
         return slot * PACE_SECONDS
-
-    @property
-    def worst(self) -> RecipientState | None:
-        """The worst that happened to anybody; None if nothing did."""
-        return next((state for state in _WORST if self.campaign.counts[state]), None)
-
-    @property
-    def percent(self) -> int:
-        """How many of a hundred have their final state: 100 only if all have."""
-        return self.ended * 100 // self.campaign.total if self.campaign.total else 100
-
-    @property
-    def title(self) -> str:
-        """The title of the tab: progress, the worst that happened, the subject."""
-        worst = f" · {looks.look(self.worst).label}" if self.worst else ""
-        return f"{formats.percent(self.percent)}{worst} · {self.campaign.subject} · Volley"
-
-    @property
-    def icon(self) -> str:
-        """The path of the tab's icon."""
-        return icons.path(self.worst or RecipientState.SENT, self.percent)
-
-    @property
-    def milestones(self) -> dict[str, str]:
-        """What is worth telling somebody who looks elsewhere, each under a name that it keeps."""
-        campaign, news = self.campaign, {}
-        for percent in (25, 50, 75):
-            if self.percent >= percent:
-                news[str(percent)] = _(
-                    "%(percent)s of %(subject)s is done.",
-                    percent=formats.percent(percent),
-                    subject=campaign.subject,
-                )
-        if campaign.counts[RecipientState.FAILED]:
-            news["failed"] = _("The first email of %(subject)s failed for good.", subject=campaign.subject)
-        if campaign.state is CampaignState.PAUSED and campaign.paused_reason:
-            news["paused"] = _(
-                "Volley paused %(subject)s: %(reason)s",
-                subject=campaign.subject,
-                reason=campaign.paused_reason,
-            )
-        if campaign.state is CampaignState.FINISHED:
-            news["finished"] = _(
-                "%(subject)s is finished: %(sent)s of %(total)s sent.",
-                subject=campaign.subject,
-                sent=formats.number(campaign.counts[RecipientState.SENT]),
-                total=formats.number(campaign.total),
-            )
-        return news
 
     @property
     def forecast(self) -> str:

@@ -3,6 +3,9 @@
 A stream begins with everything live on its page, then sends only the regions that changed. Unnamed
 messages hold ``<hx-partial>`` elements, which htmx swaps into their targets; the named ``beat`` says
 that the server lives and whether news flow (``live``) or the database is read instead (``away``).
+
+A browser has few connections to one host, so a tab that finds no place among its neighbours asks with
+``ONCE`` for that beginning alone, again and again (see ``live.js``).
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, Response, abort, current_app
+from quart import Blueprint, Response, abort, current_app, request
 
 from mailing import campaigns, events, history
 from mailing.states import CampaignState
@@ -38,9 +41,10 @@ blueprint = Blueprint("streams", __name__)
 
 BEAT_S = 2.0
 LIST_UPDATE_S = 1.0
+ONCE = "Volley-Once"  # a header: end the stream after its beginning
 CAMPAIGNS_PER_PAGE = 20
 _BEATS = {False: message("live", "beat"), True: message("away", "beat")}
-_HEADERS = {
+HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",  # a proxy must pass each message on at once
@@ -82,20 +86,23 @@ def respond(key: Hashable, fill: Fill, *, forms: bool = True) -> Response:
     the, context, env = services(), base_context(services()), current_app.jinja_env
     key = (key, languages.current(), context["zone_name"])
     watching = the.boards.looking(key, lambda: Board(env, context), fill)
-    messages, encoding = compression.squeeze(_messages(the, watching, str(csrf_field()) if forms else ""))
-    response = Response(messages, headers={**_HEADERS, **encoding})
+    field, once = str(csrf_field()) if forms else "", ONCE in request.headers
+    messages, encoding = compression.squeeze(_messages(the, watching, field, once=once))
+    response = Response(messages, headers={**HEADERS, **encoding})
     response.timeout = None
     return response
 
 
 async def _messages(
-    the: Services, watching: AbstractAsyncContextManager[Board], token: str
+    the: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
 ) -> AsyncIterator[bytes]:
     seen, place, field = 0, CSRF.encode(), token.encode()
     async with watching as board:
         while await board.next(seen):
             changes, seen = board.changes(seen), board.turns
             yield changes.replace(place, field) + _BEATS[the.hub.away]
+            if once:
+                return
 
 
 async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:

@@ -1,0 +1,290 @@
+"""Several tabs of one browser: what hidden ones hear, and that none takes the connections of the others.
+
+No worker runs: each test delivers by hand, so that it knows what the pages must show.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from mailing import events
+from mailing.states import AttemptResult
+from tests.browser.acts import expect_the_truth, mark, row
+from tests.browser.conftest import EXPECTED
+from tests.harness import Stack, wait_until
+from tests.integration.web import deliver, store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
+FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 user unknown")
+PAGE = "/campaigns/1"
+PLACES = 4
+HEADLESS = """
+    window.told = [];
+    window.Notification = class {
+        static permission = "granted";
+        static requestPermission = async () => "granted";
+        constructor(title, { body }) { told.push(body); }
+    };
+    let hidden = false;
+    Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+    Object.defineProperty(document, "visibilityState", { get: () => (hidden ? "hidden" : "visible") });
+    window.hide = (now) => { hidden = now; document.dispatchEvent(new Event("visibilitychange")); };
+    if (location.protocol === "http:") localStorage.setItem("notify", "on");
+"""
+READS = "Boolean(document.querySelector('[hx-sse\\\\:connect]')?._htmx?.sse?.reader)"
+
+
+@pytest.fixture
+def stack(tmp_path) -> Iterator[Stack]:
+    with Stack(tmp_path) as stack:
+        store(stack.db, "\n".join(f"p{n:03}@one.example" for n in range(100)), send=True)
+        store(stack.db, "solo@one.example", send=True)
+        stack.start("redis", "web")
+        yield stack
+
+
+@pytest.fixture
+def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+    """One browser with any number of tabs. Headless Chromium calls them all visible: ``hide`` hides one."""
+    context = browser.new_context(base_url=stack.url)
+    context.set_default_timeout(30_000)
+    context.add_init_script(HEADLESS)
+    complaints: list[str] = []
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    context.on("console", lambda it: complaints.append(it.text) if it.type in {"error", "warning"} else None)
+    yield context
+    context.close()
+    assert [it for it in complaints if not any(expected in it for expected in EXPECTED)] == []
+
+
+@pytest.fixture
+def end(stack: Stack) -> Callable[..., None]:
+    """Let the next recipients of campaign 1 meet these ends, and tell it as a worker would."""
+
+    def make(*endings: tuple[AttemptResult, int | None, str, str]) -> None:
+        ids = deliver(stack.db, *endings)
+        events.publish(stack.redis, [{"type": "recipient", "campaign": 1, "recipient": id_} for id_ in ids])
+
+    return make
+
+
+def open_tab(context: BrowserContext, path: str = PAGE) -> Page:
+    page = context.new_page()
+    page.goto(path)
+    return page
+
+
+def watch(context: BrowserContext, path: str = PAGE) -> Page:
+    page = open_tab(context, path)
+    expect(mark(page)).to_have_text("Live")
+    return page
+
+
+def reads(page: Page) -> bool:
+    """Whether this tab keeps a stream open now."""
+    return page.evaluate(READS)
+
+
+def told(*pages: Page) -> list[str]:
+    return [text for page in pages for text in page.evaluate("told")]
+
+
+def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_closed(context, end):
+    page = watch(context)
+    page.evaluate("hide(true)")
+    wait_until(lambda: not reads(page), "the stream of rows is closed")
+    end(*[SENT] * 30, FAILED)
+    expect(page).to_have_title("31 % · Failed · Picnic, {{ name }} · Volley")
+    expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
+    assert told(page) == [
+        "25\N{NO-BREAK SPACE}% of Picnic, {{ name }} is done.",
+        "The first email of Picnic, {{ name }} failed for good.",
+    ]
+    assert not reads(page)
+    assert "Queued" in row(page, "p000@one.example").inner_text()
+    page.evaluate("hide(false)")
+    expect(mark(page)).to_have_text("Live")
+    expect(row(page, "p000@one.example")).to_contain_text("Sent")
+    assert len(told(page)) == 2
+
+
+def test_a_tab_that_was_opened_in_the_background_keeps_no_stream_and_gets_news(context, end):
+    context.add_init_script("hide(true)")
+    page = open_tab(context)
+    page.wait_for_function("document.readyState === 'complete'")
+    end(*[SENT] * 25)
+    expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+    assert not reads(page)
+    page.evaluate("hide(false)")
+    expect(mark(page)).to_have_text("Live")
+
+
+def test_of_several_tabs_of_a_campaign_one_notifies_and_all_get_its_title(context, end):
+    pages = [watch(context) for _ in range(4)]
+    other = watch(context, "/campaigns/2") if len(pages) < PLACES else open_tab(context, "/campaigns/2")
+    for page in (*pages[1:], other):
+        page.evaluate("hide(true)")
+    end(*[SENT] * 50)
+    for page in pages:
+        expect(page).to_have_title("50 % · Picnic, {{ name }} · Volley")
+    wait_until(lambda: len(told(*pages)) >= 2, "25 % and 50 % are told")
+    end(FAILED)
+    for page in pages:
+        expect(page).to_have_title("51 % · Failed · Picnic, {{ name }} · Volley")
+    wait_until(lambda: len(told(*pages)) >= 3, "the failure is told")
+    assert len(told(*pages)) == 3
+    assert told(other) == []
+    expect(other).to_have_title("0 % · Picnic, {{ name }} · Volley")
+
+
+class Gate:
+    """A door before the web server that knows which requests are under way for news."""
+
+    def __init__(self, to: int) -> None:
+        self.to, self.open, self.came = to, set[int](), 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.server.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                here, _ = self.server.accept()
+                there = socket.create_connection(("127.0.0.1", self.to))
+                for one, other in ((here, there), (there, here)):
+                    threading.Thread(target=self._carry, args=(one, other, id(here)), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket, number: int) -> None:
+        with one, contextlib.suppress(OSError):
+            while data := one.recv(65536):
+                if data.startswith(b"GET /news?"):
+                    self.open.add(number)
+                    self.came += 1
+                other.sendall(data)
+        self.open.discard(number)
+        with contextlib.suppress(OSError):
+            other.shutdown(socket.SHUT_RDWR)
+
+
+def test_all_hidden_tabs_share_one_connection_which_ends_with_the_last(context, stack, end):
+    gate = Gate(stack.web_port)
+    with gate.server:
+        pages = [watch(context, f"{gate.url}/campaigns/{n}") for n in (1, 2, 1)]
+        assert gate.came == 0
+        for page in pages:
+            page.evaluate("hide(true)")
+        end(*[SENT] * 25)
+        for page in (pages[0], pages[2]):
+            expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+        assert len(gate.open) == 1
+        pages[0].evaluate("hide(false)")
+        pages[1].close()
+        end(*[SENT] * 25)
+        expect(pages[2]).to_have_title("50 % · Picnic, {{ name }} · Volley")
+        assert len(gate.open) == 1
+        pages[2].evaluate("hide(false)")
+        wait_until(lambda: not gate.open, "nobody is hidden, and the connection ends")
+        pages[2].evaluate("hide(true)")
+        wait_until(lambda: len(gate.open) == 1, "somebody hides again")
+        for page in (pages[0], pages[2]):
+            page.close()
+        wait_until(lambda: not gate.open, "the last tab is closed, and the connection ends")
+
+
+def test_news_go_on_after_the_server_was_away(context, stack, end):
+    page = watch(context)
+    page.evaluate("hide(true)")
+    end(*[SENT] * 25)
+    expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+    stack.kill("web")
+    deliver(stack.db, *[SENT] * 25)
+    stack.start("web")
+    expect(page).to_have_title("50 % · Picnic, {{ name }} · Volley")
+    assert len(told(page)) == 2
+
+
+def test_without_shared_workers_the_tab_that_leads_brings_the_news_and_the_next_follows_it(context, end):
+    context.add_init_script("delete window.SharedWorker")
+    leader, follower = watch(context), watch(context)
+    for page in (leader, follower):
+        page.evaluate("hide(true)")
+    end(*[SENT] * 25)
+    for page in (leader, follower):
+        expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+    leader.close()
+    end(*[SENT] * 25)
+    expect(follower).to_have_title("50 % · Picnic, {{ name }} · Volley")
+
+
+def test_news_speak_the_language_of_the_page(context, stack, end):
+    context.add_cookies([{"name": "language", "value": "vi", "url": stack.url}])
+    page = open_tab(context)
+    expect(page.locator("#live")).to_have_attribute("data-mark", "live")
+    page.evaluate("hide(true)")
+    end(FAILED)
+    expect(page).to_have_title("1% · Thất bại · Picnic, {{ name }} · Volley")
+    assert told(page) == ["Email đầu tiên của Picnic, {{ name }} thất bại hẳn."]
+
+
+def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are(context, stack, end):
+    pages = []
+    for _ in range(10):
+        begun = time.monotonic()
+        page = open_tab(context)
+        pages.append((page, time.monotonic() - begun))
+    slowest = max(seconds for _page, seconds in pages)
+    shown = [page for page, _seconds in pages]
+    for page in shown[:PLACES]:
+        expect(mark(page)).to_have_text("Live")
+    for page in shown[PLACES:]:
+        expect(mark(page)).to_have_text("Live in your other tabs")
+        expect(page.locator("#live .age")).to_have_text("this one refreshes every 5 s")
+    assert sum(map(reads, shown)) <= PLACES
+    end(SENT, FAILED, SENT)
+    begun = time.monotonic()
+    for page in shown:
+        expect_the_truth(page, stack, 1)
+    assert time.monotonic() - begun < 5 + 2  # and some for a busy machine
+    assert slowest < 1 + 4
+    shown[7].reload()
+    expect(row(shown[7], "p001@one.example")).to_contain_text("Failed")
+    shown[0].close()
+    wait_until(lambda: sum(map(reads, shown[1:])) == PLACES, "the next takes the place")
+    assert sum(mark(page).inner_text() == "Live" for page in shown[1:]) == PLACES
+    shown[1].evaluate("hide(true)")
+    wait_until(lambda: sum(map(reads, shown[2:])) == PLACES, "one takes the place of a hidden tab")
+    shown[1].evaluate("hide(false)")
+    expect(mark(shown[1])).to_have_text("Live in your other tabs")
+    end(SENT)
+    expect_the_truth(shown[1], stack, 1)
+
+
+def test_a_tab_without_a_place_tells_when_the_server_is_gone(context, stack):
+    pages = [open_tab(context) for _ in range(PLACES + 1)]
+    waiting = pages[-1]
+    expect(mark(waiting)).to_have_text("Live in your other tabs")
+    stack.kill("web")
+    expect(mark(waiting)).to_have_text("Reconnecting")
+    stack.start("web")
+    expect(mark(waiting)).to_have_text("Live in your other tabs")
+
+
+def test_where_there_are_no_locks_every_tab_keeps_its_stream(context, end):
+    context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    pages = [watch(context) for _ in range(3)]
+    assert all(map(reads, pages))
+    end(*[SENT] * 25)
+    for page in pages:
+        expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")

@@ -1,0 +1,77 @@
+"""How far a campaign has come, told where nobody looks at its page: the tab's title, its icon, the news."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailing.states import ENDED, CampaignState, RecipientState
+from webapp import formats, icons, looks
+from webapp.languages import _
+from webapp.phrases import say
+
+if TYPE_CHECKING:
+    from mailing.campaigns import Campaign
+
+_WORST = (RecipientState.UNKNOWN, RecipientState.FAILED, RecipientState.DEFERRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the counts of one campaign say to somebody who looks elsewhere."""
+
+    campaign: Campaign
+
+    @property
+    def ended(self) -> int:
+        """How many recipients have their final state."""
+        return sum(self.campaign.counts[state] for state in ENDED)
+
+    @property
+    def worst(self) -> RecipientState | None:
+        """The worst that happened to anybody; None if nothing did."""
+        return next((state for state in _WORST if self.campaign.counts[state]), None)
+
+    @property
+    def percent(self) -> int:
+        """How many of a hundred have their final state: 100 only if all have."""
+        return self.ended * 100 // self.campaign.total if self.campaign.total else 100
+
+    @property
+    def title(self) -> str:
+        """The title of the tab: progress, the worst that happened, the subject."""
+        worst = f" · {looks.look(self.worst).label}" if self.worst else ""
+        return f"{formats.percent(self.percent)}{worst} · {self.campaign.subject} · Volley"
+
+    @property
+    def icon(self) -> str:
+        """The path of the tab's icon."""
+        return icons.path(self.worst or RecipientState.SENT, self.percent)
+
+    @property
+    def milestones(self) -> dict[str, str]:
+        """What is worth telling somebody who looks elsewhere, each under a name that it keeps."""
+        campaign, news = self.campaign, {}
+        for percent in (25, 50, 75):
+            if self.percent >= percent:
+                news[str(percent)] = _(
+                    "%(percent)s of %(subject)s is done.",
+                    percent=formats.percent(percent),
+                    subject=campaign.subject,
+                )
+        if campaign.counts[RecipientState.FAILED]:
+            news["failed"] = _("The first email of %(subject)s failed for good.", subject=campaign.subject)
+        if campaign.state is CampaignState.PAUSED and campaign.paused_reason:
+            news["paused"] = _(
+                "Volley paused %(subject)s: %(reason)s",
+                subject=campaign.subject,
+                reason=say(campaign.paused_reason),
+            )
+        if campaign.state is CampaignState.FINISHED:
+            news["finished"] = _(
+                "%(subject)s is finished: %(sent)s of %(total)s sent.",
+                subject=campaign.subject,
+                sent=formats.number(campaign.counts[RecipientState.SENT]),
+                total=formats.number(campaign.total),
+            )
+        return news
