@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, text
 
 from mailing import batches, models
-from mailing.ledger import PACE_SECONDS
+from mailing.rates import SLOT_S
 from mailing.states import CampaignState
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _campaign(connection: Connection, number: int, first: int, size: int, since:
         "tried": first + size * 9 // 10 if paused else first + size,
         "begun": begun,
         "names": len(NAMES),
-        "slot": PACE_SECONDS,
+        "slot": SLOT_S,
     }
     series = (
         "generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS series(id)"

@@ -27,7 +27,9 @@ The way of one email leads through these rooms::
     events      the news of it over Redis
     decisions   what a person does with what failed, waits or is unknown
     finding     recipients by state, address or reply, page by page
-    causes      the replies that held mail up, in groups; paces: how fast it went
+    causes      the replies that held mail up, in groups
+    paces       how fast it goes; rates: what that is, the one definition
+    retries     for whom nobody can do anything before the next try is due
     history     what became of everybody, page by page
     maillog     every attempt of every campaign, to search and to take away
     recorder    all that is known about one recipient

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, update
 
-from mailing import composing, ledger, lists, states
+from mailing import composing, ledger, lists, retries, states
 from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import campaigns, now_ms, paces, recipients, reply_groups, storings
+from mailing.models import campaigns, now_ms, recipients, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from mailing.values import MissingFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from mailing.addresses import ParsedList
+    from mailing.retries import Retry
 
 INSERT_CHUNK = 5_000
 NAMED_IN_A_FAULT = 5
@@ -60,7 +61,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign and its ledger at one instant. Times in ms since 1970."""
+    """A campaign and its ledger at one instant. Times in ms since 1970.
+
+    ``retry`` is set while it is sending and nobody can be mailed before a next try is due.
+    """
 
     id: int
     state: CampaignState
@@ -77,6 +81,7 @@ class Campaign:
     give_up_after: int
     paused_reason: str
     counts: Mapping[RecipientState, int]
+    retry: Retry | None = None
 
     @property
     def message(self) -> Message:
@@ -94,18 +99,24 @@ class Campaign:
         return self.total - sum(self.counts[state] for state in states.ENDED)
 
     @property
+    def done(self) -> int:
+        """How many have their final state, the canceled left out: all of a campaign only if it was not."""
+        return sum(self.counts[state] for state in states.DONE)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is sent, so that what counts is what was."""
+        return self.state in {CampaignState.FINISHED, CampaignState.CANCELED}
+
+    @property
+    def condition(self) -> str:
+        """Its state, or ``waiting_to_retry`` while it is sending and there is only that to do."""
+        return "waiting_to_retry" if self.retry else self.state
+
+    @property
     def actions(self) -> tuple[CampaignAction, ...]:
         """What a person can ask of it now."""
         return states.actions(self.state)
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Attempts ended per minute: in the last minute, and since the start. ``attempts``: all that ended."""
-
-    last_minute: int
-    overall: int
-    attempts: int
 
 
 def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
@@ -201,36 +212,42 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:
     """Return one campaign, or None."""
-    row = connection.execute(select(campaigns).where(campaigns.c.id == campaign_id, THERE)).one_or_none()
-    return _campaign(connection, row) if row else None
+    return next(iter(read(connection, select(campaigns).where(campaigns.c.id == campaign_id))), None)
 
 
 def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:
     """Return campaigns, the newest first, from those with an id below ``before``."""
-    statement = select(campaigns).where(THERE).order_by(campaigns.c.id.desc()).limit(limit)
+    statement = select(campaigns).order_by(campaigns.c.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(campaigns.c.id < before)
-    return [_campaign(connection, row) for row in connection.execute(statement).all()]
+    return read(connection, statement)
 
 
-def rate(connection: Connection, campaign: Campaign) -> Rate:
-    """Return how fast attempts end, in whole emails per minute."""
-    if campaign.started_at is None:
-        return Rate(0, 0, 0)
-    now = now_ms()
-    recent = connection.execute(
-        select(func.coalesce(func.sum(paces.c.n), 0)).where(
-            paces.c.campaign_id == campaign.id, paces.c.slot > now // 1000 - 60
+def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
+    """Return the campaigns whose rows ``chosen`` selects. Three queries at most, however many they are."""
+    rows = connection.execute(chosen.where(THERE)).all()
+    counts = ledger.counts_of(connection, [row.id for row in rows])
+    waiting = {
+        row.id: row.give_up_after
+        for row in rows
+        if row.state == CampaignState.SENDING and retries.only(counts[row.id])
+    }
+    retry = retries.of(connection, waiting)
+    return [
+        Campaign(
+            **row._asdict() | {"state": CampaignState(row.state)},
+            counts=counts[row.id],
+            retry=retry.get(row.id),
         )
-    ).scalar_one()
-    others = connection.execute(
-        select(func.coalesce(func.sum(reply_groups.c.n), 0)).where(reply_groups.c.campaign_id == campaign.id)
-    ).scalar_one()
-    ended = campaign.counts[RecipientState.SENT] + int(others)
-    # A campaign younger than a minute is measured by its own age, in whole slots.
-    recent_s = min(60, (now - campaign.started_at) / 1000)
-    overall_s = ((campaign.finished_at or now) - campaign.started_at) / 1000
-    return Rate(round(recent * 60 / max(recent_s, 1)), round(ended * 60 / max(overall_s, 1)), ended)
+        for row in rows
+    ]
+
+
+def attempts(connection: Connection, campaign: Campaign) -> int:
+    """Return how many attempts have ended, without counting the log."""
+    statement = select(func.coalesce(func.sum(reply_groups.c.n), 0))
+    others = connection.execute(statement.where(reply_groups.c.campaign_id == campaign.id)).scalar_one()
+    return campaign.counts[RecipientState.SENT] + int(others)
 
 
 def _may(campaign_id: int, action: CampaignAction) -> tuple[ColumnElement[bool], ...]:
@@ -265,12 +282,6 @@ def _lacking(field: str, emails: Sequence[str], total: int) -> str:
 def _named(emails: Sequence[str]) -> str:
     more = len(emails) - NAMED_IN_A_FAULT
     return ", ".join(emails[:NAMED_IN_A_FAULT]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _campaign(connection: Connection, row: Row[Any]) -> Campaign:
-    values = row._asdict()
-    state = CampaignState(values.pop("state"))
-    return Campaign(**values, state=state, counts=ledger.counts(connection, row.id))
 
 
 def _refusal(connection: Connection, campaign_id: int, action: CampaignAction) -> NotAllowed:

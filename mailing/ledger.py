@@ -17,6 +17,7 @@ from sqlalchemy import exists, func, select, update
 
 from mailing.mailboxes import domain_of
 from mailing.models import campaigns, now_ms, recipients, tallies
+from mailing.rates import SLOT_MS, SLOT_S
 from mailing.states import RESULT_STATES, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, CursorResult
 
 SHARDS = 16
-PACE_SECONDS = 5
 
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
@@ -91,13 +91,20 @@ def tally(
 
 def counts(connection: Connection, campaign_id: int) -> dict[RecipientState, int]:
     """Return how many recipients are in each state, zeros included."""
+    return counts_of(connection, [campaign_id])[campaign_id]
+
+
+def counts_of(connection: Connection, campaign_ids: Sequence[int]) -> dict[int, dict[RecipientState, int]]:
+    """Return by campaign how many recipients are in each state, zeros included. One query."""
+    found = {id_: dict.fromkeys(RecipientState, 0) for id_ in campaign_ids}
     statement = (
-        select(tallies.c.state, func.sum(tallies.c.n))
-        .where(tallies.c.campaign_id == campaign_id)
-        .group_by(tallies.c.state)
+        select(tallies.c.campaign_id, tallies.c.state, func.sum(tallies.c.n))
+        .where(tallies.c.campaign_id.in_(campaign_ids))
+        .group_by(tallies.c.campaign_id, tallies.c.state)
     )
-    found = {RecipientState(state): int(n) for state, n in connection.execute(statement)}
-    return {state: found.get(state, 0) for state in RecipientState}
+    for id_, state, n in connection.execute(statement) if found else ():
+        found[id_][RecipientState(state)] = int(n)
+    return found
 
 
 def claim(
@@ -347,7 +354,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
         if before is not None:
             changes[campaign_id][before] -= 1
             changes[campaign_id][result.state] += 1
-        paces[campaign_id, result.ended_at // 1000 // PACE_SECONDS * PACE_SECONDS, kind] += 1
+        paces[campaign_id, result.ended_at // SLOT_MS * SLOT_S, kind] += 1
         if result.result is not AttemptResult.SENT:
             group = (campaign_id, kind, result.code or 0, result.enhanced)
             groups[group] += 1

@@ -102,6 +102,12 @@ class LogRow:
         """Its place in the log."""
         return Key(self.ended_at, self.id)
 
+    @property
+    def took_ms(self) -> int:
+        """How long the attempt took, the connection that was opened for it included: all its parts."""
+        dialogue = max(self.ended_at - self.started_at, (self.envelope_ms or 0) + (self.dot_ms or 0))
+        return (self.connect_ms or 0) + dialogue
+
 
 @dataclass(frozen=True, slots=True)
 class LogPage:

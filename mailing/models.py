@@ -176,7 +176,7 @@ paces = Table(
     "paces",
     metadata,
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
-    Column("slot", Integer, primary_key=True),  # seconds since 1970, a multiple of PACE_SECONDS
+    Column("slot", Integer, primary_key=True),  # seconds since 1970, a multiple of rates.SLOT_S
     Column("result", String(10), primary_key=True),
     Column("shard", SmallInteger, primary_key=True),
     Column("n", Integer, nullable=False),

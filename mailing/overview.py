@@ -1,17 +1,20 @@
-"""The overview: how everything stands, over all campaigns. Bounded lists and kept counts, so it is quick."""
+"""The overview: how everything stands, over all campaigns, in as many queries however many they are."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from mailing import campaigns, workers
-from mailing.ledger import PACE_SECONDS
+from mailing import campaigns, paces, workers
 from mailing.models import campaigns as table
-from mailing.models import now_ms, paces, tallies
+from mailing.models import now_ms, tallies
+from mailing.models import paces as slots
+from mailing.rates import SLOT_S
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -20,28 +23,31 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from mailing.campaigns import Campaign
+    from mailing.rates import Speed
     from mailing.workers import Worker
 
 UNDER_WAY = 20  # campaigns shown of those that are sent or paused
 DONE = 5
 TOLD = 10  # campaigns named of those that need a person
-_MINUTE_S = 60
+SETTLED_S = 120  # what ended longer ago is counted again only now and then
+RECOUNT_S = 60.0
+DAYS_KEPT = 8  # readers in several time zones have several midnights
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     """How everything stood at ``at`` (ms since 1970).
 
-    ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``rates`` are attempts
-    per minute now, by campaign. ``unknown`` are campaigns in which nobody knows of so many people whether
-    they got it. ``today`` counts attempts by result since the reader's midnight.
+    ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``speeds`` are those
+    now, by campaign. ``unknown`` are campaigns in which nobody knows of so many people whether they got it.
+    ``today`` counts attempts by result since the reader's midnight.
     """
 
     under_way: Sequence[Campaign]
     more: int
-    rates: Mapping[int, int]
+    speeds: Mapping[int, Speed]
     done: Sequence[Campaign]
-    unknown: Sequence[tuple[Campaign, int]]
+    unknown: Sequence[Campaign]
     today: Mapping[AttemptResult, int]
     workers: Sequence[Worker]
     empty: bool
@@ -53,64 +59,76 @@ class Overview:
         return any(each.state is CampaignState.SENDING and each.waiting for each in self.under_way)
 
 
-def load(connection: Connection, midnight_s: int) -> Overview:
+def load(connection: Connection, midnight_s: int, days: Days) -> Overview:
     """Read how everything stands; ``midnight_s`` is when the reader's day began, in seconds since 1970."""
-    under_way = select(table.c.id).where(table.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED)))
-    shown = _campaigns(
-        connection,
-        under_way.order_by(
-            (table.c.paused_reason != "").desc(), table.c.state.desc(), table.c.id.desc()
-        ).limit(UNDER_WAY),
-    )
-    total = connection.execute(select(func.count()).select_from(under_way.subquery())).scalar_one()
-    done = select(table.c.id).where(table.c.finished_at.is_not(None))
+    now = now_ms()
+    going = table.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED))
+    order = ((table.c.paused_reason != "").desc(), table.c.state.desc(), table.c.id.desc())
+    shown = campaigns.read(connection, select(table).where(going).order_by(*order).limit(UNDER_WAY))
+    total = connection.execute(select(func.count()).select_from(table).where(going)).scalar_one()
+    done = select(table).where(table.c.finished_at.is_not(None)).order_by(table.c.finished_at.desc())
     return Overview(
         under_way=shown,
         more=total - len(shown),
-        rates=_rates(connection, shown),
-        done=_campaigns(connection, done.order_by(table.c.finished_at.desc()).limit(DONE)),
-        unknown=_unknown(connection),
-        today=_today(connection, midnight_s),
+        speeds=paces.recent(connection, shown, now),
+        done=campaigns.read(connection, done.limit(DONE)),
+        unknown=campaigns.read(connection, _unknown()),
+        today=days.count(connection, midnight_s, now // 1000),
         workers=workers.alive(connection),
         empty=connection.execute(select(table.c.id).where(campaigns.THERE).limit(1)).first() is None,
-        at=now_ms(),
+        at=now,
     )
 
 
-def _campaigns(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
-    found = [campaigns.get(connection, id_) for id_ in connection.execute(chosen).scalars().all()]
-    return [campaign for campaign in found if campaign]
-
-
-def _rates(connection: Connection, shown: Sequence[Campaign]) -> Mapping[int, int]:
-    now = now_ms()
-    statement = (
-        select(paces.c.campaign_id, func.sum(paces.c.n))
-        .where(paces.c.slot > now // 1000 - _MINUTE_S, paces.c.campaign_id.in_([each.id for each in shown]))
-        .group_by(paces.c.campaign_id)
+def _unknown() -> Select[tuple[object, ...]]:
+    found = (
+        select(tallies.c.campaign_id)
+        .where(tallies.c.state == RecipientState.UNKNOWN)
+        .group_by(tallies.c.campaign_id)
+        .having(func.sum(tallies.c.n) > 0)
+        .order_by(tallies.c.campaign_id.desc())
+        .limit(TOLD)
     )
-    counted = {id_: int(n) for id_, n in connection.execute(statement)} if shown else {}
-    ages = {each.id: (now - (each.started_at or now)) / 1000 for each in shown}
-    return {id_: round(n * _MINUTE_S / min(max(ages[id_], 1), _MINUTE_S)) for id_, n in counted.items()}
+    return select(table).where(table.c.id.in_(found)).order_by(table.c.id.desc())
 
 
-def _unknown(connection: Connection) -> Sequence[tuple[Campaign, int]]:
-    n = (
-        select(func.sum(tallies.c.n))
-        .where(tallies.c.campaign_id == table.c.id, tallies.c.state == RecipientState.UNKNOWN)
-        .scalar_subquery()
-    )
-    statement = select(table.c.id).where(n > 0).order_by(table.c.id.desc()).limit(TOLD)
-    return [(each, each.counts[RecipientState.UNKNOWN]) for each in _campaigns(connection, statement)]
+@dataclass(slots=True)
+class Days:
+    """What some days have brought: of each, what is settled is counted once a minute, not at every look."""
+
+    _kept: OrderedDict[int, _Settled] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, connection: Connection, midnight_s: int, now_s: int) -> Mapping[AttemptResult, int]:
+        """Return how many attempts have ended how since ``midnight_s``; both in seconds since 1970."""
+        begun = midnight_s // SLOT_S * SLOT_S
+        with self._lock:
+            day = self._kept.get(begun)
+        if day is None or time.monotonic() - day.at > RECOUNT_S:
+            until = max(begun, (now_s - SETTLED_S) // SLOT_S * SLOT_S)
+            day = _Settled(time.monotonic(), until, _count(connection, begun, until))
+            with self._lock:
+                self._kept[begun] = day
+                self._kept.move_to_end(begun)
+                while len(self._kept) > DAYS_KEPT:
+                    self._kept.popitem(last=False)
+        return day.counts + _count(connection, day.until, None)
 
 
-def _today(connection: Connection, midnight_s: int) -> Mapping[AttemptResult, int]:
-    statement = (
-        select(paces.c.result, func.sum(paces.c.n))
-        .where(paces.c.slot >= midnight_s // PACE_SECONDS * PACE_SECONDS)
-        .group_by(paces.c.result)
-    )
-    found: defaultdict[AttemptResult, int] = defaultdict(int)
-    for result, n in connection.execute(statement):
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What had ended before ``until`` (s since 1970), counted at ``at`` (steady s)."""
+
+    at: float
+    until: int
+    counts: Counter[AttemptResult]
+
+
+def _count(connection: Connection, begun: int, until: int | None) -> Counter[AttemptResult]:
+    statement = select(slots.c.result, func.sum(slots.c.n)).where(slots.c.slot >= begun)
+    if until is not None:
+        statement = statement.where(slots.c.slot < until)
+    found: Counter[AttemptResult] = Counter()
+    for result, n in connection.execute(statement.group_by(slots.c.result)):
         found[AttemptResult(result)] = int(n)
     return found

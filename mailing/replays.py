@@ -5,6 +5,9 @@ The log knows when tries ended. Who was being sent to at a moment counts as in t
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -12,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, func, select, text
 
 from mailing.models import attempts
+from mailing.rates import MINUTE_MS, Speed
 from mailing.states import RESULT_STATES, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Select
 
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 600
 SHORTEST_STEP_MS = 100
+MOST_KEPT = 16
 OVER = frozenset({CampaignState.PAUSED, CampaignState.FINISHED, CampaignState.CANCELED})
 """The states of a campaign in which its course does not go on at the moment."""
 
@@ -31,10 +36,12 @@ OVER = frozenset({CampaignState.PAUSED, CampaignState.FINISHED, CampaignState.CA
 class Course:
     """Frame n shows the moment ``begun`` + n * ``step`` (ms): ``counts`` by state, which add up to the total.
 
-    ``tries`` is how many tries had ended by then. The first frame is the start, the last one the end.
+    ``tries`` is how many tries had ended by then. The first frame is the start, the last one the end, which
+    was at ``ended``.
     """
 
     begun: int
+    ended: int
     step: int
     counts: Mapping[RecipientState, Sequence[int]]
     tries: Sequence[int]
@@ -52,10 +59,11 @@ class Course:
         """Return how many were in each state."""
         return {state: self.counts[state][frame] for state in RecipientState}
 
-    def per_minute(self, frame: int) -> int:
-        """Return how many tries ended per minute in the minute before a frame, or since the start."""
-        back = max(0, frame - max(1, 60_000 // self.step))
-        return round((self.tries[frame] - self.tries[back]) * 60_000 / self.step / max(1, frame - back))
+    def speed(self, frame: int) -> Speed:
+        """Return how fast tries ended in the minute before a frame, or since a start less than one before."""
+        end = min(self.moment(frame), self.ended)
+        back = max(0, (end - MINUTE_MS - self.begun) // self.step)
+        return Speed(self.tries[frame] - self.tries[back], end - self.moment(back))
 
 
 def course(connection: Connection, campaign: Campaign) -> Course:
@@ -83,7 +91,34 @@ def course(connection: Connection, campaign: Campaign) -> Course:
     counts[RecipientState.QUEUED] = [campaign.total - sum(at) for at in others]
     for state in RecipientState:  # what ended without a try, or was decided by a person, is known of the end
         counts[state][-1] = campaign.counts[state]
-    return Course(begun, step, counts, list(accumulate(tries)))
+    return Course(begun, end, step, counts, list(accumulate(tries)))
+
+
+class Courses:
+    """The last courses that were asked for. Each is read once, by however many threads it is wanted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, Future[Course]] = OrderedDict()
+
+    def get(self, connection: Connection, campaign: Campaign) -> Course:
+        """Return a campaign's course: nothing in it changes without its end or its counts."""
+        key = (campaign.id, campaign.finished_at, *campaign.counts.values())
+        with self._lock:
+            known = self._kept.get(key)
+            found = self._kept.setdefault(key, known or Future())
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        if known is None:
+            try:
+                found.set_result(course(connection, campaign))
+            except BaseException as error:
+                with self._lock:
+                    self._kept.pop(key, None)
+                found.set_exception(error)
+                raise
+        return found.result()
 
 
 def _departures(campaign_id: int, begun: int, step: int) -> Select[Any]:

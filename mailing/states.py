@@ -108,6 +108,9 @@ ENDED: frozenset[RecipientState] = frozenset(
 )
 """States in which a campaign waits for nothing more from a recipient."""
 
+DONE: frozenset[RecipientState] = ENDED - {RecipientState.CANCELED}
+"""Those that came of what was done. Who is canceled is over, and nothing was done."""
+
 RESULT_STATES: dict[AttemptResult, RecipientState] = {
     AttemptResult.SENT: RecipientState.SENT,
     AttemptResult.DEFERRED: RecipientState.DEFERRED,

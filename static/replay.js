@@ -7,12 +7,12 @@
   const course = await (await fetch(`${path}.json`)).json();
   const sums = (changes) => { let n = 0; return changes.map((change) => (n += change)); };
   const counts = Object.fromEntries(Object.entries(course.counts).map(([state, changes]) => [state, sums(changes)]));
-  const tries = sums(course.tries), last = tries.length - 1, minute = Math.max(1, Math.floor(60000 / course.step));
+  const last = course.rates.length - 1;
   const language = form.dataset.locale, number = new Intl.NumberFormat(language);
   const tenths = new Intl.NumberFormat(language, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const rects = [...document.querySelectorAll("rect[data-state]")], numbers = [...document.querySelectorAll("[data-count]")];
-  const ENDED = new Set(["sent", "failed", "unknown", "suppressed", "canceled"]);
+  const DONE = new Set(["sent", "failed", "unknown", "suppressed"]);
   const at = (state, frame) => counts[state]?.[frame] ?? 0;
   let clock, playing = false, position = Number(range.value), drawn = -1, before = 0, asked = 0, timer = 0;
   try {
@@ -35,16 +35,17 @@
     let ended = 0;
     for (const cell of numbers) {
       const n = at(cell.dataset.count, frame);
-      if (ENDED.has(cell.dataset.count)) ended += n;
+      if (DONE.has(cell.dataset.count)) ended += n;
       cell.textContent = number.format(n);
     }
     const part = (ended * 100) / course.total; // written as on the other pages: 0 % and 100 % only when it is so
     const some = (part < 0.1 ? "<" : "") + tenths.format(Math.min(Math.max(part, 0.1), 99.9));
     const share = words.share.replace("{n}", !ended ? "0" : ended < course.total ? some : "100");
-    const back = Math.max(0, frame - minute);
+    const rate = course.rates[frame]; // written as on the other pages, too
     document.getElementById("ended").textContent = number.format(ended);
     document.getElementById("share").textContent = share;
-    document.getElementById("rate").textContent = words.rate.replace("{n}", number.format(Math.round(((tries[frame] - tries[back]) * 60000) / course.step / Math.max(1, frame - back))));
+    document.getElementById("window").textContent = frame < course.minute ? words.start : words.minute;
+    document.getElementById("rate").textContent = words.rate.replace("{n}", rate && rate < 10 ? tenths.format(rate) : number.format(Math.round(rate)));
     moment.textContent = clock.format(course.begun + frame * course.step);
     range.value = frame;
     range.setAttribute("aria-valuetext", `${moment.textContent}, ${share}`);

@@ -31,10 +31,11 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, batches, campaigns, drafts, events, history, maillog
+from mailing import answers, batches, campaigns, drafts, events, history, maillog, paces
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
+from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import sending
 from webapp import api_log, api_models, exports, forms, problems
@@ -203,12 +204,13 @@ def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
         raise Problem(404, f"There is no campaign {campaign_id}. Check the number in the address.")
-    return api_models.campaign_json(campaign, campaigns.rate(connection, campaign))
+    return api_models.campaign_json(campaign, paces.recent(connection, [campaign], now_ms())[campaign_id])
 
 
 def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
     found = campaigns.latest(connection, before=before, limit=limit + 1)
-    shown = [api_models.campaign_json(it, campaigns.rate(connection, it)) for it in found[:limit]]
+    speeds = paces.recent(connection, found[:limit], now_ms())
+    shown = [api_models.campaign_json(it, speeds[it.id]) for it in found[:limit]]
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 

@@ -71,6 +71,7 @@ def row_json(row: LogRow) -> dict[str, Any]:
         "worker": row.worker,  # null: a person decided
         "connection": row.connection,
         "tls": row.tls,
+        "took_ms": row.took_ms,  # all of it, connect_ms included
         "connect_ms": row.connect_ms,
         "envelope_ms": row.envelope_ms,
         "dot_ms": row.dot_ms,

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mailing.addresses import Refusal
-    from mailing.campaigns import Campaign, Rate
+    from mailing.campaigns import Campaign
     from mailing.finding import Page
     from mailing.history import RecipientRow
+    from mailing.rates import Speed
     from mailing.states import RecipientAction
 
 PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
@@ -201,18 +202,28 @@ def refused_json(refused: Sequence[Refusal]) -> dict[str, Any]:
     return {"refused": named, "refused_more": more} if more else {"refused": named}
 
 
-def campaign_json(campaign: Campaign, rate: Rate) -> dict[str, Any]:
-    """Return a campaign and its ledger."""
+def campaign_json(campaign: Campaign, speed: Speed) -> dict[str, Any]:
+    """Return a campaign and its ledger.
+
+    ``condition`` is its state, or ``waiting_to_retry`` while it is sending and nobody can be mailed before
+    ``next_try_at``; by ``given_up_at`` all of them are given up. ``rate_per_minute`` was measured over the
+    last ``rate_seconds``: a minute, or since a start that is less than one ago. It is 0 once it is over.
+    """
+    retry = campaign.retry
     return {
         "id": campaign.id,
         "state": campaign.state,
+        "condition": campaign.condition,
         "from": campaign.sender_from,
         "subject": campaign.subject,
         "priority": campaign.priority,
         "give_up_hours": campaign.give_up_hours,
         "total": campaign.total,
         "counts": {state.value: campaign.counts[state] for state in RecipientState},
-        "rate_per_minute": rate.last_minute,
+        "rate_per_minute": round(speed.per_minute, 1),
+        "rate_seconds": round(speed.ms / 1000, 1),
+        "next_try_at": _time(retry.at if retry else None),
+        "given_up_at": _time(retry.given_up_at if retry else None),
         "created_at": _time(campaign.created_at),
         "started_at": _time(campaign.started_at),
         "finished_at": _time(campaign.finished_at),

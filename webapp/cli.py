@@ -17,11 +17,23 @@ import click
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import addresses, batches, campaigns, checks, database_errors, drafts, events, logs, settings
+from mailing import (
+    addresses,
+    batches,
+    campaigns,
+    checks,
+    database_errors,
+    drafts,
+    events,
+    logs,
+    paces,
+    settings,
+)
 from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
 from mailing.decisions import EVERYBODY, Choice
+from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
@@ -110,13 +122,13 @@ def status(*, campaign_id: int, as_json: bool) -> None:
             campaign = campaigns.get(connection, campaign_id)
             if campaign is None:
                 raise click.ClickException(f"There is no campaign {campaign_id}.")
-            rate = campaigns.rate(connection, campaign)
+            speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
         if as_json:
-            click.echo(orjson.dumps(api_models.campaign_json(campaign, rate), option=orjson.OPT_INDENT_2))
+            click.echo(orjson.dumps(api_models.campaign_json(campaign, speed), option=orjson.OPT_INDENT_2))
             return
         click.echo("\n".join(cli_progress.summary(db, campaign)))
         if campaign.state is CampaignState.SENDING:
-            click.echo(f"{rate.last_minute:,} per minute.")
+            click.echo(cli_progress.pace(speed))
 
 
 def _add_action(action: CampaignAction, help_text: str) -> None:

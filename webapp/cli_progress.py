@@ -6,13 +6,14 @@ import shutil
 import sys
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
 from mailing import campaigns, history, workers
 from mailing.finding import Filter
-from mailing.states import ENDED, CampaignState, RecipientState
+from mailing.states import CampaignState, RecipientState
 from webapp.explanations import explain
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mailing.campaigns import Campaign
     from mailing.database import Database
     from mailing.history import RecipientRow
+    from mailing.rates import Speed
+    from mailing.retries import Retry
     from mailing.workers import Worker
 
 LOOK_EVERY_S = 0.25
@@ -65,7 +68,7 @@ def watch(db: Database, campaign_id: int) -> Campaign:
     with bar:
         while True:
             campaign, alive = _look(db, campaign_id)
-            bar.update(max(sum(campaign.counts[state] for state in ENDED) - bar.pos, 0), in_words(campaign))
+            bar.update(max(campaign.done - bar.pos, 0), in_words(campaign))
             if campaign.state is not CampaignState.SENDING:
                 return campaign
             trouble = hindrance(alive)
@@ -99,12 +102,30 @@ def summary(db: Database, campaign: Campaign) -> list[str]:
             "Volley paused it, since every further email would fail for the same reason:",
             f"    {campaign.paused_reason}",
         ]
+    if campaign.retry:
+        lines.append(_retry(campaign.retry))
     for state in (RecipientState.FAILED, RecipientState.UNKNOWN, RecipientState.DEFERRED):
         if campaign.counts[state]:
             lines += _in_groups(db, campaign.id, state)
     if campaign.state is CampaignState.PAUSED:
         lines.append(f"Go on with: volley resume {campaign.id}")
     return lines
+
+
+def pace(speed: Speed) -> str:
+    """Return how fast a campaign goes, and over which time."""
+    per_minute = speed.per_minute
+    figure = f"{per_minute:,.0f}" if per_minute >= 10 or not per_minute else f"{per_minute:.1f}"  # noqa: PLR2004
+    window = "in the last minute" if speed.whole_minute else "since the start"
+    return f"{figure} per minute {window}."
+
+
+def _retry(retry: Retry) -> str:
+    def local(ms: int) -> str:
+        return f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M:%S %z}"
+
+    end = local(retry.given_up_at)
+    return f"Waiting to retry: the next try is at {local(retry.at)}, and by {end} all are given up."
 
 
 def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[str]:

@@ -20,7 +20,7 @@ from webapp.live import Viewer
 from webapp.phrases import say
 from webapp.rendering import reader_zone
 from webapp.services import services
-from webapp.standing import held_up
+from webapp.standing import held_up, time_left
 from webapp.streams import respond
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _fill(the: Services, zone: tzinfo, board: Board) -> None:
 def _reading(the: Services, zone: tzinfo) -> Reading[Overview]:
     now = datetime.fromtimestamp(now_ms() / 1000, zone)
     midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-    return the.hub.reading(f"overview since {midnight}", lambda: the.read(overview.load, midnight))
+    return the.hub.reading(f"overview since {midnight}", lambda: the.read(overview.load, midnight, the.days))
 
 
 def _regions(the: Services, found: Overview) -> Mapping[str, object]:
@@ -101,14 +101,9 @@ def _speed(campaign: Campaign, found: Overview) -> str:
     """Return how fast a campaign goes and how long it will take; empty unless it is being sent."""
     if campaign.state is not CampaignState.SENDING:
         return ""
-    per_minute, counts = found.rates.get(campaign.id, 0), campaign.counts
-    left = formats.forecast(
-        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
-        deferred=counts[RecipientState.DEFERRED],
-        per_minute=per_minute,
-        running_ms=found.at - (campaign.started_at or found.at),
-    )
-    return f"{formats.rate(per_minute)} · {left}" if left else formats.rate(per_minute)
+    speed = found.speeds[campaign.id]
+    left, rate = time_left(campaign, speed, found.at), formats.rate(speed.per_minute)
+    return f"{rate} · {left}" if left else rate
 
 
 def _needs(the: Services, found: Overview) -> Iterator[Need]:
@@ -128,7 +123,7 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
         title = _("The queue (Redis) does not answer")
         yield Need("deferred", title, text, workers)
     if found.unknown:
-        total = sum(n for _campaign, n in found.unknown)
+        total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in found.unknown)
         title = ngettext(
             "%(n)s person may or may not have got it", "%(n)s people may or may not have got it", total
         )
@@ -136,8 +131,8 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
         links = {
             the.at(
                 f"/campaigns/{campaign.id}?state=unknown#list"
-            ): f"{campaign.subject} ({formats.number(n)})"
-            for campaign, n in found.unknown
+            ): f"{campaign.subject} ({formats.number(campaign.counts[RecipientState.UNKNOWN])})"
+            for campaign in found.unknown
         }
         yield Need("unknown", title, text, links)
 

@@ -132,7 +132,7 @@ def _log_cells(row: LogRow) -> Sequence[object]:
         row.reply,
         row.server,
         row.worker or "",
-        row.ended_at - row.started_at,
+        row.took_ms,
         *(
             "" if it is None else it
             for it in (row.connection, row.tls, row.connect_ms, row.envelope_ms, row.dot_ms)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from mailing.states import RecipientState
 
-
 BAR_WIDTH = 1000  # units of a progress bar's drawing
 _LEAST_WIDTH = 4.0  # what a single email gets, so that one failure among 100,000 is seen
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
@@ -77,6 +76,11 @@ def duration(ms: int) -> str:
     return " ".join(_measure(unit, str(value)) for unit, value in units[first : first + 2] if value)
 
 
+def width(ms: int) -> str:
+    """Return the width of a bar, ``5 s``: a whole number of seconds."""
+    return _measure(N_("%(n)s s"), str(ms // 1000)) if ms < _MINUTE_MS else duration(ms)
+
+
 def until(due_ms: int, now_ms: int) -> str:
     """Return when something is due, seen from now: ``in 4 min`` or ``now``."""
     left = due_ms - now_ms
@@ -85,9 +89,11 @@ def until(due_ms: int, now_ms: int) -> str:
 
 
 def rate(per_minute: float) -> str:
-    """Return a speed per minute, ``1,234/min``."""
-    whole = per_minute >= 10 or per_minute == 0  # noqa: PLR2004
-    return _("%(n)s/min", n=number(round(per_minute)) if whole else languages.point(f"{per_minute:.1f}"))
+    """Return a speed per minute, ``1,234/min``: none only if it is none."""
+    if per_minute >= 10 or per_minute <= 0:  # noqa: PLR2004
+        return _("%(n)s/min", n=number(round(per_minute)))
+    least = "<" if per_minute < 0.05 else ""  # noqa: PLR2004
+    return _("%(n)s/min", n=languages.point(f"{least}{max(per_minute, 0.1):.1f}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +118,11 @@ def segments(counts: Mapping[RecipientState, int], order: tuple[RecipientState, 
     return tuple(parts)
 
 
-def forecast(*, waiting: int, deferred: int, per_minute: int, running_ms: int) -> str:
+def forecast(*, waiting: int, deferred: int, per_minute: float, running_ms: int) -> str:
     """Return how long the rest will take, or why nobody can say.
 
-    ``waiting`` counts queued and sending emails, ``per_minute`` those that ended in the last minute,
-    ``running_ms`` how long the campaign has been going.
+    ``waiting`` counts queued and sending emails, ``per_minute`` is how fast the campaign goes now,
+    ``running_ms`` how long it has been going.
     """
     later = (
         ngettext("%(n)s email will be tried again later", "%(n)s emails will be tried again later", deferred)
@@ -129,7 +135,7 @@ def forecast(*, waiting: int, deferred: int, per_minute: int, running_ms: int) -
         return _("Too early to tell")
     if per_minute <= 0:
         return _("No forecast: nothing was sent in the last minute")
-    left = round(waiting * min(running_ms, _MINUTE_MS) / per_minute)
+    left = round(waiting * _MINUTE_MS / per_minute)
     about = (
         _("Under a minute")
         if left < _MINUTE_MS

@@ -118,6 +118,7 @@ _STOPPING = {
     CampaignState.PAUSED: N_("Pausing, %(n)s in flight"),
     CampaignState.CANCELED: N_("Canceling, %(n)s in flight"),
 }
+_RETRYING = N_("All were tried. Who was refused for now is tried again at the time shown.")
 _RECORDING = N_("What was handed over already is still being recorded.")
 
 
@@ -150,6 +151,8 @@ def _badge(it: Look) -> Markup:
 
 def campaign_badge(campaign: Campaign) -> Markup:
     """Return the badge of a campaign; one that was stopped is so only once nothing is in flight."""
+    if campaign.retry:
+        return _badge(Look(_("Waiting to retry"), "clock", "deferred", _(_RETRYING)))
     in_flight = campaign.counts[RecipientState.SENDING]
     words = _STOPPING.get(campaign.state)
     if not in_flight or not words:

@@ -212,9 +212,9 @@ async def _campaign_page(campaign_id: int) -> Response:
         response = Response(await render_template("_list.html", **shown))
     else:
         notices = standing.notices(now, queue_away=the.hub.away)
-        charts = await the.read(standing.charts, now)
+        pace = await the.read(standing.pace, now)
         links = await watch_links.of(campaign_id)
-        shown |= {"charts": charts, "notices": notices}
+        shown |= {"pace": pace, "forecast": standing.forecast(now, pace), "notices": notices}
         text = await render_template("campaign.html", section="campaigns", standing=now, **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")

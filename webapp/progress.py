@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.states import ENDED, CampaignState, RecipientState
+from mailing.states import CampaignState, RecipientState
 from webapp import formats, icons, looks
 from webapp.languages import _
 from webapp.phrases import say
@@ -23,19 +23,14 @@ class Progress:
     campaign: Campaign
 
     @property
-    def ended(self) -> int:
-        """How many recipients have their final state."""
-        return sum(self.campaign.counts[state] for state in ENDED)
-
-    @property
     def worst(self) -> RecipientState | None:
         """The worst that happened to anybody; None if nothing did."""
         return next((state for state in _WORST if self.campaign.counts[state]), None)
 
     @property
     def percent(self) -> int:
-        """How many of a hundred have their final state: 100 only if all have."""
-        return self.ended * 100 // self.campaign.total if self.campaign.total else 100
+        """How many of a hundred are done: 100 only if all are."""
+        return self.campaign.done * 100 // self.campaign.total if self.campaign.total else 100
 
     @property
     def title(self) -> str:

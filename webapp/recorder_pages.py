@@ -126,7 +126,7 @@ def _compose(record: Record) -> tuple[bytes, str]:
 
 
 def _shown(record: Record) -> Mapping[str, object]:
-    longest = max((sum(_spent(row).values()) for row in record.attempts), default=0)
+    longest = max((row.took_ms for row in record.attempts if row.worker), default=0)
     return {
         "record": record,
         "campaign": record.campaign,
@@ -145,14 +145,9 @@ def _parts(row: LogRow, longest: int) -> Sequence[Part]:
 
 
 def _spent(row: LogRow) -> Mapping[str, int]:
-    """Return on what a try spent its time, in ms; it begins when its connection is open."""
-    envelope, dot = row.envelope_ms or 0, row.dot_ms or 0
-    return {
-        _CONNECT: row.connect_ms or 0,
-        _ENVELOPE: envelope,
-        _DOT: dot,
-        _REST: max(0, row.ended_at - row.started_at - envelope - dot) if row.worker else 0,
-    }
+    """Return on what a try spent its time, in ms: the parts of all that it took."""
+    parts = {_CONNECT: row.connect_ms or 0, _ENVELOPE: row.envelope_ms or 0, _DOT: row.dot_ms or 0}
+    return parts | {_REST: row.took_ms - sum(parts.values()) if row.worker else 0}
 
 
 _CONNECT = N_("Connecting")

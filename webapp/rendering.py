@@ -43,6 +43,7 @@ def install(app: Quart, services: Services) -> None:
         share=formats.share,
         iso=formats.iso,
         duration=formats.duration,
+        width=formats.width,
         until=formats.until,
         rate=formats.rate,
         query=_query,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import orjson
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import campaigns, maillog, replays
+from mailing import campaigns, maillog, replays, states
 from mailing.maillog import Search
-from mailing.states import ENDED
 from webapp import asking, formats, languages, looks
 from webapp.languages import _
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
@@ -46,10 +44,10 @@ async def show(campaign_id: int) -> str:
         frame=frame,
         moment=course.moment(frame),
         counts=counts,
-        ended=sum(counts[state] for state in ENDED),
+        done=sum(counts[state] for state in states.DONE),
         segments={part.state: part for part in formats.segments(counts, looks.BAR_ORDER)},
         order=looks.BAR_ORDER,
-        rate=course.per_minute(frame),
+        speed=course.speed(frame),
         speeds=SPEEDS,
         locale=str(languages.locale()).replace("_", "-"),
         back=max(0, frame - tenth),
@@ -68,14 +66,20 @@ async def tail(campaign_id: int) -> str:
 
 @blueprint.get(f"{_ONE}.json")
 async def data(campaign_id: int) -> Response:
-    """Send the whole course: of each state that occurs how it changed from frame to frame."""
+    """Send the whole course: of each state that occurs how it changed from frame to frame.
+
+    ``rates`` are emails per minute, and those from frame ``minute`` on were measured for a whole one.
+    """
     campaign, course = await _course(campaign_id)
+    speeds = [course.speed(frame) for frame in range(course.last + 1)]
     body = {
         "begun": course.begun,
         "step": course.step,
         "total": campaign.total,
         "counts": {state.value: _changes(of) for state, of in course.counts.items() if any(of)},
         "tries": _changes(course.tries),
+        "rates": [round(speed.per_minute, 1) for speed in speeds],
+        "minute": next((n for n, speed in enumerate(speeds) if speed.whole_minute), len(speeds)),
     }
     return Response(orjson.dumps(body), content_type="application/json")
 
@@ -86,21 +90,7 @@ async def _course(campaign_id: int) -> tuple[Campaign, Course]:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
     if campaign.state not in replays.OVER or campaign.started_at is None:
         abort(409, _("A campaign can be replayed when it is finished, canceled or paused."))
-    return campaign, await services().read(_read, campaign)
-
-
-_kept: OrderedDict[Hashable, Course] = OrderedDict()
-_MOST_KEPT = 16
-
-
-def _read(connection: Connection, campaign: Campaign) -> Course:
-    """Return a campaign's course; the last ones are kept, as nothing in them changes without their counts."""
-    key = (str(connection.engine.url), campaign.id, campaign.finished_at, *campaign.counts.values())
-    course = _kept.get(key) or replays.course(connection, campaign)
-    _kept[key] = course
-    while len(_kept) > _MOST_KEPT:
-        _kept.popitem(last=False)
-    return course
+    return campaign, await services().read(services().courses.get, campaign)
 
 
 def _latest(connection: Connection, campaign_id: int, moment: int) -> Sequence[LogRow]:

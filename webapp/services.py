@@ -7,13 +7,15 @@ The database is blocking, so requests reach it through ``read`` and ``write``, w
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 import structlog
 from quart import current_app
 
 from mailing import database_errors
+from mailing.overview import Days
+from mailing.replays import Courses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,8 @@ class Services:
     hub: Hub
     boards: Boards
     lists: Lists
+    days: Days = field(default_factory=Days)
+    courses: Courses = field(default_factory=Courses)
 
     def at(self, path: str) -> str:
         """Return the address of ``path``, which begins with a slash: every link is made here."""

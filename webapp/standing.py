@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailing import campaigns, causes, maillog, paces, workers
-from mailing.ledger import PACE_SECONDS
+from mailing import campaigns, causes, maillog, paces, rates, workers
 from mailing.maillog import Search
 from mailing.models import now_ms
+from mailing.rates import Speed
 from mailing.states import CampaignState, RecipientState
 from webapp import formats
 from webapp.charts import draw
@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.campaigns import Campaign, Rate
+    from mailing.campaigns import Campaign
     from mailing.causes import Cause
     from mailing.maillog import LogRow
     from mailing.workers import Worker
     from webapp.charts import Chart
 
 TAIL = 10
-_SLOT_MS = PACE_SECONDS * 1000
-_LATE_MS = 1_000  # after the end of a slot its last results are still being recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +43,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A campaign, its speed, what held it up, its latest results and who works, all read at ``at`` (ms)."""
+    """A campaign, what held it up, its latest results and who works, all read at ``at`` (ms).
+
+    ``attempts`` is how many tries have ended.
+    """
 
     campaign: Campaign
-    rate: Rate
+    attempts: int
     causes: Sequence[Cause]
     tail: Sequence[LogRow]
     workers: Sequence[Worker]
@@ -60,11 +61,6 @@ class Standing:
         return Progress(self.campaign)
 
     @property
-    def ended(self) -> int:
-        """How many recipients have their final state."""
-        return self.progress.ended
-
-    @property
     def sum(self) -> int:
         """What the eight states add up to: the total, or the ledger is broken."""
         return sum(self.campaign.counts.values())
@@ -74,29 +70,25 @@ class Standing:
         """How long it has been going, or went."""
         if self.campaign.started_at is None:
             return 0
-        return (self.campaign.finished_at or self.at) - self.campaign.started_at
+        return max((self.campaign.finished_at or self.at) - self.campaign.started_at, 0)
 
     @property
-    def measured_until(self) -> int:
-        """The end of the last slot of time that is over, in seconds: the charts change when it does."""
-        finished = self.campaign.finished_at
-        slot = finished // _SLOT_MS + 1 if finished else (self.at - _LATE_MS) // _SLOT_MS
-        return slot * PACE_SECONDS
+    def measured(self) -> tuple[int, int]:
+        """What changes when its speed must be measured again: by the second at first, then by the slot."""
+        started, finished = self.campaign.started_at, self.campaign.finished_at
+        if started is None or finished:
+            return finished or 0, self.attempts
+        until = rates.until(started, None, self.at)
+        return until // 1000, 0
 
-    @property
-    def forecast(self) -> str:
-        """How long the rest will take, or why nobody can say; empty when nothing is being sent."""
-        if self.campaign.state is not CampaignState.SENDING:
-            return ""
-        if all(worker.held_up for worker in self.workers):
-            return _("No forecast until a worker can send") if self.campaign.waiting else ""
-        counts = self.campaign.counts
-        return formats.forecast(
-            waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
-            deferred=counts[RecipientState.DEFERRED],
-            per_minute=self.rate.last_minute,
-            running_ms=self.running_ms,
-        )
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a campaign goes: since its start, in the last minute, and drawn; all of the same slots."""
+
+    average: Speed = field(default_factory=Speed)
+    recent: Speed = field(default_factory=Speed)
+    charts: Sequence[Chart] = ()
 
 
 def load(connection: Connection, campaign_id: int) -> Standing | None:
@@ -106,7 +98,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         return None
     return Standing(
         campaign,
-        campaigns.rate(connection, campaign),
+        campaigns.attempts(connection, campaign),
         causes.of(connection, campaign_id),
         maillog.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
         workers.alive(connection),
@@ -114,16 +106,38 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
     )
 
 
-def charts(connection: Connection, standing: Standing) -> Sequence[Chart]:
-    """Draw the whole run, and before it the last quarter of an hour once the run is longer."""
-    campaign, end = standing.campaign, standing.measured_until
+def pace(connection: Connection, now: Standing) -> Pace:
+    """Measure a campaign, and draw the whole run; before it the last quarter of an hour once it is longer."""
+    campaign = now.campaign
     if campaign.started_at is None:
-        return ()
-    begun = campaign.started_at // _SLOT_MS * PACE_SECONDS
-    starts = [end - paces.RECENT_S, begun] if end - begun > paces.RECENT_S else [begun]
-    courses = (paces.course(connection, campaign.id, start, end) for start in starts if start < end)
-    drawn = (draw(course, campaign.started_at / 1000) for course in courses)
-    return [chart for chart in drawn if chart]
+        return Pace()
+    whole = paces.course(connection, campaign, now.at)
+    courses = [whole]
+    if whole.until - whole.begun > paces.RECENT_MS:
+        courses = [paces.course(connection, campaign, now.at, last_ms=paces.RECENT_MS), whole]
+    recent = rates.recent(campaign.started_at, whole.until, courses[0].slots)
+    return Pace(whole.average, recent, [chart for chart in map(draw, courses) if chart])
+
+
+def forecast(now: Standing, pace: Pace) -> str:
+    """Return how long the rest will take, or why nobody can say; empty when nothing is being sent."""
+    campaign = now.campaign
+    if campaign.state is not CampaignState.SENDING:
+        return ""
+    if all(worker.held_up for worker in now.workers):
+        return _("No forecast until a worker can send") if campaign.waiting else ""
+    return time_left(campaign, pace.recent, now.at)
+
+
+def time_left(campaign: Campaign, recent: Speed, now: int) -> str:
+    """Return how long the rest of a campaign will take at ``now`` (ms) and this speed."""
+    counts = campaign.counts
+    return formats.forecast(
+        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
+        deferred=counts[RecipientState.DEFERRED],
+        per_minute=recent.per_minute,
+        running_ms=now - (campaign.started_at or now),
+    )
 
 
 def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:

@@ -109,7 +109,8 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
     viewer, channel = Viewer(page.rows), events.channel(page.campaign_id)
     async with the.hub.listening(viewer, channel):
         reading = the.hub.reading(channel, lambda: the.read(standing.load, page.campaign_id))
-        changed, since, drawn = frozenset(page.rows), viewer.take().at, 0
+        changed, since = frozenset(page.rows), viewer.take().at
+        pace, measured = standing.Pace(), None
         states: dict[int, RecipientState] = {}
         while not viewer.ended:
             now = await reading.get(since)
@@ -118,8 +119,15 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
             for row in await the.read(history.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
                 board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
+            if measured != now.measured:
+                measured = now.measured
+                measuring = the.hub.reading(f"{channel} {measured}", partial(the.read, standing.pace, now))
+                pace = await measuring.get(0)
+                board.show("#charts", "_charts.html", pace=pace, campaign=now.campaign)
             found = {
                 "standing": now,
+                "pace": pace,
+                "forecast": standing.forecast(now, pace),
                 "campaign": now.campaign,
                 "view": page.view,
                 "fresh": page.view.fresh(now, page.known),
@@ -128,10 +136,6 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
             }
             for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
                 board.show(f"#{region}", f"_{region}.html", **found)
-            if drawn != now.measured_until:
-                drawn = now.measured_until
-                drawing = the.hub.reading(f"{channel} until {drawn}", partial(the.read, standing.charts, now))
-                board.show("#charts", "_charts.html", charts=await drawing.get(0), campaign=now.campaign)
             await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens
             changed, since = news.rows, news.at

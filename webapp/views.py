@@ -79,7 +79,7 @@ class View:
             return now.campaign.counts[self.state]
         if self.reply:
             return sum(cause.n for cause in now.causes if cause.reply == self.reply)
-        return now.rate.attempts if self.sort is Sort.LATEST else None
+        return now.attempts if self.sort is Sort.LATEST else None
 
 
 def asked() -> View:

@@ -19,7 +19,7 @@ from webapp.services import services
 from webapp.streams import respond
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from quart import Response
     from sqlalchemy import Connection
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from mailing.causes import Cause
     from mailing.states import AttemptResult
     from webapp.boards import Board
-    from webapp.charts import Chart
     from webapp.services import Services
-    from webapp.standing import Standing
+    from webapp.standing import Pace, Standing
 
 blueprint = Blueprint("watch", __name__)
 UPDATE_S = 1.0
@@ -64,10 +63,8 @@ async def show(token: str) -> str | tuple[str, int]:
     now = await the.read(_load, watch_id) if watch_id is not None else None
     if now is None:
         return await render_template("watch.html", campaign=None), 404
-    charts = await the.read(standing.charts, now)
-    return await render_template(
-        "watch.html", **_values(now, charts), stream=the.at(f"/watch/{token}/stream")
-    )
+    pace = await the.read(standing.pace, now)
+    return await render_template("watch.html", **_values(now, pace), stream=the.at(f"/watch/{token}/stream"))
 
 
 @blueprint.get("/watch/<token>/stream")
@@ -80,8 +77,8 @@ async def stream(token: str) -> Response | tuple[str, int]:
 
 
 async def _fill(the: Services, watch_id: int, board: Board) -> None:
-    viewer, drawn = Viewer(), 0
-    charts: Sequence[Chart] = ()
+    viewer = Viewer()
+    pace, measured = standing.Pace(), None
     async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
         while not viewer.ended:
             now = await the.read(_load, watch_id)
@@ -90,9 +87,9 @@ async def _fill(the: Services, watch_id: int, board: Board) -> None:
                 board.show("#live", "_unlive.html")
                 await board.turn()
                 return
-            if now.measured_until != drawn:
-                drawn, charts = now.measured_until, await the.read(standing.charts, now)
-            board.show("#watch", "_watch.html", **_values(now, charts))
+            if measured != now.measured:
+                measured, pace = now.measured, await the.read(standing.pace, now)
+            board.show("#watch", "_watch.html", **_values(now, pace))
             await board.turn()
             await viewer.rest(UPDATE_S)
 
@@ -102,15 +99,13 @@ def _load(connection: Connection, watch_id: int) -> Standing | None:
     return standing.load(connection, watch.campaign_id) if watch else None
 
 
-def _values(now: Standing, charts: Sequence[Chart]) -> Mapping[str, object]:
+def _values(now: Standing, pace: Pace) -> Mapping[str, object]:
     """Return what the template may know. The standing itself holds addresses and servers' words."""
     return {
         "campaign": now.campaign,
-        "ended": now.ended,
-        "rate": now.rate,
-        "forecast": now.forecast,
+        "pace": pace,
+        "forecast": standing.forecast(now, pace),
         "running_ms": now.running_ms,
-        "charts": charts,
         "causes": [(cause, _why(cause)) for cause in now.causes[:CAUSES]],
         "tail": [
             Line(row.ended_at, row.result, masked(row.email), explanations.explain(row.code, row.enhanced))

@@ -43,6 +43,7 @@ PURE = (
     "values",
     "headers",
     "backoff",
+    "rates",
     "sites",
     "redis_url",
     "foreign_mail",

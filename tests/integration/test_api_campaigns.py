@@ -38,6 +38,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
     assert campaign == {
         "id": answer["id"],
         "state": "draft",
+        "condition": "draft",
         "from": "Default <default@example.org>",
         "subject": "Hi",
         "priority": 5,
@@ -45,6 +46,9 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "total": 2,
         "counts": {state: 2 if state == "queued" else 0 for state in RecipientState},
         "rate_per_minute": 0,
+        "rate_seconds": 0,
+        "next_try_at": None,
+        "given_up_at": None,
         "started_at": None,
         "finished_at": None,
         "paused_reason": "",

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from mailing.paces import Course, Slot
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailing import rates
+from mailing.rates import Slot
 from mailing.states import AttemptResult
-from webapp.charts import BASE, draw
+from webapp.charts import BASE, Chart, draw
 
 SENT, FAILED = AttemptResult.SENT, AttemptResult.FAILED
 
 
-def course(*slots: Slot, start: int = 1000, end: int = 1900, width: int = 5) -> Course:
-    return Course(start, end, width, slots)
+def drawn(*slots: Slot, begun: float = 1000, until: float = 1900, width: int = 5) -> Chart | None:
+    return draw(rates.course(round(begun * 1000), round(until * 1000), slots, width))
+
+
+def heights(chart: Chart) -> dict[int, int]:
+    """How high the bars reach, by their place."""
+    tops: dict[int, int] = {}
+    for layer in chart.layers:
+        for x, top in re.findall(r"M(\d+) \d+V(\d+)", layer.path):
+            tops[int(x)] = min(tops.get(int(x), BASE), int(top))
+    return {x: BASE - top for x, top in tops.items()}
 
 
 def test_nothing_measured_is_no_chart():
-    assert draw(course(), 1000) is None
+    assert drawn() is None
 
 
 def test_each_result_is_one_path_and_the_highest_slot_fills_the_height():
-    chart = draw(course(Slot(1000, {SENT: 30, FAILED: 10}), Slot(1005, {SENT: 20})), 1000)
+    chart = drawn(Slot(1000, {SENT: 30, FAILED: 10}), Slot(1005, {SENT: 20}))
     sent, failed = chart.layers
     assert (sent.result, failed.result) == (SENT, FAILED)
     assert sent.path == "M0 98V24M1 98V49"
@@ -26,39 +41,64 @@ def test_each_result_is_one_path_and_the_highest_slot_fills_the_height():
 
 
 def test_a_slot_without_results_is_a_gap_in_bars_and_base_line():
-    chart = draw(course(Slot(1000, {SENT: 1}), Slot(1005, {SENT: 1}), Slot(1015, {SENT: 1})), 1000)
+    chart = drawn(Slot(1000, {SENT: 1}), Slot(1005, {SENT: 1}), Slot(1015, {SENT: 1}))
     assert chart.layers[0].path == "M0 98V0M1 98V0M3 98V0"
     assert chart.measured == f"M0 {BASE + 1}H2M3 {BASE + 1}H4"
 
 
 def test_a_single_email_beside_many_is_still_seen():
-    chart = draw(course(Slot(1000, {SENT: 100_000}), Slot(1005, {FAILED: 1})), 1000)
+    chart = drawn(Slot(1000, {SENT: 100_000}), Slot(1005, {FAILED: 1}))
     assert chart.layers[1].path == "M1 98V97"
 
 
 def test_a_young_campaign_is_drawn_from_the_left():
-    chart = draw(course(Slot(1000, {SENT: 1}), end=1005), 1000)
+    chart = drawn(Slot(1000, {SENT: 1}), until=1004)
     assert (chart.places, chart.full) == (60, False)
-    assert chart.end == 1005 * 1000, "no moment that has not come"
+    assert chart.end == 1004 * 1000, "no moment that has not come"
 
 
 def test_the_numbers_are_emails_per_minute():
-    chart = draw(course(Slot(1300, {SENT: 40}), Slot(1895, {SENT: 10})), 1300)
-    assert (chart.peak, chart.peak_at, chart.last) == (480, 1_300_000, 120)
+    chart = drawn(Slot(1300, {SENT: 40}), Slot(1895, {SENT: 10}), begun=1300)
+    assert (chart.peak.per_minute, chart.peak_at, chart.last) == (480, 1_300_000, 120)
 
 
 def test_a_slot_that_was_not_lived_whole_is_not_taken_for_a_slow_one():
     """The first slot began before the campaign, and the last one has not ended."""
-    chart = draw(course(Slot(1000, {SENT: 40}), Slot(1005, {SENT: 20}), end=1007), 1003)
-    assert (chart.peak, chart.last) == (1200, 600)
-    assert chart.peak_at == 1_003_000
+    chart = drawn(Slot(1000, {SENT: 50}), Slot(1005, {SENT: 20}), begun=1002, until=1008)
+    assert (chart.peak.per_minute, chart.last) == (1000, 400)
+    assert chart.peak_at == 1_002_000
+    assert heights(chart) == {0: 98, 1: 39}
+
+
+def test_the_peak_stands_at_the_tallest_bar_also_where_a_slot_was_hardly_lived():
+    """50 emails within the last 0.1 s before a slot ends are no 30,000 a minute."""
+    chart = drawn(Slot(1000, {SENT: 50}), Slot(1005, {SENT: 500}), begun=1004.9, until=1200)
+    assert round(chart.peak.per_minute) == round(550 * 60 / 5.1)
+    assert chart.peak_at == 1_004_900
+    assert heights(chart) == {0: 98, 1: 98}
 
 
 def test_a_speed_of_long_ago_is_not_the_speed_now():
-    assert draw(course(Slot(1000, {SENT: 40})), 1000).last == 0
+    assert drawn(Slot(1000, {SENT: 40})).last == 0
 
 
 def test_a_full_chart_of_all_results_stays_small():
     slots = [Slot(1000 + n * 5, dict.fromkeys(AttemptResult, 1000 + n)) for n in range(180)]
-    chart = draw(course(*slots), 1000)
+    chart = drawn(*slots)
     assert sum(len(layer.path) for layer in chart.layers) + len(chart.measured) < 12_000
+
+
+@given(
+    st.dictionaries(st.integers(0, 30), st.integers(1, 100_000), min_size=1),
+    st.floats(0, 20),
+    st.floats(0.001, 200),
+    st.sampled_from([5, 10, 60]),
+)
+def test_the_label_of_the_peak_points_at_the_tallest_bar(counts, begun, lasted, width):
+    slots = [Slot(at * width, {SENT: n}) for at, n in sorted(counts.items())]
+    chart = drawn(*slots, begun=begun, until=begun + lasted, width=width)
+    tall = heights(chart)
+    assert max(tall.values()) == BASE
+    assert tall[(chart.peak_at - chart.start) // chart.width] == BASE
+    assert max(tall) < chart.places
+    assert all(x >= 0 for x in tall)

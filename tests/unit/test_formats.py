@@ -86,7 +86,7 @@ def test_the_bar_is_always_full_and_shows_every_state_that_has_an_email(counts):
         ({"waiting": 50, "deferred": 0, "per_minute": 100, "running_ms": 90_000}, "Under a minute"),
         (
             {"waiting": 600, "deferred": 3, "per_minute": 100, "running_ms": 20_000},
-            f"About 2{SP}min; 3{SP}emails will be tried again later",
+            f"About 6{SP}min; 3{SP}emails will be tried again later",
         ),
     ],
 )
@@ -103,6 +103,8 @@ def test_no_csv_cell_can_start_a_formula(start):
 def test_rates_and_numbers_have_separators():
     assert formats.rate(1_234.4) == "1,234/min"
     assert formats.rate(2.5) == "2.5/min"
+    assert formats.rate(0.02) == "<0.1/min"  # not none
+    assert formats.rate(0) == "0/min"
     assert formats.number(48_210) == "48,210"
     assert languages.ngettext("%(n)s row", "%(n)s rows", 1) == f"1{SP}row"
     assert languages.ngettext("%(n)s row", "%(n)s rows", 2_000) == f"2,000{SP}rows"
