@@ -6,7 +6,7 @@
   const ASK_MS = 200; // tabs answer within this
   const MOST = 20; // campaigns
   const here = globalThis.document ? document.currentScript.src : location.href;
-  const address = new URL("../news", here);
+  const address = new URL("../news/stream", here);
   const bus = new BroadcastChannel(here);
   const latest = new Map(); // the last news of each campaign that is followed, for a tab that comes later
   const shown = new Set();

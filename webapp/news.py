@@ -41,7 +41,7 @@ _BEAT = b": beat\n\n"
 log = structlog.get_logger(__name__)
 
 
-@blueprint.get("/news")
+@blueprint.get("/news/stream")
 async def stream() -> Response:
     """Tell how the ``campaigns`` stand whose ids are asked for, with dots between them."""
     ids = numbers("campaigns", MOST)

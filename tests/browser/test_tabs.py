@@ -169,7 +169,7 @@ class Gate:
     def _carry(self, one: socket.socket, other: socket.socket, number: int) -> None:
         with one, contextlib.suppress(OSError):
             while data := one.recv(65536):
-                if data.startswith(b"GET /news?"):
+                if data.startswith(b"GET /news/stream?"):
                     self.open.add(number)
                     self.came += 1
                 other.sendall(data)

@@ -44,7 +44,7 @@ async def end(stack, *endings):
 
 
 async def test_it_begins_with_all_that_are_followed_and_goes_on_with_those_that_changed(visitor, stack):
-    async with stream(visitor, "/news?campaigns=1.2") as line:
+    async with stream(visitor, "/news/stream?campaigns=1.2") as line:
         first = await next_news(line)
         assert set(first) == {"1", "2"}
         assert first["2"] == {
@@ -61,7 +61,7 @@ async def test_it_begins_with_all_that_are_followed_and_goes_on_with_those_that_
 
 
 async def test_it_tells_that_a_campaign_was_paused_and_why_in_the_language_of_the_browser(visitor, stack):
-    path = "/news?campaigns=1"
+    path = "/news/stream?campaigns=1"
     async with visitor.client.request(path, headers={"Host": HOST, "Cookie": "language=vi"}) as connection:
         await connection.send_complete()
         line = Stream(connection)
@@ -75,7 +75,7 @@ async def test_it_tells_that_a_campaign_was_paused_and_why_in_the_language_of_th
 
 
 async def test_it_is_a_live_line_through_a_proxy(visitor):
-    async with visitor.client.request("/news?campaigns=1", headers={"Host": HOST}) as connection:
+    async with visitor.client.request("/news/stream?campaigns=1", headers={"Host": HOST}) as connection:
         await connection.send_complete()
         await Stream(connection).until("data: ")
         assert connection.headers["Content-Type"] == "text/event-stream; charset=utf-8"
@@ -87,21 +87,21 @@ async def test_it_is_a_live_line_through_a_proxy(visitor):
 async def test_a_quiet_line_beats(visitor, monkeypatch):
     monkeypatch.setattr(news, "BEAT_S", 0.05)
     monkeypatch.setattr(news, "UPDATE_S", 0.05)
-    async with stream(visitor, "/news?campaigns=2") as line:
+    async with stream(visitor, "/news/stream?campaigns=2") as line:
         await next_news(line)
         await line.until(r"^: beat\n\n")
 
 
 async def test_news_come_without_redis(stack, tmp_path):
     settings = settings_for(tmp_path, stack.database_url)
-    async with running(settings) as lonely, stream(lonely, "/news?campaigns=1") as line:
+    async with running(settings) as lonely, stream(lonely, "/news/stream?campaigns=1") as line:
         await next_news(line)
         await asyncio.to_thread(deliver, stack.db, SENT)
         assert (await next_news(line))["1"]["title"].startswith("25 %")
 
 
 async def test_a_campaign_that_does_not_exist_is_left_out(visitor):
-    async with stream(visitor, "/news?campaigns=1.999") as line:
+    async with stream(visitor, "/news/stream?campaigns=1.999") as line:
         assert set(await next_news(line)) == {"1"}
 
 
@@ -109,11 +109,11 @@ async def test_a_campaign_that_does_not_exist_is_left_out(visitor):
     "query", ["", "?campaigns=", "?campaigns=a", "?campaigns=-1", "?campaigns=" + "1." * 50]
 )
 async def test_nonsense_is_refused(visitor, query):
-    assert (await visitor.get(f"/news{query}")).status_code == 400
+    assert (await visitor.get(f"/news/stream{query}")).status_code == 400
 
 
 async def test_another_host_hears_nothing(visitor):
-    answer = await visitor.get("/news?campaigns=1", headers={"Host": "evil.example"})
+    answer = await visitor.get("/news/stream?campaigns=1", headers={"Host": "evil.example"})
     assert answer.status_code in {403, 421}
 
 
