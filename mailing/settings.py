@@ -122,12 +122,16 @@ class Settings:
     @property
     def site(self) -> Site:
         """Where people find it: the public address, or else the bound one."""
-        return self.url or Site("http", Host(_LOCALLY.get(self.host, self.host.lower()), self.port))
+        return self.url or Site("http", Host(self._bound, self.port))
 
     @property
     def names(self) -> frozenset[str]:
         """The host names that are answered."""
-        return LOOPBACK_NAMES | self.hosts | {self.site.host.name, self.host.lower()}
+        return LOOPBACK_NAMES | self.hosts | {self.site.host.name, self._bound}
+
+    @property
+    def _bound(self) -> str:
+        return _LOCALLY.get(self.host, self.host.lower())
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

@@ -1,12 +1,12 @@
 """Who shows it: pages, API and live streams, on Quart. It calls ``mailing`` and enqueues by ``tasks``.
 
 ============== ===================================================================================
-``serve``      the process: Hypercorn, its start and its stop
+``serve``, ``http1``  the process: Hypercorn, its start and its stop; HTTP/1.1 read strictly
 ``services``   what every request needs; the way to the blocking database
 ``door``, ``forwarding``  who asks for what, also behind a proxy and under a prefix
 ``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
 ``forms``      forms, read within limits
-``compression``  static files, small on the wire
+``assets``, ``compression``  the static files; what is sent, small on the wire
 ``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
 ``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
@@ -50,6 +50,7 @@ from tasks.app import use
 from webapp import (
     api,
     asking,
+    assets,
     compression,
     dashboard,
     forms,
@@ -73,6 +74,7 @@ from webapp import (
     workers_pages,
 )
 from webapp.boards import Boards
+from webapp.health import Probes
 from webapp.languages import N_, _
 from webapp.live import Hub
 from webapp.services import THREADS, Services, services
@@ -103,7 +105,7 @@ _LONG_FORMS = {"pages.create": pages.again, "pages.revise": pages.again}
 
 def create_app(settings: Settings) -> Quart:
     """Build the web application. Its hub starts and stops with the server."""
-    app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "static"))
+    app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=forms.LONGEST)
     db = Database(settings.database_url, pool_size=THREADS // 2)
     services = Services(
@@ -114,15 +116,17 @@ def create_app(settings: Settings) -> Quart:
         Hub(settings.redis_url, settings.database_url),
         Boards(),
         Lists(db),
+        Probes(),
     )
     use(settings)
-    app.url_map.converters["id"] = asking.Id
+    app.url_map.converters.update(id=asking.Id, int=asking.Digits)
+    app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
     languages.install(app, english=api.PREFIX)
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     rendering.install(app, services)
     compression.install(app)
-    for module in (*_PAGES, preferences, streams, news, icons, api, health):
+    for module in (*_PAGES, preferences, streams, news, icons, assets, api, health):
         app.register_blueprint(module.blueprint)
     app.register_error_handler(HTTPException, _explain)
     app.register_error_handler(DatabaseError, _explain_the_database)
@@ -137,6 +141,7 @@ def create_app(settings: Settings) -> Quart:
     async def stop() -> None:
         await services.hub.close()
         await asyncio.to_thread(services.lists.close)
+        services.probes.close()
         await services.redis.aclose()
         services.news.close()
         services.db.close()

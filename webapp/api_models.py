@@ -18,7 +18,7 @@ from mailing.decisions import Choice
 from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import formats
 from webapp.asking import LARGEST_ID
-from webapp.problems import Fault, Problem, invalid, misasked
+from webapp.problems import Fault, Problem, invalid, misasked, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -71,7 +71,7 @@ class Query:
 def read_order(body: bytes, default_from: str) -> Order:
     """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
     given = {**_defaults(default_from), **_object(body, '{"subject": ..., "text": ...}')}
-    faults = [Fault(name, _unknown(name)) for name in given if name not in _FIELDS]
+    faults = unknown((name for name in given if name not in _FIELDS), lambda name: _no_field(name, _FIELDS))
     for name in _FIELDS:
         if name not in given:
             faults.append(Fault(name, f'"{name}" is missing. {_REQUIRED[name]}'))
@@ -101,9 +101,11 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
     given = _object(body, '{"state": "failed"}') if body.strip() else {}
     faults = [
         Fault(name, problem)
-        for name, value in given.items()
-        if (problem := _choice_problem(name, value, action))
+        for name in _CHOICE_FIELDS
+        if name in given and (problem := _choice_problem(name, given[name], action))
     ]
+    strange = (name for name in given if name not in _CHOICE_FIELDS)
+    faults += unknown(strange, lambda name: _no_field(name, _CHOICE_FIELDS))
     if faults:
         raise invalid(faults)
     state = given.get("state")
@@ -115,9 +117,7 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
 def read_nothing(body: bytes, verb: str) -> None:
     """Refuse fields where all of a campaign is meant: who sends some may mean less."""
     if body.strip() and (given := _object(body, "{}")):
-        raise invalid(
-            [Fault(name, f"{verb} takes no fields: it is for the whole campaign.") for name in given]
-        )
+        raise invalid(unknown(given, lambda _name: f"{verb} takes no fields: it is for the whole campaign."))
 
 
 def message_faults(draft: Draft) -> list[Fault]:
@@ -181,7 +181,8 @@ def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faul
 
 def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
     """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
-    return [Fault(name, f"There is no such parameter: {name!r:.50}.") for name in given if name not in known]
+    unasked = (name for name in given if name not in known)
+    return unknown(unasked, lambda name: f"There is no such parameter: {name[:50]!r}.")
 
 
 def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, Any]:
@@ -284,10 +285,6 @@ def _defaults(default_from: str) -> dict[str, Any]:
     return {"from": default_from, "html": "", "priority": 5, "give_up_hours": GIVE_UP_USUALLY}
 
 
-def _unknown(name: str) -> str:
-    return f"There is no field {name!a:.50}. The fields are: {', '.join(_FIELDS)}."
-
-
 def _problem(name: str, value: object) -> str:
     """Return what is wrong with one field and what to do; empty if nothing is."""
     if name == "send":
@@ -311,10 +308,12 @@ def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
     if name == "q":
         fits = isinstance(value, str) and "\0" not in value
         return "" if fits else "It must be a string without NUL characters."
-    if name == "recipient":
-        fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
-        return "" if fits else "It must be the id of a recipient, as GET /campaigns/ID/recipients tells it."
-    return f"There is no field {name!a:.50}. The fields are: {', '.join(_CHOICE_FIELDS)}."
+    fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
+    return "" if fits else "It must be the id of a recipient, as GET /campaigns/ID/recipients tells it."
+
+
+def _no_field(name: str, known: Collection[str]) -> str:
+    return f"There is no field {name[:50]!a}. The fields are: {', '.join(known)}."
 
 
 def _is_whole(value: object) -> bool:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 BEAT_S = 1.0
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
+    "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",  # a proxy must pass each event on at once
 }
 _ENDED = frozenset({CampaignState.FINISHED, CampaignState.CANCELED})

@@ -20,7 +20,13 @@ LARGEST_ID = 2**63 - 1  # what the database's keys hold
 LONGEST_SEARCH = 254  # no address is longer (RFC 5321 section 4.5.3.1)
 
 
-class Id(IntegerConverter):
+class Digits(IntegerConverter):
+    """A number in a path, in the digits 0 to 9: those of other scripts would name the same page twice."""
+
+    regex = "[0-9]+"
+
+
+class Id(Digits):
     """A key in a path: ``<id:campaign_id>``. What no key can be is not found."""
 
     def __init__(self, url_map: Map) -> None:

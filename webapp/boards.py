@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -99,6 +100,7 @@ class Boards:
     def __init__(self) -> None:
         self._boards: dict[Hashable, tuple[Board, asyncio.Task[None]]] = {}
         self._viewers: dict[Board, int] = {}
+        self._told = ""
 
     @contextlib.asynccontextmanager
     async def looking(self, key: Hashable, make: Callable[[], Board], fill: Fill) -> AsyncIterator[Board]:
@@ -124,9 +126,20 @@ class Boards:
             await fill(board)
         except SQLAlchemyError as error:
             log.warning("stream ended", error=str(error))
+        except Exception as error:  # noqa: BLE001 - or it would be known to nobody: the task has no other reader
+            self._tell(error)
         finally:
             self._forget(key, board)
             board.end()
+
+    def _tell(self, error: Exception) -> None:
+        """Log where a drawing failed; not again and again, as its viewers come back every few seconds."""
+        place = repr((type(error), traceback.extract_tb(error.__traceback__)[-1:]))
+        if place == self._told:
+            log.error("a live page cannot be drawn, as before", error=repr(error))
+        else:
+            self._told = place
+            log.error("a live page cannot be drawn", exc_info=error)
 
     def _forget(self, key: Hashable, board: Board) -> None:
         if self._boards.get(key, (None, None))[0] is board:

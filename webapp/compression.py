@@ -1,4 +1,4 @@
-"""What goes over the wire compressed: pages, live streams, and the texts under ``static/``.
+"""What goes over the wire compressed: pages and live streams.
 
 Whoever can put words into a page and sees its length may find out what else is in it, letter by letter
 (BREACH, CVE-2013-3587). So a form's token is masked anew in each page (see ``security``), and a random
@@ -11,27 +11,23 @@ import gzip
 import io
 import secrets
 import zlib
-from functools import cache
 from typing import TYPE_CHECKING
 
-from quart import request
-
-from webapp.rendering import STATIC
+from quart import Response, request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from quart import Quart, Response
+    from quart import Quart
+    from quart.typing import ResponseTypes
 
 LEAST = 1_000  # bytes; less is not worth it
 PADDING = 100  # bytes added at most
-_KINDS = frozenset({".css", ".js", ".svg", ".json", ".txt"})
-_OK = 200
 _WINDOW, _MEMORY = 12, 5  # a viewer's share of zlib: 32 KiB, where the usual one has 256
 
 
 def install(app: Quart) -> None:
-    """Compress pages and static texts for browsers that take gzip (RFC 9110 section 12.5.3)."""
+    """Compress pages for browsers that take gzip (RFC 9110 section 12.5.3)."""
     app.after_request(_compress)
 
 
@@ -49,21 +45,18 @@ async def _squeezed(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield packer.flush()
 
 
-async def _compress(response: Response) -> Response:
-    name = (request.view_args or {}).get("filename", "")
-    static = request.endpoint == "static" and any(name.endswith(kind) for kind in _KINDS)
-    if not static and (response.mimetype != "text/html" or "Content-Encoding" in response.headers):
+async def _compress(response: ResponseTypes) -> ResponseTypes:
+    if response.mimetype != "text/html" or "Content-Encoding" in response.headers:
         return response
     response.vary.add("Accept-Encoding")
     if request.method == "HEAD" or not request.accept_encodings["gzip"]:
         return response
-    if not static and len(page := await response.get_data(as_text=False)) >= LEAST:
-        response.set_data(_packed(page))
-    elif static and response.status_code == _OK:
-        response.set_data(_packed_file(name))
-    else:
+    if not isinstance(response, Response):  # the router's own, like a redirect: a line or two
         return response
-    response.headers["Content-Encoding"] = "gzip"
+    page = await response.get_data(as_text=False)
+    if len(page) >= LEAST:
+        response.set_data(_packed(page))
+        response.headers["Content-Encoding"] = "gzip"
     return response
 
 
@@ -73,8 +66,3 @@ def _packed(page: bytes) -> bytes:
     with gzip.GzipFile(padding, "wb", compresslevel=5, fileobj=packed, mtime=0) as file:
         file.write(page)
     return packed.getvalue()
-
-
-@cache
-def _packed_file(name: str) -> bytes:
-    return gzip.compress((STATIC / name).read_bytes(), mtime=0)

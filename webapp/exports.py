@@ -42,6 +42,7 @@ _LOG_COLUMNS = (
 _RECIPIENT_COLUMNS = (
     "address", "name", "state", "tries", "code", "enhanced", "reply", "server", "worker", "last try", "due"
 )  # fmt: skip
+_BOM = b"\xef\xbb\xbf"  # without it Excel reads the local code page
 _KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
@@ -56,7 +57,7 @@ def log(search: Search, form: str) -> Response:
     if form == "jsonl":
         return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(api_log.row_json, rows)))
     return _answer(
-        "volley-log.csv", form, _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
+        "volley-log.csv", form, _BOM + _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
     )
 
 
@@ -72,7 +73,7 @@ def recipients(campaign_id: int, wanted: Filter, form: str) -> Response:
     name = f"volley-campaign-{campaign_id}.{form}"
     if form == "jsonl":
         return _answer(name, form, b"", chunk, lambda rows: _json(map(api_models.recipient_json, rows)))
-    head = _csv([_RECIPIENT_COLUMNS])
+    head = _BOM + _csv([_RECIPIENT_COLUMNS])
     return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 blueprint = Blueprint("health", __name__)
 PATIENCE_S = 2.0
+PARTS = 3
 
 
 @blueprint.get("/healthz")
@@ -30,25 +32,44 @@ async def live() -> Response:
 async def ready() -> Response:
     """Name what is needed to send mail: 200 if all of it is there, else 503."""
     the = services()
-    checked = {
-        "database": _bounded(checks.database, the.db),
-        "redis": _bounded(checks.queue, the.news),
-        "worker": _bounded(checks.worker, the.db),
-    }
-    found = dict(zip(checked, await asyncio.gather(*checked.values()), strict=True))
+    asked = the.probes.ask
+    database, queue, worker = await asyncio.gather(
+        asked("database", checks.database, the.db),
+        asked("redis", checks.queue, the.news),
+        asked("worker", checks.worker, the.db),
+    )
+    found = {"database": database, "redis": queue, "worker": worker}
     good = all(finding.ok for finding in found.values())
     return _answer({"ready": good, "checks": found}, 200 if good else 503)
 
 
-async def _bounded(check: Callable[[T], Finding], part: T) -> Finding:
-    """Give up on a check after ``PATIENCE_S``; its thread ends by the timeouts of the part it asks."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await asyncio.to_thread(check, part)
-    except TimeoutError:
-        return Finding(
-            ok=False, detail=f"There was no answer within {PATIENCE_S:g} seconds. Is it overloaded?"
-        )
+class Probes:
+    """Asks on threads of its own, so that a part that does not answer takes none from the pages.
+
+    Each part is asked by one thread at a time, however often a supervisor comes: who comes meanwhile waits
+    for the same answer.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(PARTS, "probe")
+        self._asking: dict[str, asyncio.Future[Finding]] = {}
+
+    async def ask(self, name: str, check: Callable[[T], Finding], part: T) -> Finding:
+        """Return what ``check`` finds, or after ``PATIENCE_S`` that there was no answer."""
+        asking = self._asking.get(name)
+        if asking is None or asking.done():
+            asking = asyncio.get_running_loop().run_in_executor(self._threads, check, part)
+            self._asking[name] = asking
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await asyncio.shield(asking)
+        except TimeoutError:
+            detail = f"There was no answer within {PATIENCE_S:g} seconds. Is it overloaded?"
+            return Finding(ok=False, detail=detail)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _answer(body: dict[str, object], status: int) -> Response:

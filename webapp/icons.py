@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quart import Blueprint, Response
 
-from webapp.rendering import YEAR_S
+from webapp.assets import YEAR_S
 
 blueprint = Blueprint("icons", __name__)
 PATH = "/icons"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -36,6 +36,7 @@ SILENCE_S = 5.0  # Redis is asked whether it is there after this long without a 
 UPDATE_S = 0.25  # at most four readings a second of the same thing
 FEED_LIMIT = 2_000  # news kept for a program that does not read them
 _CONFIRM_S = 2.0
+_KEYS = {"recipient": {"recipient"}, "claimed": {"recipients"}}  # what a viewer looks for in an event
 
 log = structlog.get_logger(__name__)
 
@@ -189,6 +190,7 @@ class Hub:
         self._client.set_retry(Retry(NoBackoff(), 0))  # a silent reconnect would hide that news were lost
         self._pubsub: PubSub | None = None
         self._listeners: dict[str, set[Listener]] = defaultdict(set)
+        self._asked: Counter[str] = Counter()  # confirmations that are on their way
         self._confirmed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._readings: WeakValueDictionary[str, Reading[Any]] = WeakValueDictionary()
         self._task: asyncio.Task[None] | None = None
@@ -212,7 +214,7 @@ class Hub:
         """Let ``listener`` hear ``channels``: everything that is published while the body runs."""
         if self._ended:
             listener.end()
-        new = [channel for channel in channels if not self._listeners.get(channel)]
+        new = [channel for channel in channels if not self._heard(channel)]
         for channel in channels:
             self._listeners[channel].add(listener)
         try:
@@ -232,8 +234,13 @@ class Hub:
     def _everyone(self) -> set[Listener]:
         return set().union(*self._listeners.values())
 
+    def _heard(self, channel: str) -> bool:
+        """Whether what is published on ``channel`` comes here, or will as soon as Redis is there."""
+        return channel == events.ALL_CAMPAIGNS or bool(self._listeners.get(channel))
+
     async def _subscribe(self, channels: list[str]) -> None:
         if self._pubsub and channels:
+            self._asked.update(channels)
             with contextlib.suppress(redis.RedisError, OSError):  # the listening task meets it as well
                 await self._pubsub.subscribe(*self._wired(channels))
 
@@ -248,14 +255,14 @@ class Hub:
     async def _leave(self, listener: Listener, channels: Iterable[str]) -> None:
         for channel in channels:
             self._listeners[channel].discard(listener)
-            if self._listeners[channel]:
-                continue
-            del self._listeners[channel]
-            if channel != events.ALL_CAMPAIGNS:
-                self._confirmed.pop(channel, None)
-                if self._pubsub:
-                    with contextlib.suppress(redis.RedisError, OSError):
-                        await self._pubsub.unsubscribe(*self._wired([channel]))
+            if not self._listeners[channel]:
+                del self._listeners[channel]
+        left = [channel for channel in channels if not self._heard(channel)]
+        for channel in left:
+            self._confirmed.pop(channel, None)
+        if self._pubsub and left:
+            with contextlib.suppress(redis.RedisError, OSError):
+                await self._pubsub.unsubscribe(*self._wired(left))
 
     async def _run(self) -> None:
         while True:
@@ -264,6 +271,8 @@ class Hub:
             except (redis.RedisError, OSError, SQLAlchemyError) as error:
                 if not self.away:
                     log.warning("queue lost", error=str(error))
+            except Exception:  # without the hub every page would stand still, and nobody would know why
+                log.exception("the hub failed and begins anew")
             self.away = True
             self._confirmed.clear()
             for listener in self._everyone():
@@ -275,11 +284,11 @@ class Hub:
         self._prefix = await asyncio.to_thread(installation.prefix, self._database_url)
         async with self._client.pubsub() as pubsub:
             wanted = {events.ALL_CAMPAIGNS, *self._listeners}
+            self._asked = Counter(wanted)
             await pubsub.subscribe(*self._wired(wanted))
             self._pubsub, self.away = pubsub, False
             try:
-                if joined := self._listeners.keys() - wanted:  # while that was on its way
-                    await pubsub.subscribe(*self._wired(joined))
+                await self._subscribe(list(self._listeners.keys() - wanted))  # who joined meanwhile
                 await self._read(pubsub)
             finally:
                 self._pubsub = None
@@ -305,10 +314,25 @@ class Hub:
         channel = message["channel"].decode().removeprefix(self._prefix) if message["channel"] else ""
         listeners = self._listeners.get(channel, ())
         if message["type"] == "subscribe":
+            self._asked[channel] -= 1
+            if self._asked[channel] > 0 or not self._heard(channel):  # it answers somebody who has left
+                return
             self._confirmed[channel].set()
             for listener in listeners:  # what was published before this moment is unknown to them
                 listener.miss()
         elif message["type"] == "message":
-            happened = [(line, orjson.loads(line)) for line in message["data"].split(b"\n")]
+            happened = _read(message["data"])
             for listener in listeners:
                 listener.hear(happened)
+
+
+def _read(data: bytes) -> Happened:
+    """Return what was published, and nothing of what is no event: others may write to Redis, too."""
+    try:
+        happened = [(line, orjson.loads(line)) for line in data.split(b"\n")]
+        if all(_KEYS.get(event["type"], set()) <= event.keys() for _line, event in happened):
+            return happened
+    except (ValueError, TypeError, KeyError, AttributeError):
+        pass
+    log.warning("what was published is no event", size=len(data))
+    return ()

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -20,11 +21,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from quart import Blueprint
     from werkzeug.exceptions import HTTPException
 
+NAMED = 20
+LONGEST_NAME = 100  # characters of a field's name that are repeated
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -66,8 +69,23 @@ def misasked(faults: Sequence[Fault]) -> Problem:
     return Problem(422, _summary(faults), faults=faults)
 
 
+def unknown(names: Iterable[str], say: Callable[[str], str]) -> list[Fault]:
+    """Return the faults of fields that there are not: the first are named, the rest is counted.
+
+    Whoever sends a million of them gets no answer of a million sentences (CWE-405).
+    """
+    rest = iter(names)
+    faults = [Fault(name[:LONGEST_NAME], say(name)) for name in itertools.islice(rest, NAMED)]
+    if more := sum(1 for _ in rest):
+        faults.append(Fault("", f"And so on: {more:,} more fields that there are not."))
+    return faults
+
+
 def _summary(faults: Sequence[Fault]) -> str:
-    return faults[0].detail if len(faults) == 1 else f"The request has {len(faults)} faults. Mend them all."
+    if len(faults) == 1:
+        return faults[0].detail
+    many = f"more than {NAMED}" if len(faults) > NAMED else len(faults)
+    return f"The request has {many} faults. Mend them all."
 
 
 def respond(problem: Problem) -> Response:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta, timezone, tzinfo
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,7 +12,7 @@ from quart import has_request_context, request
 
 from mailing.models import now_ms
 from mailing.states import RecipientState
-from webapp import explanations, formats, looks, offers, phrases, preferences, views
+from webapp import assets, explanations, formats, looks, offers, phrases, preferences, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,19 +23,15 @@ if TYPE_CHECKING:
     from mailing.campaigns import Campaign
     from webapp.services import Services
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
-STATIC_PATH = "/static"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-YEAR_S = 365 * 24 * 3600
 
 
 def install(app: Quart, services: Services) -> None:
     """Give the templates of ``app`` their filters and what every page shows."""
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # a changed file has another address
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True
     env.filters.update(
-        static=lambda name: services.at(static_path(name)),
+        static=lambda name: services.at(assets.address(name)),
         number=formats.number,
         share=formats.share,
         iso=formats.iso,
@@ -99,13 +92,6 @@ def _zone(name: str) -> ZoneInfo:
     if not name or len(name) > 64:  # noqa: PLR2004
         raise ValueError
     return ZoneInfo(name)
-
-
-@cache
-def static_path(name: str) -> str:
-    """Return the path of a file under ``static/``, with its content's hash, so that it may be cached."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
-    return f"{STATIC_PATH}/{name}?v={digest}"
 
 
 def _query(values: Mapping[str, object]) -> str:

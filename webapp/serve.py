@@ -19,7 +19,7 @@ from hypercorn.config import Config
 
 from mailing import foreground, logs, schema
 from mailing.settings import load_or_exit
-from webapp import create_app
+from webapp import create_app, http1
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -54,6 +54,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
         await stop.wait()
         await app.extensions["volley"].hub.close()
 
+    http1.install()
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = GRACE_S

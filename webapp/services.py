@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.events import Client
     from mailing.settings import Settings
     from webapp.boards import Boards
+    from webapp.health import Probes
     from webapp.live import Hub
     from webapp.storing import Lists
 
@@ -48,6 +49,7 @@ class Services:
     hub: Hub
     boards: Boards
     lists: Lists
+    probes: Probes
     days: Days = field(default_factory=Days)
     courses: Courses = field(default_factory=Courses)
 

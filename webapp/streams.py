@@ -46,7 +46,7 @@ CAMPAIGNS_PER_PAGE = 20
 _BEATS = {False: message("live", "beat"), True: message("away", "beat")}
 HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache, no-transform",
+    "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",  # a proxy must pass each message on at once
 }
 

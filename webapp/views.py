@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SIZES = (25, 50, 100, 200)
 USUAL = 25  # a first view stays below 60 KB
-_REPLY = re.compile(r"(\d{1,3})(?:-([245]\.\d{1,3}\.\d{1,3}))?")
+_REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailing.states import CampaignState
 from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of
+from tests.integration.web import HOST, store
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
@@ -56,3 +58,38 @@ async def test_fields_for_a_whole_campaign_are_refused(client: TestClientProtoco
     assert (await (await client.get(path)).get_json())["state"] == CampaignState.DRAFT
     await problem_of(await client.post(f"{path}/{verb}", data=b"{", headers=JSON), 400)
     assert (await client.post(f"{path}/{verb}", json={})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [("/campaigns", {"send": False}), ("/campaigns/1/send", {}), ("/campaigns/1/retry", {})],
+)
+async def test_of_a_million_unknown_fields_the_first_are_named_and_the_rest_is_counted(
+    client, db, path, known
+):
+    store(db, "a@b.example")
+    many = 100_000 if path == "/campaigns" else 5_000
+    body = json.dumps(known | {str(n): 0 for n in range(many)}).encode()
+    headers = {"Content-Type": "application/json", "Host": HOST}
+    answer = await client.post(f"/api/v1{path}", data=body, headers=headers)
+    data = await answer.get_data()
+    assert (answer.status_code, len(data) < 20_000) == (422, True)
+    problem = json.loads(data)
+    assert "more than 20 faults" in problem["detail"]
+    told = {fault["field"]: fault["detail"] for fault in problem["errors"]}
+    assert told[""] == f"And so on: {many - 20:,} more fields that there are not."
+    assert "7" in told
+
+
+async def test_a_field_with_a_name_of_a_megabyte_is_not_repeated(client, db):
+    body = json.dumps({"x" * 1_000_000: 0}).encode()
+    headers = {"Content-Type": "application/json", "Host": HOST}
+    answer = await client.post("/api/v1/campaigns", data=body, headers=headers)
+    assert (answer.status_code, len(await answer.get_data()) < 5_000) == (422, True)
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 5, True, "x"])
+async def test_a_choice_of_any_other_kind_is_refused_with_a_sentence(client, db, value):
+    store(db, "a@b.example", send=True)
+    answer = await client.post("/api/v1/campaigns/1/retry", json={"state": value}, headers={"Host": HOST})
+    assert answer.status_code == 422

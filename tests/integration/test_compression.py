@@ -6,9 +6,10 @@ import zlib
 import pytest
 
 from tests.integration.web import HOST, running, settings_for, store
-from webapp.rendering import STATIC, static_path
+from webapp.assets import FOLDER as STATIC
+from webapp.assets import address
 
-STYLE = static_path("volley.css")
+STYLE = address("volley.css")
 
 
 @pytest.fixture
