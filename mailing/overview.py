@@ -59,8 +59,11 @@ class Overview:
         return any(each.state is CampaignState.SENDING and each.waiting for each in self.under_way)
 
 
-def load(connection: Connection, midnight_s: int, days: Days) -> Overview:
-    """Read how everything stands; ``midnight_s`` is when the reader's day began, in seconds since 1970."""
+def load(connection: Connection, midnight_s: int, days: Days | None = None) -> Overview:
+    """Read how everything stands; ``midnight_s`` is when the reader's day began, in seconds since 1970.
+
+    Who looks often keeps ``days`` between its looks.
+    """
     now = now_ms()
     going = table.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED))
     order = ((table.c.paused_reason != "").desc(), table.c.state.desc(), table.c.id.desc())
@@ -73,7 +76,7 @@ def load(connection: Connection, midnight_s: int, days: Days) -> Overview:
         speeds=paces.recent(connection, shown, now),
         done=campaigns.read(connection, done.limit(DONE)),
         unknown=campaigns.read(connection, _unknown()),
-        today=days.count(connection, midnight_s, now // 1000),
+        today=(days or Days()).count(connection, midnight_s, now // 1000),
         workers=workers.alive(connection),
         empty=connection.execute(select(table.c.id).where(campaigns.THERE).limit(1)).first() is None,
         at=now,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, or_, select
 
 from mailing.models import campaigns, now_ms, recipients, workers
+from mailing.rates import Speed
 from mailing.states import RecipientState, WorkerState
 from mailing.workers import slowed
 
@@ -113,7 +114,7 @@ class Roster:
     def _per_minute(self, id_: int) -> int | None:
         beats = self._seen[id_].beats
         (begun, before), (ended, after) = beats[0], beats[-1]
-        return round((after - before) * 60_000 / (ended - begun)) if ended > begun else None
+        return round(Speed(after - before, ended - begun).per_minute) if ended > begun else None
 
 
 def _list() -> Select[Any]:

@@ -118,8 +118,8 @@ def test_the_overview_holds_what_is_under_way_what_is_unknown_and_what_today_bro
         found = overview.load(connection, now_s - 60)
         tomorrow = overview.load(connection, now_s + 3600)
     assert [each.id for each in found.under_way] == [1]
-    assert found.rates[1] > 0
-    assert [(each.id, n) for each, n in found.unknown] == [(1, 1)]
+    assert found.speeds[1].per_minute > 0
+    assert [(each.id, each.counts[RecipientState.UNKNOWN]) for each in found.unknown] == [(1, 1)]
     assert found.today == {AttemptResult.SENT: 1, AttemptResult.UNKNOWN: 1}
     assert found.waits
     assert not found.empty
