@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import database_errors, installation, logs, redis_url, settings
+from tasks import messages
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -115,6 +116,9 @@ class _Control(Control):
 
 
 app.events_cls, app.control_cls = f"{__name__}:_Events", f"{__name__}:_Control"
+
+
+messages.guard(app, QUEUE)
 
 
 def use(chosen: Settings) -> None:
