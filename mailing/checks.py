@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors, schema, workers
+from mailing import database_errors, events, redis_errors, schema, workers
 from mailing.database_errors import line
 from mailing.smtp import Session, SmtpError, Timeouts
 
@@ -73,14 +73,25 @@ def worker(db: Database) -> Finding:
     return Finding(ok=True, detail=" ".join([living, *sorted(notices)]))
 
 
-def queue(client: redis.Redis) -> Finding:
-    """Ask Redis whether it is there. Blocking."""
+def queue(client: events.Client) -> Finding:
+    """Ask Redis whether it takes work. Blocking."""
+    trouble = queue_trouble(client)
+    if trouble:
+        return Finding(ok=False, detail=f"{trouble} Campaigns are stored meanwhile, and nothing is sent.")
+    return Finding(ok=True, detail="Redis answers, and takes work.")
+
+
+def queue_trouble(client: events.Client) -> str:
+    """Have Redis store and publish as batches and news do; return what it refuses, or nothing. Blocking."""
+    pipeline = client.pipeline(transaction=False)
     try:
-        client.ping()
-    except redis.RedisError as error:
-        fix = "Start it, or set VOLLEY_REDIS_URL. Campaigns are stored meanwhile, and nothing is sent."
-        return Finding(ok=False, detail=f"{line(error)}. {fix}")
-    return Finding(ok=True, detail="Redis answers.")
+        redis_errors.probe(pipeline, client.prefix)
+        pipeline.execute()
+    except SQLAlchemyError:
+        return "Nobody can know while the database does not answer."
+    except (redis.RedisError, OSError) as error:
+        return redis_errors.sentence(error, client.server)
+    return ""
 
 
 async def smtp(sender: Sender, timeout_s: float) -> Finding:

@@ -55,6 +55,7 @@ def channel(campaign_id: int) -> str:
 class Client(redis.Redis):
     """A blocking client that speaks for the installation of one database."""
 
+    server = ""  # as people call it
     database_url = ""
 
     @property
@@ -65,8 +66,9 @@ class Client(redis.Redis):
 
 def connect(url: str, database_url: str) -> Client:
     """Return a client that gives up on a silent server after ``TIMEOUT_S``."""
-    client = Client(**redis_url.parse(url).client, retry=Retry(NoBackoff(), 1), **_LINE)
-    client.database_url = database_url
+    address = redis_url.parse(url)
+    client = Client(**address.client, retry=Retry(NoBackoff(), 1), **_LINE)
+    client.server, client.database_url = address.name, database_url
     return client
 
 

@@ -42,10 +42,10 @@ def server(folder: Path, url: str, *lines: str) -> Iterator[redis.Redis]:
 def _answers(client: redis.Redis) -> bool:
     try:
         client.ping()
+    except (redis.AuthenticationError, redis.ResponseError):  # it is there, and refuses this client
+        return True
     except redis.ConnectionError:
         return False
-    except redis.ResponseError:  # it is there, and refuses this client
-        return True
     return True
 
 

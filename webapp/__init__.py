@@ -12,6 +12,7 @@
 ``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
 ``inbox_pages`` what the demo inbox received
 ``recorder_pages``, ``replay_pages``  one recipient's page; a campaign's course, played again
+``queue_watch``  whether Redis takes work
 ``live``       the hub: one Redis subscription for all open pages
 ``boards``     what pages see, drawn once for all who look at the same
 ``streams``    what open pages are told, as Server-Sent Events
@@ -77,6 +78,7 @@ from webapp.boards import Boards
 from webapp.health import Probes
 from webapp.languages import N_, _
 from webapp.live import Hub
+from webapp.queue_watch import QueueWatch
 from webapp.services import THREADS, Services, services
 from webapp.storing import Lists
 
@@ -108,12 +110,14 @@ def create_app(settings: Settings) -> Quart:
     app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=forms.LONGEST)
     db = Database(settings.database_url, pool_size=THREADS // 2)
+    news_client = events.connect(settings.redis_url, settings.database_url)
     services = Services(
         settings,
         db,
         events.connect_async(settings.redis_url),
-        events.connect(settings.redis_url, settings.database_url),
+        news_client,
         Hub(settings.redis_url, settings.database_url),
+        QueueWatch(news_client),
         Boards(),
         Lists(db),
         Probes(),
@@ -136,10 +140,12 @@ def create_app(settings: Settings) -> Quart:
     async def start() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "volley"))
         services.hub.start()
+        services.queue.start()
 
     @app.after_serving
     async def stop() -> None:
         await services.hub.close()
+        await services.queue.close()
         await asyncio.to_thread(services.lists.close)
         services.probes.close()
         await services.redis.aclose()

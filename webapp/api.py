@@ -75,13 +75,13 @@ async def create() -> Response:
 
     With ``send`` true nothing is stored unless it can be sent to everyone: a merge field that a recipient
     lacks is a fault. With ``send`` false it is kept as a draft, and the fault is told when it is sent.
-    Redis away does not matter: the campaign is stored, and workers start when Redis is back.
+    Redis away does not matter: the campaign is stored, ``notice`` says why workers start later.
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
     body, the = await forms.body(forms.LONGEST), services()
     stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
     await asyncio.to_thread(_announce, the, stored)
-    response = _json(stored.answer, 201)
+    response = _json({**stored.answer, **await _notice(the, stored.answer)}, 201)
     response.headers["Location"] = the.at(f"{PREFIX}/campaigns/{stored.answer['id']}")
     return response
 
@@ -109,7 +109,8 @@ async def act(campaign_id: int, verb: str) -> Response:
         await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
-    return _json(await the.read(_campaign, campaign_id))
+    campaign = await the.read(_campaign, campaign_id)
+    return _json({**campaign, **await _notice(the, campaign)})
 
 
 @blueprint.post(f'{_ONE}/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
@@ -122,7 +123,8 @@ async def decide(campaign_id: int, verb: str) -> Response:
         affected = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
-    return _json({"affected": affected, **await the.read(_campaign, campaign_id)})
+    campaign = await the.read(_campaign, campaign_id)
+    return _json({"affected": affected, **campaign, **await _notice(the, campaign)})
 
 
 @blueprint.get(f"{_ONE}/recipients")
@@ -192,6 +194,12 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
     except KeyReused:
         detail = "This Idempotency-Key came before with another body. Use a new key for each new campaign."
         raise Problem(422, f"{detail} Nothing was changed.") from None
+
+
+async def _notice(the: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what is added to the answer to a change where no worker hears of it yet."""
+    trouble = await the.queue.look() if campaign["state"] == CampaignState.SENDING else ""
+    return {"notice": f"Stored. It starts when Redis takes work again. {trouble}"} if trouble else {}
 
 
 def _announce(the: Services, stored: Stored) -> None:

@@ -294,8 +294,9 @@ def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> 
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
     with events.connect(chosen.redis_url, chosen.database_url) as client:
         events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
-    if not sending.enqueue(db, errands):
-        click.echo("Redis does not answer. The campaign is stored; the workers start when Redis is back.")
+        if not sending.enqueue(db, errands):
+            click.echo("The campaign is stored. It starts when Redis takes work again.")
+            click.echo(checks.queue_trouble(client))
     return campaign_id
 
 

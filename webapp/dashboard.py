@@ -121,7 +121,11 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
     if the.hub.away:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
         title = _("The queue (Redis) does not answer")
-        yield Need("deferred", title, text, workers)
+        yield Need("deferred", title, text, workers, say(the.queue.trouble))
+    elif the.queue.trouble:
+        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it takes work.")
+        title = _("The queue (Redis) takes no work")
+        yield Need("failed", title, text, workers, say(the.queue.trouble))
     if found.unknown:
         total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in found.unknown)
         title = ngettext(

@@ -211,7 +211,7 @@ async def _campaign_page(campaign_id: int) -> Response:
     if "HX-Request" in request.headers:
         response = Response(await render_template("_list.html", **shown))
     else:
-        notices = standing.notices(now, queue_away=the.hub.away)
+        notices = standing.notices(now, queue_away=the.hub.away, trouble=the.queue.trouble)
         pace = await the.read(standing.pace, now)
         links = await watch_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": standing.forecast(now, pace), "notices": notices}

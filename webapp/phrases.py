@@ -240,6 +240,25 @@ DATABASES = (
 )
 """Of ``database_errors``: why nothing can be read or stored."""
 
+QUEUES = (
+    N_("Redis at %(name)s is a read-only replica. Name its primary in VOLLEY_REDIS_URL."),
+    N_(
+        "Redis at %(name)s cannot write to its disk and refuses all changes. Make room there, or see its log."
+    ),
+    N_("Redis at %(name)s is still loading its data. Wait until it has."),
+    N_("Redis at %(name)s refuses the user or password. Check VOLLEY_REDIS_URL."),
+    N_("Redis at %(name)s forbids Volley's user what it needs. Allow it with: ~volley:* &volley:* +@all"),
+    N_("Redis at %(name)s takes no more connections. Raise its maxclients."),
+    N_("Redis at %(name)s lacks the replicas without which it takes no changes. Start them."),
+    N_("Redis at %(name)s has lost its primary server. Start that, or name it in VOLLEY_REDIS_URL."),
+    N_("Redis at %(name)s is a cluster, which Volley cannot use. Name a single server in VOLLEY_REDIS_URL."),
+    N_("Redis at %(name)s is busy with a script. Wait, or end it with: redis-cli script kill"),
+    N_("Redis at %(name)s has no database of this number. Name another in VOLLEY_REDIS_URL."),
+    N_("Redis at %(name)s does not answer: %(said)s. Start it, or set VOLLEY_REDIS_URL."),
+    N_("Nobody can know while the database does not answer."),
+)
+"""Of ``redis_errors`` and ``checks``: why Redis takes no work."""
+
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
     *(N_("empty"), N_("a number"), N_("text with a line break"), N_("true"), N_("false")),
@@ -285,7 +304,7 @@ def _value(name: str, value: str) -> str:
 @cache
 def _phrases() -> tuple[dict[str, str], tuple[tuple[str, re.Pattern[str]], ...]]:
     """Return the sentences without values as they read, and the others as patterns, the most exact first."""
-    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN, *DATABASES)
+    sentences = (*LISTS, *ADDRESSES, *MESSAGES, *SENDING, *SERVERS, *FOREIGN, *DATABASES, *QUEUES)
     fixed = {sentence.replace("%%", "%"): sentence for sentence in sentences if not _FIELD.search(sentence)}
     filled = sorted((s for s in sentences if _FIELD.search(s)), key=lambda s: -len(_FIELD.sub("", s)))
     return fixed, tuple((sentence, _pattern(sentence)) for sentence in filled)

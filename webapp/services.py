@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from webapp.boards import Boards
     from webapp.health import Probes
     from webapp.live import Hub
+    from webapp.queue_watch import QueueWatch
     from webapp.storing import Lists
 
 P = ParamSpec("P")
@@ -47,6 +48,7 @@ class Services:
     redis: AsyncRedis
     news: Client
     hub: Hub
+    queue: QueueWatch
     boards: Boards
     lists: Lists
     probes: Probes

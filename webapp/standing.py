@@ -140,7 +140,7 @@ def time_left(campaign: Campaign, recent: Speed, now: int) -> str:
     )
 
 
-def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
+def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Notice, ...]:
     """Return what keeps a campaign from going on, each with what to do."""
     campaign = standing.campaign
     found = []
@@ -167,8 +167,12 @@ def notices(standing: Standing, *, queue_away: bool) -> tuple[Notice, ...]:
                     "The campaign is stored. Workers start by themselves when the queue is back. "
                     "Until then this page reads the database every two seconds."
                 ),
+                say(trouble),
             )
         )
+    elif trouble:
+        text = _("The campaign is stored. It goes on by itself when the queue takes work again.")
+        found.append(Notice("failed", _("The queue (Redis) takes no work"), text, say(trouble)))
     if not standing.workers:
         found.append(
             Notice(

@@ -132,7 +132,7 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
                 "view": page.view,
                 "fresh": page.view.fresh(now, page.known),
                 "moved": page.view.moved(states.values()),
-                "notices": standing.notices(now, queue_away=the.hub.away),
+                "notices": standing.notices(now, queue_away=the.hub.away, trouble=the.queue.trouble),
             }
             for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
                 board.show(f"#{region}", f"_{region}.html", **found)

@@ -110,7 +110,7 @@ def test_without_redis_and_workers_the_command_waits_and_says_why(stack: Stack):
     wait_until(lambda: "No worker is running" in log.read_text(), "the command says what is missing")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 1
-    assert "Redis does not answer. The campaign is stored" in log.read_text()
+    assert "The campaign is stored. It starts when Redis takes work again." in log.read_text()
     assert "To stop it: volley pause 1" in log.read_text()
     assert stack.campaign(1).state == "sending"
     stack.start("redis", "inbox", "worker", "beat")
