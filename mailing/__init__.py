@@ -8,6 +8,8 @@ The way of one email leads through these rooms::
     campaigns   a message and its list, stored; send, pause, resume, cancel
     drafts      its list stored piece by piece, however long; strides: how much one transaction takes
     lists       its recipients in bulk, and the remarks on its lines
+      shapes      what its recipients have, counted when it is stored
+      readiness   whether a message can be filled for all of them
     batches     the list in ranges, as Celery carries them to the workers
     delivery    the engine of a worker: claims, composes, transmits, records, announces
       worklist    what it has in hand: batches, held recipients, results to record

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, update
 
-from mailing import composing, ledger, lists, retries, states
-from mailing.composing import ComposeError, MergeError, Message
-from mailing.models import campaigns, now_ms, recipients, reply_groups, storings
+from mailing import composing, ledger, lists, readiness, retries, states
+from mailing.composing import Message
+from mailing.models import campaigns, now_ms, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
-from mailing.values import MissingFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,15 +24,16 @@ if TYPE_CHECKING:
 
     from mailing.addresses import ParsedList
     from mailing.retries import Retry
+    from mailing.shapes import Shapes
 
 INSERT_CHUNK = 5_000
-NAMED_IN_A_FAULT = 5
 HOUR_S = 3600
 GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
 GIVE_UP_USUALLY = 24
-_ALWAYS_THERE = frozenset({"name", "email"})
+FIRST = 0  # the revision of a draft that was never changed
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
 BEING_STORED = "Its list is being stored. If it still is in two minutes, edit the draft and paste it again."
+WHOLE = ~exists().where(storings.c.campaign_id == campaigns.c.id)
 THERE = ~exists().where(storings.c.campaign_id == campaigns.c.id, storings.c.fresh)
 """The condition that a campaign is there for everybody: its list is complete, or once was."""
 
@@ -74,6 +74,7 @@ class Campaign:
     html: str
     priority: int
     token: str
+    revision: int
     total: int
     created_at: int
     started_at: int | None
@@ -119,30 +120,40 @@ class Campaign:
         return states.actions(self.state)
 
 
+def check(draft: Draft) -> None:
+    """Raise ``ComposeError`` if the message cannot be sent to anyone as it is written."""
+    composing.prepare(draft.message, token=_PROBE, domain=None)
+
+
 def create(connection: Connection, draft: Draft, parsed: ParsedList) -> int:
     """Store a draft with a short list; return its id. Raises ``ComposeError`` for an unusable message.
 
     ``drafts`` stores a list of any length.
     """
+    check(draft)
+    return store(connection, draft, parsed, lists.survey(parsed))
+
+
+def store(connection: Connection, draft: Draft, parsed: ParsedList, surveyed: Shapes) -> int:
+    """Do so with a message that was found good and a list that was surveyed."""
     campaign_id = begin(connection, draft)
-    lists.store(connection, campaign_id, parsed)
+    lists.store(connection, campaign_id, parsed, surveyed)
     grow(connection, campaign_id, len(parsed.entries))
     return campaign_id
 
 
 def begin(connection: Connection, draft: Draft) -> int:
-    """Store a draft whose list is empty; return its id. Raises ``ComposeError`` for an unusable message."""
-    token = secrets.token_hex(16)
-    composing.prepare(draft.message, token=token, domain=None)
-    statement = insert(campaigns).values({**_columns(draft), "token": token}).returning(campaigns.c.id)
+    """Store a draft, whose message was found good and whose list is empty; return its id."""
+    values = {**_columns(draft), "token": secrets.token_hex(16)}
+    statement = insert(campaigns).values(values).returning(campaigns.c.id)
     return int(connection.execute(statement).scalar_one())
 
 
 def revise(connection: Connection, campaign_id: int, draft: Draft) -> None:
-    """Change a draft's message. Raises ``NotAllowed`` once it is no draft."""
-    composing.prepare(draft.message, token=_PROBE, domain=None)
+    """Change a draft's message to one that was found good. Raises ``NotAllowed`` once it is no draft."""
     statement = update(campaigns).where(*_may(campaign_id, CampaignAction.EDIT), THERE)
-    if not connection.execute(statement.values(_columns(draft))).rowcount:
+    values = {**_columns(draft), "revision": campaigns.c.revision + 1}
+    if not connection.execute(statement.values(values)).rowcount:
         raise _refusal(connection, campaign_id, CampaignAction.EDIT)
 
 
@@ -153,29 +164,42 @@ def grow(connection: Connection, campaign_id: int, n: int) -> None:
         raise _refusal(connection, campaign_id, CampaignAction.EDIT)
 
 
-def act(connection: Connection, campaign_id: int, action: CampaignAction) -> Campaign:
+def act(
+    connection: Connection, campaign_id: int, action: CampaignAction, *, checked: int | None = None
+) -> Campaign:
     """Send, pause, resume or cancel; return the campaign as it is now.
 
-    Raises ``NotAllowed`` with the reason. Of two people who press at the same moment, one is told that
-    it is done already. A canceled campaign's waiting recipients are moved by ``sweeping``.
+    Sending needs the revision that ``ready`` has ``checked``; without it, that is done here. Raises
+    ``NotAllowed`` with the reason. Of two people who press at the same moment, one is told that it is done
+    already. A canceled campaign's waiting recipients are moved by ``sweeping``.
     """
-    if action is CampaignAction.SEND:
-        row = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
-        connection.execute(row.with_for_update())  # or an edit could end between the look and the send
-        if found := faults(connection, campaign_id):
-            raise NotAllowed(" ".join(found))
     now = now_ms()
+    where = [*_may(campaign_id, action), THERE]
     values: dict[str, object] = {"state": states.target(action), "paused_reason": ""}
     if action is CampaignAction.SEND:
         values["started_at"] = now
+        where += [
+            campaigns.c.revision == (ready(connection, campaign_id) if checked is None else checked),
+            WHOLE,
+        ]
     if action is CampaignAction.CANCEL:
         values["finished_at"] = now
-    statement = update(campaigns).where(*_may(campaign_id, action), THERE).values(values)
-    if not connection.execute(statement).rowcount:
+    if not connection.execute(update(campaigns).where(*where).values(values)).rowcount:
         raise _refusal(connection, campaign_id, action)
     campaign = get(connection, campaign_id)
     assert campaign is not None
     return campaign
+
+
+def ready(connection: Connection, campaign_id: int) -> int:
+    """Return the revision of a draft that can be sent to everybody. Raises ``NotAllowed`` if it cannot.
+
+    It takes as long as composing its message takes, so it is no work for a transaction that writes.
+    """
+    revision = connection.execute(select(campaigns.c.revision).where(campaigns.c.id == campaign_id)).scalar()
+    if found := faults(connection, campaign_id):
+        raise NotAllowed(" ".join(found))
+    return revision or 0
 
 
 def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
@@ -185,29 +209,7 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
         return ("There is no such campaign.",)
     if connection.execute(select(storings).where(storings.c.campaign_id == campaign_id)).first():
         return (BEING_STORED,)
-    if not campaign.total:
-        return ("The list holds no address that can be mailed. Edit the draft and paste one.",)
-    try:
-        used = composing.fields_used(campaign.message)
-        prepared = composing.prepare(campaign.message, token=_PROBE, domain=None)
-    except ComposeError as error:
-        return (str(error),)
-    if used <= _ALWAYS_THERE:
-        return ()
-    lacking: dict[str, list[str]] = {}
-    unfit: dict[str, list[str]] = {}
-    for row in connection.execute(_list_of(campaign_id)).yield_per(INSERT_CHUNK):
-        try:
-            prepared.fill(row.id, row.email, row.name, row.fields, 0)
-        except MergeError as error:
-            if isinstance(error, MissingFieldError):
-                lacking.setdefault(error.field, []).append(row.email)
-            else:
-                unfit.setdefault(str(error), []).append(row.email)
-    return (
-        *(_lacking(field, emails, campaign.total) for field, emails in lacking.items()),
-        *(f"{problem} It stands at {_named(emails)}." for problem, emails in unfit.items()),
-    )
+    return readiness.faults(campaign.message, campaign.total, lists.held(connection, campaign_id).shapes)
 
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:
@@ -265,30 +267,13 @@ def _columns(draft: Draft) -> dict[str, object]:
     }
 
 
-def _list_of(campaign_id: int) -> Any:
-    return select(recipients.c.id, recipients.c.email, recipients.c.name, recipients.c.fields).where(
-        recipients.c.campaign_id == campaign_id
-    )
-
-
-def _lacking(field: str, emails: Sequence[str], total: int) -> str:
-    lacks = "no recipient has it" if len(emails) == total else "these lack it"
-    return (
-        f"The message uses the merge field {{{{ {field} }}}}, but {lacks}: {_named(emails)}. "
-        "Remove it or add it to the list."
-    )
-
-
-def _named(emails: Sequence[str]) -> str:
-    more = len(emails) - NAMED_IN_A_FAULT
-    return ", ".join(emails[:NAMED_IN_A_FAULT]) + (f" and {more:,} more" if more > 0 else "")
-
-
 def _refusal(connection: Connection, campaign_id: int, action: CampaignAction) -> NotAllowed:
     campaign = get(connection, campaign_id)
     if campaign is None:
         return NotAllowed("There is no such campaign.")
     state, offered = campaign.state, ", ".join(campaign.actions)
+    if action in campaign.actions:
+        return NotAllowed(f"Campaign {campaign_id} was changed meanwhile. Look at it again first.")
     if not offered:
         return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It is over.")
     return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It allows: {offered}.")

@@ -75,10 +75,10 @@ class Filled:
 class Prepared:
     """A message cut into pieces, ready to be filled. ``envelope_from`` is for MAIL FROM.
 
-    ``uses`` says how often each merge field may be printed, ``name`` and ``email`` left out, which are
-    short; ``length`` is that of what is the same for everybody, in bytes. While the values have ``room``
-    characters at all their uses together, the message stays below ``MESSAGE_MAX``; ``boundless`` says
-    whether the values that a list may hold can have more.
+    ``fields`` are the merge fields that it names, also those that a default covers. ``uses`` says how often
+    each may be printed, ``name`` and ``email`` left out, which are short. ``length`` is that of what is the
+    same for everybody, in bytes. While the values have ``room`` characters at all their uses together, the
+    message stays below ``MESSAGE_MAX``; ``boundless`` says whether what a list may hold can have more.
     """
 
     envelope_from: str
@@ -86,6 +86,7 @@ class Prepared:
     domain: str
     sender: bytes
     pieces: tuple[Piece, ...]
+    fields: frozenset[str]
     uses: tuple[tuple[str, int], ...]
     length: int
     room: int
@@ -117,16 +118,22 @@ class Prepared:
                     *filled,
                 )
             )
-        except OverflowError:
-            raise self._too_long(values) from None
-        except KeyError as missing:
-            raise MissingFieldError(str(missing.args[0])) from None
-        except UnicodeEncodeError as error:
-            culprit = next(key for key, value in values.items() if not encodable(printed(value)))
-            raise MergeError(culprit, "A character in it is no text. Take it out.") from error
+        except (OverflowError, KeyError, UnicodeEncodeError) as error:
+            raise self._explained(error, values) from error
         if len(data) > MESSAGE_MAX:
             raise MergeError("text", f"The message would have {_megabytes(len(data))}{_TOO_MUCH} Shorten it.")
         return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
+
+    def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> None:
+        """Raise ``MergeError`` where ``fill`` would, without putting the message together."""
+        values: Values = {**fields, "name": name, "email": email}
+        try:
+            write_mailbox("To", name, email)
+            for piece in self.pieces:
+                if not isinstance(piece, bytes):
+                    piece(values)
+        except (OverflowError, KeyError, UnicodeEncodeError) as error:
+            raise self._explained(error, values) from error
 
     def oversize(self, longest: Mapping[str, int]) -> str:
         """Return why values of at most these lengths, in bytes, make the message too long; or nothing."""
@@ -141,6 +148,14 @@ class Prepared:
             f"longest value has {longest[field]:,} bytes. Use it less often, or shorten its values."
         )
         return f"The message would have up to {_megabytes(total)}{_TOO_MUCH} {why}"
+
+    def _explained(self, error: Exception, values: Values) -> MergeError:
+        if isinstance(error, KeyError):
+            return MissingFieldError(str(error.args[0]))
+        if isinstance(error, OverflowError):
+            return self._too_long(values)
+        culprit = next(key for key, value in values.items() if not encodable(printed(value)))
+        return MergeError(culprit, "A character in it is no text. Take it out.")
 
     def _may_be_long(self, values: Values) -> bool:
         room = self.room
@@ -231,6 +246,7 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
         domain=domain,
         sender=sender,
         pieces=tuple(merged),
+        fields=frozenset[str]().union(*(part.fields for part in parts)),
         uses=tuple((field, times) for field, times in uses.items() if field not in _SHORT),
         length=lasting + conditional,
         room=room,

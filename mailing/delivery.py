@@ -22,9 +22,20 @@ import structlog
 import uvloop
 from sqlalchemy.exc import DBAPIError
 
-from mailing import backoff, batches, campaigns, clock, composing, database_errors, events, rounds, workers
+from mailing import (
+    backoff,
+    batches,
+    campaigns,
+    clock,
+    composing,
+    database_errors,
+    events,
+    ledger,
+    rounds,
+    workers,
+)
 from mailing.clock import now_ms
-from mailing.composing import MergeError
+from mailing.composing import ComposeError, MergeError
 from mailing.lanes import Lane, Work
 from mailing.ledger import Result, Trace
 from mailing.replies import Stage, Verdict
@@ -228,7 +239,12 @@ class Engine:
             return Ending.STOPPED
         order = self._worklist.order(campaign.id)
         if order is None:
-            prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
+            prepare = functools.partial(composing.prepare, token=campaign.token, domain=None)
+            try:
+                prepared = await asyncio.to_thread(prepare, campaign.message)
+            except ComposeError as error:  # another version stored it
+                await self._pause(campaign.id, str(error))
+                return Ending.STOPPED
             order = self._worklist.add_order(campaign, prepared)
         until = clock.steady_s() + seconds
         job = Job(batch, order, batch.first_id - 1, until, self._loop.create_future())
@@ -352,6 +368,15 @@ class Engine:
         with self._database.write() as connection:
             batch = batches.take(connection, batch_id)
             return batch, campaigns.get(connection, batch.campaign_id) if batch else None
+
+    async def _pause(self, campaign_id: int, reason: str) -> None:
+        def pause() -> bool:
+            with self._database.write() as connection:
+                return ledger.pause(connection, campaign_id, reason)
+
+        if await self._until_it_works(pause):
+            self._news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
+            self._told.set()
 
     def _end(self) -> None:
         with self._database.write() as connection:

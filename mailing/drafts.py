@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from mailing import campaigns, lists
+from mailing import campaigns, lists, readiness
 from mailing.campaigns import NotAllowed
 from mailing.models import campaigns as table
 from mailing.models import now_ms, storings
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailing.addresses import ParsedList
     from mailing.campaigns import Draft
     from mailing.database import Database
+    from mailing.shapes import Shapes
 
 AT_ONCE = 1_000  # rows of a list that one transaction stores
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
@@ -38,20 +39,28 @@ INTERRUPTED = "The list was replaced by somebody else meanwhile, or storing it t
 
 
 @contextmanager
-def creating(database: Database, draft: Draft, parsed: ParsedList) -> Iterator[tuple[Connection, int]]:
+def creating(
+    database: Database, draft: Draft, parsed: ParsedList, *, ready: bool = False
+) -> Iterator[tuple[Connection, int]]:
     """Store a draft with its list; the body runs in the last transaction, with the new campaign's id.
 
     If the body raises, or anything else does, nothing is stored. Raises ``ComposeError`` for an unusable
-    message. Blocking, for seconds where the list is long.
+    message, and ``NotAllowed`` for one that must be ``ready`` and cannot be sent to everybody: else the body
+    may send revision ``campaigns.FIRST``. Blocking, for seconds where the list is long.
     """
+    surveyed = lists.survey(parsed)
+    if not ready:
+        campaigns.check(draft)
+    elif found := readiness.faults(draft.message, len(parsed.entries), surveyed):
+        raise NotAllowed(" ".join(found))
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
-            yield connection, campaigns.create(connection, draft, parsed)
+            yield connection, campaigns.store(connection, draft, parsed, surveyed)
         return
     with database.write() as connection:
         campaign_id = campaigns.begin(connection, draft)
         hold = _Hold(connection, campaign_id, fresh=True)
-    with _storing(database, hold, parsed) as connection:
+    with _storing(database, hold, parsed, surveyed) as connection:
         yield connection, campaign_id
 
 
@@ -62,7 +71,11 @@ def create(database: Database, draft: Draft, parsed: ParsedList) -> int:
 
 
 def revise(database: Database, campaign_id: int, draft: Draft, parsed: ParsedList) -> None:
-    """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft. Blocking."""
+    """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft. Blocking.
+
+    Raises ``ComposeError`` for an unusable message.
+    """
+    campaigns.check(draft)
     with database.write() as connection:
         campaigns.revise(connection, campaign_id, draft)
         hold = _Hold(connection, campaign_id, fresh=False)
@@ -130,9 +143,11 @@ class _Hold:
 
 
 @contextmanager
-def _storing(database: Database, hold: _Hold, parsed: ParsedList) -> Iterator[Connection]:
+def _storing(
+    database: Database, hold: _Hold, parsed: ParsedList, surveyed: Shapes | None = None
+) -> Iterator[Connection]:
     """Replace the list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
-    storing, stride = lists.Storing(hold.campaign_id, parsed), Stride(AT_ONCE)
+    storing, stride = lists.Storing(hold.campaign_id, parsed, surveyed), Stride(AT_ONCE)
     gone = 0 if hold.fresh else 1  # what the last piece removed of the old list
     try:
         while gone or storing.left > stride.rows:

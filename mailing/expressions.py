@@ -16,7 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from mailing.columns import field_name
 from mailing.marks import FILTERS, ComposeError
-from mailing.values import CONTROL, KIND_WORDS, MergeError, MissingFieldError, encodable, kind, operand
+from mailing.values import CONTROL, KINDS, MergeError, MissingFieldError, encodable, kind, operand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -142,7 +142,7 @@ class Expression:
 
 
 def _where(known: Iterable[str], values: Values) -> str:
-    kinds = [f"{name} is {KIND_WORDS[kind(values[name])]}" for name in sorted(known)]
+    kinds = [f"{name} is {KINDS[kind(values[name])][0]}" for name in sorted(known)]
     return f" where {', '.join(kinds)}" if kinds else ""
 
 

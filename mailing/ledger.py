@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, CursorResult
 
+    from mailing.values import Value
+
 SHARDS = 16
 
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
@@ -40,7 +42,7 @@ class Claim(NamedTuple):
     attempt: int
     email: str
     name: str
-    fields: Mapping[str, str] | None
+    fields: Mapping[str, Value] | None
     first_tried_at: int
 
 

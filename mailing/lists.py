@@ -5,20 +5,22 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import delete, insert, select, tuple_
 
-from mailing import batches, ledger, models
+from mailing import batches, ledger, models, shapes
 from mailing.mailboxes import domain_of
-from mailing.models import list_notes, now_ms, recipients
+from mailing.models import list_notes, now_ms, recipients, surveys
+from mailing.shapes import Shapes
 from mailing.states import RecipientState
+from mailing.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -35,21 +37,47 @@ class ListNote:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a list holds in sum: the shapes of its recipients, and how many remarks of each kind it has."""
+
+    shapes: Shapes = field(default_factory=Shapes)
+    remarks: Mapping[str, int] = field(default_factory=lambda: {"refused": 0, "duplicate": 0, "noted": 0})
+
+    @property
+    def nameless(self) -> int:
+        """How many recipients have no name."""
+        return self.shapes.having("name", Kind.EMPTY)
+
+
 def size(parsed: ParsedList) -> int:
     """Return how many rows a list takes: its recipients and its remarks."""
     return len(parsed.entries) + len(parsed.refused) + len(parsed.duplicates) + len(parsed.noted)
 
 
-def store(connection: Connection, campaign_id: int, parsed: ParsedList) -> None:
+def survey(parsed: ParsedList) -> Shapes:
+    """Count what the recipients of a list have. Takes a second or two for 1,000,000 of them."""
+    return shapes.survey((entry.email, entry.name, entry.fields) for entry in parsed.entries)
+
+
+def store(connection: Connection, campaign_id: int, parsed: ParsedList, surveyed: Shapes) -> None:
     """Store the recipients and the remarks of a list, and cut it into batches."""
-    Storing(campaign_id, parsed).go_on(connection, size(parsed))
+    Storing(campaign_id, parsed, surveyed).go_on(connection, size(parsed))
 
 
 class Storing:
     """A list on its way into the database, piece by piece, each in a transaction of its own."""
 
-    def __init__(self, campaign_id: int, parsed: ParsedList) -> None:
+    def __init__(self, campaign_id: int, parsed: ParsedList, surveyed: Shapes | None = None) -> None:
         self._campaign_id, self._entries = campaign_id, parsed.entries
+        self._survey = {
+            "shapes": shapes.dump(surveyed or survey(parsed)),
+            "remarks": {
+                "refused": len(parsed.refused),
+                "duplicate": len(parsed.duplicates),
+                "noted": len(parsed.noted),
+            },
+        }
         self._batch = batches.size(len(parsed.entries))
         self._stored = self._last_id = 0
         self._remarks = enumerate(_remarks(parsed))
@@ -70,6 +98,9 @@ class Storing:
             self._last_id = batches.cut(connection, self._campaign_id, total, after=self._last_id)
             self._stored += len(entries)
         self.left -= len(entries) + self._remark(connection, rows - len(entries))
+        if not self.left and self._survey:
+            connection.execute(insert(surveys).values(campaign_id=self._campaign_id, **self._survey))
+            self._survey = {}
         return len(entries)
 
     def _remark(self, connection: Connection, rows: int) -> int:
@@ -94,7 +125,7 @@ def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int
 
     Returns how many rows went, and how many recipients were among them: none of either, then all are gone.
     """
-    for table in (models.batches, recipients, list_notes):
+    for table in (surveys, models.batches, recipients, list_notes):
         key = table.primary_key.columns
         some = select(*key).where(table.c.campaign_id == campaign_id).limit(rows)
         gone = connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
@@ -105,32 +136,27 @@ def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int
     return 0, 0
 
 
-def notes(connection: Connection, campaign_id: int, kind: str, limit: int) -> Sequence[ListNote]:
-    """Return the first remarks of one kind on the pasted list, in the order of its lines."""
+def notes(connection: Connection, campaign_id: int, held: Held, kind: str, limit: int) -> Sequence[ListNote]:
+    """Return the first remarks of one kind on the list, in the order of its lines."""
+    kinds = list(held.remarks)
+    before = sum(held.remarks[other] for other in kinds[: kinds.index(kind)])
     statement = (
         select(list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason)
-        .where(list_notes.c.campaign_id == campaign_id, list_notes.c.kind == kind)
+        .where(
+            list_notes.c.campaign_id == campaign_id,
+            list_notes.c.number >= before,
+            list_notes.c.number < before + min(limit, held.remarks[kind]),
+        )
         .order_by(list_notes.c.number)
-        .limit(limit)
     )
     return [ListNote(*row) for row in connection.execute(statement)]
 
 
-def note_counts(connection: Connection, campaign_id: int) -> dict[str, int]:
-    """Return how many remarks of each kind the list has: refused, duplicate, noted."""
-    statement = (
-        select(list_notes.c.kind, func.count())
-        .where(list_notes.c.campaign_id == campaign_id)
-        .group_by(list_notes.c.kind)
-    )
-    found = {kind: int(n) for kind, n in connection.execute(statement)}
-    return {"refused": 0, "duplicate": 0, "noted": 0} | found
-
-
-def nameless(connection: Connection, campaign_id: int) -> int:
-    """Return how many recipients have no name."""
-    statement = select(func.count()).where(recipients.c.campaign_id == campaign_id, recipients.c.name == "")
-    return int(connection.execute(statement).scalar_one())
+def held(connection: Connection, campaign_id: int) -> Held:
+    """Return what a list holds in sum; nothing while it is not complete."""
+    statement = select(surveys.c.shapes, surveys.c.remarks).where(surveys.c.campaign_id == campaign_id)
+    row = connection.execute(statement).one_or_none()
+    return Held(shapes.load(row.shapes), row.remarks) if row else Held()
 
 
 def _insert(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:

@@ -74,6 +74,7 @@ campaigns = Table(
     Column("html", Text, nullable=False, default=""),
     Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis
     Column("token", String(32), nullable=False, unique=True),  # the secret part of every Message-ID
+    Column("revision", Integer, nullable=False, default=0, server_default="0"),  # counts up at each edit
     Column("total", Integer, nullable=False, default=0),
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     Column("started_at", BigInteger),
@@ -258,3 +259,12 @@ storings = Table(
     Column("touched_at", BigInteger, nullable=False),  # when it last did
 )
 """Lists that are not complete: being stored piece by piece, or left behind by a process that died."""
+
+surveys = Table(
+    "surveys",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("shapes", JSON, nullable=False),  # what the recipients have, as ``shapes`` writes it
+    Column("remarks", JSON, nullable=False),  # how many of each kind there are, in their order
+)
+"""What a list holds in sum, counted when it is stored: so no page depends on how long a list is."""

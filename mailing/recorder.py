@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mailing.campaigns import Campaign
     from mailing.maillog import LogRow
+    from mailing.values import Value
 
 MOST_ATTEMPTS = 200
 
@@ -30,7 +31,7 @@ class Person:
     id: int
     email: str
     name: str
-    fields: Mapping[str, str] | None
+    fields: Mapping[str, Value] | None
     state: RecipientState
     attempts: int
     holder: str | None

@@ -10,7 +10,6 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any
 
 Value = str | int | float | bool
@@ -27,6 +26,7 @@ class MergeError(ValueError):
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
+        self.problem = problem
 
 
 class MissingFieldError(MergeError):
@@ -38,39 +38,40 @@ class MissingFieldError(MergeError):
         )
 
 
-class Kind(StrEnum):
-    """What of a value can decide whether, and where, a template fails."""
+class Kind:
+    """What of a value can decide whether, and where, a template fails: a letter, for there are millions."""
 
-    EMPTY = "empty"
-    TEXT = "text"
-    NUMERAL = "numeral"  # text that is a number
-    BROKEN = "broken"  # text of more than one line, which no header may hold
-    TRUE = "true"
-    FALSE = "false"
-    ZERO = "zero"
-    NUMBER = "number"
+    EMPTY = "e"
+    TEXT = "t"
+    NUMERAL = "n"  # text that is a number
+    BROKEN = "b"  # text of more than one line, which no header may hold
+    TRUE = "y"
+    FALSE = "f"
+    ZERO = "z"
+    NUMBER = "d"
 
 
-KIND_WORDS = {
-    Kind.EMPTY: "empty",
-    Kind.TEXT: "text",
-    Kind.NUMERAL: "a number",
-    Kind.BROKEN: "text with a line break",
-    Kind.TRUE: "true",
-    Kind.FALSE: "false",
-    Kind.ZERO: "0",
-    Kind.NUMBER: "a number",
+KINDS: Mapping[str, tuple[str, Value]] = {
+    Kind.EMPTY: ("empty", ""),
+    Kind.TEXT: ("text", "text"),
+    Kind.NUMERAL: ("a number", "1"),
+    Kind.BROKEN: ("text with a line break", "a\nb"),
+    Kind.TRUE: ("true", True),
+    Kind.FALSE: ("false", False),
+    Kind.ZERO: ("0", 0),
+    Kind.NUMBER: ("a number", 1),
 }
+"""Each kind in words, and a value of it."""
 
 
-def kind(value: Value) -> Kind:
-    """Return the kind of a value."""
+def kind(value: Value) -> str:
+    """Return the ``Kind`` of a value."""
     if isinstance(value, str):
         if not value:
             return Kind.EMPTY
         if value[-1] <= "9" and _NUMERAL.fullmatch(value):
             return Kind.NUMERAL
-        return Kind.BROKEN if CONTROL.search(value) else Kind.TEXT
+        return Kind.TEXT if value.isprintable() or not CONTROL.search(value) else Kind.BROKEN
     if isinstance(value, bool):
         return Kind.TRUE if value else Kind.FALSE
     return Kind.NUMBER if value else Kind.ZERO

@@ -59,8 +59,12 @@ def act(database: Database, client: events.Client, campaign_id: int, action: Cam
     Only the change itself may fail (``NotAllowed`` with the reason, or the database). With Redis away it is
     stored all the same, and the sweeper does the rest.
     """
+    checked = None
+    if action is CampaignAction.SEND:
+        with database.read() as connection:
+            checked = campaigns.ready(connection, campaign_id)
     with database.write() as connection:
-        campaign = campaigns.act(connection, campaign_id, action)
+        campaign = campaigns.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
     events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
     enqueue(database, errands)

@@ -168,11 +168,12 @@ def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
         return Stored(first)
     order = api_models.read_order(body, default_from)
     try:
-        with drafts.creating(db, order.draft, order.parsed) as (connection, campaign_id):
+        with drafts.creating(db, order.draft, order.parsed, ready=order.send) as (connection, campaign_id):
             state = CampaignState.DRAFT
             errands: Sequence[Errand] = ()
             if order.send:
-                state = campaigns.act(connection, campaign_id, CampaignAction.SEND).state
+                sent = campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=campaigns.FIRST)
+                state = sent.state
                 errands = batches.wake(connection, campaign_id)
             answer = api_models.created_json(campaign_id, state, order.parsed)
             if key:

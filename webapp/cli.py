@@ -287,8 +287,8 @@ def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
 def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> int:
     """Store the campaign and wake the workers; return its id."""
     try:
-        with drafts.creating(db, draft, parsed) as (connection, campaign_id):
-            campaigns.act(connection, campaign_id, CampaignAction.SEND)
+        with drafts.creating(db, draft, parsed, ready=True) as (connection, campaign_id):
+            campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=campaigns.FIRST)
             errands = batches.wake(connection, campaign_id)
     except NotAllowed as refusal:
         raise click.ClickException(f"Nothing was sent. {refusal}") from None

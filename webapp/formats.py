@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mailing.states import RecipientState
 
+SHOWN_MAX = 100_000  # characters of a message
 BAR_WIDTH = 1000  # units of a progress bar's drawing
 _LEAST_WIDTH = 4.0  # what a single email gets, so that one failure among 100,000 is seen
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
@@ -27,6 +28,11 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def number(value: int) -> str:
     """Return ``48,210`` for 48210."""
     return languages.grouped(value)
+
+
+def beginning(text: str) -> str:
+    """Return as much of a text as a page shows: a long one would keep the browser busy for long."""
+    return text[:SHOWN_MAX]
 
 
 def share(part: int, whole: int) -> str:

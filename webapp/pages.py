@@ -222,13 +222,15 @@ async def _campaign_page(campaign_id: int) -> Response:
 
 
 def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    uses_name = "name" in previews.fields(campaign)
+    held = lists.held(connection, campaign.id)
+    used, preview = previews.first(connection, campaign)
+    remarks = {kind: lists.notes(connection, campaign.id, held, kind, REFUSED_SHOWN) for kind in held.remarks}
     return {
         "faults": campaigns.faults(connection, campaign.id),
-        "found": lists.note_counts(connection, campaign.id),
-        "remarks": {kind: lists.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in _NOTE_KINDS},
-        "nameless": lists.nameless(connection, campaign.id) if uses_name else 0,
-        "preview": previews.first(connection, campaign),
+        "found": held.remarks,
+        "remarks": remarks,
+        "nameless": held.nameless if "name" in used else 0,
+        "preview": preview,
     }
 
 

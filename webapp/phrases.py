@@ -110,10 +110,17 @@ MESSAGES = (
         "Remove it or add it to the list."
     ),
     N_(
-        "The message uses the merge field %(field)s, but these lack it: %(who)s. "
-        "Remove it or add it to the list."
+        "The message uses the merge field %(field)s, but no recipient has it. The list has %(meant)s: "
+        "write that."
     ),
-    N_("%(reason)s It stands at %(who)s."),
+    N_(
+        "The message uses the merge field %(field)s, but it is missing for %(n)s of %(total)s recipients: "
+        "%(who)s. Add it to the list, write %(fix)s, or remove it."
+    ),
+    N_("%(reason)s This is so for %(n)s of %(total)s recipients: %(who)s."),
+    N_("Line %(n)s of the %(part)s, column %(column)s: %(code)s cannot be worked out."),
+    N_("Line %(n)s of the %(part)s, column %(column)s: %(code)s cannot be worked out where %(kinds)s."),
+    N_("Campaign %(id)s was changed meanwhile. Look at it again first."),
     N_("The list holds no address that can be mailed. Edit the draft and paste one."),
     N_("Its list is being stored. If it still is in two minutes, edit the draft and paste it again."),
     N_("The list was replaced by somebody else meanwhile, or storing it took too long. Paste it again."),

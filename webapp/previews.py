@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailing import composing, foreign_mail, history
+from mailing import composing, finding, foreign_mail, recorder
 from mailing.composing import ComposeError, MergeError
+from mailing.finding import EVERYBODY, Sort
 from mailing.models import now_ms
 
 if TYPE_CHECKING:
@@ -15,23 +16,18 @@ if TYPE_CHECKING:
     from mailing.foreign_mail import ForeignMail
 
 
-def first(connection: Connection, campaign: Campaign) -> ForeignMail | None:
-    """Return what the first recipient of a campaign gets; None if it cannot be composed yet."""
-    rows = history.recipients_page(connection, campaign.id, limit=1).rows
-    if not rows:
-        return None
+def first(connection: Connection, campaign: Campaign) -> tuple[frozenset[str], ForeignMail | None]:
+    """Return the merge fields of a campaign, and what its first recipient gets, if that can be composed."""
     try:
         prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
-        # The row has no merge fields, so a message that needs them has no preview yet.
-        filled = prepared.fill(rows[0].id, rows[0].email, rows[0].name, None, now_ms())
-    except (ComposeError, MergeError):
-        return None
-    return foreign_mail.read(filled.data)
-
-
-def fields(campaign: Campaign) -> frozenset[str]:
-    """Return the merge fields that a campaign's message uses; none if it cannot be read."""
-    try:
-        return composing.fields_used(campaign.message)
     except ComposeError:
-        return frozenset()
+        return frozenset(), None
+    found = finding.find(connection, campaign.id, EVERYBODY, Sort.LIST, after=None, before=None, limit=1).rows
+    person = recorder.person(connection, campaign.id, found[0]) if found else None
+    if person is None:
+        return prepared.fields, None
+    try:
+        filled = prepared.fill(person.id, person.email, person.name, person.fields, now_ms())
+    except MergeError:
+        return prepared.fields, None
+    return prepared.fields, foreign_mail.read(filled.data)

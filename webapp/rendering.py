@@ -12,6 +12,7 @@ from quart import has_request_context, request
 
 from mailing.models import now_ms
 from mailing.states import RecipientState
+from mailing.values import printed
 from webapp import assets, explanations, formats, looks, offers, phrases, preferences, views
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def install(app: Quart, services: Services) -> None:
     env.filters.update(
         static=lambda name: services.at(assets.address(name)),
         number=formats.number,
+        printed=printed,
+        beginning=formats.beginning,
         share=formats.share,
         iso=formats.iso,
         duration=formats.duration,
@@ -60,6 +63,7 @@ def install(app: Quart, services: Services) -> None:
         row_offers=offers.row_offers,
         RECIPIENT_STATES=tuple(RecipientState),
         SIZES=views.SIZES,
+        SHOWN_MAX=formats.SHOWN_MAX,
     )
 
     @app.context_processor

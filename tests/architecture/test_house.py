@@ -38,6 +38,8 @@ PURE = (
     "mailboxes",
     "composing",
     "merging",
+    "shapes",
+    "readiness",
     "marks",
     "expressions",
     "values",

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, drafts, ledger
+from mailing import addresses, campaigns, drafts, ledger, lists, migrate
 from mailing.campaigns import Draft, NotAllowed
+from mailing.database import Database
 from mailing.models import batches, recipients
+from mailing.settings import ROOT
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from mailing.database import Database
+    from sqlalchemy import Connection
 
 
 def store(db: Database, text: str, rows: list[Mapping[str, object]] | str) -> int:
@@ -67,6 +74,111 @@ def test_a_line_break_in_a_field_of_the_subject_is_refused_before_sending(db: Da
     found = faults(db, campaign_id)
     assert found or not parsed.entries
     assert all("city" in fault for fault in found)
+
+
+def test_an_edit_between_the_check_and_the_send_is_noticed(db: Database) -> None:
+    campaign_id = store(db, "hi", "a@x.example")
+    with db.read() as connection:
+        checked = campaigns.ready(connection, campaign_id)
+    with db.write() as connection:
+        campaigns.revise(connection, campaign_id, Draft("a@b.example", "s", "in {{ city }}"))
+    with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
+        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+    with pytest.raises(NotAllowed, match="city"), db.read() as connection:
+        campaigns.ready(connection, campaign_id)
+    with db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+    assert campaign
+    assert campaign.state is CampaignState.DRAFT
+
+
+def test_a_list_that_was_replaced_between_the_check_and_the_send_is_noticed(db: Database) -> None:
+    campaign_id = store(db, "in {{ city }}", [{"email": "a@x.example", "city": "Hue"}])
+    with db.read() as connection:
+        checked = campaigns.ready(connection, campaign_id)
+    draft = Draft("a@b.example", "s", "in {{ city }}")
+    drafts.revise(db, campaign_id, draft, addresses.parse_pasted("b@x.example"))
+    with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
+        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+    assert "no recipient has it" in faults(db, campaign_id)[0]
+
+
+def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_replaced(db: Database) -> None:
+    campaign_id = store(db, "hi", "a@x.example\nBob <b@x.example>\nnobody\na@x.example")
+    with db.read() as connection:
+        held = lists.held(connection, campaign_id)
+        assert (held.nameless, held.remarks) == (1, {"refused": 1, "duplicate": 1, "noted": 0})
+        assert [note.line for note in lists.notes(connection, campaign_id, held, "refused", 9)] == [3]
+        assert [note.line for note in lists.notes(connection, campaign_id, held, "duplicate", 9)] == [4]
+        assert lists.notes(connection, campaign_id, held, "noted", 9) == []
+    drafts.revise(
+        db, campaign_id, Draft("a@b.example", "s", "hi"), addresses.parse_pasted("Cy <c@x.example>")
+    )
+    with db.read() as connection:
+        held = lists.held(connection, campaign_id)
+        assert (held.nameless, held.remarks["refused"]) == (0, 0)
+
+
+def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path) -> None:
+    """Its recipients' shapes are found, so what they lack is told as for a new one."""
+    url = f"sqlite:///{tmp_path}/old.sqlite"
+    migrate.upgrade(url)
+    db = Database(url)
+    parsed = addresses.parse_rows([{"email": "a@x.example", "city": "Hue"}, {"email": "b@x.example"}])
+    campaign_id = drafts.create(db, Draft("a@b.example", "s", "in {{ city }}"), parsed)
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["database_url"] = url
+    command.downgrade(config, "0003")
+    db.close()
+    migrate.upgrade(url)
+    (fault,) = faults(db, campaign_id)
+    db.close()
+    assert "missing for 1 of 2 recipients: b@x.example" in fault
+
+
+class Timed(Database):
+    """A database that knows how long its longest writing transaction worked."""
+
+    longest_s = 0.0
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as connection:
+            begun = time.thread_time()
+            yield connection
+            self.longest_s = max(self.longest_s, time.thread_time() - begun)
+
+
+def test_no_message_is_composed_while_the_lock_is_held(db: Database) -> None:
+    """Composing this one takes a good part of a second, at each of these steps."""
+    timed = Timed(db.url.render_as_string(hide_password=False))
+    text = ("{{ city }} " + "a line of a löng letter, " * 40 + "\n") * 900
+    draft = Draft("a@b.example", "s", text, text)
+    parsed = addresses.parse_rows([{"email": f"u{n}@x.example", "city": "Hue"} for n in range(100)])
+    begun = time.thread_time()
+    campaign_id = drafts.create(timed, draft, parsed)
+    drafts.revise(timed, campaign_id, draft, parsed)
+    with timed.read() as connection:
+        checked = campaigns.ready(connection, campaign_id)
+    with timed.write() as connection:
+        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+    with drafts.creating(timed, draft, parsed, ready=True) as (connection, another):
+        campaigns.act(connection, another, CampaignAction.SEND, checked=campaigns.FIRST)
+    timed.close()
+    assert timed.longest_s < 0.1
+    assert time.thread_time() - begun > 4 * timed.longest_s
+
+
+def test_nothing_is_stored_of_what_is_to_be_sent_at_once_and_cannot(db: Database) -> None:
+    draft = Draft("a@b.example", "s", "in {{ city }}")
+    with (
+        pytest.raises(NotAllowed, match="city"),
+        drafts.creating(db, draft, addresses.parse_pasted("a@x.example"), ready=True),
+    ):
+        pass
+    with db.read() as connection:
+        assert campaigns.latest(connection) == []
 
 
 def test_an_empty_list_cannot_be_sent_and_says_so(db: Database) -> None:

@@ -28,6 +28,7 @@ ROOMS = (
     "marks",
     "merging",
     "opening",
+    "readiness",
     "smtp",
     "sweeping",
     "wire",
@@ -41,7 +42,7 @@ ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that
     ),
     "headers": ("From must be one address", "It has a "),
     "marks": ("The 7 has more than", "It does not end"),
-    "campaigns": ("The message uses the merge field",),
+    "readiness": ("The message uses the merge field", "Add it to the list"),
 }
 SENTENCE = re.compile(r"(?=[A-Z@]).* .*[.]|differs from .*|same as .*", re.DOTALL)
 

@@ -154,4 +154,4 @@ def test_what_cannot_be_worked_out_is_named_with_its_place_and_the_kind_of_value
     ],
 )
 def test_a_value_has_the_kind_that_decides_what_a_template_can_do_with_it(value, expected):
-    assert kind(value) is expected
+    assert kind(value) == expected
