@@ -7,7 +7,6 @@ import http.client
 import json
 import re
 import ssl
-from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlencode, urljoin
 
@@ -15,53 +14,11 @@ import pytest
 from sqlalchemy import text
 
 from mailing import campaigns
-from tests.harness import Stack, free_port, listens, wait_until
-from tests.integration.web import store
+from tests.proxies import NAME, WAYS, Site
 
-NAME = "mail.example.test"
-PASSED = """
-proxy_set_header Host $http_host;
-proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-proxy_set_header X-Forwarded-Proto $scheme;
-"""
-TLS = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=volley-test"
 NO_PAGE = re.compile(
     r"/stream\b|/(pause|resume|cancel|send|preferences|watches|revoke|start|stop|resize|retry)$"
 )
-CONFIG = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-events {{ worker_connections 200; }}
-http {{
-  access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder}; client_max_body_size 20m;
-  server {{
-    listen 127.0.0.1:{port} ssl; server_name {name};
-    ssl_certificate {folder}/tls.pem; ssl_certificate_key {folder}/tls.key;
-    location {location} {{ proxy_pass http://127.0.0.1:{upstream}{path}; {more} }}
-  }}
-}}
-"""
-
-
-@dataclass(frozen=True)
-class Way:
-    """How nginx is set up, and Volley."""
-
-    prefix: str = ""
-    strips: bool = False
-    more: str = ""
-    trusted: str = ""
-    told: bool = True  # whether VOLLEY_URL names the address
-
-
-WAYS = {
-    "usual": Way(),
-    "prefix passed": Way("/volley"),
-    "prefix cut off": Way("/mail/volley", strips=True),
-    "all passed": Way(more=PASSED, trusted="127.0.0.0/8"),
-    "all passed, by VOLLEY_HOSTS": Way(more=PASSED, trusted="127.0.0.1", told=False),
-    "Host passed, nothing trusted": Way("/volley", more=PASSED),
-}
 
 
 class Browser:
@@ -106,42 +63,6 @@ class Browser:
         return self.ask(path, form, Referer=f"https://{NAME}:{self.port}{self.path}")
 
 
-class Site:
-    """An nginx before a Volley. Each test gets a browser and a campaign of its own."""
-
-    def __init__(self, way, folder):
-        self.way, self.prefix, self.port = way, way.prefix, free_port()
-        extra = {"VOLLEY_TRUSTED_PROXIES": way.trusted}
-        extra |= (
-            {"VOLLEY_URL": f"https://{NAME}:{self.port}{way.prefix}/"} if way.told else {"VOLLEY_HOSTS": NAME}
-        )
-        folder.mkdir()
-        self.stack = Stack(folder, extra=extra).__enter__()
-        keeper = self.stack.keeper
-        made = keeper.run([*TLS.split(), "-keyout", folder / "tls.key", "-out", folder / "tls.pem"])
-        assert made.returncode == 0
-        config = CONFIG.format(
-            folder=folder,
-            port=self.port,
-            name=NAME,
-            upstream=self.stack.web_port,
-            location=way.prefix + "/",
-            path="/" if way.strips else "",
-            more=way.more,
-        )
-        (folder / "nginx.conf").write_text(config)
-        self.stack.start("web")
-        with (folder / "nginx.out").open("ab") as log:
-            keeper.start(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stdout=log, stderr=log)
-        wait_until(lambda: listens(self.port), "nginx starts")
-
-    def store(self, *, send=True):
-        return store(self.stack.db, "Ann <ann@a.example>\nben@b.example", send=send)
-
-    def browser(self):
-        return Browser(self.port, self.prefix)
-
-
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory):
     """Every way that was asked for, each started once."""
@@ -169,7 +90,7 @@ def links(text):
 
 
 def test_every_address_on_every_page_leads_to_where_it_should(site):
-    browser, prefix, campaign = site.browser(), site.prefix, site.store()
+    browser, prefix, campaign = Browser(site.port, site.prefix), site.prefix, site.store()
     seen, waiting = set(), {f"{prefix}/campaigns/{campaign}"}
     while waiting:
         path = waiting.pop()
@@ -190,7 +111,7 @@ def shape(path):
 
 
 def test_forms_work_and_lead_back_to_where_they_were_pressed(site):
-    browser, campaign = site.browser(), site.store()
+    browser, campaign = Browser(site.port, site.prefix), site.store()
     page = f"{site.prefix}/campaigns/{campaign}?state=failed"
     browser.open(page)
     answer, _ = browser.press(f"{site.prefix}/preferences", theme="dark")
@@ -202,7 +123,7 @@ def test_forms_work_and_lead_back_to_where_they_were_pressed(site):
 
 
 def test_cookies_are_for_tls_and_for_volley_s_own_pages_only(site):
-    browser = site.browser()
+    browser = Browser(site.port, site.prefix)
     browser.open(f"{site.prefix}/")
     browser.press(f"{site.prefix}/preferences", theme="dark")
     assert len(browser.set) >= 2
@@ -212,17 +133,17 @@ def test_cookies_are_for_tls_and_for_volley_s_own_pages_only(site):
 
 
 def test_a_watch_link_can_be_given_away(site):
-    browser, page = site.browser(), f"{site.prefix}/campaigns/{site.store()}"
+    browser, page = Browser(site.port, site.prefix), f"{site.prefix}/campaigns/{site.store()}"
     browser.open(page)
     answer, _ = browser.press(f"{page}/watches", label="Bea", days="1")
     assert answer.headers["Location"] == f"{page}#watches"
     link = re.search(r"https?://[^\"<]+/watch/[^\"<]+", browser.open(page))[0]
     assert link.startswith(f"{browser.origin}{site.prefix}/watch/")
-    assert "ann@" not in site.browser().open(link.removeprefix(browser.origin))
+    assert "ann@" not in Browser(site.port, site.prefix).open(link.removeprefix(browser.origin))
 
 
 def test_live_news_come_at_once(site):
-    browser, page = site.browser(), f"{site.prefix}/campaigns/{site.store()}"
+    browser, page = Browser(site.port, site.prefix), f"{site.prefix}/campaigns/{site.store()}"
     stream = re.search(r'hx-sse:connect="([^"]+)"', browser.open(page))[1]
     connection = browser.connect()
     connection.request("GET", unescape(stream), headers={"Host": f"{NAME}:{browser.port}"})
@@ -236,7 +157,7 @@ def test_live_news_come_at_once(site):
 
 
 def test_the_api_names_where_a_campaign_is(site):
-    browser = site.browser()
+    browser = Browser(site.port, site.prefix)
     connection = browser.connect()
     body = json.dumps(
         {"subject": "x", "text": "x", "from": "a@b.example", "recipients": "a@b.example", "send": False}
@@ -252,7 +173,7 @@ def test_the_api_names_where_a_campaign_is(site):
 
 @pytest.mark.parametrize("origin", ["https://evil.example", f"https://{NAME}", f"http://{NAME}:{{}}", "null"])
 def test_a_page_of_another_site_gets_nothing_done(site, origin):
-    browser, page = site.browser(), f"{site.prefix}/campaigns/{site.store(send=False)}"
+    browser, page = Browser(site.port, site.prefix), f"{site.prefix}/campaigns/{site.store(send=False)}"
     browser.open(page)
     browser.origin = origin.format(site.port)
     answer, _ = browser.press(f"{page}/send")
@@ -273,7 +194,7 @@ def test_the_log_names_who_asked_as_trusted_proxies_tell_it(tmp_path, trusted, s
     try:
         with site.stack.db.write() as connection:
             connection.execute(text("ALTER TABLE campaigns RENAME TO gone"))
-        answer, _ = site.browser().ask("/campaigns", source="127.0.0.2", **sent)
+        answer, _ = Browser(site.port, site.prefix).ask("/campaigns", source="127.0.0.2", **sent)
         assert answer.status == 503
         (line,) = [line for line in site.stack.log("web").splitlines() if "database cannot be used" in line]
         assert re.search(r"client=(\S+)", line)[1] == logged

@@ -1,0 +1,76 @@
+"""Volley under a path of a TLS proxy, in a real browser; and a form whose session ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from mailing import events
+from mailing.states import AttemptResult
+from tests.browser.acts import mark, row, send
+from tests.integration.web import deliver
+from tests.proxies import WAYS, Site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+LIST = "Ann Lee <ann@one.example>\nben@two.example"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(WAYS["prefix passed"], tmp_path / "site", "redis")
+    yield site
+    site.stack.__exit__()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page whose every request must stay under the prefix and succeed."""
+    with browser.new_context(ignore_https_errors=True) as context:
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
+        page.on("request", lambda it: None if it.url.startswith(f"{site.url}/") else wrong.append(it.url))
+        yield page
+        assert [told for told in wrong if "status of 403" not in told] == []
+
+
+def test_a_campaign_is_written_and_seen_live_under_a_prefix(page: Page, site: Site):
+    page.goto(f"{site.url}/campaigns/new")
+    page.get_by_label("Subject").fill("Picnic")
+    page.get_by_label("Message").fill("Bring a blanket.")
+    page.get_by_label("Recipients").fill(LIST)
+    page.get_by_role("button", name="Check the list").click()
+    send(page)
+    expect(mark(page)).to_have_text("Live")
+    deliver(site.stack.db, (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok"))
+    news = {"type": "recipient", "campaign": 1, "recipient": 1, "state": "sent"}
+    events.publish(site.stack.redis, [news])
+    expect(row(page, "ann@one.example")).to_contain_text("Sent")
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(mark(page)).to_have_text("Live")
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    assert {cookies[name]["path"] for name in ("volley", "theme", "tz")} == {"/volley"}
+    assert cookies["volley"]["secure"]
+
+
+def test_a_form_whose_session_ended_is_whole_again_and_needs_one_more_press(page: Page, site: Site):
+    page.goto(f"{site.url}/campaigns/new")
+    typed = {"Subject": 'Tea & "cake"', "Message": "Dear {{ name }},\n\n<b>come</b>", "Recipients": LIST}
+    for label, text in typed.items():
+        page.get_by_label(label, exact=True).fill(text)
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Check the list").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your session had ended")
+    for label, text in typed.items():
+        expect(page.get_by_label(label, exact=True)).to_have_value(text)
+    page.get_by_role("button", name="Check the list").click()
+    expect(page.get_by_role("button", name="Send to 2")).to_be_visible()
