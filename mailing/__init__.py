@@ -3,8 +3,12 @@
 The way of one email leads through these rooms::
 
     addresses   what people paste -> clean recipients, and why the rest was refused
-      columns     what a table's headers mean, and what its fields are called
+      freetext    a line taken apart: addresses, names, words; markup: a line of a web page
+      tables      how a pasted table parts its cells; columns: what its headers mean
+      records     vCards, LDIF and the like
+      rows        a row of any of them, or of a program, becomes a recipient
       mailboxes   the judge of one address and its name
+      findings    what was found: repeated rows merged into one recipient, remarks, refusals
     campaigns   a message and its list, stored; send, pause, resume, cancel
     drafts      its list stored piece by piece, however long; strides: how much one transaction takes
     lists       its recipients in bulk, and the remarks on its lines

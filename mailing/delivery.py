@@ -36,6 +36,7 @@ from mailing import (
 )
 from mailing.clock import now_ms
 from mailing.composing import ComposeError, MergeError
+from mailing.headers import write_address
 from mailing.lanes import Lane, Work
 from mailing.ledger import Result, Trace
 from mailing.replies import Stage, Verdict
@@ -333,7 +334,8 @@ class Engine:
             failure = Delivery(Verdict(AttemptResult.FAILED), None, text, Stage.MAIL, alive=True)
             self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign, Trace()))
             return
-        mail = Mail(order.prepared.envelope_from, claim.email, filled.data, filled.needs_smtputf8, clean=True)
+        recipient = write_address(claim.email)
+        mail = Mail(order.prepared.envelope_from, recipient, filled.data, filled.needs_smtputf8, clean=True)
         self._lane.put(Work(claim, mail))
 
     async def _announce(self) -> None:

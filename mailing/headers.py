@@ -26,7 +26,7 @@ HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[
 _FROM = re.compile(r'(?:(?:"((?:[^"\\]|\\.)*)"|([^"<>,;]*)) *)?<([^<> ]+@[^<> ]+)>|([^<>,; "]+@[^<>,; "]+)')
 _FROM_MAX = 500
 _ATOMS = re.compile(r"[A-Za-z0-9'_-]+(?: [A-Za-z0-9'_-]+)*")
-_UNFIT_ADDRESS = re.compile("[\x00-\x20\x7f<>]")
+_UNFIT_ADDRESS = re.compile('[\x00-\x1f\x7f<>]| (?![^"]*")')  # a blank only within quotation marks
 _FOLD = re.compile(r".{1,66}(?= [^ ]|\Z)")
 _FOLDABLE = re.compile(rf"(?:{_FOLD.pattern})*+")  # tries no other folds, so a long text costs its length
 _LINE_MAX = 76
@@ -111,6 +111,7 @@ def write_mailbox(header: str, name: str, email: str) -> bytes:
     if CONTROL.search(name) or _UNFIT_ADDRESS.search(email):
         field = "name" if CONTROL.search(name) else "email"
         raise MergeError(field, "It has a character that no header may hold. Take the line break out.")
+    email = write_address(email)
     if not name:
         return f"{header}: {email}\r\n".encode()
     phrase = name if _ATOMS.fullmatch(name) and len(name) <= _PHRASE_MAX else _phrase(name)
@@ -124,6 +125,18 @@ def _phrase(name: str) -> str:
     if phrase.isascii() and phrase.isprintable() and "=?" not in phrase and len(phrase) <= _PHRASE_MAX:
         return phrase
     return _encoded_words(name)
+
+
+def write_address(email: str) -> str:
+    """Return an address as headers and envelopes hold it.
+
+    A local part with dots where none may be, as in ``a..b@docomo.ne.jp``, stands in quotation marks
+    (RFC 5321 section 4.1.2): to the receiver it is the same.
+    """
+    if email[0] == '"' or (email[0] != "." and ".." not in email and ".@" not in email):
+        return email
+    local, _, domain = email.rpartition("@")
+    return f'"{local}"@{domain}'
 
 
 def write_date(time_ms: int) -> bytes:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ListNote:
-    """A remark on one line of the pasted list. ``kind`` is refused, duplicate or noted."""
+    """A remark on one line of the pasted list. ``kind`` is refused, duplicate, noted or column.
+
+    Of a column ``text`` is the header, and ``reason`` says what it became: email, name, or a merge field.
+    """
 
     kind: str
     line: int
@@ -37,12 +40,15 @@ class ListNote:
     reason: str
 
 
+_NO_REMARKS = {"refused": 0, "duplicate": 0, "noted": 0, "column": 0}
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a list holds in sum: the shapes of its recipients, and how many remarks of each kind it has."""
 
     shapes: Shapes = field(default_factory=Shapes)
-    remarks: Mapping[str, int] = field(default_factory=lambda: {"refused": 0, "duplicate": 0, "noted": 0})
+    remarks: Mapping[str, int] = field(default_factory=lambda: dict(_NO_REMARKS))
 
     @property
     def nameless(self) -> int:
@@ -52,7 +58,8 @@ class Held:
 
 def size(parsed: ParsedList) -> int:
     """Return how many rows a list takes: its recipients and its remarks."""
-    return len(parsed.entries) + len(parsed.refused) + len(parsed.duplicates) + len(parsed.noted)
+    remarks = (parsed.refused, parsed.duplicates, parsed.noted, parsed.columns)
+    return len(parsed.entries) + sum(map(len, remarks))
 
 
 def survey(parsed: ParsedList) -> Shapes:
@@ -76,6 +83,7 @@ class Storing:
                 "refused": len(parsed.refused),
                 "duplicate": len(parsed.duplicates),
                 "noted": len(parsed.noted),
+                "column": len(parsed.columns),
             },
         }
         self._batch = batches.size(len(parsed.entries))
@@ -156,7 +164,7 @@ def held(connection: Connection, campaign_id: int) -> Held:
     """Return what a list holds in sum; nothing while it is not complete."""
     statement = select(surveys.c.shapes, surveys.c.remarks).where(surveys.c.campaign_id == campaign_id)
     row = connection.execute(statement).one_or_none()
-    return Held(shapes.load(row.shapes), row.remarks) if row else Held()
+    return Held(shapes.load(row.shapes), _NO_REMARKS | row.remarks) if row else Held()
 
 
 def _insert(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:
@@ -192,6 +200,7 @@ _QUEUED = RecipientState.QUEUED.value
 def _remarks(parsed: ParsedList) -> Iterator[tuple[str, int, str, str]]:
     return chain(
         (("refused", r.line, r.text, r.reason) for r in parsed.refused),
-        (("duplicate", d.line, d.email, f"same as line {d.of_line}") for d in parsed.duplicates),
+        (("duplicate", d.line, d.email, d.said) for d in parsed.duplicates),
         (("noted", n.line, n.email, n.note) for n in parsed.noted),
+        (("column", c.line, c.header, c.field) for c in parsed.columns),
     )

@@ -1,25 +1,31 @@
 """One mailbox: is this an address that can be used, what is wrong with it, and whose name goes with it.
 
-Pure. ``email-validator`` judges every address, except that a strict pattern lets the plain ones (nearly
-all of a real list) through without it. Before that, ``clean`` and ``unwrap`` take away what came along
-from mail programs, word processors and web pages.
+Pure. A strict pattern lets the plain addresses (nearly all of a real list) through. Of the others
+``email-validator`` judges the domain, each one once, and the local part is taken as a mail server takes it:
+also with dots where RFC 5321 has none, and in quotation marks. ``oddity`` remarks those. Before that,
+``clean`` and ``unwrap`` take away what came along from mail programs, word processors and web pages.
 
-Limits: 64 bytes before the @ and 254 in all (RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690), and
-``NAME_MAX`` characters in a name.
+Limits: 64 bytes before the @ and 254 in all (RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690),
+``NAME_MAX`` characters in a name, and ``DOMAINS_MAX`` domains in one list that need the slow judge.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from base64 import b64decode
+from binascii import a2b_qp
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from email_validator import EmailNotValidError, validate_email
 
 NAME_MAX = 200
 LOCAL_MAX = 64
+DOMAINS_MAX = 20_000
 ADDRESS_MAX = 254
 UNREADABLE = "\ufffd"
+WIDE_AT = "\uff20"
 
 _ATOM = r"[A-Za-z0-9_+'&=/%~-]"
 _WORD = r"[\w.'-]"
@@ -51,9 +57,15 @@ def _replacement(character: str) -> str:
 
 _CLEAN = {code: _replacement(chr(code)) for code in range(0x10000) if _ODD.match(chr(code))}
 
-_OPENING = '"«»\u2039\u203a\u2018\u2019\u201a•‣▪◦·\u2013\u2014(< '
-_CLOSING = "\"'`«»\u2039\u203a\u2018\u2019.)> "
+_OPENING = '"«»\u2039\u203a\u2018\u2019\u201a•‣▪◦·\u2013\u2014([{< '
+_CLOSING = "\"'`«»\u2039\u203a\u2018\u2019.)}> "
+_ENCODED_WORD = re.compile(r"=\?([A-Za-z0-9_-]{1,40})(?:\*[A-Za-z0-9-]*+)?\?([bBqQ])\?([!->@-~]{0,400})\?=")
+_ENCODED_GAP = re.compile(r"(\?=)\s+(?==\?)")  # nothing stands between two encoded words
 _JOINERS = re.compile("[\u200c\u200d]")
+_QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_QUOTED = re.compile(rf"{_QUOTED_LOCAL.pattern}@[^\s@]+")
+_DOTTED = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]|[^\x00-\x7f])+")  # atoms and dots, in any order
+_TOO_LONG = "It has {} characters. An address has at most 254."
 _FAULTS = tuple(  # said in words that tell more than the judge's
     (re.compile(pattern), reason)
     for pattern, reason in (
@@ -87,25 +99,87 @@ def read_plain(text: str) -> tuple[str, str] | None:
     return f"{local}@{domain.lower()}", name or ""
 
 
-def judge(text: str) -> str:
-    """Return the address in ``text`` as it will be used. Raises ``ValueError`` with the reason if none is."""
+@dataclass(slots=True)
+class Domains:
+    """The domains of one list as they were judged: each costs a fraction of a millisecond, but once."""
+
+    judged: dict[str, tuple[str, str]] = field(default_factory=dict)  # as written -> A-labels, or the reason
+
+    def judge(self, domain: str) -> str:
+        """Return the domain in lower case and A-labels (RFC 5890). Raises ``ValueError`` with the reason."""
+        found = self.judged.get(domain)
+        if found is None:
+            if len(self.judged) == DOMAINS_MAX:
+                raise ValueError(
+                    f"The list has more than {DOMAINS_MAX:,} unusual domains before it. "
+                    "Put the rest into a list of its own."
+                )
+            found = self.judged[domain] = _judge_domain(domain)
+        good, reason = found
+        if reason:
+            raise ValueError(reason)
+        return good
+
+
+def judge(text: str, domains: Domains | None = None) -> str:
+    """Return the address in ``text`` as it will be used. Raises ``ValueError`` with the reason if none is.
+
+    A quoted local part keeps its quotes only where it needs them (RFC 5321 section 4.1.2).
+    """
     word = unwrap(text)
     if (plain := read_plain(word)) and not plain[1]:
         return plain[0]
     if len(word) > ADDRESS_MAX and "@" in word:
-        raise ValueError(f"It has {len(word)} characters. An address has at most {ADDRESS_MAX}.")
+        raise ValueError(_TOO_LONG.format(len(word)))
+    local, _, domain = word.rpartition("@")
+    quoted = _QUOTED_LOCAL.fullmatch(local)
     for fault, reason in _FAULTS:
-        if fault.search(word):
+        if fault.search(f"x@{domain}" if quoted else word):
             raise ValueError(reason)
-    local = word.rpartition("@")[0]
+    local = _unquote(quoted[1]) if quoted else local
+    _judge_local(local, quoted=bool(quoted))
+    email = f"{local}@{(domains or Domains()).judge(domain)}"
+    if len(email) > ADDRESS_MAX:
+        raise ValueError(_TOO_LONG.format(len(email)))
+    return email
+
+
+def oddity(email: str) -> str:
+    """Return what is unusual about an address that ``judge`` took, empty if nothing is."""
+    local = email.rpartition("@")[0]
+    if local.startswith('"'):
+        return "unusual: quotation marks before the @; kept"
+    if local[0] == "." or local[-1] == "." or ".." in local:
+        return "unusual: a dot at an end, or two in a row, before the @; kept"
+    return ""
+
+
+def _unquote(content: str) -> str:
+    """Return a quoted local part with as little quoting as it needs."""
+    bare = re.sub(r"\\(.)", r"\1", content)
+    return bare if _DOTTED.fullmatch(bare) else '"' + re.sub(r'(["\\])', r"\\\1", bare) + '"'
+
+
+def _judge_local(local: str, *, quoted: bool) -> None:
     if (size := len(local.encode())) > LOCAL_MAX:
         raise ValueError(f"There are {size} bytes before the @. At most {LOCAL_MAX} are allowed.")
+    if quoted and local == '""':
+        raise ValueError("There is nothing before the @. Write it like name@example.org.")
+    if quoted and local.startswith('"'):
+        wrong = {sign for sign in local if sign in "<>" or not (sign.isprintable() or sign == " ")}
+    else:
+        wrong = {sign for sign in local if not (_DOTTED.fullmatch(sign) and sign.isprintable())}
+    if unicodedata.category(local[0])[0] == "M":  # it would join with what stands before the address
+        wrong.add(local[0])
+    if wrong:
+        signs = ", ".join(repr(sign) if sign.isprintable() else ascii(sign) for sign in sorted(wrong))
+        raise ValueError(f"The email address contains invalid characters before the @-sign: {signs}.")
+
+
+def _judge_domain(domain: str) -> tuple[str, str]:
     try:
         judged = validate_email(
-            word,
-            allow_smtputf8=True,
-            allow_empty_local=False,
-            allow_quoted_local=False,
+            f"x@{domain}",
             allow_domain_literal=False,
             allow_display_name=False,
             globally_deliverable=True,
@@ -113,8 +187,8 @@ def judge(text: str) -> str:
             test_environment=True,  # lets the reserved domain .test through, nothing else
         )
     except EmailNotValidError as refusal:
-        raise ValueError(str(refusal)) from None
-    return f"{local}@{judged.ascii_domain}"
+        return "", str(refusal)
+    return judged.ascii_domain, ""
 
 
 def domain_of(email: str) -> str:
@@ -124,22 +198,42 @@ def domain_of(email: str) -> str:
 
 def unwrap(word: str) -> str:
     """Return an address without what came along with it: ``mailto:``, quotes, bullets, a final dot."""
-    if (joined := _JOINERS.sub("", word)).isascii():  # a joiner means something in some scripts only
-        word = joined
+    if not word.isascii():
+        word = word.replace(WIDE_AT, "@")
+        if (joined := _JOINERS.sub("", word)).isascii():  # a joiner means something in some scripts only
+            word = joined
+    if word.lstrip(_OPENING)[:7].lower() == "mailto:":  # RFC 6068
+        word = clean(unquote(word.lstrip(_OPENING)[7:].partition("?")[0]))
+    if _QUOTED.fullmatch(bare := word.strip("<> .")):
+        return bare
     word = word.lstrip(_OPENING)
-    if word[:7].lower() == "mailto:":  # RFC 6068
-        word = clean(unquote(word[7:].partition("?")[0])).lstrip(_OPENING)
-    bare = word.rstrip(_CLOSING)
+    bare = word.rstrip(_CLOSING if "@[" in word else f"{_CLOSING}]")
     if bare[:1] in {"'", "`"} and bare[0] in word[len(bare) :]:
         bare = bare[1:]
     return bare
 
 
 def read_name(phrase: str) -> str:
-    """Return the name as it will be shown. Raises ``ValueError`` with the reason if it is too long."""
-    name = " ".join(clean(phrase.replace(UNREADABLE, "")).split())
+    """Return the name as it will be shown. Raises ``ValueError`` with the reason if it is too long.
+
+    Encoded words (RFC 2047) are read.
+    """
+    if "=?" in phrase:
+        phrase = _ENCODED_GAP.sub(r"\1", phrase)
+        phrase = _ENCODED_WORD.sub(_decode_word, phrase)
+    name = " ".join(clean(phrase).replace(UNREADABLE, "").split())
     if len(name) > NAME_MAX:
         raise ValueError(f"The name has {len(name)} characters. Shorten it to {NAME_MAX}.")
     while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1].strip()
     return name
+
+
+def _decode_word(match: re.Match[str]) -> str:
+    """Return an encoded word as text, or as it was if its charset is unknown or its bytes do not fit."""
+    charset, encoding, text = match.groups()
+    try:
+        data = b64decode(text) if encoding in "bB" else a2b_qp(text.encode(), header=True)
+        return data.decode(charset)
+    except (LookupError, ValueError):  # no such charset; no such bytes; no base64
+        return match[0]

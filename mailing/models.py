@@ -232,12 +232,12 @@ list_notes = Table(
     metadata,
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("kind", String(10), nullable=False),  # refused, duplicate, noted
+    Column("kind", String(10), nullable=False),  # refused, duplicate, noted, column
     Column("line", Integer, nullable=False),
     Column("text", Text, nullable=False),
     Column("reason", Text, nullable=False),
 )
-"""What was found while reading a campaign's list: refused lines, merged duplicates, remarks."""
+"""What was found while reading a campaign's list: refused lines, merged duplicates, remarks, columns."""
 
 answers = Table(
     "answers",

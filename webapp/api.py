@@ -79,7 +79,7 @@ async def create() -> Response:
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
     body, the = await forms.body(forms.LONGEST), services()
-    stored = await the.lists.run(len(body), _store, body, key, the.settings.default_from)
+    stored = await the.lists.run(body, _store, body, key, the.settings.default_from)
     await asyncio.to_thread(_announce, the, stored)
     response = _json({**stored.answer, **await _notice(the, stored.answer)}, 201)
     response.headers["Location"] = the.at(f"{PREFIX}/campaigns/{stored.answer['id']}")

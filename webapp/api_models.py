@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
 KEY_MAX = 255
+NOTED_NAMED = 1_000  # notes in one answer
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
 _FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
 _CHOICE_FIELDS = ("state", "q", "recipient")
@@ -192,7 +193,30 @@ def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, 
         "state": state,
         "total": len(parsed.entries),
         "duplicates": len(parsed.duplicates),
+        **_notes_json(parsed),
         **refused_json(parsed.refused),
+    }
+
+
+def _notes_json(parsed: ParsedList) -> dict[str, Any]:
+    """Return what the draft's page remarks, where there is something: ``notes`` and ``fields``.
+
+    Notes are on addresses that were kept, and on rows that gave something to one with the same address; at
+    most ``NOTED_NAMED`` are named, ``notes_more`` says how many the answer leaves out. ``fields`` tells by
+    its header what each column became, if that is another word.
+    """
+    notes = [
+        *((note.line, note.email, note.note) for note in parsed.noted),
+        *((again.line, again.email, again.said) for again in parsed.duplicates if again.note),
+    ]
+    named = [
+        {"line": line, "email": email, "note": note} for line, email, note in sorted(notes)[:NOTED_NAMED]
+    ]
+    fields = {column.header: column.field for column in parsed.columns if column.header != column.field}
+    return {
+        **({"notes": named} if named else {}),
+        **({"notes_more": len(notes) - len(named)} if len(notes) > len(named) else {}),
+        **({"fields": fields} if fields else {}),
     }
 
 

@@ -22,6 +22,7 @@ from webapp import asking, looks, offers, origins, previews, standing, views, wa
 from webapp.languages import _
 from webapp.phrases import say
 from webapp.services import services
+from webapp.storing import CrowdedError
 from webapp.streams import CAMPAIGNS_PER_PAGE
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
 _HOURS = frozenset(map(str, campaigns.GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
-_NOTE_KINDS = ("refused", "duplicate", "noted")
 
 
 @blueprint.get("/campaigns")
@@ -72,7 +72,10 @@ async def create() -> AnyResponse | tuple[str, int]:
         faults["recipients"] = _("The list is empty. Paste at least one address.")
     if faults:
         return await _form(form, faults, None), 422
-    campaign_id = await services().lists.create(_draft(form), form["recipients"])
+    try:
+        campaign_id = await services().lists.create(_draft(form), form["recipients"])
+    except CrowdedError as crowded:
+        return await _form(form, {"recipients": str(crowded.description)}, None), 503
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
 
@@ -105,6 +108,8 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
             await services().lists.revise(campaign_id, draft, pasted)
         else:
             await services().write(campaigns.revise, campaign_id, draft)
+    except CrowdedError as crowded:
+        return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)

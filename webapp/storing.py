@@ -1,7 +1,8 @@
-"""Lists are read and stored beside the event loop, and long ones in a process of their own.
+"""Lists are read and stored beside the event loop, and long ones in processes of their own.
 
 Reading 100,000 lines is a second or two of pure Python. In a thread it would hold the interpreter's
-lock, and every page would wait for it.
+lock, and every page would wait for it. A long list waits for those before it, but not for a huge one, and
+only so many may wait: the next one is told to come again.
 """
 
 from __future__ import annotations
@@ -15,61 +16,121 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
+from werkzeug.exceptions import ServiceUnavailable
+
 from mailing import drafts
 from mailing.addresses import parse_pasted
 from mailing.database import Database
+from webapp.languages import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from mailing.campaigns import Draft
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 LONG = 200_000  # characters: what a thread reads in well under 100 ms
+HUGE = 2_000_000  # characters: seconds, and those behind it would wait
+WAITING = 8  # lists in one process and before it
+RETRY_S = 30
+_ODD_WEIGHT = 10  # domains that are no plain ASCII take so many times longer
+
+
+class CrowdedError(ServiceUnavailable):
+    """Too many lists wait already: 503. ``description`` says so, and to try again."""
 
 
 class Lists:
-    """Where pasted lists become stored drafts. One long list at a time; the others wait."""
+    """Where pasted lists become stored drafts. One long list and one huge list at a time; others wait."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._process: ProcessPoolExecutor | None = None
+        self._long, self._huge = _Process(db), _Process(db)
 
     def start(self) -> None:
         """Start the process for long lists, so that the first one does not wait for its imports."""
-        url = self._db.url.render_as_string(hide_password=False)
-        spawning = multiprocessing.get_context("spawn")
-        self._process = ProcessPoolExecutor(1, spawning, _begin_there, (url, os.getpid()))
-        self._process.submit(_run_there, _nothing, ())
+        self._long.submit(_nothing, ())
 
     def close(self) -> None:
-        """End that process, whatever it does: what it has stored of a list, the sweeper removes."""
-        if self._process:
-            for child in multiprocessing.active_children():  # there is no other
-                child.terminate()
-            self._process.shutdown(cancel_futures=True)
+        """End the processes, whatever they do: what they have stored of a list, the sweeper removes."""
+        for child in multiprocessing.active_children():  # there are no others
+            child.terminate()
+        self._long.close()
+        self._huge.close()
 
     async def create(self, draft: Draft, pasted: str) -> int:
         """Store a draft, whose message was found good, with its list; return its id."""
-        return await self.run(len(pasted), _store, draft, pasted, None)
+        return await self.run(pasted, _store, draft, pasted, None)
 
     async def revise(self, campaign_id: int, draft: Draft, pasted: str) -> None:
         """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft."""
-        await self.run(len(pasted), _store, draft, pasted, campaign_id)
+        await self.run(pasted, _store, draft, pasted, campaign_id)
 
-    async def run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        """Run ``work(database, ...)`` on a list of ``size`` characters where it keeps nobody waiting."""
+    async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        """Run ``work(database, ...)`` on the list in ``given`` where it keeps nobody waiting.
+
+        Raises ``CrowdedError`` if too many lists wait for the same process.
+        """
+        size = weight(given)
         if size < LONG:
             return await asyncio.to_thread(work, self._db, *args)
-        if self._process is None:
-            self.start()
-        assert self._process is not None
+        return await (self._long if size < HUGE else self._huge).run(work, *args)
+
+
+class _Process:
+    """One process that reads one list at a time, started when the first one comes."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._pool: ProcessPoolExecutor | None = None
+        self._starting = threading.Lock()
+        self._waiting = 0
+
+    async def run(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        if self._waiting >= WAITING:
+            said = _("%(n)s long lists are being read already. Try again in a minute.", n=WAITING)
+            raise CrowdedError(said, retry_after=RETRY_S)
+        self._waiting += 1
+        pool = None
         try:
-            return await asyncio.wrap_future(self._process.submit(_run_there, work, args))
+            pool, task = await asyncio.to_thread(lambda: self.submit(work, args))
+            return await asyncio.wrap_future(task)
         except BrokenProcessPool:
-            self._process = None  # it was killed: the next list gets a new one
+            if self._pool is pool:
+                self._pool = None  # it was killed: the next list gets a new one
             raise
+        finally:
+            self._waiting -= 1
+
+    def submit(
+        self, work: Callable[[Database, *Ts], T], args: tuple[*Ts]
+    ) -> tuple[ProcessPoolExecutor, Future[T]]:
+        """Hand in a list; start the process if it is not there, or no longer."""
+        with self._starting:
+            pool = self._pool or self._start()
+            try:
+                return pool, pool.submit(_run_there, work, args)
+            except BrokenProcessPool:
+                pool = self._start()
+                return pool, pool.submit(_run_there, work, args)
+
+    def close(self) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        url = self._db.url.render_as_string(hide_password=False)
+        spawning = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, spawning, _begin_there, (url, os.getpid()))
+        return self._pool
+
+
+def weight(given: str | bytes) -> int:
+    """Return how long a list takes, in the characters of a plain one."""
+    odd = not given.isascii() or ("xn--" in given if isinstance(given, str) else b"\\u" in given)
+    return len(given) * (_ODD_WEIGHT if odd else 1)
 
 
 _there: Database | None = None  # in that process only

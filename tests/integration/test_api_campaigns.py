@@ -69,7 +69,37 @@ async def test_everything_that_is_posted_is_stored(client: TestClientProtocol, d
         "<p>{{ city }}</p>",
         0,
     )
-    assert (row.email, row.name, row.fields) == ("a@example.org", "Ann", {"city": "Hue", "seat": "7"})
+    assert (row.email, row.name, row.fields) == ("a@example.org", "Ann", {"city": "Hue", "seat": 7})
+
+
+async def test_what_was_remarked_on_the_rows_is_told(client: TestClientProtocol, db: Database):
+    rows = [
+        "Ann <a@example.org>",
+        {"Email": "A@example.org", "Name": "Anna", "first-name": "A", "vip": False},
+        {"email": "a@example.org", "name": "Ann Lee", "age": 18, "T-shirt": None},
+        "b..c@example.org",
+        {"email": "d@example.org", "tags": ["x"]},
+        {"email": "e@example.org", "bio": "x" * 65_537},
+    ]
+    answer = await post(client, order(recipients=rows))
+    assert (answer["total"], answer["duplicates"]) == (3, 1)
+    assert [(note["line"], note["email"], note["note"]) for note in answer["notes"]] == [
+        (2, "A@example.org", "differs from line 1 only in the case of the local part; kept"),
+        (3, "a@example.org", "same as line 1; this line says more, so its values count"),
+        (4, "b..c@example.org", "unusual: a dot at an end, or two in a row, before the @; kept"),
+    ]
+    assert answer["fields"] == {"first-name": "first_name", "T-shirt": "t_shirt"}
+    assert [refusal["line"] for refusal in answer["refused"]] == [5, 6]
+    assert "The field tags" in answer["refused"][0]["reason"]
+    assert "at most 64 KB" in answer["refused"][1]["reason"]
+    with db.read() as connection:
+        stored_rows = connection.execute(recipients.select().order_by(recipients.c.id)).all()
+    assert [row.fields for row in stored_rows] == [{"age": 18}, {"first_name": "A", "vip": False}, None]
+
+
+async def test_addresses_may_be_posted_as_a_plain_list(client: TestClientProtocol):
+    answer = await post(client, order(recipients=["a@example.org", "Ben <b@example.org>", "a@EXAMPLE.org"]))
+    assert answer == {"id": answer["id"], "state": "draft", "total": 2, "duplicates": 1, "refused": []}
 
 
 async def test_a_campaign_is_stored_and_sending_although_redis_is_away(client: TestClientProtocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mailing import campaigns, ledger, workers
+from mailing.models import recipients
 from mailing.states import AttemptResult, CampaignAction, CampaignState
 from tests.integration.web import DRAFT, HOST, deliver, running, settings_for, store
 
@@ -48,17 +50,37 @@ async def test_a_list_is_pasted_checked_and_sent_without_scripts(visitor, db):
     stored = await visitor.post("/campaigns", form(recipients=MESSY))
     assert stored.status_code == 303
     draft = await visitor.read(stored.location)
-    assert "Send to 19\N{NO-BREAK SPACE}people…" in draft
+    assert "Send to 20\N{NO-BREAK SPACE}people…" in draft
     assert 'popovertarget="confirm-send"' in draft
     assert "mia at six.example" in draft
     assert '<td class="num">13</td>' in draft
-    assert "17\N{NO-BREAK SPACE}recipients have no name" in draft
+    assert "18\N{NO-BREAK SPACE}recipients have no name" in draft
     sent = await visitor.post(f"{stored.location}/send")
     assert (sent.status_code, sent.location) == (303, stored.location)
     page = await visitor.read(sent.location)
     assert get(db, 1).state is CampaignState.SENDING
     assert "No worker is running" in page
     assert "anna<wbr>@one.example" in page
+
+
+async def test_a_table_s_columns_are_shown_and_what_is_unusual_is_remarked(visitor, db):
+    await visitor.read("/campaigns/new")
+    table = (
+        'Họ tên\tEmail\tThành phố\nÁnh\ta@x.example\tHuế\nBưởi\t"b..c"@x.example\tVinh\nÁnh Lê\ta@x.example\t'
+    )
+    stored = await visitor.post("/campaigns", form(recipients=table, text="{{ name }} in {{ thanh_pho }}"))
+    draft = await visitor.read(stored.location)
+    assert "Send to 2\N{NO-BREAK SPACE}people…" in draft
+    for column, field in (("Họ tên", "name"), ("Email", "email"), ("Thành phố", "thanh_pho")):
+        assert re.search(rf"<td>{column}</td><td>[^/]*<code>{{{{ {field} }}}}</code>", draft)
+    assert "unusual: a dot at an end, or two in a row, before the @; kept" in draft
+    assert "same as line 2" in draft
+    with db.read() as connection:
+        rows = connection.execute(recipients.select().order_by(recipients.c.id)).all()
+    assert [(row.email, row.name, row.fields) for row in rows] == [
+        ("a@x.example", "Ánh", {"thanh_pho": "Huế"}),
+        ("b..c@x.example", "Bưởi", {"thanh_pho": "Vinh"}),
+    ]
 
 
 async def test_every_fault_of_a_form_is_named_and_nothing_typed_is_lost(visitor, db):

@@ -141,10 +141,8 @@ def test_several_addresses_in_one_pair_of_brackets_are_all_taken():
         ("ann at x.example", "Write it like ann@x.example."),
         ("ann(at)x.example", "Write it like ann@x.example."),
         ("nobody", "no @"),
-        ("ann＠x.example", "wide at-sign"),  # noqa: RUF001
         ("ann@localhost", "no dot"),
-        ('"ann"@x.example', "quotation marks"),
-        ('"a, b"@x.example', "quotation marks"),
+        ('""@x.example', "nothing before"),
         ("a\x00b@x.example", "unreadable"),
         ("Ann <>", "no address between"),
         (f"{'n' * 201} <ann@x.example>", "201 characters"),
@@ -236,7 +234,7 @@ def test_rows_become_entries_with_their_fields():
             {"email": "A@x.example"},
         ]
     )
-    fields = {"city": "Huế", "age": "7", "vip": "True"}
+    fields = {"city": "Huế", "age": 7, "vip": True}
     assert found.entries == (
         Entry(1, "a@x.example", "Ann", fields),
         Entry(2, "b@x.example"),
@@ -249,7 +247,10 @@ def test_rows_become_entries_with_their_fields():
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("a@x.example", "no object"),
+        (7, "no object"),
+        ("nobody", "no @"),
+        ("", "empty"),
+        ("a@x.example, b@x.example", "more than one address"),
         ({}, 'no "email"'),
         ({"email": 5}, 'no "email"'),
         ({"email": ""}, "no @"),
@@ -261,12 +262,15 @@ def test_rows_become_entries_with_their_fields():
         ({"email": "a@x.example", "name": "A\0B"}, "line break or control"),
         ({"email": "a@x.example", "name": "A\ud800"}, "control"),
         ({"email": "a@x.example", "name": "A" * 201}, "201 characters"),
-        ({"email": "a@x.example", "first-name": "A"}, "no field name"),
-        ({"email": "a@x.example", "é": "A"}, "no field name"),
         ({"email": "a@x.example", 5: "A"}, "no field name"),
         ({"email": "a@x.example", "tags": ["A"]}, "no string"),
         ({"email": "a@x.example", "city": "A\0"}, "no text"),
         ({"email": "a@x.example", "n": 10**5000}, "digits"),
+        ({"email": "a@x.example", "n": 2**63}, "digits"),
+        ({"email": "a@x.example", "n": float("nan")}, "digits"),
+        ({"email": "a@x.example", "tags": {"a": 1}}, "no string"),
+        ({"email": "a@x.example", "city": "x" * 65_537}, "at most 64 KB"),
+        ({"email": "a@x.example", "city": "ế" * 22_000}, "at most 64 KB"),
     ],
 )
 def test_a_wrong_row_is_refused_with_its_number_and_the_reason(row, words):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailing import mailboxes
 from mailing.addresses import parse_pasted
-from mailing.mailboxes import clean, judge, read_name, read_plain
+from mailing.mailboxes import Domains, clean, judge, oddity, read_name, read_plain
 from tests.pastes import judged, messy, names, plain_addresses
 
 
@@ -53,7 +53,11 @@ def test_what_came_along_with_an_address_is_taken_off(text):
         (f"{'a' * 65}@x.example", "65 bytes before the @"),
         (f"{'é' * 33}@x.example", "66 bytes before the @"),
         (f"a@{'x.' * 130}example", "at most 254"),
-        ("a..b@x.example", "two periods"),
+        ('""@x.example', "nothing before"),
+        ('"a<b"@x.example', "invalid characters"),
+        ("a(b)@x.example", "invalid characters"),
+        ("a\u2028b@x.example", "a space"),
+        ("\u0301a@x.example", "invalid characters"),
     ],
 )
 def test_a_refusal_says_in_plain_words_what_is_wrong(text, words):
@@ -85,9 +89,15 @@ def test_what_cannot_be_seen_is_dropped_and_what_looks_alike_becomes_the_same(te
         ("\"'Ann'\"", "Ann"),
         ("O'Neil'", "O'Neil'"),
         ("'", "'"),
+        ("=?UTF-8?Q?Nguy=E1=BB=85n_An?=", "Nguyễn An"),
+        ("=?utf-8?b?Tmd1eeG7hW4=?= =?utf-8?B?IEFu?=", "Nguyễn An"),
+        ("=?iso-8859-1*de?q?J=FCrgen?= M", "Jürgen M"),
+        ("=?nonsense?q?a?=", "=?nonsense?q?a?="),
+        ("=?utf-8?q?=FC?=", "=?utf-8?q?=FC?="),
+        ("=?utf-8?q?a=00b?=", "ab"),
     ],
 )
-def test_a_name_loses_its_quotes_and_its_spare_spaces(phrase, name):
+def test_a_name_loses_its_quotes_its_spare_spaces_and_its_encoding(phrase, name):
     assert read_name(phrase) == name
 
 
@@ -101,6 +111,55 @@ def test_a_plain_line_gives_address_and_name():
     assert read_plain("Ann Lee <Ann@One.Example>") == ("Ann@one.example", "Ann Lee")
     assert read_plain("ann@one.example") == ("ann@one.example", "")
     assert read_plain('"Lee, Ann" <ann@one.example>') is None
+
+
+@pytest.mark.parametrize(
+    ("text", "email"),
+    [
+        ("a..b@docomo.example", "a..b@docomo.example"),
+        ("ab.@docomo.example", "ab.@docomo.example"),
+        (".ab@docomo.example", ".ab@docomo.example"),
+        ("...@docomo.example", "...@docomo.example"),
+        ('"a..b"@docomo.example', "a..b@docomo.example"),
+        ('"john doe"@x.example', '"john doe"@x.example'),
+        ('<"john doe"@X.example>', '"john doe"@x.example'),
+        ('"a@b"@x.example', '"a@b"@x.example'),
+        (r'"a\"b"@x.example', r'"a\"b"@x.example'),
+        (r'"a\ b"@x.example', '"a b"@x.example'),
+        ("mailto:%22john%20doe%22@x.example", '"john doe"@x.example'),
+    ],
+)
+def test_an_address_that_a_mail_server_takes_is_taken_and_called_unusual(text, email):
+    assert judge(text) == email
+    assert oddity(email).startswith("unusual: ")
+    assert judge(email) == email
+
+
+@pytest.mark.parametrize("text", ["ann@x.example", "a.b@x.example", "é@x.example", "o'neil+x@x.example"])
+def test_a_usual_address_is_not_remarked(text):
+    assert oddity(judge(text)) == ""
+
+
+def test_quotation_marks_that_an_address_does_not_need_are_left_out():
+    assert judge('"ann"@x.example') == "ann@x.example"
+
+
+def test_each_domain_of_a_list_is_judged_once_and_only_so_many(monkeypatch):
+    asked = []
+    real = mailboxes.validate_email
+    monkeypatch.setattr(
+        mailboxes, "validate_email", lambda text, **how: asked.append(text) or real(text, **how)
+    )
+    monkeypatch.setattr(mailboxes, "DOMAINS_MAX", 2)
+    domains = Domains()
+    for who in "abc":
+        assert judge(f"{who}@bücher.example", domains) == f"{who}@xn--bcher-kva.example"
+        with pytest.raises(ValueError, match="invalid characters"):
+            judge(f"{who}@a_b.example", domains)
+    assert len(asked) == 2
+    with pytest.raises(ValueError, match="more than 2 unusual domains"):
+        judge("a@käse.example", domains)
+    assert judge("a@plain.example", domains) == "a@plain.example"
 
 
 @given(st.text() | messy)

@@ -14,32 +14,27 @@ from tests.unit.test_languages import in_vietnamese
 from webapp.phrases import say
 
 ROOMS = (
-    "addresses",
     "campaigns",
     "database_errors",
     "decisions",
     "drafts",
+    "findings",
     "foreign_headers",
     "foreign_mail",
     "foreign_text",
+    "freetext",
     "headers",
-    "lists",
     "mailboxes",
     "marks",
     "merging",
     "opening",
     "readiness",
+    "rows",
     "smtp",
     "sweeping",
     "wire",
 )
 ELSEWHERE = {  # said to programs or in the log only, or part of a sentence that is known as a whole
-    "addresses": (
-        "The row ",
-        "There is a line break or control character in the name",
-        "There is a character in the field",
-        "The field ",
-    ),
     "headers": ("From must be one address", "It has a "),
     "marks": ("The 7 has more than", "It does not end"),
     "readiness": ("The message uses the merge field", "Add it to the list"),
@@ -81,11 +76,12 @@ def test_every_sentence_of_mailing_has_its_translation(room: str):
 def test_the_reasons_of_a_list_are_translated():
     wrong = """nobody
         mia at six.example, a@b@c.example, @x.example, a@x, a@[1.2.3.4], x@1.2.3.4, <>
-        a..b@c.example, .a@c.example, a.@c.example, a@-c.example, a@.c.example, a@c-.example
+        a..b@c.example, .a@c.example, "a b"@c.example, a@-c.example, a@.c.example, a@c-.example
         a@c_d.example, a(b)c@d.example, a@c.local, a@c.d-
         A@b.example, a@b.example, a@b.example"""
     parsed = addresses.parse_pasted(wrong)
-    assert len(parsed.refused) == 18
+    assert len(parsed.refused) == 15
+    assert len(parsed.noted) == 4
     for reason in (*(line.reason for line in parsed.refused), *(line.note for line in parsed.noted)):
         assert in_vietnamese(lambda reason=reason: say(reason)) != reason
         assert say(reason) == reason
