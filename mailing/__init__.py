@@ -26,10 +26,17 @@ The way of one email leads through these rooms::
       values      the kinds of values, how they print and compare
       headers     From, To, Date, Subject, and that no value can end a line
     lanes       this process's connections to one sender, and the mail that waits for them
+      width       on how many of them the server likes to be sent mail
     opening     connect, TLS, EHLO, AUTH
     smtp        the pipelined dialogue
+      envelope    a mail and its commands, for what a server offers
       wire        commands out, replies in, a deadline for each
-    replies     what an answer means; backoff: when to try again
+    replies     what a server answers, read
+      rulebook    whom a refusal means and what follows: rules as data
+      verdicts    what an answer means for one email
+    outcome     what becomes of a recipient; backoff and waits: when to try again
+    evidence    refusals that may be everybody's affair, and the pause once they are
+    rests       a sender whose own limit is reached waits, and nobody fails
     events      the news of it over Redis
     decisions   what a person does with what failed, waits or is unknown
     finding     recipients by state, address or reply, page by page

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, update
 
-from mailing import composing, ledger, lists, readiness, retries, states
+from mailing import composing, evidence, ledger, lists, readiness, rests, retries, states
 from mailing.composing import Message
 from mailing.models import campaigns, now_ms, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
     from mailing.addresses import ParsedList
+    from mailing.rests import Rest
     from mailing.retries import Retry
     from mailing.shapes import Shapes
 
@@ -83,6 +84,7 @@ class Campaign:
     paused_reason: str
     counts: Mapping[RecipientState, int]
     retry: Retry | None = None
+    rest: Rest | None = None  # while it sends: the sender waits
 
     @property
     def message(self) -> Message:
@@ -173,6 +175,8 @@ def act(
     ``NotAllowed`` with the reason. Of two people who press at the same moment, one is told that it is done
     already. A canceled campaign's waiting recipients are moved by ``sweeping``.
     """
+    if action is CampaignAction.RESUME:
+        evidence.forget(connection, campaign_id)
     now = now_ms()
     where = [*_may(campaign_id, action), THERE]
     values: dict[str, object] = {"state": states.target(action), "paused_reason": ""}
@@ -226,7 +230,7 @@ def latest(connection: Connection, *, before: int | None = None, limit: int = 50
 
 
 def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
-    """Return the campaigns whose rows ``chosen`` selects. Three queries at most, however many they are."""
+    """Return the campaigns whose rows ``chosen`` selects. Four queries at most, however many they are."""
     rows = connection.execute(chosen.where(THERE)).all()
     counts = ledger.counts_of(connection, [row.id for row in rows])
     waiting = {
@@ -235,11 +239,14 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
         if row.state == CampaignState.SENDING and retries.only(counts[row.id])
     }
     retry = retries.of(connection, waiting)
+    sending = any(row.state == CampaignState.SENDING for row in rows)
+    rest = rests.lasting(connection) if sending else None
     return [
         Campaign(
             **row._asdict() | {"state": CampaignState(row.state)},
             counts=counts[row.id],
             retry=retry.get(row.id),
+            rest=rest if row.state == CampaignState.SENDING else None,
         )
         for row in rows
     ]

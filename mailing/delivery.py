@@ -23,7 +23,6 @@ import uvloop
 from sqlalchemy.exc import DBAPIError
 
 from mailing import (
-    backoff,
     batches,
     campaigns,
     clock,
@@ -31,7 +30,10 @@ from mailing import (
     database_errors,
     events,
     ledger,
+    outcome,
+    rests,
     rounds,
+    verdicts,
     workers,
 )
 from mailing.clock import now_ms
@@ -39,9 +41,10 @@ from mailing.composing import ComposeError, MergeError
 from mailing.headers import write_address
 from mailing.lanes import Lane, Work
 from mailing.ledger import Result, Trace
-from mailing.replies import Stage, Verdict
+from mailing.outcome import Tries
+from mailing.replies import Stage
 from mailing.smtp import Delivery, Mail, Timeouts
-from mailing.states import AttemptResult, CampaignState
+from mailing.states import CampaignState
 from mailing.threads import SideThread
 from mailing.worklist import Ending, Job, Worklist
 
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from mailing.database import Database
     from mailing.ledger import Claim
     from mailing.senders import Sender
+    from mailing.workers import Notice
     from mailing.worklist import Order
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
@@ -80,12 +84,13 @@ class Engine:
         self._timeouts = timeouts or Timeouts()
         self._worker_id = 0
         self._beaten_at = 0.0  # steady s; the lease counts from here
-        self._noticed: str | None = None  # the notice that was told last; none: tell at once
+        self._noticed: Notice | None = None  # the notice that was told last; none: tell at once
         self._done = 0
         self.consuming = True  # whether Celery brings batches; only told, to whoever looks
         self._enough = 1  # outcomes that are worth a commit
         self._committed_at = 0.0  # when the last round ended
         self._looked_at = 0.0  # when the campaigns' states were last read
+        self._rests = rests.Seen()
         self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
         self.halted = False
@@ -149,6 +154,7 @@ class Engine:
             order is not None
             and order.sending
             and not self.halted
+            and not self._rests.holds
             and work.claim.worker_id == self._worker_id
             and clock.steady_s() < self._beaten_at + workers.LEASE_S - LEASE_MARGIN_S
         )
@@ -182,26 +188,23 @@ class Engine:
     def _decide(
         self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign, trace: Trace
     ) -> Result:
-        """Turn a verdict into the recipient's fate: when to try again, or that it is enough."""
+        """Turn a verdict into the recipient's fate."""
         now = now_ms()
-        result, due_at = delivery.verdict.result, None
-        if result is AttemptResult.DEFERRED:
-            if now - claim.first_tried_at >= campaign.give_up_after * 1000:
-                result = AttemptResult.FAILED
-            else:
-                asked = delivery.verdict.asked_delay_s
-                due_at = now + int(1000 * backoff.next_delay_s(claim.attempt, random.random(), asked))  # noqa: S311 - jitter
+        rested = self._rests.time_since(claim.first_tried_at, now)
+        tries = Tries(claim.attempt, claim.first_tried_at, campaign.give_up_after * 1000, rested)
+        fate = outcome.fate(delivery.verdict, delivery.text, tries, now, random.random())  # noqa: S311 - jitter
         return Result(
             claim=claim,
-            result=result,
+            result=fate.result,
             server=self._sender.server,
             started_at=started_at,
             ended_at=now,
             code=delivery.reply.code if delivery.reply else None,
             enhanced=delivery.enhanced,
             reply=delivery.text,
-            due_at=due_at,
+            due_at=fate.due_at,
             trace=trace,
+            ruling=fate.ruling,
         )
 
     # The event loop.
@@ -275,17 +278,19 @@ class Engine:
 
     def _room(self) -> int:
         """Return how many claims the next commit may bring: what it records makes room for them."""
-        return 0 if self.halted else self._lane.room(self._worklist.held - self._worklist.unrecorded)
+        held = self._worklist.held - self._worklist.unrecorded
+        return 0 if self.halted else self._rests.room(self._lane.room(held), held, clock.steady_s())
 
     async def _commit(self) -> None:
-        begun = clock.steady_s()
-        entry = self._worklist.next_round(self._worker_id, self.name, self._room())
+        begun, notice = clock.steady_s(), self._lane.notice
+        entry = self._worklist.next_round(self._worker_id, self.name, self._room(), self._sender.account)
+        entry = replace(entry, rest=self._rests.rest)
         if begun - self._looked_at < LOOK_S:
             entry = replace(entry, watched=())
-        if begun - self._beaten_at >= workers.BEAT_S / 2 or self._lane.notice != self._noticed:
+        if begun - self._beaten_at >= workers.BEAT_S / 2 or notice != self._noticed:
             entry = replace(entry, status=self._status())
         try:
-            outcome = await self._database_thread.run(lambda: rounds.commit(self._writer, entry))
+            brought = await self._database_thread.run(lambda: rounds.commit(self._writer, entry))
         except DBAPIError as error:
             log.warning("the database cannot be written to; trying again", reason=self._reason(error))
             self._worklist.failed(entry)
@@ -297,27 +302,32 @@ class Engine:
             self._looked.set()  # for those who wait for it now
             self._looked.clear()
         self._done += len(entry.results)
-        if entry.status is not None and outcome.lease_held:
-            self._beaten_at, self._noticed = begun, entry.status.notice
-        self._news.extend(outcome.news)
+        if entry.status is not None and brought.lease_held:
+            self._beaten_at, self._noticed = begun, notice
+        self._news.extend(brought.news)
         self._told.set()
-        for claim, order in self._worklist.committed(entry, outcome):
+        denied = bool(entry.wants) and not brought.claimed
+        self._rests.take(brought.rest, denied=denied, now_s=clock.steady_s())
+        for claim, order in self._worklist.committed(entry, brought):
             self._compose(claim, order)
-        if not outcome.lease_held:
+        if not brought.lease_held:
             log.warning("the lease was lost; registering anew", worker_id=self._worker_id)
             self._worker_id = 0
             self._lane.withdraw()
             await self._register()
-        elif any(state is not CampaignState.SENDING for state in outcome.states.values()):
+        elif self._rests.holds or any(
+            state is not CampaignState.SENDING for state in brought.states.values()
+        ):
             self._lane.withdraw()
-        self._worklist.end_jobs(clock.steady_s(), halted=self.halted)
+        self._worklist.end_jobs(clock.steady_s(), halted=self.halted, resting=self._rests.holds)
 
     def _reason(self, error: DBAPIError) -> str:
         return database_errors.sentence(error, self._database.url)
 
     def _status(self) -> workers.Status:
         return workers.Status(
-            notice=self._lane.notice,
+            notice=self._lane.notice.text,
+            notice_kind=self._lane.notice.kind,
             consuming=self.consuming and not self.halted,
             connections=self._lane.sender.connections,
             in_flight=self._worklist.held,
@@ -331,7 +341,7 @@ class Engine:
             filled = order.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
             text = f"The message cannot be composed for this recipient: {error}"
-            failure = Delivery(Verdict(AttemptResult.FAILED), None, text, Stage.MAIL, alive=True)
+            failure = Delivery(verdicts.of(verdicts.FAILED), None, text, Stage.MAIL, alive=True)
             self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign, Trace()))
             return
         recipient = write_address(claim.email)
@@ -361,6 +371,7 @@ class Engine:
         def register() -> tuple[float, int]:
             begun = clock.steady_s()
             with self._database.write() as connection:
+                rests.end_others(connection, self._sender.account)
                 return begun, workers.register(connection, self.name)
 
         self._noticed = None

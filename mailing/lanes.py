@@ -1,8 +1,8 @@
 """A lane: this process's SMTP connections to one sender, and the claimed mail that waits for them.
 
 Connections live across batches. Each one is a task that takes mail, opens its session when it needs
-one, and reports every outcome. The lane says how much more mail it has room for; that is the only
-brake: a server that refuses connections, or asks to be spared, is given less.
+one, and reports every outcome. The lane says how much more mail it has room for, and is as wide as the
+server likes: one that refuses connections, or asks to be spared, is given less, on fewer of them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,25 @@ import structlog
 
 from mailing.ledger import Trace
 from mailing.models import now_ms
+from mailing.replies import Stage
+from mailing.rulebook import Follows
 from mailing.smtp import Delivery, Mail, Session, SmtpError, Timeouts
 from mailing.states import AttemptResult
+from mailing.width import Width
+from mailing.workers import Notice, NoticeKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailing.ledger import Claim
     from mailing.senders import Sender
+    from mailing.verdicts import Verdict
 
 IDLE_S = 10.0  # a connection without mail is closed after this
 RECYCLE_AFTER = 500  # messages on one connection: polite to servers that count
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that cannot be reached
-SPARED_S = 30.0  # how long a server that asked to be sent less is given less
+FULL_S = 5.0  # until the next try at a server that takes no connection of ours besides those of others
+NOTHING = Notice()
 
 log = structlog.get_logger()
 
@@ -82,7 +88,7 @@ class Lane:
 
     def __init__(self, sender: Sender, owner: Owner, timeouts: Timeouts) -> None:
         self.sender = sender
-        self.notice = ""
+        self.notice = NOTHING
         self._owner = owner
         self._timeouts = timeouts
         self._ready: deque[Work] = deque()
@@ -90,10 +96,11 @@ class Lane:
         self._idle: list[_Waiter] = []
         self._interruptible: set[asyncio.Task[None]] = set()  # nothing of theirs is on the wire
         self._open = self._opened = 0
+        self._sleeping = 0  # connections that wait until they may try again
+        self._most = RECYCLE_AFTER  # messages on one connection, as far as this server has told
         self._failures = 0
         self._retry_at = 0.0
-        self._width = float(sender.connections)
-        self._spared_until = 0.0
+        self._width = Width(sender.connections)
         self._closing = False
         self._tasks = [asyncio.create_task(self._serve()) for _ in range(sender.connections)]
 
@@ -101,17 +108,20 @@ class Lane:
         """Return how much more may be claimed when ``held`` is: two per connection at most (P3)."""
         if self._closing:
             return 0
+        now = asyncio.get_running_loop().time()
         if self._failures and not self._open:
-            waiting = asyncio.get_running_loop().time() < self._retry_at
-            return 0 if waiting else max(0, 1 - held)
-        if self._spared_until and asyncio.get_running_loop().time() > self._spared_until:
-            self._spared_until, self._width, self.notice = 0.0, float(self.sender.connections), ""
-        return max(0, 2 * int(self._width) - held)
+            return 0 if now < self._retry_at else max(0, 1 - held)
+        if self._width.is_over(now):
+            self.notice = NOTHING
+            while self._ready and self._free():
+                self.put(self._ready.popleft())
+        return max(0, 2 * self._width.room(now) - held)
 
     def put(self, work: Work) -> None:
         """Give the lane work; never more than ``room`` said."""
-        if self._idle:
-            self._idle.pop().work.set_result(work)
+        if waiter := self._free():
+            self._idle.remove(waiter)
+            waiter.work.set_result(work)
         elif self._alone:
             line = self._alone.popleft()
             line.ahead = work
@@ -122,7 +132,7 @@ class Lane:
     def resize(self, connections: int) -> None:
         """Have so many connections from now on; surplus ones end after the message that they are sending."""
         self.sender = replace(self.sender, connections=connections)
-        self._width = min(self._width, connections) if self._spared_until else float(connections)
+        self._width.resize(connections)
         wanted = 0 if self._closing else connections - len(self._tasks)
         self._tasks += [asyncio.create_task(self._serve()) for _ in range(wanted)]
         if self._surplus:
@@ -131,6 +141,22 @@ class Lane:
     @property
     def _surplus(self) -> bool:
         return len(self._tasks) > self.sender.connections
+
+    def _free(self) -> _Waiter | None:
+        """Return a connection that waits for work: an open one where no more may be opened."""
+        if not self._idle or not self._too_wide(1):
+            return self._idle[-1] if self._idle else None
+        return next((waiter for waiter in reversed(self._idle) if waiter.open), None)
+
+    @property
+    def _lines(self) -> int:
+        """How many connections are open or about to be."""
+        at_work = len(self._tasks) - len(self._idle) - self._sleeping
+        return at_work + sum(waiter.open for waiter in self._idle)
+
+    def _too_wide(self, more: int = 0) -> bool:
+        """Whether this server likes fewer connections than are open or about to be, and ``more``."""
+        return self._width.spared and self._lines + more > self._width.connections
 
     def withdraw(self) -> None:
         """Hand back all waiting work that may not be sent any more."""
@@ -200,7 +226,8 @@ class Lane:
                     vain = 0 if line else vain + 1
                 if line is not None:
                     ahead = await self._deliver(line, work)
-                    if not line.session.usable or line.session.delivered >= RECYCLE_AFTER:
+                    spare = ahead is None and self._too_wide()
+                    if spare or not line.session.usable or self._left(line) <= 0:
                         await self._close(line)
                         line = None
         finally:
@@ -210,7 +237,7 @@ class Lane:
         """Send one message; return the one whose turn is next here, its envelope perhaps sent already."""
         session = line.session
         line.ahead, alone = None, False
-        if session.delivered + 1 < RECYCLE_AFTER and not self._surplus:
+        if self._left(line) > 1 and not self._surplus and not self._too_wide():
             line.ahead = self._take_ahead()
             if alone := line.ahead is None:
                 self._alone.append(line)
@@ -220,8 +247,12 @@ class Lane:
         )
         if alone and line.ahead is None:
             self._alone.remove(line)
-        self._adapt(delivery)
-        if delivery.verdict.result is AttemptResult.RETURNED and not delivery.verdict.sender_fault:
+        if self._width.heard(delivery.verdict, asyncio.get_running_loop().time()):
+            self._slowed(delivery.text)
+        if delivery.verdict.goes_on and self._goes_on(line, work, delivery):
+            return line.ahead
+        delivery = delivery._replace(verdict=_or_waits(delivery.verdict))
+        if delivery.verdict.result is AttemptResult.RETURNED and delivery.verdict.ruling is None:
             self._owner.hand_back(work)  # nothing of it left, and nobody is at fault
         else:
             connect_ms = None if line.used else session.connect_ms
@@ -230,9 +261,38 @@ class Lane:
         line.used = True
         return line.ahead
 
+    def _left(self, line: _Line) -> int:
+        """Return how many more messages go over this connection."""
+        return min(self._most, line.session.most or self._most) - line.session.taken
+
+    def _goes_on(self, line: _Line, work: Work, delivery: Delivery) -> bool:
+        """Send a mail another way at once, where the server only dislikes this connection; if there is one.
+
+        On a new connection's first mail there is none: whoever refuses that means something else.
+        """
+        if delivery.verdict.follows is Follows.NARROW:
+            if self._lines == 1:
+                self._hold(FULL_S)
+                return False
+            fewer = min(self._width.connections, self._lines) - 1
+            self._width.spare(fewer, asyncio.get_running_loop().time())
+            self._slowed(delivery.text)
+            if line.ahead:
+                self.put(line.ahead)
+                line.ahead = None
+        else:
+            carried = line.session.taken - (delivery.stage is not Stage.MAIL)
+            if carried < 1:
+                return False
+            if delivery.verdict.follows is Follows.RECYCLE:
+                self._most = min(self._most, carried)
+        log.info("smtp connection is given up", server=self.sender.server, reason=delivery.text)
+        self.put(work)
+        return True
+
     async def _take(self, line: _Line | None) -> Work | None:
         """Wait for work; None once an open connection has been idle for too long, or at the end."""
-        if self._ready:
+        if self._ready and (line is not None or not self._too_wide()):
             return self._ready.popleft()
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), loop.time(), open=line is not None)
@@ -263,36 +323,44 @@ class Lane:
         self._open += 1
         self._opened += 1
         self._failures = 0
-        self.notice = ""
+        if self.notice.kind is NoticeKind.HELD_UP:
+            self.notice = NOTHING
         return _Line(session, self._opened)
 
     async def _refused(self, work: Work, error: SmtpError, started_at: int, vain: int) -> None:
         """Defer the work with the reason, unless other connections work: then they do it."""
         if self._open and not self._closing:
             self.put(work)
-            with self._may_be_interrupted():
-                await asyncio.sleep(_pause_s(vain))  # the server takes no more connections than it has
+            self._sleeping += 1
+            try:
+                with self._may_be_interrupted():
+                    await asyncio.sleep(_pause_s(vain))  # the server takes no more connections than it has
+            finally:
+                self._sleeping -= 1
             return
-        delivery = Delivery(error.verdict, error.reply, str(error), error.stage, alive=False)
-        now = asyncio.get_running_loop().time()
-        if now >= self._retry_at:
-            self._retry_at = now + _pause_s(self._failures)
-            self._failures += 1
+        delivery = Delivery(_or_waits(error.verdict), error.reply, str(error), error.stage, alive=False)
+        if self._hold(_pause_s(self._failures)):
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
-        self.notice = f"{self.sender.server}: {error}"
+        self.notice = Notice(NoticeKind.HELD_UP, f"{self.sender.server}: {error}")
         for refused in [work, *self._drain()]:
             self._owner.report(refused, delivery, started_at, Trace())
+
+    def _hold(self, seconds: float) -> bool:
+        """Try no connection for a while; return whether that was not decided already."""
+        now = asyncio.get_running_loop().time()
+        if now < self._retry_at:
+            return False
+        self._retry_at = now + seconds
+        self._failures += 1
+        return True
 
     async def _close(self, line: _Line | None) -> None:
         if line:
             self._open -= 1
             await line.session.close()
 
-    def _adapt(self, delivery: Delivery) -> None:
-        if delivery.verdict.slow_down:
-            self._width = max(1.0, self._width / 2)
-            self._spared_until = asyncio.get_running_loop().time() + SPARED_S
-            self.notice = f"{self.sender.server} asks to be sent less: {delivery.text}"
+    def _slowed(self, reason: str) -> None:
+        self.notice = Notice(NoticeKind.SLOWED, f"{self.sender.server} asks to be sent less: {reason}")
 
     @contextmanager
     def _may_be_interrupted(self) -> Iterator[None]:
@@ -303,6 +371,12 @@ class Lane:
             yield
         finally:
             self._interruptible.discard(task)
+
+
+def _or_waits(verdict: Verdict) -> Verdict:
+    """Return that the mail waits for a connection, where others than ours have all that the server takes."""
+    narrow = verdict.follows is Follows.NARROW
+    return replace(verdict, result=AttemptResult.RETURNED) if narrow else verdict
 
 
 def _pause_s(vain: int) -> float:

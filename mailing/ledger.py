@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, CursorResult
 
+    from mailing.rulebook import Ruling
     from mailing.values import Value
 
 SHARDS = 16
@@ -72,6 +73,7 @@ class Result(NamedTuple):
     reply: str
     due_at: int | None = None
     trace: Trace = Trace()
+    ruling: Ruling | None = None
 
     @property
     def state(self) -> RecipientState:

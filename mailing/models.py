@@ -207,6 +207,7 @@ workers = Table(
     Column("seen_at", BigInteger, nullable=False),  # its lease counts from here
     Column("ended_at", BigInteger),  # stopped, or its lease was ended; it never sends again
     Column("notice", Text, nullable=False, default=""),  # what keeps it from sending, in plain words
+    Column("notice_kind", String(10), nullable=False, default="", server_default=""),  # workers.NoticeKind
     Column("consuming", Boolean, nullable=False, default=True),  # whether it takes batches from the queue
     Column("connections", Integer, nullable=False, default=0),  # that it may open
     Column("in_flight", Integer, nullable=False, default=0),  # claimed and not yet recorded
@@ -214,6 +215,32 @@ workers = Table(
     Column("memory", BigInteger, nullable=False, default=0),  # resident bytes; 0: cannot be known
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="SET NULL")),  # the one it sends now
 )
+
+rests = Table(
+    "rests",
+    metadata,
+    Column("sender", Text, primary_key=True),  # user@host:port
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # then one email is tried, and all go on if it is accepted
+    Column("reason", Text, nullable=False),  # the reply that began it, verbatim
+    Column("times", Integer, nullable=False, default=1),  # how often it was begun anew by a try that failed
+    Column("probed_at", BigInteger),  # since when one email is being tried
+    Column("ended_at", BigInteger),
+)
+"""Senders whose own limit is reached: they wait, and nobody fails. The last rest of each stays."""
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), primary_key=True),
+    Column("threshold", String(20), nullable=False),  # which one it counts for: rulebook.toml
+    Column("code", SmallInteger, nullable=False),
+    Column("enhanced", String(12), nullable=False, default=""),
+    Column("reply", Text, nullable=False),  # verbatim
+    Column("at", BigInteger, nullable=False),
+)
+"""Refusals that may mean more than their recipient, since the campaign was started last: the evidence."""
 
 watches = Table(
     "watches",

@@ -6,24 +6,31 @@ import asyncio
 import socket
 import ssl
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import aiosmtplib
 
-from mailing.replies import Reply, Stage, Verdict, classify, reply_from
-from mailing.states import AttemptResult
+from mailing import verdicts
+from mailing.envelope import Offers
+from mailing.replies import Stage, reply_from
+from mailing.verdicts import classify
 from mailing.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from mailing.replies import Reply
     from mailing.senders import Sender
     from mailing.wire import Timeouts
 
 _NOT_IMPLEMENTED = frozenset({500, 501, 502, 504, 534})
 """Codes that refuse a way to sign in, not the password: another way may do (RFC 4954 section 4)."""
+_WRONG_PASSWORD = 535
+_PRIVATELY = ("plain", "login", "cram-md5")
+_OPENLY = ("cram-md5", "plain", "login")  # CRAM-MD5 does not show the password to who reads along
+_DIGITS = 20  # of a SIZE (RFC 1870 section 3)
 
 
 class SmtpError(Exception):
@@ -35,27 +42,21 @@ class SmtpError(Exception):
     """
 
     def __init__(
-        self, stage: Stage, message: str, reply: Reply | None = None, *, lasts: bool = False
+        self,
+        stage: Stage,
+        message: str,
+        reply: Reply | None = None,
+        *,
+        server: str = "",
+        lasts: bool = False,
     ) -> None:
         super().__init__(message)
         self.stage = stage
         self.reply = reply
         if reply is not None:
-            self.verdict = classify(stage, reply)
-        elif lasts:
-            self.verdict = Verdict(AttemptResult.RETURNED, close=True, sender_fault=True)
+            self.verdict = classify(stage, reply, server)
         else:
-            self.verdict = Verdict(AttemptResult.DEFERRED, close=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Offers:
-    """What the server announced in its last EHLO. ``size`` is the largest message in bytes, 0 if unsaid."""
-
-    pipelining: bool
-    eight_bit: bool
-    smtputf8: bool
-    size: int
+            self.verdict = verdicts.of(verdicts.STOPPED if lasts else verdicts.LATER, close=True)
 
 
 @cache
@@ -92,14 +93,24 @@ async def open_wire(
         raise
     if client.transport is None:
         raise SmtpError(Stage.HELLO, f"{sender.server} closed the connection as soon as it was open.")
-    size = client.esmtp_extensions.get("size", "")
     offers = Offers(
         pipelining=client.supports_extension("pipelining"),
         eight_bit=client.supports_extension("8bitmime"),
         smtputf8=client.supports_extension("smtputf8"),
-        size=int(size) if size.isascii() and size.isdigit() and len(size) <= 20 else 0,  # noqa: PLR2004 - RFC 1870
+        size=_figure(client.esmtp_extensions.get("size", "")),
+        mailmax=_limits(client.esmtp_extensions.get("limits", "")).get("MAILMAX", 0),
     )
     return Wire(cast("asyncio.Transport", client.transport), timeouts), offers
+
+
+def _figure(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
+
+
+def _limits(text: str) -> dict[str, int]:
+    """Read ``MAILMAX=20 RCPTMAX=100`` (RFC 9422 section 3)."""
+    pairs = (part.partition("=") for part in text.split())
+    return {name.upper(): _figure(value) for name, _, value in pairs}
 
 
 async def _connect(client: aiosmtplib.SMTP, sender: Sender, timeouts: Timeouts) -> None:
@@ -147,30 +158,56 @@ async def _start_tls(client: aiosmtplib.SMTP, sender: Sender) -> None:
 
 
 async def _sign_in(client: aiosmtplib.SMTP, sender: Sender) -> None:
-    """Sign in by the first way that both sides know. A refused password is not tried again another way.
+    """Sign in by the way that the sender names, or the best that both sides know.
 
-    ``aiosmtplib.SMTP.login`` would, and three wrong passwords on each connection lock accounts.
+    On a line that nobody reads along PLAIN is that: some servers offer CRAM-MD5 and cannot check it, as it
+    needs the password itself. A refused password is not tried again another way: three on each of many
+    connections lock accounts (``aiosmtplib.SMTP.login`` does).
     """
     ways = {"cram-md5": client.auth_crammd5, "plain": client.auth_plain, "login": client.auth_login}
-    refusal: aiosmtplib.SMTPAuthenticationError | None = None
+    private = sender.tls != "none" or _is_loopback(client)
+    offered = client.supported_auth_methods
+    chosen = [way for way in (_PRIVATELY if private else _OPENLY) if way in offered]
+    if sender.auth:
+        chosen = [sender.auth] if sender.auth in offered else []
     with _speaking(sender, Stage.AUTH):
-        for way in client.supported_auth_methods:
+        for way in chosen:
             try:
                 await ways[way](sender.username, sender.password)
             except aiosmtplib.SMTPAuthenticationError as exc:
-                refusal = exc
-                if exc.code not in _NOT_IMPLEMENTED or not client.is_connected:
-                    break
+                if way != chosen[-1] and exc.code in _NOT_IMPLEMENTED and client.is_connected:
+                    continue
+                _refuse_to_sign_in(sender, exc, way, offered)
             else:
                 return
-        if refusal is not None:
-            raise refusal
+    if sender.auth:
+        text = f"{sender.server} does not offer the sign-in that ?auth={sender.auth} asks for. It offers: "
+        text += (
+            f"{', '.join(offered) or 'none'}. Choose one of these in VOLLEY_SMTP_URL, or leave ?auth= out."
+        )
+        raise SmtpError(Stage.AUTH, text, lasts=True)
     raise SmtpError(
         Stage.AUTH,
         f"{sender.server} offers no sign-in that Volley knows (PLAIN, LOGIN, CRAM-MD5). It may want TLS "
         "first, or no user name at all.",
         lasts=True,
     )
+
+
+def _refuse_to_sign_in(
+    sender: Sender, refusal: aiosmtplib.SMTPAuthenticationError, way: str, offered: Sequence[str]
+) -> NoReturn:
+    reply = reply_from(refusal.code, refusal.message)
+    text = f"{sender.server} refused the sign-in by {way.upper()}: {reply.text}"
+    others = [f"?auth={other}" for other in _PRIVATELY if other in offered and other != way]
+    if others and refusal.code == _WRONG_PASSWORD:
+        text += f" If the password is right, choose another way in VOLLEY_SMTP_URL: {' or '.join(others)}."
+    raise SmtpError(Stage.AUTH, text, reply, server=sender.server) from refusal
+
+
+def _is_loopback(client: aiosmtplib.SMTP) -> bool:
+    peer = client.get_transport_info("peername")
+    return bool(peer) and ip_address(peer[0].partition("%")[0]).is_loopback
 
 
 @contextmanager
@@ -182,7 +219,8 @@ def _speaking(sender: Sender, stage: Stage) -> Iterator[None]:
         if exc.code < 0:
             raise SmtpError(stage, f"{sender.server} sent no SMTP reply: {exc.message[:200]}") from exc
         reply = reply_from(exc.code, exc.message)
-        raise SmtpError(stage, f"{sender.server} refused: {reply.text}", reply) from exc
+        text = f"{sender.server} refused: {reply.text}"
+        raise SmtpError(stage, text, reply, server=sender.server) from exc
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as exc:
         cause = exc.__cause__ or exc
         if isinstance(exc, aiosmtplib.SMTPConnectError) and not isinstance(cause, aiosmtplib.SMTPException):

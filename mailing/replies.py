@@ -1,6 +1,6 @@
-"""What an SMTP server answers, and what each answer means for one email.
+"""What an SMTP server answers, and what each code says in plain words.
 
-Pure: bytes in, replies and verdicts out. RFC 5321 section 4.2 is the grammar, RFC 3463 the enhanced
+Pure: bytes in, replies out. RFC 5321 section 4.2 is the grammar, RFC 3463 the enhanced
 codes, RFC 2034 where they stand in a reply.
 """
 
@@ -12,32 +12,23 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mailing.states import AttemptResult
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_LINE = 8 * 1024  # RFC 5321 section 4.5.3.1.5 says 512; real servers write more, none writes this much
 MAX_REPLY = 64 * 1024
-MAX_DELAY_S = 24 * 3600
 
 _LINE = re.compile(rb"[2-5]\d\d(?:[ \t-]|$)")
 _ENHANCED = re.compile(r"^\d{3}[ \t-]([245]\.\d{1,3}\.\d{1,3})(?!\S)", re.MULTILINE)
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_SPAN = r"(\d{1,7})\s?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)\b"
-_DELAYS = re.compile(rf"\b(?:in|after|for|wait)\s+((?:{_SPAN}(?:,? and |,? )?)+)", re.IGNORECASE)
-_CLOCK = re.compile(r"\b(?:in|after|for|wait)\s+(\d{1,2}):([0-5]\d):([0-5]\d)\b", re.IGNORECASE)
-_BARE_SECONDS = re.compile(r"\bretry[- ]after:?\s+(\d{1,7})\b", re.IGNORECASE)
-_RATE = re.compile(
-    r"\b(?:rate|throttl\w*|too (?:many|fast|frequent\w*)|slow down|temporarily deferred|"
-    r"(?:sending|connection|hourly|daily) (?:limit|quota))\b",
-    re.IGNORECASE,
+_ENHANCED_ELSEWHERE = re.compile(  # in brackets, behind a #, the address or another code, or before a sign
+    r"(?:[(\[]\s?#?|#|>:?\s|\b\d{3}[ -])([45]\.\d{1,3}\.\d{1,3})(?![\w.])"
+    r"|^\d{3}[ \t-]+([45]\.\d{1,3}\.\d{1,3})(?=[:;,\])-])",
+    re.MULTILINE,
 )
-_GREYLISTING = re.compile(r"\bgr[ae]y-?list", re.IGNORECASE)  # of one recipient's mail, not of all
+
 
 ACCEPTED, TRANSIENT, PERMANENT = 2, 4, 5  # the first digit of a code
-_CLOSING, _TOO_LARGE, _TRY_TO_SIGN_IN_LATER = 421, 552, 454
-_SIGN_IN_FAULTS = frozenset({530, 534, 535, 538})  # RFC 4954 section 6
+_REFUSING = 400  # and above
 
 
 class ReplyError(ValueError):
@@ -79,25 +70,6 @@ class Reply:
     code: int
     enhanced: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a reply means: the attempt's result, and what the connection and the lane do now.
-
-    ``asked_delay_s`` is the wait that the reply names, in seconds; ``slow_down`` says that the server
-    complains of the rate; ``close`` that this connection is of no more use; ``sender_fault`` that a
-    person must mend the account or the From address before anything else is sent.
-    """
-
-    result: AttemptResult
-    asked_delay_s: int | None = None
-    slow_down: bool = False
-    close: bool = False
-    sender_fault: bool = False
-
-
-SENT = Verdict(AttemptResult.SENT)
 
 
 class ReplyParser:
@@ -155,8 +127,16 @@ def _reply(lines: bytes) -> Reply:
     """Return the reply in ``lines``. Where codes differ the last line's counts: it ends the reply."""
     text = _readable(lines)
     last = text.rpartition("\n")[2]
-    match = _ENHANCED.search(text)
-    return Reply(int(last[:3]), match[1] if match else "", text)
+    code = int(last[:3])
+    return Reply(code, _enhanced(code, text), text)
+
+
+def _enhanced(code: int, text: str) -> str:
+    """Return the enhanced code where RFC 2034 wants it; of a refusal, also where servers write it instead."""
+    if match := _ENHANCED.search(text):
+        return match[1]
+    match = _ENHANCED_ELSEWHERE.search(text) if code >= _REFUSING else None
+    return match[1] or match[2] if match else ""
 
 
 @lru_cache(maxsize=64)
@@ -178,63 +158,7 @@ def reply_from(code: int, message: str) -> Reply:
     marks = ["-"] * (len(lines) - 1) + [" "]
     text = "\n".join(f"{code:03d}{mark}{line}" for mark, line in zip(marks, lines, strict=True))
     text = _readable(text.encode("utf-8", "surrogateescape"))
-    match = _ENHANCED.search(text)
-    return Reply(code, match[1] if match else "", text)
-
-
-def classify(stage: Stage, reply: Reply) -> Verdict:
-    """Return what ``reply`` means at ``stage``, by the rules of DESIGN section 3.
-
-    The first digit of the basic code decides; an enhanced code of another class only adds detail. A
-    code that makes no sense at its stage leaves the dialogue out of step: the connection closes, and
-    behind the dot the outcome is unknown.
-    """
-    kind = reply.code // 100
-    if kind == ACCEPTED and stage is Stage.DOT:
-        return SENT
-    if kind not in {TRANSIENT, PERMANENT}:
-        lost = AttemptResult.UNKNOWN if stage is Stage.DOT else AttemptResult.DEFERRED
-        return Verdict(lost, close=True)
-    detail = reply.enhanced[2:]
-    slow = _RATE.search(reply.text) is not None
-    close = reply.code == _CLOSING or stage in OPENING
-    if _is_senders_fault(stage, reply.code, detail):
-        return Verdict(AttemptResult.RETURNED, slow_down=slow, close=close, sender_fault=True)
-    if kind == PERMANENT:
-        return Verdict(AttemptResult.FAILED, slow_down=slow, close=close)
-    refused_by_policy = detail.startswith("7.") and not _GREYLISTING.search(reply.text)
-    slow = slow or reply.code == _CLOSING or refused_by_policy
-    return Verdict(AttemptResult.DEFERRED, asked_delay(reply.text), slow, close)
-
-
-def _is_senders_fault(stage: Stage, code: int, detail: str) -> bool:
-    if code in _SIGN_IN_FAULTS or (code == _TRY_TO_SIGN_IN_LATER and stage is Stage.AUTH):
-        return True
-    if code // 100 == TRANSIENT:
-        return False
-    # 1.7 and 1.8 speak of the sender's address; servers often say so only at RCPT
-    if stage in OPENING or detail.startswith("7.") or detail in {"1.7", "1.8"}:
-        return True
-    # Too large (RFC 1870) and SMTPUTF8 (RFC 6531) at MAIL are about this one message
-    return stage is Stage.MAIL and code != _TOO_LARGE and detail not in {"3.4", "2.3", "6.7"}
-
-
-def asked_delay(text: str) -> int | None:
-    """Return the wait that a refusal names ("try again in 5 minutes", "in 00:05:00") in seconds.
-
-    At most ``MAX_DELAY_S``; ``None`` where no wait is named.
-    """
-    text = text[:2000]
-    if match := _DELAYS.search(text):
-        spans = re.findall(_SPAN, match[1], re.IGNORECASE)
-        seconds = sum(int(number) * _UNITS[unit[0].lower()] for number, unit in spans)
-    elif match := _CLOCK.search(text):
-        seconds = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3])
-    elif match := _BARE_SECONDS.search(text):
-        seconds = int(match[1])
-    else:
-        return None
-    return min(seconds, MAX_DELAY_S)
+    return Reply(code, _enhanced(code, text), text)
 
 
 _DETAILS: dict[str, str] = {

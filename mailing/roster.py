@@ -16,7 +16,7 @@ from sqlalchemy import func, or_, select
 from mailing.models import campaigns, now_ms, recipients, workers
 from mailing.rates import Speed
 from mailing.states import RecipientState, WorkerState
-from mailing.workers import slowed
+from mailing.workers import NoticeKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,7 @@ class Entry:
     ended_at: int | None
     silent_s: float
     notice: str
+    notice_kind: str
     consuming: bool
     connections: int
     in_flight: int
@@ -127,6 +128,7 @@ def _list() -> Select[Any]:
             workers.c.started_at,
             workers.c.ended_at,
             workers.c.notice,
+            workers.c.notice_kind,
             workers.c.consuming,
             workers.c.connections,
             workers.c.in_flight,
@@ -146,7 +148,7 @@ def _state(row: Any, silent_s: float) -> WorkerState:
         return WorkerState.LOST if row.connections else WorkerState.ENDED
     if silent_s >= LOST_S:
         return WorkerState.LOST
-    if row.notice and not slowed(row.notice):
+    if row.notice and row.notice_kind != NoticeKind.SLOWED:
         return WorkerState.HELD_UP
     if not row.consuming:
         return WorkerState.RESTING

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from mailing import events, ledger, workers
+from mailing import events, evidence, ledger, rests, workers
 from mailing.models import campaigns, now_ms
+from mailing.rulebook import Follows
 from mailing.states import ENDED, AttemptResult, CampaignState
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from mailing.database import Writer
     from mailing.ledger import Claim, Result
+    from mailing.rests import Rest
+    from mailing.rulebook import Ruling
     from mailing.workers import Status
 
 
@@ -40,7 +43,8 @@ class Round:
 
     ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
     holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
-    how the worker is doing (given when the lease is to be renewed).
+    how the worker is doing (given when the lease is to be renewed). ``rest`` is the sender's as it was seen
+    last: while it lasts, one email at most is claimed.
     """
 
     worker_id: int
@@ -51,17 +55,23 @@ class Round:
     watched: Collection[int]
     finishing: Collection[int]
     held: Collection[int] | None
+    sender: str
+    rest: Rest | None = None
     status: Status | None = None
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the commit brought: claims for each want, the campaigns' states, and the news of it."""
+    """What the commit brought: claims for each want, the campaigns' states, the news, the sender's rest.
+
+    ``claimed`` is empty where the sender rests; its wants then have found out nothing.
+    """
 
     lease_held: bool = True
     claimed: list[list[Claim]] = field(default_factory=list)
     states: dict[int, CampaignState] = field(default_factory=dict)
     news: list[dict[str, Any]] = field(default_factory=list)
+    rest: Rest | None = None
 
 
 def commit(writer: Writer, entry: Round) -> Outcome:
@@ -85,9 +95,14 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Outcome:
             ledger.release_strays(connection, entry.worker_id, entry.held)
         outcome.states = _states(connection, entry.watched)
         _reopen(connection, doubtful, outcome)
+        resting = _rest(connection, fresh, entry)
+        looks = entry.watched or resting or (entry.rest and entry.rest.lasts)
+        outcome.rest = rests.of(connection, entry.sender) if looks else entry.rest
         _stop_what_must(connection, fresh, entry, outcome)
-        if outcome.lease_held:
+        if outcome.lease_held and (entry.wants and _may_claim(connection, entry, outcome)):
             outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
+            if outcome.rest and outcome.rest.lasts and not any(outcome.claimed):
+                rests.probed(connection, entry.sender, tried_at=now_ms(), accepted=False)
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
     return outcome
 
@@ -107,20 +122,58 @@ def _reopen(connection: Connection, doubtful: Collection[int], outcome: Outcome)
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
 
 
+def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> bool:
+    """Have the sender rest if its limit was reached, or end its rest; return whether either may have been."""
+    lasts = entry.rest is not None and entry.rest.lasts
+    tried = False
+    for result in fresh if lasts else [result for result in fresh if result.ruling]:
+        ruling = result.ruling
+        if result.result is AttemptResult.RETURNED and ruling and ruling.follows is Follows.REST:
+            rests.begin(connection, entry.sender, ruling.wait_s, result.reply, tried_at=result.started_at)
+            tried = True
+        elif lasts:
+            accepted = result.result is AttemptResult.SENT
+            rests.probed(connection, entry.sender, tried_at=result.started_at, accepted=accepted)
+            tried = True
+    return tried
+
+
+def _may_claim(connection: Connection, entry: Round, outcome: Outcome) -> bool:
+    """Whether the sender is free, or this is the one email that is tried after a rest."""
+    if outcome.rest is None or not outcome.rest.lasts:
+        return True
+    alone = sum(want.limit for want in entry.wants) == 1
+    return alone and rests.probe(connection, entry.sender)
+
+
 def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome) -> None:
-    """Pause campaigns whose sender is at fault, and finish those in which nobody waits."""
+    """Pause campaigns whose sender or message is at fault, and finish those in which nobody waits."""
     for result in fresh:
-        if result.result is not AttemptResult.RETURNED:
+        if result.ruling is None:
             continue
-        ledger.forgive(connection, result.claim)
+        if result.result is AttemptResult.RETURNED:
+            ledger.forgive(connection, result.claim)
+        reason = ""
+        if result.ruling.follows is Follows.STOP:
+            reason = _in_words(result, result.ruling)
+            evidence.keep(connection, result, result.ruling)
+        elif result.ruling.follows is Follows.PAUSE:
+            reason = evidence.weigh(connection, result, result.ruling)
         campaign_id = result.claim.campaign_id
-        if ledger.pause(connection, campaign_id, result.reply):
+        if reason and ledger.pause(connection, campaign_id, reason):
             outcome.states[campaign_id] = CampaignState.PAUSED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
     for campaign_id in sorted(entry.finishing):
         if ledger.finish(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.FINISHED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
+
+
+def _in_words(result: Result, ruling: Ruling) -> str:
+    """Return why a campaign must pause, and what to do: a sentence of ours says both by itself."""
+    if result.code is None or not result.reply.startswith(str(result.code)):
+        return result.reply
+    return f"The sender was refused. Check {ruling.mend}. The reply: {result.reply}"
 
 
 def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:

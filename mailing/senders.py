@@ -11,17 +11,22 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 TlsMode = Literal["none", "starttls", "tls"]
+AuthWay = Literal["", "plain", "login", "cram-md5"]
 
 _SCHEMES: dict[str, tuple[TlsMode, int]] = {
     "smtp": ("none", 25),
     "smtp+starttls": ("starttls", 587),
     "smtps": ("tls", 465),
 }
+_WAYS: tuple[AuthWay, ...] = ("plain", "login", "cram-md5")
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One SMTP account. ``connections`` is the most that one worker process opens to it."""
+    """One SMTP account. ``connections`` is the most that one worker process opens to it.
+
+    ``auth`` is the way to sign in; empty: the best that the server offers.
+    """
 
     host: str
     port: int
@@ -29,6 +34,12 @@ class Sender:
     username: str = ""
     password: str = field(default="", repr=False)
     connections: int = 10
+    auth: AuthWay = ""
+
+    @property
+    def account(self) -> str:
+        """``user@host:port``: whose limits the server counts."""
+        return f"{self.username}@{self.server}" if self.username else self.server
 
     @property
     def server(self) -> str:
@@ -39,6 +50,7 @@ class Sender:
 def parse_sender(url: str, *, connections: int = 10) -> Sender:
     """Read ``smtp://``, ``smtp+starttls://`` or ``smtps://``, with ``user:password@`` where needed.
 
+    ``?auth=plain``, ``login`` or ``cram-md5`` chooses how to sign in (RFC 4954).
     User and password are percent-decoded as UTF-8 (RFC 3986 section 2.1). Raises ``ValueError`` with the
     fix; its text never quotes the password.
     """
@@ -54,8 +66,9 @@ def parse_sender(url: str, *, connections: int = 10) -> Sender:
         raise ValueError("must start with smtp://, smtp+starttls:// or smtps://")
     if not parts.hostname:
         raise ValueError("names no host; write it like smtp://mail.example.com:25")
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+    if parts.path not in {"", "/"} or parts.fragment or "@" in parts.query:
         raise ValueError("must end after host and port; percent-encode /, ? and # in a password")
+    auth = _auth(parts.query)
     tls, default_port = _SCHEMES[parts.scheme]
     try:
         port = default_port if parts.port is None else parts.port
@@ -64,7 +77,23 @@ def parse_sender(url: str, *, connections: int = 10) -> Sender:
     if not port:
         raise ValueError("has a port that is no number from 1 to 65535")
     username, password = _credentials(parts)
-    return Sender(parts.hostname, port, tls, username, password, connections)
+    if auth and not username:
+        raise ValueError(f"has ?auth={auth} but no user and password to sign in with")
+    return Sender(parts.hostname, port, tls, username, password, connections, auth)
+
+
+def _auth(query: str) -> AuthWay:
+    if not query:
+        return ""
+    name, _, way = query.lower().partition("=")
+    if name != "auth":
+        raise ValueError(
+            "must end after host and port, or with ?auth=; percent-encode /, ? and # in a password"
+        )
+    for known in _WAYS:
+        if way == known:
+            return known
+    raise ValueError(f"has an ?auth= that Volley does not know; it knows {', '.join(_WAYS)}")
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str]:

@@ -3,46 +3,37 @@
 With PIPELINING (RFC 2920) one write carries ``body . MAIL RCPT DATA``: a message, its dot, and the
 envelope of the message after it. That is one round trip per message. There is never more than one
 unanswered dot, so a lost connection leaves one message whose fate nobody knows, and ``in_doubt`` says
-when there is one. ``opening`` makes the connection, ``wire`` carries the bytes, ``replies`` judges.
+when there is one. ``opening`` makes the connection, ``wire`` carries the bytes, ``verdicts`` judges.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailing.opening import Offers, SmtpError, open_wire
-from mailing.replies import Reply, Stage, Verdict, classify
+from mailing import verdicts
+from mailing.envelope import Mail, NotTaken, commands_for, stuffed
+from mailing.opening import SmtpError, open_wire
+from mailing.replies import ACCEPTED, Reply, Stage
 from mailing.states import AttemptResult
+from mailing.verdicts import Verdict, classify
 from mailing.wire import BLOCK, Lost, Timeouts, Wire
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
+    from mailing.envelope import Offers
     from mailing.senders import Sender
 
-__all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts"]
+__all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts", "stuffed"]
 
 GOODBYE_S = 2.0
 _STAGES = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+_RESET = b"RSET\r\n"
 _GO_AHEAD = 354
 _CLOSING = 421
-_UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # would end the command line, or has no UTF-8
-
-
-class Mail(NamedTuple):
-    """One message for one recipient. ``data`` is not dot-stuffed.
-
-    ``clean`` promises that it has CRLF lines, none of which begins with a dot, so that it goes out as it is.
-    """
-
-    sender: str
-    recipient: str
-    data: bytes
-    needs_smtputf8: bool = False
-    clean: bool = False
 
 
 class Delivery(NamedTuple):
@@ -67,14 +58,6 @@ async def _always() -> bool:
     return True
 
 
-class _Refused(Exception):  # noqa: N818 - an outcome, not a mistake
-    def __init__(self, enhanced: str, text: str, *, sender_fault: bool = False) -> None:
-        super().__init__(text)
-        self.enhanced = enhanced
-        result = AttemptResult.RETURNED if sender_fault else AttemptResult.FAILED
-        self.verdict = Verdict(result, sender_fault=sender_fault)
-
-
 class _Envelope(NamedTuple):
     """What the server made of MAIL, RCPT and DATA."""
 
@@ -86,8 +69,9 @@ class _Envelope(NamedTuple):
 class Session:
     """One open connection. Not for two tasks at once."""
 
-    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts, connect_ms: int) -> None:
+    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts, connect_ms: int, server: str) -> None:
         self.connect_ms = connect_ms
+        self._server = server
         self._wire = wire
         self._offers = offers
         self._timeouts = timeouts
@@ -96,7 +80,7 @@ class Session:
         self._dirty = False  # the server holds a transaction that must be reset before the next MAIL
         self._stage = Stage.MAIL
         self._in_doubt = False
-        self._delivered = 0
+        self._taken = 0
         self._begun = 0.0  # monotonic s, of the step that is timed
         self._envelope_ms: int | None = None
 
@@ -116,7 +100,7 @@ class Session:
         """
         begun, timeouts = monotonic(), timeouts or Timeouts()
         wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context)
-        return cls(wire, offers, timeouts, round(1000 * (monotonic() - begun)))
+        return cls(wire, offers, timeouts, round(1000 * (monotonic() - begun)), sender.server)
 
     @property
     def usable(self) -> bool:
@@ -124,9 +108,14 @@ class Session:
         return self._wire.usable
 
     @property
-    def delivered(self) -> int:
-        """How many messages the server accepted here, for the caller that recycles connections."""
-        return self._delivered
+    def taken(self) -> int:
+        """How many mails the server let begin here (RFC 5321 section 3.3), for who recycles connections."""
+        return self._taken
+
+    @property
+    def most(self) -> int:
+        """How many it says that it lets begin on one connection (RFC 9422, MAILMAX); 0 if it does not say."""
+        return self._offers.mailmax
 
     @property
     def tls(self) -> str:
@@ -152,7 +141,7 @@ class Session:
         try:
             self._following = following
             return await self._transact(mail, may_leave)
-        except _Refused as refused:
+        except NotTaken as refused:
             return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
         except Lost as lost:
             return self._after_loss(str(lost))
@@ -182,11 +171,10 @@ class Session:
     async def _transact(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         commands: tuple[bytes, ...] = ()
         if self._ahead is None or self._ahead != mail:
-            commands = self._commands(mail)
+            commands = commands_for(mail, self._offers)
             if self._ahead is not None and not await self._forget_ahead():
-                return _handed_back(
-                    "the connection had to close, its envelope was another mail's.", Stage.MAIL
-                )
+                text = "the connection had to close, its envelope was another mail's."
+                return _handed_back(text, Stage.MAIL)
         self._ahead = None
         envelope = await self._envelope(commands)
         self._envelope_ms = self._lap()
@@ -197,75 +185,52 @@ class Session:
             await self._end_empty(envelope)
         return Delivery(verdict, reply, reply.text, stage, self.usable, reply.enhanced, self._envelope_ms)
 
-    def _commands(self, mail: Mail) -> tuple[bytes, bytes, bytes]:
-        """Return MAIL, RCPT and DATA for ``mail``. Raises ``_Refused`` if this server cannot take it."""
-        sender, recipient, offers = mail.sender, mail.recipient, self._offers
-        if _UNSENDABLE.search(recipient):
-            raise _Refused("5.1.3", "Not sent: the address holds characters that no address may hold.")
-        if _UNSENDABLE.search(sender):
-            text = "Not sent: the From address holds characters that no address may hold."
-            raise _Refused("5.1.7", text, sender_fault=True)
-        parameters = ""
-        if offers.size:
-            if len(mail.data) > offers.size:
-                text = f"Not sent: the message has {len(mail.data)} bytes, the server takes {offers.size}."
-                raise _Refused("5.3.4", text)
-            parameters = f" SIZE={len(mail.data)}"
-        international = mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii())
-        if international and not offers.smtputf8:  # the reason, also where the message is 8-bit for it
-            text = "Not sent: the address needs international email (SMTPUTF8), which the server lacks."
-            raise _Refused("5.6.7", text)
-        if not mail.data.isascii():
-            if not offers.eight_bit:
-                raise _Refused(
-                    "5.6.3", "Not sent: the message is 8-bit and the server takes only 7-bit ones."
-                )
-            parameters += " BODY=8BITMIME"
-        if international:
-            parameters += " SMTPUTF8"
-        return (
-            f"MAIL FROM:<{sender}>{parameters}\r\n".encode(),
-            f"RCPT TO:<{recipient}>\r\n".encode(),
-            b"DATA\r\n",
-        )
-
     async def _envelope(self, commands: tuple[bytes, ...]) -> _Envelope:
         """Send ``commands``, or nothing where they went ahead, and read the answers up to DATA's."""
-        wire, timeouts, together = self._wire, self._timeouts, self._offers.pipelining
-        self._stage = Stage.MAIL
-        if commands and self._dirty:
-            self._dirty = False
-            if together:
-                commands = (b"RSET\r\n", *commands)
-                wire.write(b"".join(commands), 4)
-            else:
-                wire.write(b"RSET\r\n", 1)
-            await wire.reply(timeouts.command)  # if it was refused, MAIL will be too
-            commands = commands[-3:]
-        elif commands and together:
-            wire.write(b"".join(commands), 3)
+        together = self._offers.pipelining
+        commands = await self._begin(commands)
         refusal, taken, waiting = None, False, False
         for index, stage in enumerate(_STAGES):
             self._stage = stage
             if not together:
-                wire.write(commands[index], 1)
-            reply = await wire.reply(timeouts.data if stage is Stage.DATA else timeouts.command)
+                self._wire.write(commands[index], 1)
+            try:
+                reply = await self._wire.reply(self._patience(stage))
+            except Lost:
+                if refusal is None:
+                    raise
+                break  # what was read counts, whatever became of the connection
             if stage is Stage.DATA:
                 accepted = waiting = reply.code == _GO_AHEAD
             else:
-                accepted = 200 <= reply.code < 300  # noqa: PLR2004
+                accepted = reply.code // 100 == ACCEPTED
             if accepted:
                 self._dirty = stage is not Stage.DATA
+                self._taken += stage is Stage.MAIL
                 taken = taken or stage is Stage.RCPT
                 continue
-            verdict = classify(stage, reply)
+            verdict = classify(stage, reply, self._server)
             refusal = refusal or (stage, reply, verdict)
             if verdict.close:
-                wire.drop(reply.text)
-                break
-            if not together:
+                self._wire.drop(reply.text)
+            if verdict.close or not together:
                 break
         return _Envelope(refusal, taken, waiting)
+
+    async def _begin(self, commands: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Reset what the server still holds; where it pipelines, write all commands. Return them."""
+        self._stage = Stage.MAIL
+        together, reset = self._offers.pipelining, bool(commands) and self._dirty
+        written = ((_RESET,) if reset else ()) + (commands if together else ())
+        if written:
+            self._wire.write(b"".join(written), len(written))
+        if reset:
+            self._dirty = False
+            await self._wire.reply(self._timeouts.command)  # if it was refused, MAIL will be too
+        return commands
+
+    def _patience(self, stage: Stage) -> float:
+        return self._timeouts.data if stage is Stage.DATA else self._timeouts.command
 
     async def _hand_over(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
@@ -281,22 +246,12 @@ class Session:
         self._wire.write(body + ahead, 4 if ahead else 1)
         reply = await self._wire.reply(self._timeouts.dot)
         dot_ms = self._lap()
-        verdict = classify(Stage.DOT, reply)
+        verdict = classify(Stage.DOT, reply, self._server)
         self._in_doubt = verdict.result is AttemptResult.UNKNOWN
-        if verdict.result is AttemptResult.SENT:
-            self._delivered += 1
-        elif verdict.close:
+        if verdict.close:
             self._wire.drop(reply.text)
-        return Delivery(
-            verdict,
-            reply,
-            reply.text,
-            Stage.DOT,
-            self._wire.usable,
-            reply.enhanced,
-            self._envelope_ms,
-            dot_ms,
-        )
+        alive, enhanced = self._wire.usable, reply.enhanced
+        return Delivery(verdict, reply, reply.text, Stage.DOT, alive, enhanced, self._envelope_ms, dot_ms)
 
     def _lap(self) -> int:
         return round(1000 * (monotonic() - self._begun))
@@ -319,8 +274,8 @@ class Session:
         if following is None or self._ahead is not None or not self._offers.pipelining:
             return b""
         try:
-            commands = self._commands(following)
-        except _Refused:
+            commands = commands_for(following, self._offers)
+        except NotTaken:
             return b""  # it is told when its turn comes
         self._ahead = following
         return b"".join(commands)
@@ -349,7 +304,10 @@ class Session:
         not to send (RFC 5321 section 4.1.1.4).
         """
         self._ahead = None
-        envelope = await self._envelope(())
+        try:
+            envelope = await self._envelope(())
+        except Lost:
+            return False
         if envelope.waiting:
             await self._end_empty(envelope)
         return self.usable
@@ -359,19 +317,16 @@ class Session:
             text = f"The connection was lost after the message was handed over, before the reply: {reason}"
             verdict = Verdict(AttemptResult.UNKNOWN, close=True)
             return Delivery(verdict, None, text, Stage.DOT, False, "", self._envelope_ms, self._lap())
+        if self._stage is Stage.DATA and (reply := self._wire.farewell):  # it did not wait for the dot
+            verdict = replace(classify(Stage.DOT, reply, self._server), close=True)
+            return Delivery(verdict, reply, reply.text, Stage.DOT, False, reply.enhanced, self._envelope_ms)
         text = f"The connection was lost before the message was handed over ({self._stage}): {reason}"
-        return Delivery(Verdict(AttemptResult.DEFERRED, close=True), None, text, self._stage, alive=False)
+        # Some servers end a connection without a word once it has carried as many mails as they like.
+        worn_out = self._stage is Stage.MAIL and self._taken and self._wire.hung_up
+        ruling = verdicts.RECONNECT if worn_out else verdicts.LATER
+        return Delivery(verdicts.of(ruling, close=True), None, text, self._stage, alive=False)
 
 
 def _handed_back(reason: str, stage: Stage) -> Delivery:
     verdict = Verdict(AttemptResult.RETURNED, close=True)
     return Delivery(verdict, None, f"Handed back: {reason}", stage, alive=False)
-
-
-def stuffed(data: bytes) -> bytes:
-    """Return ``data`` ready for the wire: CRLF lines, dots doubled, final dot (RFC 5321 section 4.5.2)."""
-    if not data.count(b"\r\n") == data.count(b"\n") == data.count(b"\r"):
-        data = re.sub(rb"\r\n|\r|\n", b"\r\n", data)  # a bare one could smuggle in a dot of its own
-    if b"\n." in data or data.startswith(b"."):
-        data = (b"\n" + data).replace(b"\n.", b"\n..")[1:]
-    return data + (b".\r\n" if not data or data.endswith(b"\n") else b"\r\n.\r\n")

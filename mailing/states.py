@@ -75,12 +75,15 @@ class RecipientAction(StrEnum):
     RETRY = "retry"
     RESEND_UNKNOWN = "resend-unknown"
     MARK_UNKNOWN_SENT = "mark-unknown-sent"
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 RECIPIENT_CHANGES: frozenset[tuple[RecipientState, RecipientState]] = frozenset(
     {
         (RecipientState.QUEUED, RecipientState.SENDING),  # a worker claims it
         (RecipientState.QUEUED, RecipientState.CANCELED),
+        (RecipientState.QUEUED, RecipientState.FAILED),  # a person gives it up
         (RecipientState.QUEUED, RecipientState.SUPPRESSED),
         (RecipientState.SENDING, RecipientState.QUEUED),  # handed back unsent
         (RecipientState.SENDING, RecipientState.SENT),
@@ -89,6 +92,7 @@ RECIPIENT_CHANGES: frozenset[tuple[RecipientState, RecipientState]] = frozenset(
         (RecipientState.SENDING, RecipientState.UNKNOWN),  # P3: lost behind the dot, or its lease ended
         (RecipientState.DEFERRED, RecipientState.QUEUED),  # due again, or a person does not want to wait
         (RecipientState.DEFERRED, RecipientState.CANCELED),
+        (RecipientState.DEFERRED, RecipientState.FAILED),
         (RecipientState.UNKNOWN, RecipientState.SENT),  # a late reply, or a person knows that it arrived
         (RecipientState.UNKNOWN, RecipientState.DEFERRED),
         (RecipientState.UNKNOWN, RecipientState.FAILED),
@@ -162,6 +166,8 @@ _SENDS_AGAIN = {
     CampaignState.PAUSED: CampaignState.PAUSED,
     CampaignState.FINISHED: CampaignState.SENDING,
 }
+_WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
+_GOES_PAST = {state: state for state in (CampaignState.SENDING, CampaignState.PAUSED)}
 _STAYS = {state: state for state in (*_SENDS_AGAIN, CampaignState.CANCELED)}
 
 DECISIONS: dict[RecipientAction, Decision] = {
@@ -170,6 +176,8 @@ DECISIONS: dict[RecipientAction, Decision] = {
     ),
     RecipientAction.RESEND_UNKNOWN: Decision((RecipientState.UNKNOWN,), RecipientState.QUEUED, _SENDS_AGAIN),
     RecipientAction.MARK_UNKNOWN_SENT: Decision((RecipientState.UNKNOWN,), RecipientState.SENT, _STAYS),
+    RecipientAction.SKIP: Decision(_WAITING, RecipientState.CANCELED, _GOES_PAST),
+    RecipientAction.FAIL: Decision(_WAITING, RecipientState.FAILED, _GOES_PAST),
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select, text, update
 
-from mailing import ledger
+from mailing import ledger, rests
 from mailing.batches import Errand
 from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
@@ -181,9 +181,12 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Erran
     """Return the batches that nobody runs although recipients wait in them, marked as woken now.
 
     Their Celery message was lost, or was never sent because Redis was down, or they have deferred
-    recipients that are due again.
+    recipients that are due again, or the sender had to rest.
     """
     now = now_ms()
+    rest = rests.lasting(connection)
+    if rest and rest.holds(now):
+        return []
     before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
     forgotten = or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS)
     waiting = exists().where(

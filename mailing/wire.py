@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.replies import ReplyError, ReplyParser
+from mailing.replies import PERMANENT, TRANSIENT, ReplyError, ReplyParser
 
 if TYPE_CHECKING:
     from mailing.replies import Reply
@@ -56,6 +56,8 @@ class Wire(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._owed = 0
         self._lost = ""
+        self.hung_up = False  # the server closed, and did nothing wrong before
+        self.farewell: Reply | None = None  # a refusal that nothing asked for
         self._paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._closed = self._loop.create_future()
@@ -156,6 +158,8 @@ class Wire(asyncio.Protocol):
         if self._owed < 0:
             unasked = replies[self._owed]
             fault = f"The server sent a reply that nothing asked for: {unasked.text}"
+            if unasked.code // 100 in {TRANSIENT, PERMANENT}:
+                self.farewell = unasked
             del replies[self._owed :]
         self._replies.extend(replies)
         if self._owed and _QUICK_ACK is not None and self._socket is not None:
@@ -168,10 +172,12 @@ class Wire(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Note that the server closed its end (called by the event loop)."""
+        self.hung_up = self.hung_up or not self._lost
         self.drop("The server closed the connection.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is gone (called by the event loop)."""
+        self.hung_up = self.hung_up or not self._lost
         self.drop(f"The connection broke: {exc}." if exc else "The server closed the connection.")
         if self._timer is not None:
             self._timer.cancel()

@@ -10,6 +10,7 @@ import resource
 import socket
 import threading
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,9 +25,23 @@ if TYPE_CHECKING:
 
 LEASE_S = 20.0  # longer than a database lock that an operator may cause (5 s), several beats long
 BEAT_S = 2.0
-_ASKS_FOR_LESS = "asks to be sent less"  # as a lane puts it
 _STATM = Path("/proc/self/statm")
 ALIVE_MS = 5_000  # a worker not seen for this long is not counted on
+
+
+class NoticeKind(StrEnum):
+    """What a worker's notice tells: nothing, that it sends less, or that it cannot send."""
+
+    NONE = ""
+    SLOWED = "slowed"
+    HELD_UP = "held up"
+
+
+class Notice(NamedTuple):
+    """What keeps a worker from sending as fast as it could, in plain words."""
+
+    kind: NoticeKind = NoticeKind.NONE
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +53,13 @@ class Worker:
     started_at: int
     seen_at: int
     notice: str
+    notice_kind: NoticeKind
     consuming: bool
 
     @property
     def held_up(self) -> bool:
         """Whether it cannot send. One whose server asks for less goes on, only more slowly."""
-        return bool(self.notice) and not slowed(self.notice)
+        return bool(self.notice) and self.notice_kind is not NoticeKind.SLOWED
 
 
 class Status(NamedTuple):
@@ -56,11 +72,7 @@ class Status(NamedTuple):
     done: int
     memory: int
     campaign_id: int | None
-
-
-def slowed(notice: str) -> bool:
-    """Return whether a worker's notice says that the mail server asks to be sent less."""
-    return _ASKS_FOR_LESS in notice
+    notice_kind: NoticeKind = NoticeKind.NONE
 
 
 def name_of(process: int) -> str:
@@ -152,9 +164,11 @@ def alive(connection: Connection) -> Sequence[Worker]:
             workers.c.started_at,
             workers.c.seen_at,
             workers.c.notice,
+            workers.c.notice_kind,
             workers.c.consuming,
         )
         .where(workers.c.ended_at.is_(None), workers.c.seen_at >= now_ms() - ALIVE_MS)
         .order_by(workers.c.id)
     )
-    return [Worker(*row) for row in connection.execute(statement)]
+    rows = [row._asdict() for row in connection.execute(statement)]
+    return [Worker(**row | {"notice_kind": NoticeKind(row["notice_kind"])}) for row in rows]

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mailing import rounds
-from mailing.states import CampaignState
+from mailing.states import CampaignState, RecipientState
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,6 +32,7 @@ class Ending(StrEnum):
     YIELDED = "yielded"  # its time is up: queue it again
     STOPPED = "stopped"  # the campaign is not sending
     HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
+    RESTING = "resting"  # the sender waits: the sweep queues it again when that is over
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +115,7 @@ class Worklist:
         """Keep a claim that was not sent for the next commit."""
         self._returned.append(claim)
 
-    def next_round(self, worker_id: int, worker_name: str, room: int) -> Round:
+    def next_round(self, worker_id: int, worker_name: str, room: int, sender: str) -> Round:
         """Return what the next commit carries: everything unrecorded, and claims for ``room`` more."""
         results, self._results = self._results, []
         returned, self._returned = self._returned, []
@@ -138,6 +139,7 @@ class Worklist:
                 if order.held == leaving[id_] and id_ not in at_work
             ],
             held=frozenset(self._held) if self._in_doubt else None,
+            sender=sender,
         )
 
     def failed(self, entry: Round) -> None:
@@ -162,16 +164,27 @@ class Worklist:
                 taken.append((claim, job.order))
             if len(claims) < limit or job.cursor >= job.batch.last_id:
                 self._end(job, Ending.EMPTY)
+        self._go_back(entry)
         self._drop_idle_orders()
         return taken
 
-    def end_jobs(self, now: float, *, halted: bool) -> None:
+    def _go_back(self, entry: Round) -> None:
+        """Look again from whoever waits anew: the sender's fault, or handed back, is no try of theirs."""
+        again = [result.claim for result in entry.results if result.state is RecipientState.QUEUED]
+        for claim in (*again, *entry.returned):
+            for job in self._jobs:
+                if job.batch.first_id <= claim.recipient_id <= job.cursor:
+                    job.cursor = claim.recipient_id - 1
+
+    def end_jobs(self, now: float, *, halted: bool, resting: bool) -> None:
         """End the jobs that may not claim any more at ``now`` (monotonic s)."""
         for job in list(self._jobs):
             if halted:
                 self._end(job, Ending.HANDED_BACK)
             elif not job.order.sending:
                 self._end(job, Ending.STOPPED)
+            elif resting:
+                self._end(job, Ending.RESTING)
             elif now > job.until:
                 self._end(job, Ending.YIELDED)
 

@@ -19,7 +19,8 @@ import base64
 import hmac
 import re
 import socket
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +28,7 @@ from mailing.senders import Sender
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
 
 DROP, HANG = "drop", "hang"
 Answer = Any
@@ -51,6 +53,7 @@ class Transaction:
     sender: str | None = None
     parameters: str = ""
     recipients: list[str] = field(default_factory=list)
+    connection: int = 0  # which one of the server's it is on
 
 
 class _DroppedError(Exception):
@@ -73,6 +76,7 @@ class FakeServer:
         self.received: list[Received] = []
         self.commands: list[str] = []
         self.connections = 0
+        self.open: set[int] = set()  # the numbers of those that are
         self.pipelined = False  # whether a client ever sent more before it had an answer
         self._byte_by_byte = byte_by_byte
         self._tls = tls
@@ -115,12 +119,15 @@ class FakeServer:
         assert task is not None
         self._clients.add(task)
         self.connections += 1
+        number = self.connections
+        self.open.add(number)
         try:
             with suppress(_DroppedError, ConnectionError, EOFError, TimeoutError):
-                await _Dialogue(self, reader, writer, self.connections).run()
+                await _Dialogue(self, reader, writer, number).run()
         except asyncio.CancelledError:
             pass  # the test is over
         finally:
+            self.open.discard(number)
             writer.transport.abort()
             self._clients.discard(task)
 
@@ -137,7 +144,7 @@ class _Dialogue:
         self._reader = reader
         self._writer = writer
         self._number = number
-        self._transaction = Transaction()
+        self._transaction = Transaction(connection=number)
         self._in_tls = server._implicit_tls
 
     async def run(self) -> None:
@@ -186,7 +193,7 @@ class _Dialogue:
         offers = list(self._server.extensions)
         if self._server._tls and not self._in_tls:
             offers.append("STARTTLS")
-        self._transaction = Transaction()
+        self._transaction = Transaction(connection=self._number)
         lines = ["fake", *offers]
         marks = ["-"] * len(offers) + [" "]
         usual = "".join(f"250{mark}{offer}\r\n" for mark, offer in zip(marks, lines, strict=True))
@@ -225,7 +232,7 @@ class _Dialogue:
         elif await self._answer("mail", b"250 2.1.0 ok\r\n"):
             match = re.fullmatch(r"MAIL FROM:<(.*?)>(.*)", line)
             assert match, line
-            self._transaction = Transaction(match[1], match[2].strip())
+            self._transaction = Transaction(match[1], match[2].strip(), connection=self._number)
 
     async def _rcpt(self, line: str) -> None:
         usual = b"503 5.5.1 MAIL first\r\n" if self._transaction.sender is None else b"250 2.1.5 ok\r\n"
@@ -244,7 +251,7 @@ class _Dialogue:
             lines.append(line.removeprefix(b"."))
             if len(lines) == 2 and "body" in self._server.answers:
                 await self._answer("body", b"")
-        done, self._transaction = self._transaction, Transaction()
+        done, self._transaction = self._transaction, Transaction(connection=self._number)
         await self._keep_before_answering(done, b"".join(lines))
 
     async def _keep_before_answering(self, done: Transaction, data: bytes) -> None:
@@ -260,8 +267,25 @@ class _Dialogue:
 
     async def _rset(self, line: str) -> None:
         if await self._answer("rset", b"250 2.0.0 ok\r\n"):
-            self._transaction = Transaction()
+            self._transaction = Transaction(connection=self._number)
 
     async def _quit(self, line: str) -> bool:
         await self._answer("quit", b"221 2.0.0 bye\r\n")
         return True
+
+
+@contextmanager
+def serving(answers: dict[str, Answer | list[Answer]] | None = None, **settings: Any) -> Iterator[FakeServer]:
+    """Serve in a thread of its own, for clients that are other processes."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="fake-smtp", daemon=True)
+    thread.start()
+    server = FakeServer(answers, **settings)
+    try:
+        asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
+        yield server
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)
+        loop.close()

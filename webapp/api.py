@@ -9,8 +9,9 @@ cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
 ``GET  /campaigns``                     all campaigns, the newest first: ``before``, ``limit``
 ``GET  /campaigns/ID``                  its state and its ledger
 ``POST /campaigns/ID/ACTION``           ``send``, ``pause``, ``resume`` or ``cancel``
-``POST /campaigns/ID/DECISION``         ``retry``, ``resend-unknown`` or ``mark-unknown-sent``: all such
-                                        recipients, or those of ``state``, ``q`` or ``recipient`` (an id)
+``POST /campaigns/ID/DECISION``         ``retry``, ``resend-unknown``, ``mark-unknown-sent``, ``skip`` or
+                                        ``fail``: all such recipients, or those of ``state``, ``q``,
+                                        ``reply`` (like ``550-5.7.1``) or ``recipient`` (an id)
 ``GET  /campaigns/ID/recipients``       its recipients: ``state``, ``q``, ``after``, ``limit``
 ``GET  /campaigns/ID/events``           what happens to each email, as Server-Sent Events
 ``GET  /log``                           the email log, the newest first: ``state``, ``q``, ``domain``,
@@ -38,7 +39,7 @@ from mailing.finding import Filter
 from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import sending
-from webapp import api_log, api_models, exports, forms, problems
+from webapp import api_log, api_models, asking, exports, forms, problems
 from webapp.api_streams import HEADERS, campaign_events
 from webapp.problems import Fault, Problem, invalid
 from webapp.services import services
@@ -113,9 +114,9 @@ async def act(campaign_id: int, verb: str) -> Response:
     return _json({**campaign, **await _notice(the, campaign)})
 
 
-@blueprint.post(f'{_ONE}/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
+@blueprint.post(f"{_ONE}/{asking.DECISION}")
 async def decide(campaign_id: int, verb: str) -> Response:
-    """Retry, resend or mark as sent whom the body chooses; return how many it moved, and the campaign."""
+    """Decide about whom the body chooses; return how many it moved, and the campaign."""
     the, action = services(), RecipientAction(verb)
     await the.read(_campaign, campaign_id)
     choice = api_models.read_choice(await forms.body(forms.SHORT), action)

@@ -16,7 +16,7 @@ from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
 from mailing.composing import ComposeError, Message
 from mailing.decisions import Choice
 from mailing.states import DECISIONS, CampaignAction, RecipientState
-from webapp import formats
+from webapp import formats, views
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault, Problem, invalid, misasked, unknown
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.finding import Page
     from mailing.history import RecipientRow
     from mailing.rates import Speed
+    from mailing.rests import Rest
     from mailing.states import RecipientAction
 
 PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
@@ -35,7 +36,7 @@ KEY_MAX = 255
 NOTED_NAMED = 1_000  # notes in one answer
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold
 _FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
-_CHOICE_FIELDS = ("state", "q", "recipient")
+_CHOICE_FIELDS = ("state", "q", "recipient", "reply")
 _REQUIRED = {
     "subject": "Write the subject of the message.",
     "text": "Write the text of the message.",
@@ -111,7 +112,10 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
         raise invalid(faults)
     state = given.get("state")
     return Choice(
-        RecipientState(state) if state else None, given.get("q", "").strip(), given.get("recipient")
+        RecipientState(state) if state else None,
+        given.get("q", "").strip(),
+        given.get("recipient"),
+        views.read_reply(given["reply"]) if "reply" in given else None,
     )
 
 
@@ -253,8 +257,14 @@ def campaign_json(campaign: Campaign, speed: Speed) -> dict[str, Any]:
         "started_at": _time(campaign.started_at),
         "finished_at": _time(campaign.finished_at),
         "paused_reason": campaign.paused_reason,
+        "waits": _waits(campaign.rest),
         "actions": [action for action in campaign.actions if action is not CampaignAction.EDIT],
     }
+
+
+def _waits(rest: Rest | None) -> dict[str, Any] | None:
+    """Return why the sender waits and until when; None if it does not."""
+    return {"reason": rest.reason, "since": _time(rest.since), "until": _time(rest.until)} if rest else None
 
 
 def page_json(page: Page[RecipientRow]) -> dict[str, Any]:
@@ -332,6 +342,9 @@ def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
     if name == "q":
         fits = isinstance(value, str) and "\0" not in value
         return "" if fits else "It must be a string without NUL characters."
+    if name == "reply":
+        fits = isinstance(value, str) and views.read_reply(value) is not None
+        return "" if fits else "It must be a reply's codes, like 550-5.7.1, or 421 without an enhanced code."
     fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
     return "" if fits else "It must be the id of a recipient, as GET /campaigns/ID/recipients tells it."
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
+from mailing.states import RecipientAction
 from webapp.languages import _
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     State = TypeVar("State", bound=StrEnum)
 
 LARGEST_ID = 2**63 - 1  # what the database's keys hold
+DECISION = "<any({}):verb>".format(", ".join(f'"{action}"' for action in RecipientAction))
+"""What a person decides about recipients, as the end of a path."""
 LONGEST_SEARCH = 254  # no address is longer (RFC 5321 section 4.5.3.1)
 
 

@@ -37,7 +37,7 @@ from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import api_models, cli_progress
+from webapp import api_models, asking, cli_progress, views
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault
 
@@ -171,6 +171,29 @@ def resend_unknown(*, campaign_id: int) -> None:
 def mark_sent(*, campaign_id: int) -> None:
     """Take the unknown of campaign ID as sent, without mailing them. The log tells that a person decided."""
     _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT, EVERYBODY)
+
+
+def _add_way_past(action: RecipientAction, help_text: str) -> None:
+    @main.command(action.value, help=help_text)
+    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+    @click.option("--queued", "state", flag_value="queued", help="Only those that were not refused yet.")
+    @click.option("--deferred", "state", flag_value="deferred", help="Only those that were refused for now.")
+    @click.option("--reply", help="Only those that got this reply, written like 550-5.7.1.")
+    @click.option("--search", default="", help="Only addresses that begin so, or those of @DOMAIN.")
+    def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
+        got = views.read_reply(reply) if reply else None
+        if reply and got is None:
+            raise click.UsageError("--reply must be written like 550-5.7.1, or 421 without an enhanced code.")
+        if not (state or reply or search):
+            raise click.UsageError("Say whom: --queued, --deferred, --reply or --search.")
+        chosen = Choice(RecipientState(state) if state else None, asking.words(search), None, got)
+        _decide(campaign_id, action, chosen)
+
+
+_add_way_past(
+    RecipientAction.SKIP, "Leave some of campaign ID out: they are not mailed, and become canceled."
+)
+_add_way_past(RecipientAction.FAIL, "Give some of campaign ID up: they are not tried again.")
 
 
 def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:

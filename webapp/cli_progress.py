@@ -14,6 +14,7 @@ import click
 from mailing import campaigns, history, workers
 from mailing.finding import Filter
 from mailing.states import CampaignState, RecipientState
+from webapp import formats
 from webapp.explanations import explain
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def watch(db: Database, campaign_id: int) -> Campaign:
             bar.update(max(campaign.done - bar.pos, 0), in_words(campaign))
             if campaign.state is not CampaignState.SENDING:
                 return campaign
-            trouble = hindrance(alive)
+            trouble = "\n".join(waits(campaign)) or hindrance(alive)
             if trouble and trouble != told:
                 click.echo(f"\n{trouble}" if sys.stdout.isatty() else trouble)
             told = trouble
@@ -94,6 +95,17 @@ def hindrance(alive: Sequence[Worker]) -> str:
     return " ".join(sorted({worker.notice for worker in alive if worker.notice}))
 
 
+def waits(campaign: Campaign) -> list[str]:
+    """Return lines that say why the sender waits and until when; none if it does not."""
+    if campaign.rest is None:
+        return []
+    until = formats.iso(campaign.rest.until)
+    return [
+        f"The sender waits until {until}, since its own limit is reached. Then it goes on by itself:",
+        f"    {campaign.rest.reason}",
+    ]
+
+
 def summary(db: Database, campaign: Campaign) -> list[str]:
     """Return lines that say how a campaign stands, and why what was not sent was not."""
     lines = [f"Campaign {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
@@ -104,11 +116,14 @@ def summary(db: Database, campaign: Campaign) -> list[str]:
         ]
     if campaign.retry:
         lines.append(_retry(campaign.retry))
+    lines += waits(campaign)
     for state in (RecipientState.FAILED, RecipientState.UNKNOWN, RecipientState.DEFERRED):
         if campaign.counts[state]:
             lines += _in_groups(db, campaign.id, state)
     if campaign.state is CampaignState.PAUSED:
         lines.append(f"Go on with: volley resume {campaign.id}")
+        if campaign.paused_reason:
+            lines.append(f"Go on without whom it is about: volley skip {campaign.id} --deferred")
     return lines
 
 

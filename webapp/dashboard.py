@@ -20,7 +20,7 @@ from webapp.live import Viewer
 from webapp.phrases import say
 from webapp.rendering import reader_zone
 from webapp.services import services
-from webapp.standing import held_up, time_left
+from webapp.standing import held_up, time_left, waits
 from webapp.streams import respond
 
 if TYPE_CHECKING:
@@ -117,6 +117,11 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
             text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
             link = {the.at(f"/campaigns/{campaign.id}"): _("Open the campaign")}
             yield Need("failed", title, text, link, say(campaign.paused_reason))
+    if waiting := next((campaign for campaign in found.under_way if campaign.rest), None):
+        assert waiting.rest is not None
+        notice = waits(waiting.rest)
+        link = {the.at(f"/campaigns/{waiting.id}"): _("Open the campaign")}
+        yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
     yield from _of_workers(found, workers)
     if the.hub.away:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")

@@ -145,9 +145,9 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
     return _back(campaign_id)
 
 
-@blueprint.post('/campaigns/<id:campaign_id>/<any("retry", "resend-unknown", "mark-unknown-sent"):verb>')
+@blueprint.post(f"/campaigns/<id:campaign_id>/{asking.DECISION}")
 async def decide(campaign_id: int, verb: str) -> AnyResponse:
-    """Retry, resend or mark as sent: all in a state, those of them that a search finds, or one."""
+    """Decide about all in a state, those of them that a search or a reply finds, or one."""
     form = await request.form
     state, recipient = form.get("state", ""), form.get("recipient", "")
     if state not in {"", *RecipientState} or (recipient and not asking.is_id(recipient)):

@@ -181,6 +181,17 @@ SERVERS = (
     N_("%(server)s closed the connection as soon as it was open."),
     N_("%(server)s did not answer within %(n)s seconds."),
     N_("%(server)s refused: %(reply)s"),
+    N_("%(server)s refused the sign-in by %(way)s: %(reply)s"),
+    N_(
+        "%(server)s refused the sign-in by %(way)s: %(reply)s If the password is right, choose another way "
+        "in VOLLEY_SMTP_URL: %(ways)s."
+    ),
+    N_(
+        "%(server)s does not offer the sign-in that ?auth=%(way)s asks for. It offers: %(ways)s. Choose one "
+        "of these in VOLLEY_SMTP_URL, or leave ?auth= out."
+    ),
+    N_("%(n)s recipients were refused for a reason that is not theirs. Check %(mend)s. The reply: %(reply)s"),
+    N_("The sender was refused. Check %(mend)s. The reply: %(reply)s"),
     N_("%(server)s sent no SMTP reply: %(reply)s"),
     N_("%(server)s could not be reached (%(stage)s): %(reason)s"),
     N_("%(server)s could not be talked to (%(stage)s): %(reason)s"),
@@ -284,14 +295,41 @@ QUEUES = (
 )
 """Of ``redis_errors`` and ``checks``: why Redis takes no work."""
 
+MENDING = (
+    N_("the user name and the password of the sender"),
+    N_("how the sender signs in"),
+    N_("the From address: the sender must know it as yours"),
+    N_("the account at the sender"),
+    N_("the SPF, DKIM and DMARC records of the From domain"),
+    N_("the SPF and DKIM records of the From domain"),
+    N_("the SPF record of the From domain"),
+    N_("the DMARC record of the From domain, and that From is the domain that signs"),
+    N_("the DMARC record of the From domain, and the message"),
+    N_("the DKIM signature and its record"),
+    N_("the reverse name (PTR) of the sending machine"),
+    N_("TLS: use smtp+starttls:// or smtps:// for the sender"),
+    N_("that the domain of the From address exists and takes mail (SOA, MX or A record)"),
+    N_("why the sender is banned"),
+    N_("that the sender may relay: it may want a user name and a password"),
+    N_("the message: its form is not accepted"),
+    N_("the message: its content or its links are not accepted"),
+    N_("the message: it is taken for spam"),
+    N_("the sender: its server does not let Volley in"),
+    N_("the From address"),
+    N_("the From address and the account at the sender"),
+    N_("the message and the account at the sender"),
+)
+"""Of ``rulebook.toml``: what a person has to look at."""
+
 _WORDS = (
     *(N_("text"), N_("html"), N_("subject")),
     *(N_("empty"), N_("a number"), N_("text with a line break"), N_("true"), N_("false")),
     *(N_("draft"), N_("scheduled"), N_("sending"), N_("paused"), N_("finished"), N_("canceled")),
     *(N_("edit"), N_("send"), N_("pause"), N_("resume"), N_("cancel")),
-    *(N_("retry"), N_("resend-unknown"), N_("mark-unknown-sent")),
+    *(N_("retry"), N_("resend-unknown"), N_("mark-unknown-sent"), N_("skip"), N_("fail")),
+    *MENDING,
 )
-_SPOKEN = frozenset({"part", "state", "action", "offered"})  # values that are words of ours
+_SPOKEN = frozenset({"part", "state", "action", "offered", "mend"})  # values that are words of ours
 _FIELD = re.compile(r"%\((\w+)\)s")
 
 
@@ -319,11 +357,11 @@ def _value(name: str, value: str) -> str:
     if name == "kinds":
         pairs = (pair.rpartition(" is ") for pair in value.split(", "))
         return ", ".join(_("%(name)s is %(kind)s", name=field, kind=_(kind)) for field, _is, kind in pairs)
-    return (
-        ", ".join(_(word) if word in _WORDS else word for word in value.split(", "))
-        if name in _SPOKEN
-        else value
-    )
+    if name not in _SPOKEN:
+        return value
+    if value in _WORDS:
+        return _(value)
+    return ", ".join(_(word) if word in _WORDS else word for word in value.split(", "))
 
 
 @cache

@@ -6,12 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailing import campaigns, causes, maillog, paces, rates, workers
+from mailing import campaigns, causes, evidence, maillog, paces, rates, workers
 from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.rates import Speed
 from mailing.states import CampaignState, RecipientState
-from webapp import formats
+from webapp import formats, offers
 from webapp.charts import draw
 from webapp.languages import _, ngettext
 from webapp.phrases import say
@@ -24,28 +24,36 @@ if TYPE_CHECKING:
 
     from mailing.campaigns import Campaign
     from mailing.causes import Cause
+    from mailing.evidence import Evidence
     from mailing.maillog import LogRow
+    from mailing.rests import Rest
     from mailing.workers import Worker
     from webapp.charts import Chart
+    from webapp.offers import Offer
 
 TAIL = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person must know now, in the tone of a state; ``detail`` is quoted verbatim."""
+    """Something a person must know now, in the tone of a state; ``detail`` is quoted verbatim.
+
+    ``offers`` are what can be done with those whom it is about, ``due`` when it is over by itself (ms).
+    """
 
     tone: str
     title: str
     text: str
     detail: str = ""
+    offers: Sequence[Offer] = ()
+    due: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A campaign, what held it up, its latest results and who works, all read at ``at`` (ms).
 
-    ``attempts`` is how many tries have ended.
+    ``attempts`` is how many tries have ended, ``evidence`` what paused it, if that was a refusal.
     """
 
     campaign: Campaign
@@ -53,6 +61,7 @@ class Standing:
     causes: Sequence[Cause]
     tail: Sequence[LogRow]
     workers: Sequence[Worker]
+    evidence: Evidence | None
     at: int
 
     @property
@@ -102,6 +111,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         causes.of(connection, campaign_id),
         maillog.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
         workers.alive(connection),
+        evidence.of(connection, campaign_id) if campaign.state is CampaignState.PAUSED else None,
         now_ms(),
     )
 
@@ -124,6 +134,8 @@ def forecast(now: Standing, pace: Pace) -> str:
     campaign = now.campaign
     if campaign.state is not CampaignState.SENDING:
         return ""
+    if campaign.rest:
+        return _("No forecast while the sender waits")
     if all(worker.held_up for worker in now.workers):
         return _("No forecast until a worker can send") if campaign.waiting else ""
     return time_left(campaign, pace.recent, now.at)
@@ -154,10 +166,13 @@ def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Noti
                     "nobody is mailed twice."
                 ),
                 say(campaign.paused_reason),
+                offers.ways_past(campaign.state, standing.evidence),
             )
         )
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
         return tuple(found)
+    if campaign.rest:
+        found.append(waits(campaign.rest))
     if queue_away:
         found.append(
             Notice(
@@ -182,6 +197,20 @@ def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Noti
             )
         )
     return (*found, *held_up(standing.workers))
+
+
+def waits(rest: Rest) -> Notice:
+    """Return that a sender's own limit is reached, and when it goes on."""
+    return Notice(
+        "deferred",
+        _("The sender waits"),
+        _(
+            "Its own limit is reached. Nobody fails: what waits goes out by itself, first one email to see "
+            "whether the limit has passed."
+        ),
+        say(rest.reason),
+        due=rest.until,
+    )
 
 
 def held_up(found: Sequence[Worker]) -> Iterator[Notice]:

@@ -113,7 +113,13 @@ def reply(text: str) -> Reply | None:
     """Return the reply that ``spell`` wrote as ``text``; None if it is empty."""
     if not text:
         return None
-    found = _REPLY.fullmatch(text)
-    if not found:
+    found = read_reply(text)
+    if found is None:
         abort(400, _("reply must be written like 550-5.1.1, and is %(text)s.", text=repr(text[:40])))
-    return Reply(int(found[1]), found[2] or "")
+    return found
+
+
+def read_reply(text: str) -> Reply | None:
+    """Return the reply that ``spell`` wrote as ``text``; None if it wrote no such text."""
+    found = _REPLY.fullmatch(text)
+    return Reply(int(found[1]), found[2] or "") if found else None

@@ -57,6 +57,12 @@ PURE = (
     "foreign_mail",
     "foreign_headers",
     "foreign_text",
+    "envelope",
+    "rulebook",
+    "verdicts",
+    "waits",
+    "outcome",
+    "width",
 )
 IMPURE = {
     "aiosmtplib",

@@ -52,6 +52,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "started_at": None,
         "finished_at": None,
         "paused_reason": "",
+        "waits": None,
         "actions": ["send", "cancel"],
     }
 

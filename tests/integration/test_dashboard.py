@@ -71,7 +71,7 @@ async def test_what_needs_a_person_is_said_with_the_way_to_it(visitor, db):
     [
         ({"notice": "mx:25: no route"}, ("1\N{NO-BREAK SPACE}of 2 workers is held up", "mx:25: no route")),
         (
-            {"notice": "mx:25 asks to be sent less: 451 4.7.1 later"},
+            {"notice": "mx:25 asks to be sent less: 451 4.7.1 later", "notice_kind": "slowed"},
             ("The mail server asks to be sent less", "Sending goes on", "451 4.7.1 later"),
         ),
         (

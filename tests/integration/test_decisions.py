@@ -28,6 +28,7 @@ from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,
+    ENDED,
     AttemptResult,
     CampaignState,
     RecipientAction,
@@ -44,8 +45,9 @@ if TYPE_CHECKING:
     from mailing.ledger import Claim
     from mailing.states import Decision
 
-RETRY, RESEND, MARK = RecipientAction
+RETRY, RESEND, MARK, SKIP, FAIL = RecipientAction
 RESULTS = {
+    RecipientState.QUEUED: AttemptResult.RETURNED,
     RecipientState.DEFERRED: AttemptResult.DEFERRED,
     RecipientState.FAILED: AttemptResult.FAILED,
     RecipientState.UNKNOWN: AttemptResult.UNKNOWN,
@@ -93,11 +95,10 @@ def test_a_decision_moves_everybody_in_its_state_and_the_ledger_balances(
 
 @pytest.mark.parametrize("action", RecipientAction)
 def test_a_recipient_that_a_worker_holds_cannot_be_touched(db: Database, action: RecipientAction) -> None:
-    campaign_id = store(db, 2)
+    campaign_id = store(db, 1)
     claim(db, worker(db), campaign_id, 1)
     assert not decide(db, campaign_id, action).moved
-    counts = check(db, campaign_id, 2)
-    assert (counts[RecipientState.SENDING], counts[RecipientState.QUEUED]) == (1, 1)
+    assert check(db, campaign_id, 1)[RecipientState.SENDING] == 1
 
 
 def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
@@ -263,7 +264,9 @@ def test_any_mixture_of_work_death_and_decisions_keeps_the_ledger_balanced(db: D
                     held += ledger.claim(connection, me, campaign_id, after=0, last=FAR, limit=9)
                 case 2:
                     outcomes = [result(c, dice.choice(list(AttemptResult))) for c in held]
-                    ledger.settle(connection, dice.sample(outcomes, len(outcomes) // 2))
+                    news = ledger.settle(connection, dice.sample(outcomes, len(outcomes) // 2))
+                    if any(it.state not in ENDED for it in news):  # as a round does
+                        ledger.reopen(connection, campaign_id)
                 case 3 if dice.random() < 0.3:
                     workers.end(connection, me)
                     sweeping.abandon(connection)

@@ -34,7 +34,7 @@ async def test_every_mail_arrives_once_with_its_envelope(extensions):
     assert [(one.sender, *one.recipients, one.data) for one in server.received] == [
         (one.sender, one.recipient, one.data) for one in mails
     ]
-    assert session.delivered == 20
+    assert session.taken == 20
     assert server.pipelined is (extensions == EXTENSIONS)
 
 
@@ -189,11 +189,11 @@ async def test_a_sender_address_that_breaks_the_line_is_the_senders_fault():
 
 REFUSALS = [
     ("mail", b"451 4.3.0 later\r\n", DEFERRED),
-    ("mail", b"550 5.1.8 who are you\r\n", RETURNED),
+    ("mail", b"550 5.1.8 who are you\r\n", DEFERRED),
     ("mail", b"552 5.3.4 too large\r\n", FAILED),
     ("rcpt", b"450 4.2.1 busy\r\n", DEFERRED),
     ("rcpt", b"550 5.1.1 no such user\r\n", FAILED),
-    ("rcpt", b"554 5.7.1 relay access denied\r\n", RETURNED),
+    ("rcpt", b"554 5.7.1 relay access denied\r\n", DEFERRED),
     ("rcpt", b"550-5.1.1 no\r\n550 5.1.1 such user\r\n", FAILED),
     ("data", b"451 4.3.0 later\r\n", DEFERRED),
     ("data", b"554 5.5.0 no\r\n", FAILED),
@@ -261,7 +261,7 @@ async def test_no_empty_message_is_sent_where_the_server_took_the_recipient_of_a
     answers = {"mail": [b"550 5.1.8 who\r\n"], "rcpt": [b"250 ok\r\n"], "data": [b"354 go\r\n"]}
     async with FakeServer(answers) as server, opened(server) as session:
         delivery = await session.deliver(mail())
-    assert (delivery.verdict.result, delivery.alive) == (RETURNED, False)
+    assert (delivery.verdict.result, delivery.alive) == (DEFERRED, False)
     assert not server.received
 
 

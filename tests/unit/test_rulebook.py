@@ -1,0 +1,140 @@
+"""The rulebook: whom each refusal means, and what follows. ``refusals.txt`` holds what servers say."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailing.replies import Reply, ReplyParser, Stage, reply_from
+from mailing.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, everybodys, plain, rule
+from mailing.settings import ROOT
+from webapp.phrases import MENDING
+
+CASES = [
+    tuple(line.split(" | ", 2))
+    for line in (ROOT / "tests/unit/refusals.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def parse(text: str) -> Reply:
+    (reply,) = ReplyParser().feed("".join(f"{line}\r\n" for line in text.split("\n")).encode())
+    return reply
+
+
+@pytest.mark.parametrize("it", RULES, ids=lambda it: it.ruling.rule)
+def test_the_example_of_each_rule_is_judged_by_it_and_no_other(it):
+    assert rule(it.example.stage, parse(it.example.reply), it.example.server) == it.ruling
+
+
+@pytest.mark.parametrize(("stage", "meaning", "text"), CASES, ids=[text[:60] for _, _, text in CASES])
+def test_what_servers_say_means_whom_it_means(stage, meaning, text):
+    ruling = rule(Stage(stage), parse(text.replace("\\n", "\n")))
+    assert f"{ruling.scope}/{ruling.follows}" == meaning
+
+
+def test_the_rules_are_told_apart_and_say_where_they_are_from():
+    ids = [it.ruling.rule for it in RULES]
+    assert len(set(ids)) == len(ids)
+    assert all(it.source for it in RULES)
+
+
+@pytest.mark.parametrize("it", RULES, ids=lambda it: it.ruling.rule)
+def test_a_rule_that_stops_a_campaign_says_what_to_look_at_in_a_known_sentence(it):
+    stops = it.ruling.follows in {Follows.PAUSE, Follows.STOP}
+    assert (it.ruling.mend in MENDING) if stops else not it.ruling.mend
+    assert (it.ruling.threshold in THRESHOLDS) is (it.ruling.follows is Follows.PAUSE)
+
+
+@pytest.mark.parametrize("it", RULES, ids=lambda it: it.ruling.rule)
+def test_a_rule_is_written_in_the_small_letters_that_it_is_compared_with(it):
+    for pattern in (it.words, it.server):
+        assert not pattern or not re.search(r"(?<!\\)[A-Z]", pattern.pattern)
+
+
+@pytest.mark.parametrize(
+    ("server", "meaning"),
+    [
+        ("smtp.office365.com:587", (Scope.ACCOUNT, Follows.STOP)),
+        ("SMTP-Legacy.Outlook.com:587", (Scope.ACCOUNT, Follows.STOP)),
+        ("gmail-smtp-in.l.google.com:25", (Scope.DNS, Follows.PAUSE)),
+        ("mx.one.example:25", (Scope.MESSAGE, Follows.PAUSE)),
+    ],
+)
+def test_the_same_code_means_another_thing_at_another_server(server, meaning):
+    ruling = rule(Stage.DOT, parse("550 5.7.30 Not accepted"), server)
+    assert (ruling.scope, ruling.follows) == meaning
+
+
+@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize("text", ["550 5.1.1 quota of users reached: no such user", "550 5.1.1 daily limit"])
+def test_a_dead_mailbox_is_never_the_accounts_affair(stage, text):
+    assert rule(stage, parse(text)).scope is Scope.RECIPIENT
+
+
+@pytest.mark.parametrize(
+    "address", ["daily.quota@limit.example", "spam@blocklist.example", "dmarc@spf.example"]
+)
+def test_the_words_of_an_address_mean_nothing(address):
+    ruling = rule(Stage.RCPT, parse(f"550 5.7.1 <{address}>: Recipient address rejected: no"))
+    assert (ruling.scope, ruling.follows) == (Scope.RECIPIENT, Follows.FAIL)
+
+
+def test_words_that_are_parted_by_a_line_break_and_its_codes_are_read_as_one():
+    assert (
+        plain("550-5.4.5 Daily user\n550-5.4.5 sending\n550 5.4.5 limit <a@b>")
+        == "daily user sending limit <@>"
+    )
+
+
+@given(st.sampled_from(Stage), st.integers(400, 599), st.text(max_size=200))
+def test_every_refusal_has_a_ruling(stage, code, text):
+    ruling = rule(stage, reply_from(code, text))
+    assert ruling.rule
+
+
+@given(st.integers(400, 599), st.from_regex(r"[245]\.[0-7]\.\d{1,3}", fullmatch=True))
+def test_no_single_refusal_of_policy_at_rcpt_stops_a_campaign(code, enhanced):
+    if code in {530, 534, 535, 538}:  # the sign-in
+        return
+    ruling = rule(Stage.RCPT, Reply(code, enhanced, f"{code} {enhanced} <ann@one.example>: rejected"))
+    assert ruling.follows is not Follows.STOP or enhanced[2:] in {"7.705", "7.708", "7.750"}
+
+
+# Thresholds
+
+
+def outcomes(marks: str) -> list[Outcome]:
+    """``r`` refused so, ``+`` accepted, ``-`` something else; the last one first, each another recipient."""
+    return [Outcome(at, mark == "+", mark == "r") for at, mark in enumerate(marks)]
+
+
+@pytest.mark.parametrize(
+    ("name", "marks", "n"),
+    [
+        ("dns", "r", 0),
+        ("dns", "rr", 0),
+        ("dns", "rrr", 3),
+        ("dns", "r+r+r", 3),
+        ("dns", "r" + "+" * 17 + "rr", 3),
+        ("dns", "r" + "+" * 18 + "rr", 0),
+        ("message", "r-r+r-r", 4),
+        ("unknown", "rrr", 3),
+        ("unknown", "rr+r", 0),
+        ("unknown", "r-r-r+", 3),
+        ("unknown", "+rrr", 0),
+    ],
+)
+def test_a_refusal_is_everybodys_once_enough_were_refused_so(name, marks, n):
+    assert everybodys(name, outcomes(marks), at_one_domain=False) == n
+
+
+def test_one_recipient_that_is_refused_again_and_again_is_one_recipient():
+    again = [Outcome(7, accepted=False, refused_so=True)] * 20
+    assert everybodys("dns", again, at_one_domain=False) == 0
+
+
+def test_what_may_be_the_whim_of_one_domain_is_not_everybodys():
+    assert everybodys("dns", outcomes("rrr"), at_one_domain=True) == 3
+    assert everybodys("unknown", outcomes("rrr"), at_one_domain=True) == 0
