@@ -11,7 +11,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
 run: install migrate ## start everything; Ctrl-C ends it
-	@$(RUN) honcho start || [ $$? = 130 ] # what Ctrl-C leaves
+	@$(RUN) tasks.foreman
 
 packages: .venv/packages
 

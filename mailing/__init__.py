@@ -58,8 +58,8 @@ stands, and ``watches`` lets somebody else look on.
 Below them: ``states`` (what may follow what), ``models`` (the tables), ``schema`` (which of them are
 there), ``database``, ``database_errors`` (what its errors mean), ``clock`` (the time that all agree on),
 ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``, ``threads`` and ``logs``;
-``redis_url`` (where Redis is), ``redis_errors`` (why it takes no work) and ``installation`` (what is ours in
-it). Beside them: ``checks`` (does all that Volley leans on work), ``answers`` (the first answer to an API
-call, for its repetition) and ``inbox``, the demo SMTP server. ``foreground`` is what processes in a terminal
-share.
+``privacy`` (nobody else reads what Volley writes), ``redis_url`` (where Redis is), ``redis_errors`` (why it
+takes no work) and ``installation`` (what is ours in it). Beside them: ``checks`` (does all that Volley leans
+on work), ``answers`` (the first answer to an API call, for its repetition), ``passwords`` (those of Compose)
+and ``inbox``, the demo SMTP server. ``foreground`` is what processes in a terminal share.
 """

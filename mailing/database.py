@@ -41,7 +41,11 @@ class Database:
             pool_pre_ping=not self.sqlite,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
             if self.sqlite
-            else {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "volley"},
+            else {
+                "connect_timeout": CONNECT_TIMEOUT_S,
+                "application_name": "volley",
+                "prepare_threshold": None,  # behind PgBouncer the next transaction has another connection
+            },
         )
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)

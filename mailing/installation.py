@@ -6,13 +6,18 @@ database, because that is what all processes of one installation have in common,
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import SQLAlchemyError
 
+from mailing import database_errors
 from mailing.database import Database
+from mailing.foreground import say
 from mailing.models import installation
+from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -35,3 +40,16 @@ def prefix(database_url: str) -> str:
             return f"volley:{name(connection)}:"
     finally:
         database.close()
+
+
+def main() -> None:
+    """Print the prefix: Flower wants it, and so does a Redis that gives each user rights to some names."""
+    url = load_or_exit().database_url
+    try:
+        say(prefix(url))
+    except SQLAlchemyError as error:
+        sys.exit(database_errors.sentence(error, make_url(url)))
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,7 @@ import re
 import secrets
 import ssl
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,7 +20,7 @@ from dotenv import dotenv_values
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from mailing import redis_url
+from mailing import privacy, redis_url
 from mailing.headers import read_from
 from mailing.senders import Sender, parse_sender
 from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, read_names, read_networks, read_site
@@ -32,6 +32,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 SECRET_MIN = 32  # characters
 PORT_MAX = 65535
+BUNDLED_REDIS = "redis://127.0.0.1:6380/0"
 _LOCALLY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where this machine finds what is bound so
 
 
@@ -87,7 +88,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_INSTANCE",
         "`instance`",
-        "folder of the SQLite file, the secret key and the bundled Redis server's data",
+        "folder of the SQLite file, the secret key and the bundled Redis server's data and password",
     ),
     Setting("VOLLEY_LOG", "`text`", "`text` for people, `json` for machines"),
 )
@@ -139,18 +140,24 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     The environment wins over ``.env``. Makes the instance folder, and the secret key in it if none is set.
     """
-    return _Reader({**_dotenv(), **os.environ} if environ is None else environ).settings()
+    return _Reader({**dotenv(), **os.environ} if environ is None else environ).settings()
 
 
 def load_or_exit() -> Settings:
-    """Read the settings for a command: with a fault it ends with status 1, and every fault on stderr."""
+    """Read the settings for a command, and keep to itself what it writes from then on.
+
+    With a fault it ends with status 1, and every fault on stderr.
+    """
     try:
-        return load()
+        chosen = load()
     except SettingsError as error:
         sys.exit(f"These settings cannot be used:\n{error}")
+    privacy.keep(chosen.instance)
+    return chosen
 
 
-def _dotenv() -> dict[str, str]:
+def dotenv() -> dict[str, str]:
+    """Return what ``.env`` says; raises ``SettingsError`` where it cannot be read."""
     try:
         return {name: value or "" for name, value in dotenv_values(ROOT / ".env").items()}
     except (OSError, UnicodeDecodeError) as error:
@@ -173,7 +180,7 @@ class _Reader:
         )
         values = {
             "database_url": self._read("VOLLEY_DATABASE_URL", database, _database_url),
-            "redis_url": self._read("VOLLEY_REDIS_URL", "redis://127.0.0.1:6380/0", _redis_url),
+            "redis_url": self._read("VOLLEY_REDIS_URL", BUNDLED_REDIS, _redis_url),
             "sender": sender,
             "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", _from),
             "host": host,
@@ -188,12 +195,15 @@ class _Reader:
         }
         if self.faults:
             raise SettingsError(self.faults)
-        values["secret_key"] = values["secret_key"] or self._kept_secret(instance)
+        values["secret_key"] = values["secret_key"] or self._kept_secret(instance, "secret_key", "SECRET_KEY")
+        if values["redis_url"] == BUNDLED_REDIS and not self._text("VOLLEY_REDIS_URL"):
+            password = self._kept_secret(instance, "redis_password", "REDIS_URL")
+            values["redis_url"] = replace(redis_url.parse(BUNDLED_REDIS), password=password).url
         return Settings(**values)  # type: ignore[arg-type]
 
-    def _kept_secret(self, instance: Path) -> str:
-        """Return the key that the instance folder keeps, and make both if they are not there yet."""
-        kept = instance / "secret_key"
+    def _kept_secret(self, instance: Path, name: str, setting: str) -> str:
+        """Return a secret that the instance folder keeps, and make both if they are not there yet."""
+        kept = instance / name
         try:
             key = _keep_secret(kept)
         except (OSError, ValueError) as error:
@@ -204,7 +214,7 @@ class _Reader:
             raise SettingsError([fault]) from None
         if len(key) < SECRET_MIN:
             raise SettingsError(
-                [f"VOLLEY_SECRET_KEY: {kept} holds no key. Delete it, and a new one is made."]
+                [f"VOLLEY_{setting}: {kept} holds no secret. Delete it, and a new one is made."]
             )
         return key
 

@@ -4,5 +4,5 @@
 run out of the queue, ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to
 stop, start or widen, ``processes`` binds one engine to each worker process, ``worker`` is the command that
 runs several of them, ``queues`` tells how much waits in Redis, ``redis_server`` is the bundled Redis of the
-development run.
+development run, and ``foreman`` what `make run` starts.
 """

@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 import orjson
+from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import (
@@ -27,6 +29,7 @@ from mailing import (
     events,
     logs,
     paces,
+    privacy,
     settings,
 )
 from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
@@ -220,12 +223,24 @@ def check() -> None:
             _show("settings", Finding(ok=False, detail=fault))
         sys.exit(1)
     logs.configure(chosen.log)
-    _show("settings", Finding(ok=True, detail="All can be used."))
+    privacy.keep(chosen.instance)
+    _show("settings", Finding(ok=True, detail=_settings_in_words(chosen)))
     found = _ask_all(chosen)
     for name, finding in found.items():
         _show(name, finding)
     if not all(finding.ok for finding in found.values()):
         sys.exit(1)
+
+
+def _settings_in_words(chosen: Settings) -> str:
+    """Say that the settings can be used, and what of theirs other users of this machine can read."""
+    files = [settings.ROOT / ".env"]
+    url = make_url(chosen.database_url)
+    if url.get_backend_name() == "sqlite":
+        files.append(Path(str(url.database)))
+    open_ones = " ".join(map(str, privacy.exposed(files)))
+    warning = f" But others on this machine can read secrets or addresses. Run: chmod 600 {open_ones}"
+    return f"All can be used.{warning if open_ones else ''}"
 
 
 def _ask_all(chosen: Settings) -> dict[str, Finding]:
@@ -264,6 +279,7 @@ def _settings() -> Settings:
         chosen = settings.load()
     except SettingsError as error:
         raise click.ClickException(f"These settings cannot be used:\n{error}") from None
+    privacy.keep(chosen.instance)
     logs.configure(chosen.log)
     return chosen
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from honcho.environ import parse_procfile
 from jsonschema import Draft202012Validator
+from sqlalchemy import make_url
 
-from mailing import settings
+from mailing import passwords, redis_url, settings
 from tasks import worker
 from tests.processes import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOT = settings.ROOT
 VOLLEY = ("web", "worker", "beat", "migrate")
@@ -72,7 +76,7 @@ def test_the_schema_refuses_a_misspelt_key():
 
 
 def test_compose_has_every_part():
-    assert set(compose()["services"]) == {*VOLLEY, "db", "redis", "inbox", "flower"}
+    assert set(compose()["services"]) == {*VOLLEY, "passwords", "db", "redis", "inbox", "flower"}
 
 
 def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
@@ -91,7 +95,7 @@ def test_what_is_commented_out_is_no_process_to_honcho():
 def test_compose_runs_what_the_procfile_and_the_makefile_run():
     for name, service in compose()["services"].items():
         if name == "migrate":
-            assert shlex.join(service["command"]) in steps_of("migrate")
+            assert service["command"][-1].split(" && ")[0] in steps_of("migrate")
         elif name in VOLLEY:
             assert service["command"][:3] == commands()[name][:3]  # honcho waits only 5 s at a stop
 
@@ -99,8 +103,8 @@ def test_compose_runs_what_the_procfile_and_the_makefile_run():
 def test_every_service_but_the_one_shot_comes_back_and_is_watched():
     """Beat answers nobody: it only sends, and ends where it cannot."""
     for name, service in compose()["services"].items():
-        assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
-        assert ("healthcheck" in service) == (name not in {"migrate", "beat"})
+        assert service["restart"] == ("no" if name in {"migrate", "passwords"} else "unless-stopped")
+        assert ("healthcheck" in service) == (name not in {"migrate", "passwords", "beat"})
 
 
 def test_no_container_has_rights_or_writes_where_nothing_is_kept():
@@ -143,12 +147,84 @@ def test_data_lives_in_named_volumes():
     assert mounted == set(file["volumes"])
 
 
+def made(folder: Path, chosen: str = "") -> Path:
+    """The volumes of the passwords as the service that makes them leaves them."""
+    for name in ("db", "redis"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    passwords.make(folder, chosen)
+    return folder
+
+
 @pytest.mark.parametrize("name", VOLLEY)
-def test_compose_passes_settings_that_can_be_read(name: str, tmp_path: Any):
+def test_compose_passes_settings_that_can_be_read(name: str, tmp_path: Path):
     """With the defaults that the file itself names, as on a machine without ``.env``."""
     variables = compose()["services"][name]["environment"]
     plain = {key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)) for key, value in variables.items()}
-    settings.load(plain | {"VOLLEY_INSTANCE": str(tmp_path)})
+    folder = str(made(tmp_path / "passwords"))
+    plain = {key: value.replace("/passwords", folder) for key, value in plain.items()}
+    found = settings.load(plain | {"VOLLEY_INSTANCE": str(tmp_path)})
+    assert len(str(make_url(found.database_url).password)) >= 32
+    assert len(redis_url.parse(found.redis_url).password) >= 32
+
+
+def test_no_password_stands_in_the_compose_file_and_none_is_a_default():
+    text = read("docker-compose.yml")
+    assert not re.search(r"(?i)password[^\n:]*:\s*\$\{\w+:-\w", text)
+    assert "volley:volley" not in text
+    services = compose()["services"]
+    assert services["db"]["environment"]["POSTGRES_PASSWORD_FILE"] == "/passwords/db/password"
+    assert services["redis"]["command"][1] == "/passwords/redis/redis.conf"
+
+
+def test_passwords_are_made_once_and_an_operator_s_own_is_taken(tmp_path: Path):
+    files = {file: file.read_text() for file in made(tmp_path).rglob("*") if file.is_file()}
+    assert {file.read_text() for file in made(tmp_path).rglob("*") if file.is_file()} == set(files.values())
+    assert (tmp_path / "db" / "password").read_text() != (tmp_path / "redis" / "password").read_text()
+    made(tmp_path, chosen="p@ss w/rd%1")
+    assert (tmp_path / "db" / "password").read_text() == "p@ss w/rd%1"
+    assert make_url((tmp_path / "db" / "url").read_text()).password == "p@ss w/rd%1"
+
+
+def test_each_password_is_mounted_only_where_it_is_needed():
+    mounts = {
+        name: {volume.split(":")[0] for volume in service.get("volumes", []) if "-password:" in volume}
+        for name, service in compose()["services"].items()
+    }
+    both = {"database-password", "redis-password"}
+    assert mounts == {
+        **dict.fromkeys(("web", "worker", "beat", "migrate", "passwords"), both),
+        "db": {"database-password"},
+        "redis": {"redis-password"},
+        "flower": {"redis-password"},
+        "inbox": set(),
+    }
+
+
+def test_each_service_reaches_only_what_it_needs():
+    file = compose()
+    networks = {name: set(service.get("networks", [])) for name, service in file["services"].items()}
+    assert networks == {
+        "web": {"front", "database", "queue"},
+        "worker": {"database", "queue", "mail"},
+        "beat": {"database", "queue"},
+        "migrate": {"database"},
+        "passwords": set(),
+        "db": {"database"},
+        "redis": {"queue"},
+        "inbox": {"mail"},
+        "flower": {"front", "queue"},
+    }
+    assert file["services"]["passwords"]["network_mode"] == "none"
+    assert {name for name, network in file["networks"].items() if network} == {"database", "queue"}
+    assert all(file["networks"][name] == {"internal": True} for name in ("database", "queue"))
+
+
+def test_images_are_named_by_their_full_version():
+    images = [service["image"] for service in compose()["services"].values() if service["image"] != "volley"]
+    images += re.findall(r"^FROM (\S+)", read("Dockerfile"), re.MULTILINE)
+    assert len(images) == 5
+    for image in images:
+        assert re.search(r":v?\d+\.\d+(\.\d+)?(-|$)", image), image
 
 
 def test_the_procfile_names_the_five_processes():

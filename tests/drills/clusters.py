@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,14 @@ class Cluster:
 def account() -> str | None:
     """Return whom the server runs as: PostgreSQL refuses root."""
     return "postgres" if os.geteuid() == 0 else None
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """A folder that another account may reach, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(prefix="volley-drill-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from tests.drills.clusters import cluster
+from tests.drills.clusters import cluster, temporary
 from tests.processes import run
 
 if TYPE_CHECKING:
@@ -93,14 +92,6 @@ def test_the_disk_of_postgresql_is_full(own_drill: OwnDrill) -> None:
 
 def sqlite_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'volley.sqlite'}"
-
-
-@contextmanager
-def temporary() -> Iterator[Path]:
-    """A folder that another account may reach, unlike those of pytest."""
-    with tempfile.TemporaryDirectory(prefix="volley-drill-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
 
 
 @contextmanager

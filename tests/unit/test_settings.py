@@ -44,7 +44,9 @@ def root(tmp_path, monkeypatch) -> Path:
 def test_without_any_setting_everything_is_on_this_machine(root):
     found = load({})
     assert make_url(found.database_url).database == str(root / "instance/volley.sqlite")
-    assert found.redis_url == "redis://127.0.0.1:6380/0"
+    password = (root / "instance/redis_password").read_text()
+    assert len(password) >= 32
+    assert found.redis_url == f"redis://:{password}@127.0.0.1:6380/0"
     assert found.sender == Sender("127.0.0.1", 1025)
     assert (found.host, found.port, found.loopback) == ("127.0.0.1", 5000, True)
     assert found.default_from == "Volley <volley@localhost>"
@@ -336,13 +338,13 @@ class TestSecretKey:
         key = loaded(folder).secret_key
         assert len(key) == 64
         assert loaded(folder).secret_key == key
-        assert [file.name for file in folder.iterdir()] == ["secret_key"]
+        assert {file.name for file in folder.iterdir()} == {"redis_password", "secret_key"}
         assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
     def test_is_not_made_where_one_is_set(self, tmp_path):
         assert loaded(tmp_path, VOLLEY_SECRET_KEY=SECRET).secret_key == SECRET
-        assert list(tmp_path.iterdir()) == []
+        assert not (tmp_path / "secret_key").exists()
 
     def test_is_one_when_eight_start_at_the_same_moment(self, tmp_path, monkeypatch):
         start, token_hex = Barrier(8), settings.secrets.token_hex
@@ -355,7 +357,7 @@ class TestSecretKey:
         with ThreadPoolExecutor(8) as pool:
             keys = set(pool.map(lambda _: loaded(tmp_path).secret_key, range(8)))
         assert len(keys) == 1
-        assert [file.name for file in tmp_path.iterdir()] == ["secret_key"]
+        assert {file.name for file in tmp_path.iterdir()} == {"redis_password", "secret_key"}
 
     @pytest.mark.parametrize("content", ["", "\n", "cut off"])
     def test_that_is_damaged_is_a_fault(self, tmp_path, content):
