@@ -38,7 +38,7 @@ The way of one email leads through these rooms::
     evidence    refusals that may be everybody's affair, and the pause once they are
     rests       a sender whose own limit is reached waits, and nobody fails
     events      the news of it over Redis
-    decisions   what a person does with what failed, waits or is unknown
+    decisions   what a person does with what failed, waits or is unknown; undertakings: with very many
     finding     recipients by state, address or reply, page by page
     causes      the replies that held mail up, in groups
     paces       how fast it goes; rates: what that is, the one definition

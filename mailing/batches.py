@@ -6,6 +6,7 @@ claim. ``woken_at`` says when it was last given out, so that ``sweeping`` finds 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 LARGEST = 500
 SMALLEST = 10
 SHARES = 32  # a short list, too, is cut for many workers
+AT_ONCE = 64  # batches that are given out where somebody waits for it: work for many seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,39 +67,32 @@ def take(connection: Connection, batch_id: int) -> Batch | None:
     return Batch(*row) if row else None
 
 
-def wake(connection: Connection, campaign_id: int) -> Sequence[Errand]:
-    """Mark all batches of a campaign as given out now; return them in the order of the list."""
-    priority = connection.execute(select(campaigns.c.priority).where(campaigns.c.id == campaign_id)).scalar()
-    statement = (
-        update(batches)
-        .where(batches.c.campaign_id == campaign_id)
-        .values(woken_at=now_ms())
-        .returning(batches.c.id)
-    )
-    return [Errand(batch_id, priority or 0) for batch_id in sorted(connection.execute(statement).scalars())]
+def wake(
+    connection: Connection, campaign_id: int, within: tuple[int, int] | None = None, *, most: int = AT_ONCE
+) -> Sequence[Errand]:
+    """Mark the first batches in which somebody is queued as given out now; return them, at most ``most``.
 
-
-def wake_range(connection: Connection, campaign_id: int, first: int, last: int) -> Sequence[Errand]:
-    """Do the same for the batches around ``first`` <= id <= ``last`` in which somebody is queued."""
+    All others count as never woken, so that the next sweep gives them out. ``within`` says between which
+    ids somebody was queued, where that is known.
+    """
     priority = connection.execute(select(campaigns.c.priority).where(campaigns.c.id == campaign_id)).scalar()
-    queued = exists().where(
+    people = [
         recipients.c.campaign_id == campaign_id,
         recipients.c.state == RecipientState.QUEUED,
         recipients.c.id.between(batches.c.first_id, batches.c.last_id),
-        recipients.c.id.between(first, last),
-    )
-    statement = (
-        update(batches)
-        .where(
-            batches.c.campaign_id == campaign_id,
-            batches.c.last_id >= first,
-            batches.c.first_id <= last,
-            queued,
-        )
-        .values(woken_at=now_ms())
-        .returning(batches.c.id)
-    )
-    return [Errand(batch_id, priority or 0) for batch_id in sorted(connection.execute(statement).scalars())]
+    ]
+    mine = [batches.c.campaign_id == campaign_id]
+    if within:
+        first, last = within
+        people.append(recipients.c.id.between(first, last))
+        mine += [batches.c.last_id >= first, batches.c.first_id <= last]
+    queued = exists().where(*people)
+    stale = update(batches).where(*mine, batches.c.woken_at != 0).values(woken_at=0)
+    connection.execute(stale.where(queued) if within else stale)
+    chosen = select(batches.c.id).where(*mine, queued).order_by(batches.c.first_id).limit(most)
+    ids = connection.execute(chosen).scalars().all() if most else []
+    connection.execute(update(batches).where(batches.c.id.in_(ids)).values(woken_at=now_ms()))
+    return [Errand(batch_id, priority or 0) for batch_id in ids]
 
 
 def lose(connection: Connection, errands: Sequence[Errand]) -> None:
@@ -105,6 +100,22 @@ def lose(connection: Connection, errands: Sequence[Errand]) -> None:
     connection.execute(
         update(batches).where(batches.c.id.in_([errand.batch_id for errand in errands])).values(woken_at=0)
     )
+
+
+def lose_those_of(connection: Connection, campaign_id: int, people: Sequence[int]) -> None:
+    """Do so with the batches of these recipients."""
+    statement = select(batches.c.id, batches.c.first_id, batches.c.last_id).where(
+        batches.c.campaign_id == campaign_id,
+        batches.c.last_id >= min(people),
+        batches.c.first_id <= max(people),
+    )
+    ordered = sorted(people)
+    touched = [
+        id_
+        for id_, first, last in connection.execute(statement)
+        if bisect_left(ordered, first) < bisect_right(ordered, last)
+    ]
+    connection.execute(update(batches).where(batches.c.id.in_(touched)).values(woken_at=0))
 
 
 # The ids of one campaign need not be without gaps: another one may be stored at the same time.

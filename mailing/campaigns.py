@@ -117,6 +117,13 @@ class Campaign:
         return "waiting_to_retry" if self.retry else self.state
 
     @property
+    def left_over(self) -> int:
+        """How many recipients of a canceled campaign are still to be marked as canceled."""
+        if self.state is not CampaignState.CANCELED:
+            return 0
+        return self.counts[RecipientState.QUEUED] + self.counts[RecipientState.DEFERRED]
+
+    @property
     def actions(self) -> tuple[CampaignAction, ...]:
         """What a person can ask of it now."""
         return states.actions(self.state)

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, insert, null, select, update
+from sqlalchemy import case, false, insert, null, select, union_all, update
 
 from mailing import batches, finding, ledger
 from mailing.campaigns import NotAllowed
@@ -21,7 +21,7 @@ from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, Recip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from mailing.batches import Errand
     from mailing.finding import Reply
@@ -49,32 +49,45 @@ EVERYBODY = Choice()
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One chunk of a decision: whom it moved, how the campaign is now, and which batches to give out."""
+    """One piece of a decision: whom it moved, how the campaign is now, and which batches to give out.
+
+    ``reached`` is the id behind which to go on, None where that was all.
+    """
 
     moved: Sequence[int]
     campaign: CampaignState
     errands: Sequence[Errand]
+    reached: int | None
 
 
 def decide(
-    connection: Connection, campaign_id: int, action: RecipientAction, choice: Choice, *, after: int
+    connection: Connection,
+    campaign_id: int,
+    action: RecipientAction,
+    choice: Choice,
+    *,
+    after: int,
+    rows: int = CHUNK,
+    give_out: int = batches.AT_ONCE,
 ) -> Step:
-    """Move up to ``CHUNK`` recipients with an id above ``after``, in the order of their ids.
+    """Look through up to ``rows`` recipients with an id above ``after``, and move those who are meant.
 
-    Fewer than ``CHUNK`` moved: that was all. Going on behind the last one moves nobody twice, however fast
-    the workers are. Raises ``NotAllowed`` with the reason where the campaign's state does not allow it.
+    In the order of their ids: going on behind the last one moves nobody twice, however fast the workers are.
+    At most ``give_out`` batches are given out; the next sweep does it with the others. Raises ``NotAllowed``
+    with the reason where the campaign's state does not allow it.
     """
     decision = DECISIONS[action]
+    window = _window(campaign_id, decision, choice, after, rows)
+    seen: Sequence[int] = connection.execute(window).scalars().all()
     found = connection.execute(
         select(recipients.c.id, recipients.c.state, recipients.c.attempts, recipients.c.domain)
         .where(
+            recipients.c.id.in_(seen),
             recipients.c.campaign_id == campaign_id,
-            recipients.c.id > after,
             recipients.c.state.in_(decision.sources),
             *_chosen(campaign_id, choice),
         )
         .order_by(recipients.c.id)
-        .limit(CHUNK)
         .with_for_update(skip_locked=True)
     ).all()
     if found:
@@ -83,8 +96,29 @@ def decide(
     ids = [row.id for row in found]
     state = _settle_campaign(connection, campaign_id, action, moved=bool(ids))
     wakes = ids and state is CampaignState.SENDING and decision.target is RecipientState.QUEUED
-    errands = batches.wake_range(connection, campaign_id, ids[0], ids[-1]) if wakes else ()
-    return Step(ids, state, errands)
+    errands = batches.wake(connection, campaign_id, (ids[0], ids[-1]), most=give_out) if wakes else ()
+    return Step(ids, state, errands, seen[-1] if len(seen) == rows else None)
+
+
+def _window(campaign_id: int, decision: Decision, choice: Choice, after: int, rows: int) -> Select[Any]:
+    """The next ids to look at, as an index holds them: so each piece costs the same, whoever is meant."""
+    if choice.recipient is not None:
+        return select(recipients.c.id).where(recipients.c.id == choice.recipient, recipients.c.id > after)
+    if choice.reply is not None:
+        return finding.next_that_got(campaign_id, choice.reply, after, rows)
+    states = [each for each in decision.sources if choice.state in {None, each}]
+    parts = [
+        select(recipients.c.id)
+        .where(recipients.c.campaign_id == campaign_id, recipients.c.state == each, recipients.c.id > after)
+        .order_by(recipients.c.id)
+        .limit(rows)
+        .subquery()
+        for each in states
+    ]
+    if not parts:
+        return select(recipients.c.id).where(false())
+    either = union_all(*(select(part.c.id) for part in parts)).subquery()
+    return select(either.c.id).order_by(either.c.id).limit(rows)
 
 
 def _move(connection: Connection, campaign_id: int, decision: Decision, found: Sequence[Any]) -> None:

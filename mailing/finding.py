@@ -113,7 +113,14 @@ def count(connection: Connection, campaign_id: int, wanted: Filter) -> dict[Reci
 
 def got(campaign_id: int, reply: Reply) -> ColumnElement[bool]:
     """Return the condition that a recipient ever got ``reply``."""
-    return _ID.in_(select(attempts.c.recipient_id).where(*_answered(campaign_id, reply)))
+    return exists().where(attempts.c.recipient_id == _ID, *_answered(campaign_id, reply))
+
+
+def next_that_got(campaign_id: int, reply: Reply, after: int, limit: int) -> Select[tuple[int]]:
+    """Choose the ids above ``after`` of recipients that ever got ``reply``, in their order."""
+    got = attempts.c.recipient_id
+    statement = select(got).distinct().where(*_answered(campaign_id, reply), got > after)
+    return statement.order_by(got).limit(limit)
 
 
 def matches(q: str) -> ColumnElement[bool]:

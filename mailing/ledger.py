@@ -16,7 +16,7 @@ import orjson
 from sqlalchemy import exists, func, select, update
 
 from mailing.mailboxes import domain_of
-from mailing.models import campaigns, now_ms, recipients, tallies
+from mailing.models import campaigns, decisions, now_ms, recipients, tallies
 from mailing.rates import SLOT_MS, SLOT_S
 from mailing.states import RESULT_STATES, AttemptResult, CampaignState, RecipientState
 
@@ -224,7 +224,7 @@ def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) 
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:
-    """Finish a campaign in which nobody waits any more; return whether this call did.
+    """Finish a campaign in which nobody waits any more, nor will by a decision; return whether this call did.
 
     It looks, locks, and looks again: while it waits for the lock, a person may queue somebody.
     """
@@ -232,6 +232,7 @@ def finish(connection: Connection, campaign_id: int) -> bool:
         campaigns.c.id == campaign_id,
         campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED)),
         ~exists().where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_(_WAITING)),
+        ~exists().where(decisions.c.campaign_id == campaign_id, decisions.c.finished_at.is_(None)),
     )
     if not connection.execute(select(campaigns.c.id).where(*idle).with_for_update(key_share=True)).first():
         return False

@@ -295,3 +295,28 @@ surveys = Table(
     Column("remarks", JSON, nullable=False),  # how many of each kind there are, in their order
 )
 """What a list holds in sum, counted when it is stored: so no page depends on how long a list is."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("choice", JSON, nullable=False),
+    Column("after", BigInteger, nullable=False),  # up to this recipient it is carried out
+    Column("moved", Integer, nullable=False),
+    Column("expected", Integer),  # how many there were to move; none: nobody counted
+    Column("campaign", String(10), nullable=False),  # the campaign's state when it was last gone on with
+    Column("started_at", BigInteger, nullable=False, default=now_ms),
+    Column("touched_at", BigInteger, nullable=False, default=now_ms),
+    Column("finished_at", BigInteger),
+    Index(
+        "uq_decisions_under_way",
+        "campaign_id",
+        "action",
+        unique=True,
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+)
+"""What people decided about more recipients than are moved at once: how far it is carried out."""

@@ -1,29 +1,31 @@
 """What keeps a campaign moving when something died: safe to run twice, at any time, anywhere.
 
-Each function takes an open write transaction and moves at most ``CHUNK`` rows, so that no sender
-waits long for it.
+Each function takes an open write transaction and moves no more rows than it is told, so that no sender waits
+long for it.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select, text, update
 
 from mailing import ledger, rests
-from mailing.batches import Errand
+from mailing.batches import Errand, lose_those_of
 from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
 CHUNK = 5_000
+ANY_PRIORITY = range(10)
 VANISHED_AFTER_MS = 10_000  # with an empty queue, a batch untouched for so long has lost its message
 FORGOTTEN_AFTER_MS = 600_000  # the same while the queue is busy: then it is probably still waiting there
 CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that is wrong
 LOCK_MS = 1_000  # PostgreSQL only; on SQLite there is the one lock that all wait for
+_WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
 SILENT_S = 10  # how long a writer may leave its transaction open without a word; shorter than a lease
 
 
@@ -45,8 +47,8 @@ def end_silent_writers(connection: Connection) -> int:
     return len(connection.execute(_END_SILENT, {"seconds": SILENT_S}).all())
 
 
-def abandon(connection: Connection) -> dict[int, int]:
-    """Turn what ended workers still hold into ``unknown`` (P3); return the number per campaign."""
+def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
+    """Turn up to ``rows`` that ended workers hold into ``unknown`` (P3); return the number per campaign."""
     gone = select(workers.c.id).where(workers.c.ended_at.is_not(None))
     statement = (
         select(
@@ -59,7 +61,7 @@ def abandon(connection: Connection) -> dict[int, int]:
         )
         .where(recipients.c.worker_id.in_(gone), recipients.c.state == RecipientState.SENDING)
         .order_by(recipients.c.id)
-        .limit(CHUNK)
+        .limit(rows)
         .with_for_update(skip_locked=True)
     )
     found: Counter[int] = Counter()
@@ -87,85 +89,80 @@ def abandon(connection: Connection) -> dict[int, int]:
     return dict(found)
 
 
-def wake_deferred(connection: Connection) -> set[int]:
-    """Queue the deferred recipients of sending campaigns that are due; return their campaigns.
+def wake_deferred(connection: Connection, rows: int = CHUNK) -> set[int]:
+    """Queue up to ``rows`` deferred recipients of sending campaigns that are due; return their campaigns.
 
     Their batches count as never woken, so that ``vanished_batches`` gives them out at once.
     """
     now = now_ms()
-    due = (
+    due = _skipping(
         select(recipients.c.id)
         .join(campaigns, campaigns.c.id == recipients.c.campaign_id)
         .where(recipients.c.due_at <= now, campaigns.c.state == CampaignState.SENDING)
         .order_by(recipients.c.due_at)
-        .limit(CHUNK)
-        .with_for_update(skip_locked=True, of=recipients)
-        .cte("due")
-        .prefix_with("MATERIALIZED", dialect="postgresql")
+        .limit(rows)
     )
     statement = (
         update(recipients)
-        .where(recipients.c.id.in_(select(due.c.id)), recipients.c.state == RecipientState.DEFERRED)
+        .where(recipients.c.id.in_(due), recipients.c.state == RecipientState.DEFERRED)
         .values(state=RecipientState.QUEUED, due_at=None, changed_at=now)
-        .returning(recipients.c.campaign_id)
+        .returning(recipients.c.campaign_id, recipients.c.id)
     )
-    woken = Counter(connection.execute(statement).scalars())
-    for campaign_id, n in sorted(woken.items()):
+    woken: defaultdict[int, list[int]] = defaultdict(list)
+    for campaign_id, id_ in connection.execute(statement):
+        woken[campaign_id].append(id_)
+    for campaign_id, ids in sorted(woken.items()):
+        n = len(ids)
         ledger.tally(connection, campaign_id, 0, {RecipientState.DEFERRED: -n, RecipientState.QUEUED: n})
-        connection.execute(
-            update(batches)
-            .where(
-                batches.c.campaign_id == campaign_id,
-                exists().where(
-                    recipients.c.campaign_id == campaign_id,
-                    recipients.c.state == RecipientState.QUEUED,
-                    recipients.c.changed_at == now,
-                    recipients.c.id.between(batches.c.first_id, batches.c.last_id),
-                ),
-            )
-            .values(woken_at=0)
-        )
+        lose_those_of(connection, campaign_id, ids)
     return set(woken)
 
 
-def cancel_waiting(connection: Connection, campaign_id: int) -> int:
-    """Cancel up to ``CHUNK`` of the waiting recipients of a canceled campaign; return how many."""
+def cancel_waiting(connection: Connection, campaign_id: int, rows: int = CHUNK) -> int:
+    """Cancel up to ``rows`` of the waiting recipients of a canceled campaign; return how many."""
     total = 0
-    for state in (RecipientState.QUEUED, RecipientState.DEFERRED):
-        chosen = (
+    for state in _WAITING:
+        chosen = _skipping(
             select(recipients.c.id)
             .where(
                 recipients.c.campaign_id == campaign_id,
                 recipients.c.state == state,
                 exists().where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.CANCELED),
             )
-            .limit(CHUNK - total)
+            .limit(rows - total)
         )
         statement = (
             update(recipients)
             .where(recipients.c.id.in_(chosen), recipients.c.state == state)
             .values(state=RecipientState.CANCELED, due_at=None, changed_at=now_ms())
+            .returning(recipients.c.id)
         )
-        n = connection.execute(statement).rowcount
+        n = len(connection.execute(statement).all())  # SQLite tells no rowcount of what begins with WITH
         ledger.tally(connection, campaign_id, 0, {state: -n, RecipientState.CANCELED: n})
         total += n
     return total
 
 
-def cancel_leftovers(connection: Connection) -> dict[int, CampaignState]:
-    """Cancel who still waits in canceled campaigns; return those campaigns."""
+def cancel_leftovers(connection: Connection, rows: int = CHUNK) -> dict[int, CampaignState]:
+    """Cancel up to ``rows`` of those who still wait in canceled campaigns; return the campaigns they were in.
+
+    Each campaign gets an equal share, and what one cannot use goes to those with more.
+    """
+    waiting = func.sum(tallies.c.n)
     statement = (
         select(tallies.c.campaign_id)
         .join(campaigns, campaigns.c.id == tallies.c.campaign_id)
-        .where(
-            campaigns.c.state == CampaignState.CANCELED,
-            tallies.c.state.in_((RecipientState.QUEUED, RecipientState.DEFERRED)),
-        )
+        .where(campaigns.c.state == CampaignState.CANCELED, tallies.c.state.in_(_WAITING))
         .group_by(tallies.c.campaign_id)
-        .having(func.sum(tallies.c.n) > 0)
+        .having(waiting > 0)
+        .order_by(waiting)
     )
-    found = connection.execute(statement).scalars().all()
-    return {id_: CampaignState.CANCELED for id_ in found if cancel_waiting(connection, id_)}
+    found, moved = connection.execute(statement).scalars().all(), {}
+    for place, id_ in enumerate(found):
+        share = rows // (len(found) - place)
+        if share and (n := cancel_waiting(connection, id_, share)):
+            moved[id_], rows = CampaignState.CANCELED, rows - n
+    return moved
 
 
 def finish_idle(connection: Connection) -> dict[int, CampaignState]:
@@ -177,11 +174,17 @@ def finish_idle(connection: Connection) -> dict[int, CampaignState]:
     return {id_: CampaignState.FINISHED for id_ in found if ledger.finish(connection, id_)}
 
 
-def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Errand]:
-    """Return the batches that nobody runs although recipients wait in them, marked as woken now.
+def vanished_batches(
+    connection: Connection,
+    *,
+    queue_empty: bool,
+    priorities: range = ANY_PRIORITY,
+    most: int = CHUNK,
+) -> list[Errand]:
+    """Return at most ``most`` batches that nobody runs although recipients wait in them, marked as woken now.
 
-    Their Celery message was lost, or was never sent because Redis was down, or they have deferred
-    recipients that are due again, or the sender had to rest.
+    They are more than were given out at once, or their Celery message was lost, or was never sent because
+    Redis was down, or they have deferred recipients that are due again, or the sender had to rest.
     """
     now = now_ms()
     rest = rests.lasting(connection)
@@ -198,17 +201,25 @@ def vanished_batches(connection: Connection, *, queue_empty: bool) -> list[Erran
         select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, forgotten, waiting)
+        .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, batches.c.id)
-        .limit(CHUNK)
+        .limit(most)
     )
-    errands = []
-    for batch_id, priority in connection.execute(chosen).all():
-        claimed = connection.execute(
-            update(batches).where(batches.c.id == batch_id, forgotten).values(woken_at=now_ms())
-        )
-        if claimed.rowcount:
-            errands.append(Errand(batch_id, priority))
-    return errands
+    found = {row.id: row.priority for row in connection.execute(chosen)}
+    claimed = (
+        update(batches)
+        .where(batches.c.id.in_(found), forgotten)
+        .values(woken_at=now_ms())
+        .returning(batches.c.id)
+    )
+    mine = set(connection.execute(claimed).scalars()) if found else set()
+    return [Errand(id_, priority) for id_, priority in found.items() if id_ in mine]
+
+
+def _skipping(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Take the chosen recipients whom nobody else moves now, and no more of them than it says."""
+    locked = chosen.with_for_update(skip_locked=True, of=recipients).cte("chosen")
+    return select(locked.prefix_with("MATERIALIZED", dialect="postgresql").c.id)
 
 
 _END_SILENT = text(

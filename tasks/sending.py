@@ -9,13 +9,13 @@ import structlog
 from kombu import pools
 from sqlalchemy.exc import DBAPIError
 
-from mailing import batches, campaigns, decisions, events, sweeping
+from mailing import batches, campaigns, events, sweeping, undertakings
 from mailing.batches import Errand
-from mailing.campaigns import NotAllowed
 from mailing.states import CampaignAction
+from mailing.strides import Stride
 from mailing.worklist import Ending
 from tasks import processes
-from tasks.app import app
+from tasks.app import SWEEP_EVERY_S, app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from mailing.database import Database
     from mailing.decisions import Choice
     from mailing.states import RecipientAction
+    from mailing.undertakings import Undertaking
 
+AT_ONCE = 2_000  # recipients whom a person's wish moves while they wait for the answer
 YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a worker
 
 log = structlog.get_logger()
@@ -55,9 +57,9 @@ def enqueue(database: Database, errands: Sequence[Errand]) -> bool:
 def act(database: Database, client: events.Client, campaign_id: int, action: CampaignAction) -> Campaign:
     """Send, pause, resume or cancel a campaign, and do what follows from it; return how it stands then.
 
-    Blocking: wakes the workers, publishes the news, and moves the recipients that a cancel leaves waiting.
-    Only the change itself may fail (``NotAllowed`` with the reason, or the database). With Redis away it is
-    stored all the same, and the sweeper does the rest.
+    Blocking: wakes the workers, publishes the news, and moves the first of those whom a cancel leaves
+    waiting; the sweep moves the others. Only the change itself may fail (``NotAllowed`` with the reason,
+    or the database). With Redis away it is stored all the same, and the sweeper does the rest.
     """
     checked = None
     if action is CampaignAction.SEND:
@@ -69,47 +71,73 @@ def act(database: Database, client: events.Client, campaign_id: int, action: Cam
     events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
     enqueue(database, errands)
     if action is CampaignAction.CANCEL:
-        _cancel_waiting(database, campaign_id)
+        _cancel_first(database, campaign_id)
         events.publish(client, [events.campaign_changed(campaign_id, campaign.state)])
     with database.read() as connection:
-        return campaigns.get(connection, campaign_id) or campaign
+        campaign = campaigns.get(connection, campaign_id) or campaign
+    if campaign.left_over:
+        ask_for_a_sweep()
+    return campaign
 
 
 def decide(
     database: Database, client: events.Client, campaign_id: int, action: RecipientAction, choice: Choice
-) -> int:
-    """Retry, resend or mark as sent whom a person chose; return how many it moved.
+) -> Undertaking:
+    """Retry, resend or mark as sent whom a person chose; return how many it moved, and whether it goes on.
 
-    Blocking: a chunk per transaction, so that no worker's result has to wait long, and after each its news
-    and its batches. Raises ``NotAllowed`` with the reason; whoever cancels in between ends it.
+    Blocking: moves the first of them, a piece per transaction; the sweep goes on with the others. Raises
+    ``NotAllowed`` with the reason; whoever cancels or pauses in between ends it.
     """
-    total = after = 0
-    while True:
-        try:
-            with database.write() as connection:
-                step = decisions.decide(connection, campaign_id, action, choice, after=after)
-        except NotAllowed:
-            if total:
-                return total
-            raise
-        if not step.moved:
-            return total
-        total, after = total + len(step.moved), step.moved[-1]
-        events.publish(client, [events.campaign_changed(campaign_id, step.campaign)])
-        enqueue(database, step.errands)
-        if len(step.moved) < decisions.CHUNK:
-            return total
+    stride = Stride()
+    with stride.write(database) as connection:
+        done, errands = undertakings.begin(connection, campaign_id, action, choice, stride.rows)
+    events.publish(client, [events.campaign_changed(campaign_id, done.campaign)])
+    enqueue(database, errands)
+    seen, begun = Stride().rows, done
+    while done.going_on and seen < AT_ONCE:
+        seen += stride.rows
+        done = go_on(database, done, stride)
+    if done.moved > begun.moved:
+        events.publish(client, [events.campaign_changed(campaign_id, done.campaign)])
+    if done.going_on or done.moved > begun.moved:
+        ask_for_a_sweep()
+    return done
+
+
+def go_on(database: Database, done: Undertaking, stride: Stride) -> Undertaking:
+    """Move the next ones that an undertaking is about; return how it stands then. Blocking."""
+    with stride.write(database) as connection:
+        undertakings.go_on(connection, stride.rows, done.id)
+        return undertakings.find(connection, done.id) or done
+
+
+def ask_for_a_sweep() -> None:
+    """Have the workers sweep at once instead of within some seconds. Blocking; without Redis, in vain."""
+    try:
+        with pools.producers[app.connection_for_write()].acquire(block=True, timeout=5) as producer:
+            # without ignore_result it would wait for the backend, twenty seconds if Redis is away
+            app.send_task(
+                "volley.sweep",
+                priority=0,
+                expires=SWEEP_EVERY_S,
+                ignore_result=True,
+                producer=producer,
+                retry=False,
+            )
+    except Exception as error:  # noqa: BLE001 - beat asks for one all the same
+        log.warning("the queue takes no sweep; the next one does the rest", reason=str(error))
 
 
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
 
 
-def _cancel_waiting(database: Database, campaign_id: int) -> None:
-    """Cancel who waits, a chunk per transaction, so that no worker's result has to wait long."""
-    moved = 1
-    while moved:
-        with database.write() as connection:
-            moved = sweeping.cancel_waiting(connection, campaign_id)
+def _cancel_first(database: Database, campaign_id: int) -> None:
+    """Cancel the first of those who wait, a piece per transaction, so that no worker's result waits long."""
+    stride, moved, total = Stride(), 1, 0
+    while moved and total < AT_ONCE:
+        with stride.write(database) as connection:
+            moved = sweeping.cancel_waiting(connection, campaign_id, stride.rows)
+        total += moved
 
 
 @app.task(name="volley.send_batch", bind=True, ignore_result=True)  # else each call waits for the backend

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import clock, database_errors, drafts, events, sweeping, workers
+from mailing import clock, database_errors, drafts, events, sweeping, undertakings, workers
 from mailing.states import CampaignState
 from mailing.strides import Stride
 from tasks import processes, queues
@@ -18,13 +19,17 @@ from tasks.app import app
 from tasks.sending import enqueue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from mailing.database import Database
 
-CARRY_S = 1.0  # how long one sweep goes on with what is long
+CARRY_S = 1.5  # how long one sweep goes on with what is long
+QUEUED = 1_000  # batches that wait in Redis at each step of priority
+FEW = 50  # claims of dead workers in one transaction, until it is seen how long that takes
+
+Piece: TypeAlias = "Callable[[Connection, int], dict[int, CampaignState] | None]"
 
 log = structlog.get_logger()
 _leases = workers.Leases()  # of this process: each sweeping process looks for itself
@@ -32,10 +37,9 @@ _leases = workers.Leases()  # of this process: each sweeping process looks for i
 
 @app.task(name="volley.sweep", ignore_result=True)
 def sweep() -> None:
-    """End dead workers' leases, wake what is due, give lost batches out again, finish campaigns."""
+    """End leases of the dead, wake what is due, give batches out, finish campaigns, go on with long work."""
     try:
         _sweep(processes.database())
-        carry_on(processes.database())
     except DBAPIError as error:
         reason = database_errors.sentence(error, processes.database().url)
         log.warning("the sweep ended early; the next one goes on", reason=reason)
@@ -46,33 +50,97 @@ def _sweep(database: Database) -> None:
         silent = sweeping.end_silent_writers(connection)
     with _brief(database) as connection:
         expired = _leases.end_expired(connection, time.monotonic())
-        lost = sweeping.abandon(connection)
-        woken = sweeping.wake_deferred(connection)
-    with _brief(database) as connection:
-        changed = {**sweeping.cancel_leftovers(connection), **sweeping.finish_idle(connection)}
-    queue_empty = _queue_is_empty()
-    with _brief(database) as connection:
-        errands = sweeping.vanished_batches(connection, queue_empty=queue_empty)
+    lost = _abandon(database)
     if silent or expired or lost:
         log.warning("workers died", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
-    if errands:
-        log.info("batches given out again", batches=len(errands))
-        enqueue(database, errands)
-    news = [events.campaign_changed(id_, CampaignState.SENDING) for id_ in {*lost, *woken} - changed.keys()]
-    news += [events.campaign_changed(id_, state) for id_, state in changed.items()]
-    if news:
-        events.publish(processes.redis_client(), news)
+    carrying = Carrying(database)
+    carrying.go_round()
+    with _brief(database) as connection:
+        finished = sweeping.finish_idle(connection)
+    _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **finished})
+    _give_out(database)
+    until = clock.steady_s() + CARRY_S
+    while carrying.busy and clock.steady_s() < until:
+        carrying.go_round()
+    _tell(carrying.news())
 
 
-def carry_on(database: Database) -> None:
-    """Do a second's worth of what is too long for one transaction, and rest as long as each of them took."""
-    until, stride = clock.steady_s() + CARRY_S, Stride()
-    more = True
-    while more and clock.steady_s() < until:
+class Carrying:
+    """What is too long for one transaction, a piece of each in turn. Others get as much time to write."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._news: dict[int, CampaignState] = {}
+        self.busy: dict[Piece, Stride] = {piece: Stride() for piece in _PIECES}  # those that may have more
+
+    def go_round(self) -> None:
+        """Do a piece of each that has one."""
+        for piece, stride in list(self.busy.items()):
+            with stride.write(self._database) as connection:
+                sweeping.be_brief(connection)
+                changed = piece(connection, stride.rows)
+            if changed is None:
+                del self.busy[piece]
+                continue
+            self._news |= changed
+            time.sleep(stride.took_s)
+
+    def news(self) -> dict[int, CampaignState]:
+        """Return the states of the campaigns in which somebody was moved since this was asked last."""
+        news, self._news = self._news, {}
+        return news
+
+
+def _wake(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return dict.fromkeys(sweeping.wake_deferred(connection, rows), CampaignState.SENDING) or None
+
+
+def _cancel(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return sweeping.cancel_leftovers(connection, rows) or None
+
+
+def _decide(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    done = undertakings.go_on(connection, rows)
+    return {done.campaign_id: done.campaign} if done else None
+
+
+def _remove(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return {} if drafts.remove_remains(connection, rows) else None
+
+
+_PIECES = (_wake, _cancel, _decide, _remove)
+
+
+def _abandon(database: Database) -> Counter[int]:
+    lost, stride = Counter[int](), Stride(FEW)
+    found: Mapping[int, int] | None = None
+    while found is None or found:
         with stride.write(database) as connection:
             sweeping.be_brief(connection)
-            more = drafts.remove_remains(connection, stride.rows)
-        time.sleep(stride.took_s)
+            found = sweeping.abandon(connection, stride.rows)
+        lost.update(found)
+    return lost
+
+
+def _give_out(database: Database) -> None:
+    """Fill the queue up. With more in it than this, batches would only wait there instead of here."""
+    waiting = _waiting()
+    for step, end, n in zip(queues.STEPS, (*queues.STEPS[1:], 10), waiting, strict=True):
+        if n >= QUEUED:
+            continue
+        with _brief(database) as connection:
+            errands = sweeping.vanished_batches(
+                connection, queue_empty=not any(waiting), priorities=range(step, end), most=QUEUED - n
+            )
+        if errands:
+            log.info("batches given out", batches=len(errands))
+            enqueue(database, errands)
+
+
+def _tell(changed: Mapping[int, CampaignState]) -> None:
+    if changed:
+        news = [events.campaign_changed(id_, state) for id_, state in changed.items()]
+        events.publish(processes.redis_client(), news)
 
 
 @contextmanager
@@ -82,12 +150,12 @@ def _brief(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def _queue_is_empty() -> bool:
-    """Whether Redis holds no batch that waits for a worker."""
+def _waiting() -> Sequence[int]:
+    """Return how many batches wait for a worker in Redis, by the steps of priority."""
     client = processes.redis_client()
     pipeline = client.pipeline(transaction=False)
     queues.ask(pipeline, client.prefix)
     try:
-        return not any(queues.depths(pipeline.execute()).waiting)
+        return queues.depths(pipeline.execute()).waiting
     except redis.RedisError:
-        return False
+        return [QUEUED] * len(queues.STEPS)

@@ -32,7 +32,7 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, batches, campaigns, drafts, events, history, maillog, paces
+from mailing import answers, batches, campaigns, drafts, events, history, maillog, paces, undertakings
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
@@ -102,30 +102,37 @@ async def show(campaign_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
 async def act(campaign_id: int, verb: str) -> Response:
-    """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible."""
+    """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible.
+
+    202: of a long list, some are still to be marked as canceled. Nobody of them is mailed.
+    """
     the = services()
     await the.read(_campaign, campaign_id)
     api_models.read_nothing(await forms.body(forms.SHORT), verb)
     try:
-        await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
+        done = await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
     campaign = await the.read(_campaign, campaign_id)
-    return _json({**campaign, **await _notice(the, campaign)})
+    return _json({**campaign, **await _notice(the, campaign)}, 202 if done.left_over else 200)
 
 
 @blueprint.post(f"{_ONE}/{asking.DECISION}")
 async def decide(campaign_id: int, verb: str) -> Response:
-    """Decide about whom the body chooses; return how many it moved, and the campaign."""
+    """Decide about whom the body chooses; return how many it moved, and the campaign.
+
+    202: there are more, and it goes on with them; ``under_way`` of the campaign says how far it is.
+    """
     the, action = services(), RecipientAction(verb)
     await the.read(_campaign, campaign_id)
     choice = api_models.read_choice(await forms.body(forms.SHORT), action)
     try:
-        affected = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
+        done = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
     campaign = await the.read(_campaign, campaign_id)
-    return _json({"affected": affected, **campaign, **await _notice(the, campaign)})
+    answer = {"affected": done.moved, **campaign, **await _notice(the, campaign)}
+    return _json(answer, 202 if done.going_on else 200)
 
 
 @blueprint.get(f"{_ONE}/recipients")
@@ -214,13 +221,16 @@ def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
         raise Problem(404, f"There is no campaign {campaign_id}. Check the number in the address.")
-    return api_models.campaign_json(campaign, paces.recent(connection, [campaign], now_ms())[campaign_id])
+    speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
+    going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
+    return api_models.campaign_json(campaign, speed, going_on)
 
 
 def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
     found = campaigns.latest(connection, before=before, limit=limit + 1)
     speeds = paces.recent(connection, found[:limit], now_ms())
-    shown = [api_models.campaign_json(it, speeds[it.id]) for it in found[:limit]]
+    going_on = undertakings.under_way(connection, [it.id for it in found])
+    shown = [api_models.campaign_json(it, speeds[it.id], going_on[it.id]) for it in found[:limit]]
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailing.rates import Speed
     from mailing.rests import Rest
     from mailing.states import RecipientAction
+    from mailing.undertakings import Undertaking
 
 PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
 KEY_MAX = 255
@@ -231,12 +232,13 @@ def refused_json(refused: Sequence[Refusal]) -> dict[str, Any]:
     return {"refused": named, "refused_more": more} if more else {"refused": named}
 
 
-def campaign_json(campaign: Campaign, speed: Speed) -> dict[str, Any]:
+def campaign_json(campaign: Campaign, speed: Speed, under_way: Sequence[Undertaking] = ()) -> dict[str, Any]:
     """Return a campaign and its ledger.
 
     ``condition`` is its state, or ``waiting_to_retry`` while it is sending and nobody can be mailed before
     ``next_try_at``; by ``given_up_at`` all of them are given up. ``rate_per_minute`` was measured over the
     last ``rate_seconds``: a minute, or since a start that is less than one ago. It is 0 once it is over.
+    ``under_way`` are the decisions that are still being carried out.
     """
     retry = campaign.retry
     return {
@@ -259,6 +261,9 @@ def campaign_json(campaign: Campaign, speed: Speed) -> dict[str, Any]:
         "paused_reason": campaign.paused_reason,
         "waits": _waits(campaign.rest),
         "actions": [action for action in campaign.actions if action is not CampaignAction.EDIT],
+        "under_way": [
+            {"action": each.action, "affected": each.moved, "expected": each.expected} for each in under_way
+        ],
     }
 
 

@@ -145,6 +145,8 @@ def _add_action(action: CampaignAction, help_text: str) -> None:
             except NotAllowed as refusal:
                 raise click.ClickException(str(refusal)) from None
         click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
+        if campaign.left_over:
+            click.echo(f"{campaign.left_over:,} are still to be marked as canceled. The workers do that.")
 
 
 _add_action(CampaignAction.PAUSE, "Stop sending campaign ID, until it is resumed.")
@@ -203,13 +205,19 @@ def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
     chosen = _settings()
     with _database(chosen) as db, events.connect(chosen.redis_url, chosen.database_url) as client:
         try:
-            affected = sending.decide(db, client, campaign_id, action, choice)
+            done = sending.decide(db, client, campaign_id, action, choice)
+            if done.going_on:
+                done = cli_progress.carry_out(db, done)
         except NotAllowed as refusal:
             raise click.ClickException(str(refusal)) from None
+        except KeyboardInterrupt:
+            raise click.ClickException(
+                f"The workers go on with it. To see how far they are: volley status {campaign_id}"
+            ) from None
         with db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
     assert campaign is not None
-    click.echo(f"{_count(affected, 'recipient')} changed.")
+    click.echo(f"{_count(done.moved, 'recipient')} changed.")
     click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
 
 

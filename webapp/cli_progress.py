@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailing import campaigns, history, workers
+from mailing import campaigns, history, undertakings, workers
 from mailing.finding import Filter
 from mailing.states import CampaignState, RecipientState
+from mailing.strides import Stride
+from tasks import sending
 from webapp import formats
 from webapp.explanations import explain
 
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from mailing.history import RecipientRow
     from mailing.rates import Speed
     from mailing.retries import Retry
+    from mailing.undertakings import Undertaking
     from mailing.workers import Worker
 
 LOOK_EVERY_S = 0.25
+LEAST_REST_S = 0.01  # others may be at it
 PAGE = 500
 GROUPS_SHOWN = 10
 BAR_WIDTH = 20
@@ -79,6 +83,18 @@ def watch(db: Database, campaign_id: int) -> Campaign:
             time.sleep(LOOK_EVERY_S)
 
 
+def carry_out(db: Database, done: Undertaking) -> Undertaking:
+    """Go on with a decision about many, beside the workers, and show how far it is; return how it ended."""
+    stride = Stride()
+    with click.progressbar(length=done.expected or 0, label=str(done.action), width=BAR_WIDTH) as bar:
+        while True:
+            bar.update(max(done.moved - bar.pos, 0))
+            if not done.going_on:
+                return done
+            time.sleep(max(stride.took_s, LEAST_REST_S))
+            done = sending.go_on(db, done, stride)
+
+
 def in_words(campaign: Campaign) -> str:
     """Return ``98 sent, 2 failed``: each state that somebody is in."""
     return ", ".join(
@@ -109,6 +125,13 @@ def waits(campaign: Campaign) -> list[str]:
 def summary(db: Database, campaign: Campaign) -> list[str]:
     """Return lines that say how a campaign stands, and why what was not sent was not."""
     lines = [f"Campaign {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
+    if campaign.left_over:
+        lines.append(f"{campaign.left_over:,} are still to be marked as canceled. The workers do that.")
+    with db.read() as connection:
+        going_on = undertakings.under_way(connection, [campaign.id])[campaign.id]
+    for each in going_on:
+        of = "" if each.expected is None else f" of {each.expected:,}"
+        lines.append(f"Under way: {each.action}, {each.moved:,}{of}. The workers go on with it.")
     if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
         lines += [
             "Volley paused it, since every further email would fail for the same reason:",

@@ -146,6 +146,7 @@ MESSAGES = (
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It allows: %(offered)s."),
     N_("Campaign %(id)s is %(state)s, so it cannot %(action)s. It is over."),
     N_("Campaign %(id)s is %(state)s, so this cannot be done: %(action)s."),
+    N_("Campaign %(id)s is busy with this already: %(action)s. Wait until it is done."),
 )
 """Of ``marks``, ``merging``, ``composing``, ``headers``, ``campaigns``, ``drafts``, ``decisions``."""
 

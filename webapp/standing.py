@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailing import campaigns, causes, evidence, maillog, paces, rates, workers
+from mailing import campaigns, causes, evidence, maillog, paces, rates, undertakings, workers
 from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.rates import Speed
-from mailing.states import CampaignState, RecipientState
+from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from webapp import formats, offers
 from webapp.charts import draw
-from webapp.languages import _, ngettext
+from webapp.languages import N_, _, ngettext
 from webapp.phrases import say
 from webapp.progress import Progress
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailing.evidence import Evidence
     from mailing.maillog import LogRow
     from mailing.rests import Rest
+    from mailing.undertakings import Undertaking
     from mailing.workers import Worker
     from webapp.charts import Chart
     from webapp.offers import Offer
@@ -62,6 +63,7 @@ class Standing:
     tail: Sequence[LogRow]
     workers: Sequence[Worker]
     evidence: Evidence | None
+    under_way: Sequence[Undertaking]
     at: int
 
     @property
@@ -112,6 +114,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         maillog.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
         workers.alive(connection),
         evidence.of(connection, campaign_id) if campaign.state is CampaignState.PAUSED else None,
+        undertakings.under_way(connection, [campaign_id])[campaign_id],
         now_ms(),
     )
 
@@ -169,6 +172,7 @@ def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Noti
                 offers.ways_past(campaign.state, standing.evidence),
             )
         )
+    found += _long_work(standing)
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
         return tuple(found)
     if campaign.rest:
@@ -211,6 +215,34 @@ def waits(rest: Rest) -> Notice:
         say(rest.reason),
         due=rest.until,
     )
+
+
+def _long_work(standing: Standing) -> Iterator[Notice]:
+    """Return what Volley still does of what a person asked for, and how far it is."""
+    if n := standing.campaign.left_over:
+        yield Notice(
+            "canceled",
+            ngettext("Canceling: %(n)s is still to be marked", "Canceling: %(n)s are still to be marked", n),
+            _("None of them is mailed any more. The rest goes on by itself."),
+        )
+    for each in standing.under_way:
+        title = _(_DOING.get(each.action, _CHANGING))
+        moved = formats.number(each.moved)
+        if each.expected is None:
+            far = _("%(n)s so far", n=moved)
+        else:
+            far = _("%(n)s of %(most)s", n=moved, most=formats.number(each.expected))
+        mails = DECISIONS[each.action].target is RecipientState.QUEUED
+        ends = _("It goes on by itself. Pause or Cancel ends it.") if mails else _("It goes on by itself.")
+        yield Notice("queued", f"{title}: {far}", ends)
+
+
+_CHANGING = N_("Changing")
+_DOING = {
+    RecipientAction.RETRY: N_("Retrying"),
+    RecipientAction.RESEND_UNKNOWN: N_("Sending again"),
+    RecipientAction.MARK_UNKNOWN_SENT: N_("Marking as sent"),
+}
 
 
 def held_up(found: Sequence[Worker]) -> Iterator[Notice]:

@@ -54,6 +54,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "paused_reason": "",
         "waits": None,
         "actions": ["send", "cancel"],
+        "under_way": [],
     }
 
 

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from mailing import campaigns, decisions, history, inbox, ledger, maillog, models
+from mailing import campaigns, decisions, history, inbox, ledger, maillog
 from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.maillog import Search
 from mailing.states import (
     DECISIONS,
-    AttemptResult,
     CampaignAction,
     CampaignState,
     RecipientAction,
@@ -25,7 +24,7 @@ from mailing.states import (
 from tasks import sending
 from tests.harness import wait_until
 from tests.integration.test_decisions import MARK, MOVES, RESEND, RETRY, decide, ended, get
-from tests.integration.test_ledger import FAR, check, claim, result, worker
+from tests.integration.test_ledger import FAR, check, claim, worker
 from tests.integration.web import store
 
 if TYPE_CHECKING:
@@ -142,43 +141,6 @@ def somebody_waits(db: Database) -> bool:
         return bool(connection.execute(text(statement)).first())
 
 
-class Telephone:
-    """Stands for Redis: counts what is published, and lets a worker be as fast as it can be."""
-
-    def __init__(self, db: Database, campaign_id: int) -> None:
-        self.db, self.campaign_id, self.published = db, campaign_id, 0
-
-    def pipeline(self, **_: object) -> Telephone:
-        return self
-
-    def publish(self, *_: object) -> None:
-        self.published += 1
-
-    def execute(self) -> None:
-        claims = claim(self.db, worker(self.db), self.campaign_id, 100)
-        with self.db.write() as connection:
-            ledger.settle(connection, [result(c, AttemptResult.UNKNOWN) for c in claims])
-            ledger.finish(connection, self.campaign_id)
-
-
-def test_who_fails_again_at_once_is_not_sent_to_a_third_time(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    campaign_id, _ = ended(db, 5, RecipientState.UNKNOWN, CampaignState.FINISHED)
-    given: list[int] = []
-    monkeypatch.setattr(decisions, "CHUNK", 2)
-    monkeypatch.setattr(
-        sending, "enqueue", lambda _database, errands: given.extend(e.batch_id for e in errands)
-    )
-    redis = Telephone(db, campaign_id)
-    assert sending.decide(db, redis, campaign_id, RESEND, EVERYBODY) == 5  # type: ignore[arg-type]
-    assert redis.published == 6  # for three chunks, on the campaign's channel and on that of the list
-    assert len(given) == 3
-    with db.read() as connection:
-        assert set(connection.execute(select(models.recipients.c.attempts)).scalars()) == {2}
-    assert check(db, campaign_id, 5)[RecipientState.UNKNOWN] == 5
-
-
 def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
     make_stack: Callable[..., Stack],
 ) -> None:
@@ -219,12 +181,12 @@ def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at
     later = Choice(RecipientState.DEFERRED, "ann+later")
     with contextlib.closing(stack.redis) as redis:
         sending.act(stack.db, redis, campaign_id, CampaignAction.PAUSE)
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, later) == 1
+        assert sending.decide(stack.db, redis, campaign_id, RETRY, later).moved == 1
         assert stack.campaign(campaign_id).counts[RecipientState.QUEUED] == 1
         sending.act(stack.db, redis, campaign_id, CampaignAction.RESUME)
         stack.wait_for_count(campaign_id, RecipientState.SENT, 1)
         assert stack.campaign(campaign_id).counts[RecipientState.DEFERRED] == 1
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, EVERYBODY) == 1
+        assert sending.decide(stack.db, redis, campaign_id, RETRY, EVERYBODY).moved == 1
     wait_until(lambda: tries(stack, campaign_id) == [2, 2], "both were tried again")
 
 
