@@ -5,7 +5,7 @@ RUN := .venv/bin/python -m
 PIP := $(RUN) pip --disable-pip-version-check --no-input
 ARGS ?=
 
-.PHONY: help run packages install migrate test drills bench screenshots translations lint types lock clean
+.PHONY: help run packages install migrate test drills bench screenshots translations lint types audit lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ lint: .venv/installed-dev ## check style and format
 
 types: .venv/installed-dev ## check types
 	@$(RUN) mypy
+
+audit: .venv/installed-dev ## look for known vulnerabilities of the pinned packages
+	@$(RUN) tests.audit
 
 lock: .venv/bin/python ## pin the packages anew; newest versions with: make lock ARGS=--upgrade
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
