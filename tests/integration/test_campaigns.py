@@ -107,7 +107,7 @@ def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_rep
     campaign_id = store(db, "hi", "a@x.example\nBob <b@x.example>\nnobody\na@x.example")
     with db.read() as connection:
         held = lists.held(connection, campaign_id)
-        assert (held.nameless, held.remarks) == (1, {"refused": 1, "duplicate": 1, "noted": 0})
+        assert (held.nameless, held.remarks) == (1, {"refused": 1, "duplicate": 1, "noted": 0, "column": 0})
         assert [note.line for note in lists.notes(connection, campaign_id, held, "refused", 9)] == [3]
         assert [note.line for note in lists.notes(connection, campaign_id, held, "duplicate", 9)] == [4]
         assert lists.notes(connection, campaign_id, held, "noted", 9) == []

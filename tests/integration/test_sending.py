@@ -300,3 +300,35 @@ def test_the_log_of_a_campaign_counts_as_many_attempts_as_the_pace(make_stack: C
     assert logged == 50
     assert average.n == 50
     assert average.ms == campaign.finished_at - campaign.started_at
+
+
+def test_unusual_addresses_are_sent_in_the_form_that_the_standard_has_for_them(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack()
+    stack.start("redis", "sink", "worker", "beat")
+    odd = [
+        "a..b@x.example",
+        "Ann <ab.@x.example>",
+        ".ab@x.example",
+        '"john doe"@x.example',
+        "usual@x.example",
+    ]
+    campaign = stack.wait_for(stack.send(DRAFT, odd))
+    assert campaign.counts[RecipientState.SENT] == 5
+    assert set(stack.delivered()) == {
+        '"a..b"@x.example',
+        '"ab."@x.example',
+        '".ab"@x.example',
+        '"john doe"@x.example',
+        "usual@x.example",
+    }
+    with stack.db.read() as connection:
+        emails = connection.execute(select(recipients.c.email).order_by(recipients.c.id)).scalars().all()
+    assert emails == [
+        "a..b@x.example",
+        "ab.@x.example",
+        ".ab@x.example",
+        '"john doe"@x.example',
+        "usual@x.example",
+    ]

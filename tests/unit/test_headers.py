@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.composing import ComposeError, MergeError, Message, prepare
+from mailing.headers import write_address, write_mailbox
 from tests.emails import FROM, fill, read
 
 printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=200)
@@ -151,3 +152,30 @@ class TestHeaderInjection:
 def test_a_line_break_in_quotes_is_refused_in_the_subject():
     with pytest.raises(ComposeError, match="line break in quotes"):
         prepare(Message(FROM, r"{{ name or 'a\nb' }}", "t"), token="t", domain=None)
+
+
+@pytest.mark.parametrize(
+    ("email", "written"),
+    [
+        ("ann@x.example", "ann@x.example"),
+        ("a..b@x.example", '"a..b"@x.example'),
+        ("ab.@x.example", '"ab."@x.example'),
+        (".ab@x.example", '".ab"@x.example'),
+        ("...@x.example", '"..."@x.example'),
+        ('"john doe"@x.example', '"john doe"@x.example'),
+        ('"a.@b"@x.example', '"a.@b"@x.example'),
+    ],
+)
+def test_an_unusual_address_stands_in_quotation_marks(email, written):
+    """RFC 5321 section 4.1.2: what is no Dot-string is a Quoted-string."""
+    assert write_address(email) == written
+    assert write_mailbox("To", "", email) == f"To: {written}\r\n".encode()
+    assert write_mailbox("To", "Ann", email) == f"To: Ann <{written}>\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "email", ["a b@x.example", '"a b"@x .example', '"a\rb"@x.example', '"a<b"@x.example']
+)
+def test_no_address_can_end_its_header_or_its_brackets(email):
+    with pytest.raises(MergeError, match="no header may hold"):
+        write_mailbox("To", "Ann", email)
