@@ -43,7 +43,7 @@ class Rest(NamedTuple):
 
     def since_then(self, first_at: int, now: int) -> int:
         """Return how much of the time from ``first_at`` to ``now`` it took, in ms."""
-        return max((self.ended_at or now) - max(self.since, first_at), 0)
+        return max(min(self.ended_at or now, now) - max(self.since, first_at), 0)
 
 
 class Seen:

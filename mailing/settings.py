@@ -67,7 +67,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_SMTP_URL",
         "`smtp://127.0.0.1:1025`",
-        "the sender: `smtp://`, `smtp+starttls://` or `smtps://`, then `user:password@host:port`",
+        "the sender: `smtp://`, `smtp+starttls://` or `smtps://`, then `user:password@host:port`; "
+        "`?auth=plain`, `login` or `cram-md5` behind it chooses how to sign in",
     ),
     Setting("VOLLEY_FROM", "`Volley <volley@localhost>`", "default From"),
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),

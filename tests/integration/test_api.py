@@ -84,6 +84,8 @@ ROUTES = {
     f"{CAMPAIGNS}/1/retry": "POST",
     f"{CAMPAIGNS}/1/resend-unknown": "POST",
     f"{CAMPAIGNS}/1/mark-unknown-sent": "POST",
+    f"{CAMPAIGNS}/1/skip": "POST",
+    f"{CAMPAIGNS}/1/fail": "POST",
     f"{CAMPAIGNS}/1/recipients": "GET",
     f"{CAMPAIGNS}/1/events": "GET",
     "/api/v1/log": "GET",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailing import ledger, models
+from mailing import ledger, models, rests
 from mailing.states import AttemptResult
 from tests.integration.api import CAMPAIGNS, faults_of, order, post, problem_of
 from tests.integration.web import deliver
@@ -59,6 +59,40 @@ async def test_the_unknown_are_resent_or_marked_as_sent(
     assert (answer["affected"], answer["counts"]["unknown"]) == (1, 0)
     page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()
     assert page["recipients"][0]["state"] == state
+
+
+@pytest.mark.parametrize(("verb", "state"), [("skip", "canceled"), ("fail", "failed")])
+async def test_a_person_can_go_past_those_who_wait(
+    client: TestClientProtocol, db: Database, verb: str, state: str
+):
+    await post(client, order(send=True, recipients="a@x.example b@x.example c@x.example"))
+    denied = (AttemptResult.RETURNED, 554, "5.7.1", "554 5.7.1 no")
+    deliver(db, denied, (AttemptResult.RETURNED, 535, "5.7.8", "535 5.7.8 no"))
+    for body, affected in (
+        ({"reply": "554-5.7.9"}, 0),
+        ({"reply": "554-5.7.1"}, 1),
+        ({"state": "deferred"}, 0),
+        ({"q": "c@"}, 1),
+    ):
+        answer = await (await client.post(f"{CAMPAIGNS}/1/{verb}", json=body)).get_json()
+        assert answer["affected"] == affected, body
+    assert (answer["counts"][state], answer["counts"]["queued"]) == (2, 1)
+    problem = await problem_of(await client.post(f"{CAMPAIGNS}/1/{verb}", json={"reply": "no"}), 422)
+    assert "like 550-5.7.1" in str(problem)
+
+
+async def test_a_campaign_whose_sender_waits_says_why_and_until_when(
+    client: TestClientProtocol, db: Database
+):
+    await post(client, order(send=True))
+    with db.write() as connection:
+        rests.begin(connection, "mx:25", 600, "550 5.4.5 Daily user sending limit exceeded", tried_at=0)
+    answer = await (await client.get(f"{CAMPAIGNS}/1")).get_json()
+    assert answer["state"] == "sending"
+    assert answer["waits"]["reason"] == "550 5.4.5 Daily user sending limit exceeded"
+    assert answer["waits"]["until"] > answer["waits"]["since"] > answer["started_at"][:10]
+    await client.post(f"{CAMPAIGNS}/1/pause")
+    assert (await (await client.get(f"{CAMPAIGNS}/1")).get_json())["waits"] is None
 
 
 async def test_recipients_of_a_canceled_campaign_are_not_queued_again(

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from mailing import campaigns, logs
+from mailing import campaigns, logs, rests
 from mailing.addresses import parse_pasted
 from mailing.states import AttemptResult, CampaignAction, RecipientState
 from tasks.app import use
@@ -164,6 +164,32 @@ def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stac
     volley(stack, "cancel", "1")
     refused = volley(stack, "retry", "1")
     assert (refused.exit_code, "is canceled" in refused.output) == (1, True)
+
+
+def test_those_who_wait_are_left_out_or_given_up_only_where_it_is_said_whom(stack: Stack):
+    with stack.db.write() as connection:
+        draft = campaigns.Draft("a@example.org", "s", "t")
+        campaigns.create(connection, draft, parse_pasted("b@example.org c@example.org d@other.example"))
+        campaigns.act(connection, 1, CampaignAction.SEND)
+    deliver(stack.db, (AttemptResult.RETURNED, 554, "5.7.1", "554 5.7.1 no"))
+    vague = volley(stack, "skip", "1")
+    assert (vague.exit_code, "Say whom" in vague.output) == (2, True)
+    assert volley(stack, "fail", "1", "--reply", "nonsense").exit_code == 2
+    assert "0 recipients changed." in volley(stack, "skip", "1", "--deferred").output
+    assert "1 recipient changed." in volley(stack, "fail", "1", "--reply", "554-5.7.1").output
+    skipped = volley(stack, "skip", "1", "--queued", "--search", "@other.example")
+    assert "Campaign 1 is sending: 1 queued, 1 failed, 1 canceled." in skipped.output
+
+
+def test_the_status_says_why_the_sender_waits_and_until_when(stack: Stack):
+    with stack.db.write() as connection:
+        draft = campaigns.Draft("a@example.org", "s", "t")
+        campaigns.create(connection, draft, parse_pasted("b@example.org"))
+        campaigns.act(connection, 1, CampaignAction.SEND)
+        rests.begin(connection, "mx:25", 600, "452 daily quota", tried_at=0)
+    told = volley(stack, "status", "1").output
+    assert "The sender waits until 20" in told
+    assert "    452 daily quota" in told
 
 
 def test_the_hours_until_it_is_given_up_are_stored(stack: Stack):

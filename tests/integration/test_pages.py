@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mailing import campaigns, ledger, workers
-from mailing.models import recipients
+from mailing import campaigns, evidence, ledger, rests, rulebook, workers
+from mailing.models import now_ms, recipients
+from mailing.replies import Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
 from tests.integration.web import DRAFT, HOST, deliver, running, settings_for, store
 
@@ -228,6 +229,54 @@ async def test_those_who_got_one_reply_are_retried_without_the_others(visitor, d
     await visitor.post("/campaigns/1/retry", {"state": "failed", "reply": "552-5.2.2"})
     assert (get(db, 1).counts["failed"], get(db, 1).counts["queued"]) == (2, 1)
     assert "Retry" not in (await visitor.read("/campaigns/1?reply=552-5.2.2")).partition('id="list"')[2]
+
+
+async def test_the_page_of_a_campaign_that_a_refusal_paused_offers_to_go_on_without_those_it_is_about(
+    visitor, db
+):
+    store(db, "ann@b.example bob@b.example cat@b.example", send=True)
+    with db.write() as connection:
+        me = workers.register(connection, "here:1")
+        claims = ledger.claim(connection, me, 1, after=0, last=10**9, limit=2)
+    unsigned = (550, "5.7.26", "550 5.7.26 <b>unauthenticated</b>", now_ms() + 60_000)
+    ruling = rulebook.rule(Stage.DOT, reply_from(550, "5.7.26 unauthenticated"))
+    results = [
+        ledger.Result(it, AttemptResult.DEFERRED, "mx:25", 1, 2, *unsigned, ruling=ruling) for it in claims
+    ]
+    with db.write() as connection:
+        ledger.settle(connection, results)
+        for result in results:
+            evidence.keep(connection, result, ruling)
+        ledger.pause(connection, 1, "2 recipients were refused for a reason that is not theirs.")
+    notices = (await visitor.read("/campaigns/1")).partition('id="notices"')[2].partition('id="ledger"')[0]
+    assert ">Skip these 2…</button>" in notices
+    assert ">Fail these 2…</button>" in notices
+    assert '<input type="hidden" name="reply" value="550-5.7.26">' in notices
+    await visitor.post("/campaigns/1/skip", {"state": "", "reply": "550-5.7.26"})
+    assert get(db, 1).counts["canceled"] == 2
+    assert get(db, 1).counts["queued"] == 1
+
+
+async def test_the_page_of_a_campaign_whose_sender_waits_says_why_and_when_it_goes_on(visitor, db):
+    store(db, "ann@b.example", send=True)
+    with db.write() as connection:
+        rests.begin(connection, "mx:25", 600, "550 5.4.5 <b>Daily</b> limit", tried_at=0)
+    text = await visitor.read("/campaigns/1")
+    assert "The sender waits" in text
+    assert "550 5.4.5 &lt;b&gt;Daily&lt;/b&gt; limit" in text
+    assert 'It goes on at <time datetime="20' in text
+    assert "The sender waits" in await visitor.read("/")
+
+
+async def test_one_recipient_can_be_skipped_or_failed_on_its_page_but_not_in_the_list(visitor, db):
+    store(db, "ann@b.example bob@b.example", send=True)
+    ann, bob = deliver(db, (AttemptResult.RETURNED, 554, "5.7.1", "554 no"), FAILED)
+    assert "/campaigns/1/skip" not in (await visitor.read("/campaigns/1")).partition('id="list"')[2]
+    page = await visitor.read(f"/campaigns/1/recipients/{ann}")
+    assert "/campaigns/1/skip" in page
+    assert "/campaigns/1/skip" not in await visitor.read(f"/campaigns/1/recipients/{bob}")
+    await visitor.post("/campaigns/1/fail", {"recipient": str(ann)})
+    assert get(db, 1).counts["failed"] == 2
 
 
 @pytest.mark.parametrize(

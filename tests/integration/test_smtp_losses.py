@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mailing.replies import Stage
+from mailing.rulebook import Follows
 from mailing.senders import Sender
 from mailing.smtp import Session, SmtpError, Timeouts
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,
+    FAILED,
     HASTE_S,
     PLAIN,
     RETURNED,
@@ -150,6 +152,56 @@ async def test_cancelling_a_delivery_closes_the_connection():
         with pytest.raises(asyncio.CancelledError):
             await delivering
         assert not session.usable
+
+
+# Replies that were read before the connection was lost
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["pipelining", "plain"])
+@pytest.mark.parametrize(
+    ("answers", "stage", "text"),
+    [
+        ({"rcpt": b"550 5.1.1 no such user\r\n", "data": DROP}, Stage.RCPT, "550 5.1.1 no such user"),
+        ({"rcpt": b"450 4.2.0 busy\r\n", "data": DROP}, Stage.RCPT, "450 4.2.0 busy"),
+        ({"mail": b"552 5.3.4 too large\r\n", "rcpt": DROP}, Stage.MAIL, "552 5.3.4 too large"),
+        ({"mail": b"450 4.1.0 no\r\n", "rcpt": b"503 first\r\n", "data": DROP}, Stage.MAIL, "450 4.1.0 no"),
+        ({"rcpt": b"550 5.1.1 no\r\n", "data": b"garbage\r\n"}, Stage.RCPT, "550 5.1.1 no"),
+    ],
+)
+async def test_a_refusal_that_was_read_counts_whatever_becomes_of_the_connection(
+    answers, stage, text, extensions
+):
+    async with FakeServer(answers, extensions=extensions) as server, opened(server) as session:
+        delivery = await session.deliver(mail(1), mail(2))
+    assert (delivery.stage, delivery.text) == (stage, text)
+    assert delivery.verdict.result is (FAILED if text.startswith("5") else DEFERRED)
+    assert not server.received
+
+
+async def test_a_refusal_that_comes_before_the_dot_of_a_long_message_counts():
+    text = b"Subject: big\r\n\r\n" + (b"y" * 76 + b"\r\n") * 120_000
+
+    async def refuse_and_close(_transaction):
+        return b"552 5.3.4 too large\r\n"
+
+    async with FakeServer({"body": [refuse_and_close]}) as server, opened(server) as session:
+        delivery = await session.deliver(mail(data=text))
+    assert (delivery.verdict.result, delivery.text) == (FAILED, "552 5.3.4 too large")
+    assert not delivery.alive
+
+
+async def test_a_used_connection_that_ends_without_a_word_lets_the_mail_go_on_elsewhere():
+    async with FakeServer({"mail": [None, DROP]}) as server, opened(server) as session:
+        first = await session.deliver(mail(1))
+        second = await session.deliver(mail(2))
+    assert first.verdict.result is SENT
+    assert (second.verdict.follows, second.stage) == (Follows.RECONNECT, Stage.MAIL)
+
+
+async def test_a_new_connection_that_ends_without_a_word_defers_the_mail():
+    async with FakeServer({"mail": DROP}) as server, opened(server) as session:
+        delivery = await session.deliver(mail(1))
+    assert delivery.verdict.follows is Follows.WAIT
 
 
 # Another mail than the one whose envelope went ahead

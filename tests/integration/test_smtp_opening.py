@@ -7,6 +7,7 @@ import pytest
 import uvloop
 
 from mailing.replies import Stage
+from mailing.rulebook import Follows
 from mailing.senders import Sender
 from mailing.smtp import Session, SmtpError, Timeouts
 from tests.certificates import self_signed
@@ -196,6 +197,74 @@ async def test_another_way_to_sign_in_is_tried_where_the_server_lacks_the_first(
         opened(server, username="u", password="p") as session,
     ):
         assert session.usable
+
+
+def signs_in_but_by(broken):
+    """Answers of a server that offers a way to sign in and cannot check it."""
+
+    async def auth(_transaction):
+        return b"535 5.7.8 no\r\n" if commands[-1].startswith(f"AUTH {broken}") else None
+
+    commands: list[str] = []
+    return {"auth": auth}, commands
+
+
+@pytest.mark.parametrize("auth", ["", "plain", "login"])
+async def test_a_server_that_cannot_check_cram_md5_is_signed_in_to_by_another_way(auth):
+    answers, commands = signs_in_but_by("CRAM-MD5")
+    async with FakeServer(answers, extensions=("AUTH CRAM-MD5 LOGIN PLAIN",), login=("u", "p")) as server:
+        server.commands = commands
+        async with opened(server, username="u", password="p", auth=auth) as session:
+            assert session.usable
+    assert sum(command.startswith("AUTH") for command in commands) == 1
+
+
+async def test_a_refused_sign_in_names_the_way_and_how_to_choose_another():
+    answers, commands = signs_in_but_by("CRAM-MD5")
+    async with FakeServer(answers, extensions=("AUTH CRAM-MD5 LOGIN PLAIN",), login=("u", "p")) as server:
+        server.commands = commands
+        with pytest.raises(SmtpError, match="refused the sign-in by CRAM-MD5") as error:
+            await Session.open(server.sender(username="u", password="p", auth="cram-md5"), PATIENT)
+    assert "choose another way in VOLLEY_SMTP_URL: ?auth=plain or ?auth=login." in str(error.value)
+
+
+async def test_a_way_to_sign_in_that_is_not_offered_is_not_replaced_by_another():
+    async with FakeServer(extensions=("AUTH LOGIN",), login=("u", "p")) as server:
+        with pytest.raises(SmtpError, match=r"\?auth=plain asks for. It offers: login.") as error:
+            await Session.open(server.sender(username="u", password="p", auth="plain"), PATIENT)
+    assert error.value.verdict.sender_fault
+    assert not any(command.startswith("AUTH") for command in server.commands)
+
+
+@pytest.mark.parametrize(
+    ("peer", "first"),
+    [("192.0.2.1", "cram-md5"), ("127.0.0.1", "plain"), ("::1", "plain"), ("fe80::1%eth0", "cram-md5")],
+)
+async def test_on_a_line_that_others_may_read_the_password_itself_goes_last(monkeypatch, peer, first):
+    monkeypatch.setattr("aiosmtplib.SMTP.get_transport_info", lambda *_: (peer, 25))
+    async with (
+        FakeServer(extensions=("AUTH PLAIN LOGIN CRAM-MD5",), login=("u", "p")) as server,
+        opened(server, username="u", password="p"),
+    ):
+        [command] = [command for command in server.commands if command.startswith("AUTH")]
+    assert command.lower().startswith(f"auth {first}")
+
+
+async def test_a_temporary_fault_of_the_sign_in_has_the_sender_wait():
+    answers = {"auth": b"454 4.7.0 Too many login attempts, please try again later\r\n"}
+    async with FakeServer(answers, extensions=("AUTH PLAIN",), login=("u", "p")) as server:
+        with pytest.raises(SmtpError) as error:
+            await Session.open(server.sender(username="u", password="p"), PATIENT)
+    assert (error.value.verdict.result, error.value.verdict.follows) == (RETURNED, Follows.REST)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [("LIMITS MAILMAX=20 RCPTMAX=100", 20), ("LIMITS rcptmax=1", 0), ("LIMITS MAILMAX=many", 0), ("SIZE", 0)],
+)
+async def test_how_many_mails_a_server_takes_on_a_connection_is_read(limits, most):
+    async with FakeServer(extensions=(limits,)) as server, opened(server) as session:
+        assert session.most == most
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, (*EXTENSIONS, "AUTH GSSAPI")])

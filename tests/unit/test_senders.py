@@ -46,6 +46,11 @@ def test_a_url_names_server_protection_and_account(url, sender):
         ("smtp://h:mail", "1 to 65535"),
         ("smtp://h:25/x", "must end after host and port"),
         ("smtp://h:25?x=y", "must end after host and port"),
+        ("smtp://u:p@h:25?auth=gssapi", "it knows plain, login, cram-md5"),
+        ("smtp://u:p@h:25?auth=", "it knows plain, login, cram-md5"),
+        ("smtp://u:p@h:25?auth=plain&x=y", "it knows plain, login, cram-md5"),
+        ("smtp://h:25?auth=plain", "no user and password"),
+        ("smtp://u:p?word@h:25", "must end after host and port"),
         ("smtp://ann@h", "both a user and a password"),
         ("smtp://ann:@h", "both a user and a password"),
         ("smtp://:word@h", "both a user and a password"),
@@ -99,3 +104,16 @@ def test_the_server_is_written_as_host_and_port():
 
 def test_the_number_of_connections_is_taken_over():
     assert parse_sender("smtp://h", connections=3).connections == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "auth"),
+    [("", ""), ("?auth=plain", "plain"), ("/?AUTH=Login", "login"), ("?auth=cram-md5", "cram-md5")],
+)
+def test_the_way_to_sign_in_can_be_chosen(query, auth):
+    sender = parse_sender(f"smtps://u:p@mail.example.com{query}")
+    assert (sender.auth, sender.account) == (auth, "u@mail.example.com:465")
+
+
+def test_an_account_without_a_user_is_its_server():
+    assert parse_sender("smtp://mail.example.com").account == "mail.example.com:25"
