@@ -226,7 +226,7 @@ def _long_work(standing: Standing) -> Iterator[Notice]:
             _("None of them is mailed any more. The rest goes on by itself."),
         )
     for each in standing.under_way:
-        title = _(_DOING.get(each.action, _CHANGING))
+        title = _(_DOING[each.action])
         moved = formats.number(each.moved)
         if each.expected is None:
             far = _("%(n)s so far", n=moved)
@@ -237,11 +237,12 @@ def _long_work(standing: Standing) -> Iterator[Notice]:
         yield Notice("queued", f"{title}: {far}", ends)
 
 
-_CHANGING = N_("Changing")
 _DOING = {
     RecipientAction.RETRY: N_("Retrying"),
     RecipientAction.RESEND_UNKNOWN: N_("Sending again"),
     RecipientAction.MARK_UNKNOWN_SENT: N_("Marking as sent"),
+    RecipientAction.SKIP: N_("Skipping"),
+    RecipientAction.FAIL: N_("Giving up"),
 }
 
 

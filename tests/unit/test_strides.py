@@ -1,0 +1,40 @@
+"""How much one transaction takes follows from how long the last one took."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailing.states import RecipientAction
+from mailing.strides import FIRST, HELD_S, LEAST, MOST, Stride
+from webapp import standing
+
+TOOK = st.floats(0, 100, allow_nan=False)
+
+
+@given(took=st.lists(TOOK, max_size=50))
+def test_a_stride_stays_within_its_bounds_and_grows_by_half_at_most(took: list[float]) -> None:
+    stride = Stride()
+    for seconds in took:
+        before = stride.rows
+        stride.learn(seconds)
+        assert LEAST <= stride.rows <= min(MOST, before * 3 // 2)
+        assert stride.took_s == seconds
+
+
+@given(per_row=st.floats(1e-6, 1e-2))
+def test_it_comes_to_take_as_long_as_it_should_on_any_machine(per_row: float) -> None:
+    stride = Stride()
+    for _ in range(20):
+        stride.learn(stride.rows * per_row)
+    assert stride.rows in {LEAST, MOST} or 0.6 * HELD_S <= stride.rows * per_row <= 1.05 * HELD_S
+
+
+def test_what_took_ten_times_too_long_is_a_tenth_the_next_time() -> None:
+    stride = Stride()
+    stride.learn(10 * HELD_S)
+    assert stride.rows == FIRST // 10
+
+
+def test_each_decision_that_may_go_on_for_long_has_its_words() -> None:
+    assert set(standing._DOING) == set(RecipientAction)
