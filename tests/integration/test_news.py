@@ -80,7 +80,7 @@ async def test_it_is_a_live_line_through_a_proxy(visitor):
         await Stream(connection).until("data: ")
         assert connection.headers["Content-Type"] == "text/event-stream; charset=utf-8"
         assert connection.headers["X-Accel-Buffering"] == "no"
-        assert "no-cache" in connection.headers["Cache-Control"]
+        assert "no-store" in connection.headers["Cache-Control"]
         await connection.disconnect()
 
 

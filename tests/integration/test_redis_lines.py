@@ -118,6 +118,7 @@ async def everyone(chosen, db, *, welcome: bool) -> None:
     """Have each kind of client try; all are let in, or all refuse the server for its certificate."""
     use(chosen)
     pools.reset()  # kombu's do not tell lines apart by their TLS
+    app._pool = app.amqp._producer_pool = None  # or all later tests find them closed
 
     def broker():
         with app.connection_for_write() as connection:
