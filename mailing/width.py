@@ -50,7 +50,9 @@ class Width:
         return True
 
     def heard(self, verdict: Verdict, now: float) -> bool:
-        """Take what became of a mail; return whether the server complained of how much it is sent.
+        """Take what became of a mail; return whether it is to be told that the server wants less.
+
+        A limit of our own is told by the rest of the sender, and not here.
 
         One receiver that wants rest gets as little as can be. Once nothing else was accepted in between
         either, nobody is sent anything for a while, that doubles until something is accepted again.
@@ -68,7 +70,7 @@ class Width:
                 rest_s = min(FIRST_REST_S * 2.0 ** min(self._refusals - REST_AFTER, 16), ruling.wait_s)
                 self._resting_until = now + rest_s
         self.spare(1 if wants_rest else self._width / 2, now, rest_s)
-        return True
+        return ruling.scope is Scope.LANE
 
     def spare(self, connections: float, now: float, rest_s: float = 0.0) -> None:
         """Have no more than so many for a while, that begins after a rest."""

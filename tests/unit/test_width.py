@@ -67,7 +67,7 @@ def test_what_is_accepted_in_between_speaks_against_a_rest_of_all():
 def test_a_quota_of_ours_narrows_but_does_not_rest_the_lane_that_is_the_senders():
     width = Width(10)
     for now in range(REST_AFTER):
-        width.heard(QUOTA, now)
+        assert not width.heard(QUOTA, now)  # the rest of the sender is told instead
     assert width.room(REST_AFTER) == 1
 
 
