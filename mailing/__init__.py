@@ -24,6 +24,7 @@ The way of one email leads through these rooms::
       marks       what in a source is ours, and where it stands
       expressions   what fields and conditions may hold, and how they are worked out
       values      the kinds of values, how they print and compare
+      policies    how Python's own library writes a message of ours
       headers     From, To, Date, Subject, and that no value can end a line
     lanes       this process's connections to one sender, and the mail that waits for them
       width       on how many of them the server likes to be sent mail

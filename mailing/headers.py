@@ -71,7 +71,7 @@ def read_subject(source: str) -> tuple[Template, Piece]:
         raise ComposeError("subject", "The subject has a line break. Write it on one line.")
     template = read("subject", source)
     if not template.fields and all(isinstance(segment, str) for segment in template.segments):
-        return template, _unstructured("Subject", "".join(cast("list[str]", template.segments)))
+        return template, write_text("Subject", "".join(cast("list[str]", template.segments)))
 
     def fill(values: Values) -> bytes:
         text = render(template.segments, values)
@@ -79,26 +79,29 @@ def read_subject(source: str) -> tuple[Template, Piece]:
             texts = ((name, values.get(name)) for name in sorted(template.fields))
             culprit = next(name for name, text in texts if isinstance(text, str) and CONTROL.search(text))
             raise MergeError(culprit, "It has a line break, and the subject uses it. Take the break out.")
-        return _unstructured("Subject", text)
+        return write_text("Subject", text)
 
     return template, fill
 
 
-def _unstructured(header: str, text: str) -> bytes:
-    """Return a header line, folded, as encoded words (RFC 2047) where plain ASCII would not survive."""
+def write_text(header: str, text: str) -> bytes:
+    """Return a header of text for people, folded, in encoded words (RFC 2047) where ASCII is not enough."""
     if text.isascii() and text.isprintable() and "=?" not in text and text == text.strip():
         if len(header) + 2 + len(text) <= _LINE_MAX:
             return f"{header}: {text}\r\n".encode()
         if _FOLDABLE.fullmatch(text):
             folded = "\r\n".join(_FOLD.findall(text))
             return f"{header}: {folded}\r\n".encode()
-    return f"{header}: {_encoded_words(text)}\r\n".encode()
+    return f"{header}: {_encoded_words(text, room=_LINE_MAX - len(header) - 2)}\r\n".encode()
 
 
-def _encoded_words(text: str) -> str:
+def _encoded_words(text: str, room: int = _LINE_MAX) -> str:
+    """Return encoded words, each on its line; ``room`` is that of the first line."""
     data, start, words = text.encode(), 0, []
+    size = min(_WORD_BYTES, max(room - len("=?utf-8?b??="), 8) // 4 * 3)
     while start < len(data):
-        end = min(start + _WORD_BYTES, len(data))
+        end = min(start + size, len(data))
+        size = _WORD_BYTES
         while end < len(data) and data[end] & 0xC0 == 0x80:  # noqa: PLR2004  # within a character of UTF-8
             end -= 1
         words.append(f"=?utf-8?b?{b64encode(data[start:end]).decode()}?=")

@@ -44,6 +44,7 @@ PURE = (
     "tables",
     "composing",
     "merging",
+    "policies",
     "shapes",
     "readiness",
     "marks",
