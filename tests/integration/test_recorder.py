@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing import ledger, workers
-from mailing.campaigns import Draft
+from mailing.addresses import parse_rows
+from mailing.campaigns import Draft, create
 from mailing.ledger import Result, Trace
+from mailing.models import recipients
 from mailing.states import AttemptResult
 from tests.integration.web import HOST, deliver, running, settings_for, store
 
@@ -142,3 +144,43 @@ async def test_a_recipient_of_another_campaign_is_not_found(
     store(db, "b@b.example")
     assert "Campaign 1 has no recipient 2." in await visitor.read(f"/campaigns/1/recipients/2{path}", 404)
     await visitor.read(f"/campaigns/9/recipients/2{path}", 404)
+
+
+async def test_of_a_long_message_the_page_shows_the_beginning_and_leads_to_the_file(
+    visitor: Visitor, db: Database
+) -> None:
+    text = "The first line.\n" + "a line of a very long letter\n" * 20_000 + "The last line."
+    store(db, "ann@b.example", Draft("Ann <ann@example.org>", "Hi", text))
+    for page in ("/campaigns/1/recipients/1", "/campaigns/1"):
+        shown = await visitor.read(page)
+        assert "The first line." in shown
+        assert "The last line." not in shown
+        assert "the first 100,000 of" in shown
+        assert len(shown) < 300_000
+    assert "The last line." in await visitor.read("/campaigns/1/recipients/1.eml")
+
+
+async def test_a_message_that_its_values_make_too_long_costs_no_page_its_memory(
+    visitor: Visitor, db: Database
+) -> None:
+    with db.write() as connection:
+        parsed = parse_rows([{"email": "ann@b.example", "city": "x"}])
+        create(connection, Draft("Ann <ann@example.org>", "Hi", "{{ city }}" * 300), parsed)
+        stored = recipients.update().values(fields={"city": "x" * 1_000_000})
+        connection.execute(stored)  # as a list from before the limit may have it
+    assert "The message would have more than 10 MB" in await visitor.read("/campaigns/1/recipients/1")
+    await visitor.read("/campaigns/1/recipients/1.eml", 404)
+    assert len(await visitor.read("/campaigns/1")) < 100_000
+
+
+async def test_what_a_recipient_has_is_shown_as_it_is_printed(visitor: Visitor, db: Database) -> None:
+    with db.write() as connection:
+        parsed = parse_rows([{"email": "ann@b.example", "vip": "x", "age": "y"}])
+        draft = Draft("Ann <ann@example.org>", "Hi", "{% if vip %}VIP{% else %}{{ age }} years{% endif %}")
+        create(connection, draft, parsed)
+        connection.execute(recipients.update().values(fields={"vip": False, "age": 18.0}))
+    shown = await visitor.read("/campaigns/1/recipients/1")
+    assert "18 years" in shown
+    assert "<dt>vip</dt><dd>false</dd>" in shown
+    assert "<dt>age</dt><dd>18</dd>" in shown
+    assert "18 years" in await visitor.read("/campaigns/1")

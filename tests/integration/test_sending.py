@@ -13,9 +13,11 @@ import pytest
 from kombu import pools
 from sqlalchemy import func, select, text, update
 
-from mailing import batches, paces, workers
+from mailing import batches, drafts, paces, workers
+from mailing.addresses import parse_pasted, parse_rows
 from mailing.campaigns import Draft
-from mailing.models import attempts, now_ms, recipients
+from mailing.campaigns import act as act_on
+from mailing.models import attempts, campaigns, now_ms, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from tasks.app import app, use
 from tasks.sending import act, enqueue
@@ -332,3 +334,40 @@ def test_unusual_addresses_are_sent_in_the_form_that_the_standard_has_for_them(
         '"john doe"@x.example',
         "usual@x.example",
     ]
+
+
+def test_a_message_that_no_longer_can_be_composed_pauses_its_campaign_and_harms_no_other(
+    make_stack: Callable[..., Stack],
+) -> None:
+    """An earlier version may have stored it."""
+    stack = make_stack()
+    stack.start("redis", "sink", "worker", "beat")
+    with drafts.creating(stack.db, DRAFT, parse_pasted("\n".join(addresses(3)))) as (connection, bad):
+        change = {"sender_from": "{{ company }} <club@sender.example>", "state": CampaignState.SENDING}
+        connection.execute(update(campaigns).where(campaigns.c.id == bad).values(**change))
+        errands = batches.wake(connection, bad)
+    use(stack.settings)
+    enqueue(stack.db, errands)
+    assert "merge field" in stack.wait_for(bad, "paused").paused_reason
+    good = stack.send(DRAFT, addresses(3))
+    assert stack.wait_for(good).counts[RecipientState.SENT] == 3
+    assert stack.campaign(bad).counts[RecipientState.QUEUED] == 3
+
+
+def test_who_cannot_be_written_to_fails_alone_with_the_reason(make_stack: Callable[..., Stack]) -> None:
+    """What depends on more than the kinds of the values is known only then."""
+    stack = make_stack()
+    stack.start("redis", "sink", "worker", "beat")
+    rows = [{"email": f"u{n}@x.example", "city": "x" * n} for n in (1, 3, 5, 7)]
+    draft = Draft(DRAFT.sender_from, "Hi", "{% if city|length > 4 %}{{ 5|length }}{% endif %}{{ city }}")
+    with drafts.creating(stack.db, draft, parse_rows(rows), ready=True) as (connection, campaign_id):
+        act_on(connection, campaign_id, CampaignAction.SEND)
+        errands = batches.wake(connection, campaign_id)
+    use(stack.settings)
+    enqueue(stack.db, errands)
+    counts = stack.wait_for(campaign_id).counts
+    assert (counts[RecipientState.SENT], counts[RecipientState.FAILED]) == (2, 2)
+    with stack.db.read() as connection:
+        replies = connection.execute(select(attempts.c.reply).where(attempts.c.result == "failed")).scalars()
+        for reply in replies:
+            assert "Line 1 of the text, column 25: {{ 5|length }} cannot be worked out" in reply
