@@ -77,21 +77,28 @@ def queue(client: events.Client) -> Finding:
     """Ask Redis whether it takes work. Blocking."""
     trouble = queue_trouble(client)
     if trouble:
-        return Finding(ok=False, detail=f"{trouble} Campaigns are stored meanwhile, and nothing is sent.")
+        return Finding(
+            ok=False, detail=f"{trouble.detail} Campaigns are stored meanwhile, and nothing is sent."
+        )
     return Finding(ok=True, detail="Redis answers, and takes work.")
 
 
-def queue_trouble(client: events.Client) -> str:
-    """Have Redis store and publish as batches and news do; return what it refuses, or nothing. Blocking."""
-    pipeline = client.pipeline(transaction=False)
+def queue_trouble(client: events.Client) -> redis_errors.Trouble | None:
+    """Have Redis store and publish as batches and news do; return what keeps it from that. Blocking."""
     try:
-        redis_errors.probe(pipeline, client.prefix)
+        pipeline = client.pipeline(transaction=False)
+        redis_errors.probe(pipeline, _prefix(client))
         pipeline.execute()
-    except SQLAlchemyError:
-        return "Nobody can know while the database does not answer."
     except (redis.RedisError, OSError) as error:
-        return redis_errors.sentence(error, client.server)
-    return ""
+        return redis_errors.explain(error, client.server)
+    return None
+
+
+def _prefix(client: events.Client) -> str:
+    try:
+        return client.prefix
+    except SQLAlchemyError:  # it is asked all the same, under a name that is nobody's
+        return "volley:"
 
 
 async def smtp(sender: Sender, timeout_s: float) -> Finding:

@@ -6,6 +6,7 @@ A server says in the first word of a refusal which kind it is; redis-py has clas
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.database_errors import line
@@ -58,13 +59,21 @@ _CLASSES = {
 }
 
 
-def sentence(error: BaseException, name: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with Redis. ``refuses``: it is there, and takes no work; no worker can run then."""
+
+    detail: str
+    refuses: bool
+
+
+def explain(error: BaseException, name: str) -> Trouble:
     """Return what ``error`` says of the Redis called ``name``."""
     said = line(error)
     form = next((form for words, form in _WORDS.items() if re.search(words, said)), None)
     kinds = (each.__name__ for each in type(error).__mro__)
     form = form or next((_CLASSES[kind] for kind in kinds if kind in _CLASSES), NO_ANSWER)
-    return form.format(name=name, said=said)
+    return Trouble(form.format(name=name, said=said), refuses=form != NO_ANSWER)
 
 
 def probe(pipeline: Pipeline | AsyncPipeline, prefix: str) -> None:

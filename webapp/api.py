@@ -207,8 +207,8 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
 
 async def _notice(the: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
-    trouble = await the.queue.look() if campaign["state"] == CampaignState.SENDING else ""
-    return {"notice": f"Stored. It starts when Redis takes work again. {trouble}"} if trouble else {}
+    trouble = await the.queue.look() if campaign["state"] == CampaignState.SENDING else None
+    return {"notice": f"Stored. It starts when Redis takes work again. {trouble.detail}"} if trouble else {}
 
 
 def _announce(the: Services, stored: Stored) -> None:

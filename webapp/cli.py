@@ -343,7 +343,8 @@ def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> 
         events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
         if not sending.enqueue(db, errands):
             click.echo("The campaign is stored. It starts when Redis takes work again.")
-            click.echo(checks.queue_trouble(client))
+            trouble = checks.queue_trouble(client)
+            click.echo(trouble.detail if trouble else "")
     return campaign_id
 
 

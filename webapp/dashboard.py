@@ -108,7 +108,10 @@ def _speed(campaign: Campaign, found: Overview) -> str:
 
 def _needs(the: Services, found: Overview) -> Iterator[Need]:
     workers = {the.at("/workers"): _("See the workers")}
-    if found.waits and not found.workers:
+    trouble = the.queue.trouble
+    refuses = trouble is not None and trouble.refuses  # which ends each worker that starts
+    reason = say(trouble.detail) if trouble else ""
+    if found.waits and not found.workers and not refuses:
         text = _("A campaign waits. `make run` starts three workers; sending then begins by itself.")
         yield Need("failed", _("No worker is running"), text, workers)
     for campaign in found.under_way:
@@ -123,14 +126,12 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
         link = {the.at(f"/campaigns/{waiting.id}"): _("Open the campaign")}
         yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
     yield from _of_workers(found, workers)
-    if the.hub.away:
-        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
-        title = _("The queue (Redis) does not answer")
-        yield Need("deferred", title, text, workers, say(the.queue.trouble))
-    elif the.queue.trouble:
+    if refuses:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it takes work.")
-        title = _("The queue (Redis) takes no work")
-        yield Need("failed", title, text, workers, say(the.queue.trouble))
+        yield Need("failed", _("The queue (Redis) takes no work"), text, workers, reason)
+    elif the.hub.away:
+        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
+        yield Need("deferred", _("The queue (Redis) does not answer"), text, workers, reason)
     if found.unknown:
         total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in found.unknown)
         title = ngettext(

@@ -292,9 +292,8 @@ QUEUES = (
     N_("Redis at %(name)s is busy with a script. Wait, or end it with: redis-cli script kill"),
     N_("Redis at %(name)s has no database of this number. Name another in VOLLEY_REDIS_URL."),
     N_("Redis at %(name)s does not answer: %(said)s. Start it, or set VOLLEY_REDIS_URL."),
-    N_("Nobody can know while the database does not answer."),
 )
-"""Of ``redis_errors`` and ``checks``: why Redis takes no work."""
+"""Of ``redis_errors``: why Redis takes no work."""
 
 MENDING = (
     N_("the user name and the password of the sender"),

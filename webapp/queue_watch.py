@@ -14,6 +14,7 @@ from mailing import checks
 
 if TYPE_CHECKING:
     from mailing.events import Client
+    from mailing.redis_errors import Trouble
 
 LOOK_S = 3.0
 
@@ -21,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 class QueueWatch:
-    """Keeps ``trouble``, what Redis refuses in one sentence; empty while it takes work, or nobody knows."""
+    """Keeps ``trouble``, what keeps Redis from taking work; None while it does, or nobody knows."""
 
     def __init__(self, client: Client) -> None:
-        self.trouble = ""
+        self.trouble: Trouble | None = None
         self._client = client
         self._task: asyncio.Task[None] | None = None
 
@@ -38,11 +39,11 @@ class QueueWatch:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def look(self) -> str:
+    async def look(self) -> Trouble | None:
         """Look now; return the trouble."""
         found = await asyncio.to_thread(checks.queue_trouble, self._client)
         if found and found != self.trouble:
-            log.warning("the queue takes no work", reason=found)
+            log.warning("the queue takes no work", reason=found.detail)
         self.trouble = found
         return found
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mailing.causes import Cause
     from mailing.evidence import Evidence
     from mailing.maillog import LogRow
+    from mailing.redis_errors import Trouble
     from mailing.rests import Rest
     from mailing.undertakings import Undertaking
     from mailing.workers import Worker
@@ -155,7 +156,7 @@ def time_left(campaign: Campaign, recent: Speed, now: int) -> str:
     )
 
 
-def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Notice, ...]:
+def notices(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tuple[Notice, ...]:
     """Return what keeps a campaign from going on, each with what to do."""
     campaign = standing.campaign
     found = []
@@ -177,7 +178,12 @@ def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Noti
         return tuple(found)
     if campaign.rest:
         found.append(waits(campaign.rest))
-    if queue_away:
+    refuses = trouble is not None and trouble.refuses
+    reason = say(trouble.detail) if trouble else ""
+    if refuses:
+        text = _("The campaign is stored. It goes on by itself when the queue takes work again.")
+        found.append(Notice("failed", _("The queue (Redis) takes no work"), text, reason))
+    elif queue_away:
         found.append(
             Notice(
                 "deferred",
@@ -186,13 +192,10 @@ def notices(standing: Standing, *, queue_away: bool, trouble: str) -> tuple[Noti
                     "The campaign is stored. Workers start by themselves when the queue is back. "
                     "Until then this page reads the database every two seconds."
                 ),
-                say(trouble),
+                reason,
             )
         )
-    elif trouble:
-        text = _("The campaign is stored. It goes on by itself when the queue takes work again.")
-        found.append(Notice("failed", _("The queue (Redis) takes no work"), text, say(trouble)))
-    if not standing.workers:
+    if not standing.workers and not refuses:  # a queue that refuses work ends each that starts
         found.append(
             Notice(
                 "failed",

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from mailing import checks, events
-from mailing.redis_errors import sentence
+from mailing.redis_errors import explain
 from tests.harness import free_port
 from tests.integration.web import HOST, running, settings_for, store
 from tests.redis_servers import server
@@ -74,8 +74,9 @@ async def test_each_door_names_it_and_says_what_to_do(troubled, db):
         await visitor.app.extensions["volley"].queue.look()
         for page in ("/", f"/campaigns/{id_}"):
             assert words.replace("'", "&#39;") in await visitor.read(page)
-        ready = await visitor.get("/readyz")
-        assert words in (await ready.get_json())["checks"]["redis"]["detail"]
+            assert "No worker is running" not in await visitor.read(page)
+        found = (await (await visitor.get("/readyz")).get_json())["checks"]
+        assert words in found["redis"]["detail"]
         answer = await visitor.client.post(
             "/api/v1/campaigns",
             headers={"Host": HOST},
@@ -114,4 +115,6 @@ async def test_a_redis_that_takes_work_needs_no_notice(make_stack, db):
     ],
 )
 def test_each_refusal_has_its_sentence(error, words):
-    assert f"Redis at redis:6379 {words}" in sentence(error, "redis:6379").replace("The certificate of ", "")
+    assert f"Redis at redis:6379 {words}" in explain(error, "redis:6379").detail.replace(
+        "The certificate of ", ""
+    )
