@@ -283,8 +283,10 @@ def serving(answers: dict[str, Answer | list[Answer]] | None = None, **settings:
     server = FakeServer(answers, **settings)
     try:
         asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(30)
-        yield server
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
+        try:
+            yield server
+        finally:
+            asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result(30)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(30)
