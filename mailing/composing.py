@@ -124,16 +124,19 @@ class Prepared:
             raise MergeError("text", f"The message would have {_megabytes(len(data))}{_TOO_MUCH} Shorten it.")
         return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
 
-    def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> None:
-        """Raise ``MergeError`` where ``fill`` would, without putting the message together."""
+    def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
+        """Return all that ``fill`` would raise one after the other, without putting the message together."""
         values: Values = {**fields, "name": name, "email": email}
-        try:
-            write_mailbox("To", name, email)
-            for piece in self.pieces:
+        faults: list[MergeError] = []
+        for piece in (partial(_mailbox_of, email, name), *self.pieces):
+            try:
                 if not isinstance(piece, bytes):
                     piece(values)
-        except (OverflowError, KeyError, UnicodeEncodeError) as error:
-            raise self._explained(error, values) from error
+            except MergeError as error:
+                faults.append(error)
+            except (OverflowError, KeyError, UnicodeEncodeError) as error:
+                faults.append(self._explained(error, values))
+        return faults
 
     def oversize(self, longest: Mapping[str, int]) -> str:
         """Return why values of at most these lengths, in bytes, make the message too long; or nothing."""
@@ -184,6 +187,10 @@ class Prepared:
             f"The message would have more than {_megabytes(MESSAGE_MAX)}: this field is used {times:,} times"
         )
         return MergeError(field, f"{problem} and has {shares[field] // times:,} characters. Shorten it.")
+
+
+def _mailbox_of(email: str, name: str, _values: Values) -> bytes:
+    return write_mailbox("To", name, email)
 
 
 def _megabytes(size: int) -> str:

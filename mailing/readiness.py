@@ -52,21 +52,20 @@ def faults(message: Message, total: int, shapes: Shapes) -> tuple[str, ...]:
 
 
 def _errors(prepared: Prepared, shape: Shape) -> Iterator[MergeError]:
-    """Yield what fails for recipients of this shape: every missing field, or the first other fault."""
+    """Yield once all that fails for recipients of this shape, also what only another fault would hide."""
     values = {name: KINDS[kind][1] for name, kind in shape.kinds.items()}
     name = str(values.pop("name", ""))
     email = shape.samples[0] if shape.samples else _SOMEBODY
-    for _ in range(len(prepared.fields) + 1):
-        try:
-            prepared.probe(email, name, values)
-        except MissingFieldError as error:
-            yield error
-            values[error.field] = KINDS[Kind.TEXT][1]  # what else is there?
-        except MergeError as error:
-            yield error
+    told: set[str] = set()
+    for _ in range(FAULTS_MAX):
+        faults = {str(fault): fault for fault in prepared.probe(email, name, values)}
+        yield from (fault for text, fault in faults.items() if text not in told)
+        if faults.keys() <= told:
             return
-        else:
-            return
+        told |= faults.keys()
+        for fault in faults.values():
+            if isinstance(fault, MissingFieldError):
+                values[fault.field] = KINDS[Kind.TEXT][1]  # what else is there?
 
 
 def _told(error: MergeError) -> str:
@@ -75,7 +74,7 @@ def _told(error: MergeError) -> str:
 
 def _lacking(field: str, shape: Shape, total: int, shapes: Shapes) -> str:
     uses, meant = f"The message uses the merge field {{{{ {field} }}}}, but", field_name(field)
-    if shape.n < total:
+    if field in shapes.fields:
         fix = f'Add it to the list, write {{{{ {field} or "…" }}}}, or remove it.'
         return f"{uses} it is missing for {_who(shape, total)}. {fix}"
     if meant != field and meant in shapes.fields | {"name", "email"}:

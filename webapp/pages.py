@@ -228,14 +228,15 @@ async def _campaign_page(campaign_id: int) -> Response:
 
 def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
     held = lists.held(connection, campaign.id)
-    used, preview = previews.first(connection, campaign)
+    first = previews.first(connection, campaign)
     remarks = {kind: lists.notes(connection, campaign.id, held, kind, REFUSED_SHOWN) for kind in held.remarks}
     return {
         "faults": campaigns.faults(connection, campaign.id),
         "found": held.remarks,
         "remarks": remarks,
-        "nameless": held.nameless if "name" in used else 0,
-        "preview": preview,
+        "nameless": held.nameless if "name" in first.fields else 0,
+        "first": first.recipient,
+        "preview": first.mail,
     }
 
 

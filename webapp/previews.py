@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing import composing, finding, foreign_mail, recorder
@@ -16,18 +17,27 @@ if TYPE_CHECKING:
     from mailing.foreign_mail import ForeignMail
 
 
-def first(connection: Connection, campaign: Campaign) -> tuple[frozenset[str], ForeignMail | None]:
-    """Return the merge fields of a campaign, and what its first recipient gets, if that can be composed."""
+@dataclass(frozen=True, slots=True)
+class First:
+    """What the first recipient of a campaign gets, if that can be composed, and which fields it uses."""
+
+    fields: frozenset[str] = frozenset()
+    recipient: int = 0
+    mail: ForeignMail | None = None
+
+
+def first(connection: Connection, campaign: Campaign) -> First:
+    """Compose the message of a campaign for its first recipient."""
     try:
         prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
     except ComposeError:
-        return frozenset(), None
+        return First()
     found = finding.find(connection, campaign.id, EVERYBODY, Sort.LIST, after=None, before=None, limit=1).rows
     person = recorder.person(connection, campaign.id, found[0]) if found else None
     if person is None:
-        return prepared.fields, None
+        return First(prepared.fields)
     try:
         filled = prepared.fill(person.id, person.email, person.name, person.fields, now_ms())
     except MergeError:
-        return prepared.fields, None
-    return prepared.fields, foreign_mail.read(filled.data)
+        return First(prepared.fields)
+    return First(prepared.fields, person.id, foreign_mail.read(filled.data))

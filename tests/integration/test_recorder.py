@@ -157,6 +157,7 @@ async def test_of_a_long_message_the_page_shows_the_beginning_and_leads_to_the_f
         assert "The last line." not in shown
         assert "the first 100,000 of" in shown
         assert len(shown) < 300_000
+        assert 'href="/campaigns/1/recipients/1.eml" download' in shown
     assert "The last line." in await visitor.read("/campaigns/1/recipients/1.eml")
 
 

@@ -45,6 +45,15 @@ def test_all_missing_fields_are_told_at_once():
     assert {fault.split("{{ ")[1].split(" }}")[0] for fault in told} == {"city", "street", "zip"}
 
 
+def test_one_fault_hides_no_other():
+    people = [("A", {"age": "n/a" if n < 20 else "5"}) for n in range(100)]
+    told = found("{% if age > 3 %}x{% endif %}{{ city }}{{ AGE }}{{ city|upper }}", people)
+    assert len(told) == 3
+    assert any("{{ city }}, but no recipient has it" in fault for fault in told)
+    assert any("The list has {{ age }}: write that." in fault for fault in told)
+    assert any("20 of 100 recipients" in fault for fault in told)
+
+
 @pytest.mark.parametrize("field", ["First_Name", "City", "NAME", "Email"])
 def test_a_field_that_is_written_otherwise_in_the_list_is_offered(field):
     (fault,) = found(f"{{{{ {field} }}}}", [("A", {"first_name": "x", "city": "y"})])
