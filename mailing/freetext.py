@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mailing import markup, records
-from mailing.columns import field_name, means_email
+from mailing.columns import field_name, means_email, means_name
 from mailing.findings import TEXT_MAX
 from mailing.mailboxes import read_plain, unwrap
 
@@ -45,6 +45,9 @@ _LABELS = frozenset(
     "home office private privat internet smtp 收件人 发件人 抄送 宛先 кому от копия".split()
 )
 _NAME_PIECE = re.compile(r"[^\W\d_](?:[\w '’.()&/-])*+")  # noqa: RUF001
+_CAPITAL = r"[^\W\d_a-z][\w'\u2019.-]*+"
+_PERSON = re.compile(rf"{_CAPITAL}(?:(?: [\w'\u2019.-]++){{0,4}} {_CAPITAL})?")
+_ADDRESS = re.compile(r"[^\s@:]+@[^\s@:]+")
 _NO_NAME = re.compile(r"\w\.\w{2}|\bat\b", re.IGNORECASE)
 _SPELT_AT = re.compile(r"(\S+?)\s*(?:\sat\s|\(at\)|\[at\])\s*(\S+)", re.IGNORECASE)
 
@@ -195,6 +198,10 @@ def _unlabelled(text: str) -> tuple[str, str]:
 def _read_bare(found: Findings, number: int, phrase: Sequence[Token]) -> None:
     """Read what stands between separators without ``< >``: addresses, or words that are none."""
     pieces = _pieces(phrase)
+    if named := _named_beside(pieces):
+        for address, name in named:
+            found.judge(number, f"{name} {address}", address, name)
+        return
     for tokens in pieces:
         text = _join(tokens)
         plain = _COMMENT.sub(" ", text)
@@ -212,6 +219,29 @@ def _read_bare(found: Findings, number: int, phrase: Sequence[Token]) -> None:
                 else:
                     lost.append(word)
             _refuse_words(found, number, lost)
+
+
+def _named_beside(pieces: Sequence[Sequence[Token]]) -> list[tuple[str, str]]:
+    """Return each piece's address and the name that only a space parts from it; nothing if one has none.
+
+    ``Ann Lee ann@example.org``, ``ann@example.org - Ann Lee``, ``Name: Ann Lee, Email: ann@example.org``.
+    """
+    texts = [_COMMENT.sub(" ", _join(tokens)) for tokens in pieces]
+    if len(texts) == 2 and "@" not in texts[0]:  # noqa: PLR2004
+        label = _LABEL.match(texts[0])
+        address = _unlabelled(texts[1].strip())[1]
+        texts = [f"{texts[0][label.end() :]} {address}"] if label and means_name(label[1]) else []
+    named = []
+    for text in texts:
+        label_name, rest = _unlabelled(" ".join(text.split()))
+        words = [] if label_name else _GAP.split(rest)
+        at = next((nth for nth, word in enumerate(words) if _ADDRESS.fullmatch(word)), len(words))
+        before, after = words[:at], words[at + 1 :]
+        name = " ".join(before or after).strip("-\u2013\u2014 ")
+        if at == len(words) or (before and after) or not _PERSON.fullmatch(name):
+            return []
+        named.append((words[at], name))
+    return named
 
 
 def _refuse_words(found: Findings, number: int, words: list[str]) -> None:

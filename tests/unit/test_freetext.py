@@ -210,3 +210,32 @@ def test_nothing_of_a_line_is_lost_in_silence():
     found = parse_pasted("Ben Ng ben@x.example thanks, see you")
     told = " ".join(refusal.text for refusal in found.refused)
     assert re.findall(r"\w+", told) == ["Ben", "Ng", "thanks", "see", "you"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Ann Lee ann@x.example",
+        "ann@x.example Ann Lee",
+        "Ann Lee - ann@x.example",
+        "ann@x.example \u2013 Ann Lee",
+        "Name: Ann Lee, Email: ann@x.example",
+        "Họ tên: Ann Lee, Địa chỉ email: ann@x.example",
+    ],
+)
+def test_a_name_that_only_a_space_parts_from_its_address_is_its_name(line):
+    assert people(line) == [("ann@x.example", "Ann Lee")]
+
+
+def test_names_beside_their_addresses_may_stand_in_one_line():
+    line = "Ann Lee ann@x.example, Ludwig van Beethoven lvb@x.example"
+    assert people(line) == [("ann@x.example", "Ann Lee"), ("lvb@x.example", "Ludwig van Beethoven")]
+
+
+@pytest.mark.parametrize(
+    "line", ["please write to ann@x.example", "Please write to ann@x.example", "Doe, Jane jane@x.example"]
+)
+def test_words_that_may_not_be_the_whole_name_become_no_name(line):
+    found = parse_pasted(line)
+    assert [entry.name for entry in found.entries] == [""]
+    assert found.refused
