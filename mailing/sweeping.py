@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import exists, func, or_, select, text, update
 
 from mailing import ledger, rests
-from mailing.batches import Errand, lose_those_of
+from mailing.batches import Errand, lose_those_of, somebody_queued
 from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
@@ -192,15 +192,10 @@ def vanished_batches(
         return []
     before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
     forgotten = or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS)
-    waiting = exists().where(
-        recipients.c.campaign_id == batches.c.campaign_id,
-        recipients.c.state == RecipientState.QUEUED,
-        recipients.c.id.between(batches.c.first_id, batches.c.last_id),
-    )
     chosen = (
         select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
-        .where(campaigns.c.state == CampaignState.SENDING, forgotten, waiting)
+        .where(campaigns.c.state == CampaignState.SENDING, forgotten, somebody_queued())
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, batches.c.id)
         .limit(most)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CARRY_S = 1.5  # how long one sweep goes on with what is long
 QUEUED = 1_000  # batches that wait in Redis at each step of priority
-FEW = 50  # claims of dead workers in one transaction, until it is seen how long that takes
 
 Piece: TypeAlias = "Callable[[Connection, int], dict[int, CampaignState] | None]"
 
@@ -112,7 +111,7 @@ _PIECES = (_wake, _cancel, _decide, _remove)
 
 
 def _abandon(database: Database) -> Counter[int]:
-    lost, stride = Counter[int](), Stride(FEW)
+    lost, stride = Counter[int](), Stride()
     found: Mapping[int, int] | None = None
     while found is None or found:
         with stride.write(database) as connection:
