@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from mailing import campaigns
+from mailing import drafts
 from tests.integration.api import CAMPAIGNS, JSON, order, problem_of, stored
 from webapp import create_app
 
@@ -139,10 +139,10 @@ async def test_a_number_that_no_campaign_can_have_is_not_found(client: TestClien
 async def test_a_database_that_gives_up_is_a_problem_that_asks_to_try_again(
     client: TestClientProtocol, db: Database, monkeypatch: pytest.MonkeyPatch
 ):
-    def give_up(*_args: object) -> None:
+    def give_up(*_args: object, **_options: object) -> None:
         raise OperationalError("BEGIN", {}, Exception("locked"))
 
-    monkeypatch.setattr(campaigns, "create", give_up)
+    monkeypatch.setattr(drafts, "creating", give_up)
     response = await client.post(CAMPAIGNS, json=order())
     await problem_of(response, 503)
     assert response.headers["Retry-After"]
