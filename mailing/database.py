@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 BUSY_TIMEOUT_MS = 15_000  # how long a SQLite writer waits for another process's lock
+CHECKPOINT_PAGES = 8_000  # 32 MB; pages that are written again and again are copied once for all
 LOOK_AGAIN_S = 0.0005
 CONNECT_TIMEOUT_S = 5
 
@@ -104,6 +105,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous = FULL",
         "foreign_keys = ON",
         "cache_size = -32768",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
         "temp_store = MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
