@@ -53,18 +53,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _surroundings() -> Iterator[None]:
-    """The same signals, variables, time zone, umask and files, whoever starts the tests; nothing is left."""
+    """The same signals, variables, time zone and open files, whoever starts the tests; nothing is left."""
     processes.heed_signals()
     for name in [name for name in os.environ if not name.startswith(KEPT)]:
         del os.environ[name]
     os.environ["TZ"] = processes.TIME_ZONE
     time.tzset()
-    os.umask(0o022)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
     assert not processes.left_behind(), "tests have left processes behind"
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask() -> None:
+    """New files are open to others, as outside: a program that a test ran in this process closed them."""
+    os.umask(0o022)
 
 
 @pytest.fixture(scope="session")

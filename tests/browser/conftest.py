@@ -24,6 +24,7 @@ expect.set_options(timeout=30_000)
 EXPECTED = (  # while a server or a worker is gone, and from a page that is not there
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",
+    "net::ERR_CONNECTION_RESET",
     "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     "net::ERR_EMPTY_RESPONSE",
     "htmx:sse:error",

@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import text
 
 from mailing import campaigns
+from mailing.states import CampaignAction, RecipientAction
 from tests.proxies import NAME, WAYS, Site
 
-NO_PAGE = re.compile(
-    r"/stream\b|/(pause|resume|cancel|send|preferences|watches|revoke|start|stop|resize|retry)$"
+_ACTIONS = "|".join(
+    (*CampaignAction, *RecipientAction, "preferences", "watches", "revoke", "start", "stop", "resize")
 )
+NO_PAGE = re.compile(rf"/stream\b|/({_ACTIONS.replace('|edit', '')})$")
 
 
 class Browser:
