@@ -48,6 +48,7 @@ The way of one email leads through these rooms::
     maillog     every attempt of every campaign, to search and to take away
     recorder    all that is known about one recipient
     replays     how a campaign went, moment by moment
+    cells       all of a campaign at a glance, one byte for each recipient
     foreign_mail  what strangers send, read as far as it can be read
       foreign_headers  the fields of its header
       foreign_text     its bytes as text

@@ -12,6 +12,7 @@
 ``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
 ``inbox_pages`` what the demo inbox received
 ``recorder_pages``, ``replay_pages``  one recipient's page; a campaign's course, played again
+``wall_pages`` a campaign on a big display, a cell for each recipient
 ``queue_watch``  whether Redis takes work
 ``live``       the hub: one Redis subscription for all open pages
 ``boards``     what pages see, drawn once for all who look at the same
@@ -70,6 +71,7 @@ from webapp import (
     replay_pages,
     security,
     streams,
+    wall_pages,
     watch_links,
     watch_pages,
     workers_pages,
@@ -91,6 +93,7 @@ _PAGES = (
     pages,
     recorder_pages,
     replay_pages,
+    wall_pages,
     watch_links,
     watch_pages,
     history_pages,
