@@ -1,6 +1,6 @@
 // A campaign as a wall of cells, one for each recipient: a pixel each in a small image, drawn large without smoothing.
 (() => {
-  const MOST = 100000, LARGEST = 160, GLOW_MS = 700, GAP_FROM = 4, SHAPE_FROM = 22;
+  const MOST = 100000, LARGEST = 160, GLOW_MS = 700, GAP_FROM = 4, SHAPE_FROM = 22, UNREAD = 46;
   const URGENT = ["unknown", "failed", "deferred", "sending", "queued", "canceled", "suppressed", "sent"]; // what a shared cell shows
   const wall = document.getElementById("wall"), canvas = wall.querySelector("canvas"), figure = canvas.parentElement;
   const pen = canvas.getContext("2d"), small = document.createElement("canvas"), dots = small.getContext("2d", { willReadFrequently: true });
@@ -13,10 +13,11 @@
   for (const code of codes) rank[code] = URGENT.indexOf(name(code));
   const narrow = matchMedia("(max-width: 68rem)");
   let runs = [], cells = new Uint8Array(), each = 1, shown = 0, columns = 1, rows = 1, cell = 1;
-  let image = null, pixels = null, colours = [], shapes = [], glowing = new Map(), planned = false;
+  let image = null, pixels = null, colours = [], shapes = [], stamps = [], glowing = new Map(), planned = false;
 
   // The tones come from the stylesheet, so that the wall is the legend's own colours in light and dark.
   function look() {
+    colours[UNREAD] = [128, 128, 128];
     const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     for (const code of codes) {
       const sample = document.querySelector(`.legend [data-state="${name(code)}"]`);
@@ -50,6 +51,7 @@
     canvas.style.width = `${canvas.width / dpr}px`;
     image = dots.createImageData(columns, rows);
     pixels = image.data;
+    if (cell >= SHAPE_FROM) for (const code of codes) stamps[code] = stamp(shapes[code]);
     for (let at = 0; at < shown; at += 1) dab(at, 0);
     scale.textContent = each > 1 ? words.many.replace("{n}", number.format(each)) : words.each;
     plan();
@@ -97,15 +99,22 @@
   }
 
   function draft() {
-    const zoom = (cell * 0.5) / 16, from = (cell - 16 * zoom) / 2;
-    pen.lineWidth = 2;
-    pen.lineCap = pen.lineJoin = "round";
-    pen.strokeStyle = "#fff";
     for (let at = 0; at < shown; at += 1) {
-      pen.setTransform(zoom, 0, 0, zoom, (at % columns) * cell + from, Math.floor(at / columns) * cell + from);
-      for (const path of shapes[code(at)]) pen.stroke(path);
+      const found = stamps[code(at)];
+      if (found) pen.drawImage(found, (at % columns) * cell, Math.floor(at / columns) * cell);
     }
-    pen.setTransform(1, 0, 0, 1, 0, 0);
+  }
+
+  function stamp(paths) {
+    const drawn = document.createElement("canvas"), zoom = (cell * 0.5) / 16, from = (cell - 16 * zoom) / 2;
+    drawn.width = drawn.height = cell;
+    const brush = drawn.getContext("2d");
+    brush.setTransform(zoom, 0, 0, zoom, from, from);
+    brush.lineWidth = 2;
+    brush.lineCap = brush.lineJoin = "round";
+    brush.strokeStyle = "#fff";
+    for (const path of paths) brush.stroke(path);
+    return drawn;
   }
 
   function place(id) {
@@ -162,7 +171,7 @@
   canvas.addEventListener("pointermove", (event) => {
     const found = at(event);
     canvas.style.cursor = found >= 0 && each === 1 ? "pointer" : "";
-    const word = found >= 0 && document.querySelector(`.legend [data-state="${name(code(found))}"] span`).textContent;
+    const word = found >= 0 && cells[found * each] !== UNREAD && document.querySelector(`.legend [data-state="${name(code(found))}"] span`).textContent;
     under.textContent = word ? `${words.cell.replace("{n}", number.format(found * each + 1))} · ${word}` : "";
   });
   canvas.addEventListener("pointerleave", () => (under.textContent = ""));
@@ -179,4 +188,6 @@
   full.hidden = !document.fullscreenEnabled;
   full.addEventListener("click", () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
   look();
+  cells = new Uint8Array(Number(wall.dataset.total)).fill(UNREAD);
+  lay(); // it has its place before the first message
 })();

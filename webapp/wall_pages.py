@@ -27,8 +27,8 @@ from webapp import compression, standing
 from webapp.boards import Board, message
 from webapp.languages import _
 from webapp.live import UPDATE_S, Viewer
-from webapp.services import services
 from webapp.rendering import base_context
+from webapp.services import services
 from webapp.streams import BEAT_S, HEADERS, ONCE
 
 if TYPE_CHECKING:
