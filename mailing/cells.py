@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 MOST = 1_000_000  # recipients that are read; a wall has no room for more
-CODES = dict(zip(RecipientState, b"qsdtfuxc", strict=True))
+CODES = dict(zip(RecipientState, b"q>dsfuxc", strict=True))
 """The byte that stands for each state."""
 _NOBODY = ord(".")
 

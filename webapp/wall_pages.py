@@ -92,7 +92,13 @@ async def show(campaign_id: int) -> str:
     if now is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
     codes = {chr(code): state for state, code in CODES.items()}
-    return await render_template("wall.html", standing=now, campaign=now.campaign, codes=codes)
+    return await render_template(
+        "wall.html",
+        standing=now,
+        campaign=now.campaign,
+        codes=codes,
+        stream=the.at(f"/campaigns/{campaign_id}/wall/stream"),
+    )
 
 
 @blueprint.get(f"{_ONE}/stream")

@@ -1,0 +1,74 @@
+"""The wall in a real browser: a cell shows its recipient's state, and leads to the recipient."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from mailing import events
+from mailing.states import AttemptResult
+from tests.browser.acts import mark
+from tests.harness import Stack, wait_until
+from tests.integration.web import deliver, store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 user unknown")
+COLOUR = """(state) => {
+    const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    probe.drawImage(document.querySelector("#wall canvas"), -3, -3);
+    const pixel = probe.getImageData(0, 0, 1, 1).data;
+    const sample = document.querySelector(`.legend [data-state=${state}] i`);
+    const [r, g, b] = getComputedStyle(sample).backgroundColor.match(/[0-9]+/g).map(Number);
+    return Math.abs(pixel[0] - r) + Math.abs(pixel[1] - g) + Math.abs(pixel[2] - b) < 12;
+}"""
+
+
+@pytest.fixture
+def stack(tmp_path) -> Iterator[Stack]:
+    with Stack(tmp_path) as stack:
+        store(stack.db, "\n".join(f"p{n}@one.example" for n in range(9)), send=True)
+        stack.start("redis", "web")
+        yield stack
+
+
+def shows(page: Page, state: str) -> None:
+    """Expect the colour of ``state``, as the legend has it, in the first cell."""
+    wait_until(lambda: page.evaluate(COLOUR, state), f"the first cell shows {state}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_cell_takes_the_colour_of_its_state_and_leads_to_its_recipient(open_page, stack, scheme):
+    page = open_page(color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1280, "height": 800})
+    page.goto("/campaigns/1/wall")
+    expect(mark(page)).to_have_text("Live")
+    shows(page, "queued")
+    ids = deliver(stack.db, FAILED)
+    told = {"type": "recipient", "campaign": 1, "recipient": ids[0], "state": "failed"}
+    events.publish(stack.redis, [told])
+    shows(page, "failed")
+    expect(page.locator(".legend [data-state=failed] b")).to_have_text("1")
+    expect(page.locator(".ticker")).to_contain_text("550 5.1.1 user unknown")
+    canvas = page.locator("#wall canvas")
+    canvas.hover(position={"x": 9, "y": 9})
+    expect(page.locator("#under")).to_have_text("Number 1 · Failed")
+    with page.expect_navigation():
+        canvas.click(position={"x": 9, "y": 9})
+    expect(page).to_have_url(re.compile(rf"/campaigns/1/recipients/{ids[0]}$"))
+
+
+def test_a_wall_that_was_cut_off_shows_the_truth_again(open_page, stack):
+    page = open_page(reduced_motion="reduce")
+    page.goto("/campaigns/1/wall")
+    expect(mark(page)).to_have_text("Live")
+    stack.kill("web")
+    expect(mark(page)).not_to_have_text("Live")
+    deliver(stack.db, FAILED)
+    stack.start("web")
+    shows(page, "failed")
