@@ -60,6 +60,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>": CAMPAIGN,
     "/campaigns/<id:campaign_id>/recipients/<id:recipient_id>": "/campaigns/{sent}/recipients/{recipient}",
     "/campaigns/<id:campaign_id>/replay": "/campaigns/{done}/replay",
+    "/campaigns/<id:campaign_id>/wall": "/campaigns/{done}/wall",
     "/watch/<token>": "{watch}",
     "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
     "/history": "/history",
