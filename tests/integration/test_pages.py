@@ -440,7 +440,7 @@ async def test_a_mistake_of_ours_is_admitted_without_its_details(visitor, monkey
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (OperationalError("BEGIN", {}, Exception("gave up")), "failed: gave up."),
+        (OperationalError("BEGIN", {}, Exception("gave up")), ": gave up."),
         (PoolTimeoutError(), "in use. Try again in a few seconds."),
     ],
 )
