@@ -79,11 +79,11 @@ async def create() -> Response:
     Redis away does not matter: the campaign is stored, ``notice`` says why workers start later.
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
-    body, the = await forms.body(forms.LONGEST), services()
-    stored = await the.lists.run(body, _store, body, key, the.settings.default_from)
-    await asyncio.to_thread(_announce, the, stored)
-    response = _json({**stored.answer, **await _notice(the, stored.answer)}, 201)
-    response.headers["Location"] = the.at(f"{PREFIX}/campaigns/{stored.answer['id']}")
+    body, svc = await forms.body(forms.LONGEST), services()
+    stored = await svc.lists.run(body, _store, body, key, svc.settings.default_from)
+    await asyncio.to_thread(_announce, svc, stored)
+    response = _json({**stored.answer, **await _notice(svc, stored.answer)}, 201)
+    response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{stored.answer['id']}")
     return response
 
 
@@ -106,15 +106,15 @@ async def act(campaign_id: int, verb: str) -> Response:
 
     202: of a long list, some are still to be marked as canceled. Nobody of them is mailed.
     """
-    the = services()
-    await the.read(_campaign, campaign_id)
+    svc = services()
+    await svc.read(_campaign, campaign_id)
     api_models.read_nothing(await forms.body(forms.SHORT), verb)
     try:
-        done = await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
+        done = await asyncio.to_thread(sending.act, svc.db, svc.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
-    campaign = await the.read(_campaign, campaign_id)
-    return _json({**campaign, **await _notice(the, campaign)}, 202 if done.left_over else 200)
+    campaign = await svc.read(_campaign, campaign_id)
+    return _json({**campaign, **await _notice(svc, campaign)}, 202 if done.left_over else 200)
 
 
 @blueprint.post(f"{_ONE}/{asking.DECISION}")
@@ -123,15 +123,15 @@ async def decide(campaign_id: int, verb: str) -> Response:
 
     202: there are more, and it goes on with them; ``under_way`` of the campaign says how far it is.
     """
-    the, action = services(), RecipientAction(verb)
-    await the.read(_campaign, campaign_id)
+    svc, action = services(), RecipientAction(verb)
+    await svc.read(_campaign, campaign_id)
     choice = api_models.read_choice(await forms.body(forms.SHORT), action)
     try:
-        done = await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, action, choice)
+        done = await asyncio.to_thread(sending.decide, svc.db, svc.news, campaign_id, action, choice)
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
-    campaign = await the.read(_campaign, campaign_id)
-    answer = {"affected": done.moved, **campaign, **await _notice(the, campaign)}
+    campaign = await svc.read(_campaign, campaign_id)
+    answer = {"affected": done.moved, **campaign, **await _notice(svc, campaign)}
     return _json(answer, 202 if done.going_on else 200)
 
 
@@ -146,10 +146,10 @@ async def recipients(campaign_id: int) -> Response:
 @blueprint.get(f"{_ONE}/events")
 async def follow(campaign_id: int) -> Response:
     """Tell what happens to each email, until the campaign ends. ``api_streams`` describes the events."""
-    the = services()
-    await the.read(_campaign, campaign_id)
+    svc = services()
+    await svc.read(_campaign, campaign_id)
     response = Response(
-        campaign_events(the.hub, campaign_id, lambda: the.read(_campaign, campaign_id)), headers=HEADERS
+        campaign_events(svc.hub, campaign_id, lambda: svc.read(_campaign, campaign_id)), headers=HEADERS
     )
     response.timeout = None
     return response
@@ -205,16 +205,16 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
         raise Problem(422, f"{detail} Nothing was changed.") from None
 
 
-async def _notice(the: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
+async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
-    trouble = await the.queue.look() if campaign["state"] == CampaignState.SENDING else None
+    trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
     return {"notice": f"Stored. It starts when Redis takes work again. {trouble.detail}"} if trouble else {}
 
 
-def _announce(the: Services, stored: Stored) -> None:
+def _announce(svc: Services, stored: Stored) -> None:
     if stored.state:
-        events.publish(the.news, [events.campaign_changed(stored.answer["id"], stored.state)])
-        sending.enqueue(the.db, stored.errands)
+        events.publish(svc.news, [events.campaign_changed(stored.answer["id"], stored.state)])
+        sending.enqueue(svc.db, stored.errands)
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:

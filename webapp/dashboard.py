@@ -54,13 +54,13 @@ class Need:
 @blueprint.get("/")
 async def index() -> str | tuple[str, int]:
     """Show how everything stands."""
-    the, zone = services(), reader_zone()[0]
+    svc, zone = services(), reader_zone()[0]
     try:
-        found = await _reading(the, zone).get(asyncio.get_running_loop().time())
+        found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
     except SQLAlchemyError:
         return await render_template("dashboard.html", section="dashboard", found=None), 503
-    regions = _regions(the, found)
-    return await render_template("dashboard.html", section="dashboard", stream=the.at("/stream"), **regions)
+    regions = _regions(svc, found)
+    return await render_template("dashboard.html", section="dashboard", stream=svc.at("/stream"), **regions)
 
 
 @blueprint.get("/stream")
@@ -69,29 +69,29 @@ async def stream() -> Response:
     return respond("dashboard", partial(_fill, services(), reader_zone()[0]))
 
 
-async def _fill(the: Services, zone: tzinfo, board: Board) -> None:
+async def _fill(svc: Services, zone: tzinfo, board: Board) -> None:
     viewer = Viewer()
-    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
+    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
         while not viewer.ended:
-            reading = _reading(the, zone)
+            reading = _reading(svc, zone)
             found = await reading.get(asyncio.get_running_loop().time())
-            values = _regions(the, found)
+            values = _regions(svc, found)
             for region in ("needs", "running", "today", "done"):
                 board.show(f"#{region}", f"_{region}.html", **values)
             await board.turn()
             await viewer.rest(UPDATE_S)
 
 
-def _reading(the: Services, zone: tzinfo) -> Reading[Overview]:
+def _reading(svc: Services, zone: tzinfo) -> Reading[Overview]:
     now = datetime.fromtimestamp(now_ms() / 1000, zone)
     midnight = int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp())
-    return the.hub.reading(f"overview since {midnight}", lambda: the.read(overview.load, midnight, the.days))
+    return svc.hub.reading(f"overview since {midnight}", lambda: svc.read(overview.load, midnight, svc.days))
 
 
-def _regions(the: Services, found: Overview) -> Mapping[str, object]:
+def _regions(svc: Services, found: Overview) -> Mapping[str, object]:
     return {
         "found": found,
-        "needs": tuple(_needs(the, found)),
+        "needs": tuple(_needs(svc, found)),
         "speeds": {each.id: _speed(each, found) for each in found.under_way},
         "results": RESULTS,
     }
@@ -106,9 +106,9 @@ def _speed(campaign: Campaign, found: Overview) -> str:
     return f"{rate} · {left}" if left else rate
 
 
-def _needs(the: Services, found: Overview) -> Iterator[Need]:
-    workers = {the.at("/workers"): _("See the workers")}
-    trouble = the.queue.trouble
+def _needs(svc: Services, found: Overview) -> Iterator[Need]:
+    workers = {svc.at("/workers"): _("See the workers")}
+    trouble = svc.queue.trouble
     refuses = trouble is not None and trouble.refuses  # which ends each worker that starts
     reason = say(trouble.detail) if trouble else ""
     if found.waits and not found.workers and not refuses:
@@ -118,18 +118,18 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
         if campaign.paused_reason:
             title = _("Volley paused “%(subject)s”", subject=campaign.subject)
             text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
-            link = {the.at(f"/campaigns/{campaign.id}"): _("Open the campaign")}
+            link = {svc.at(f"/campaigns/{campaign.id}"): _("Open the campaign")}
             yield Need("failed", title, text, link, say(campaign.paused_reason))
     if waiting := next((campaign for campaign in found.under_way if campaign.rest), None):
         assert waiting.rest is not None
         notice = waits(waiting.rest)
-        link = {the.at(f"/campaigns/{waiting.id}"): _("Open the campaign")}
+        link = {svc.at(f"/campaigns/{waiting.id}"): _("Open the campaign")}
         yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
     yield from _of_workers(found, workers)
     if refuses:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it takes work.")
         yield Need("failed", _("The queue (Redis) takes no work"), text, workers, reason)
-    elif the.hub.away:
+    elif svc.hub.away:
         text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
         yield Need("deferred", _("The queue (Redis) does not answer"), text, workers, reason)
     if found.unknown:
@@ -139,7 +139,7 @@ def _needs(the: Services, found: Overview) -> Iterator[Need]:
         )
         text = _("The line broke before the answer came. Send again, or mark as sent what arrived:")
         links = {
-            the.at(
+            svc.at(
                 f"/campaigns/{campaign.id}?state=unknown#list"
             ): f"{campaign.subject} ({formats.number(campaign.counts[RecipientState.UNKNOWN])})"
             for campaign in found.unknown

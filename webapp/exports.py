@@ -85,7 +85,7 @@ def _answer(
     write: Callable[[Sequence[Row]], bytes],
 ) -> Response:
     """Answer with a file; ``chunk`` reads rows behind a place, and says from where to go on."""
-    the = services()
+    svc = services()
 
     def read_and_write(connection: Connection, after: Place | None) -> tuple[bytes, Place | None]:
         rows, place = chunk(connection, after)
@@ -96,7 +96,7 @@ def _answer(
         place: Place | None = None
         while True:
             begun = time.monotonic()
-            data, place = await the.read(read_and_write, place)
+            data, place = await svc.read(read_and_write, place)
             took_s = time.monotonic() - begun
             yield data
             if place is None:

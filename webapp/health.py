@@ -31,12 +31,12 @@ async def live() -> Response:
 @blueprint.get("/readyz")
 async def ready() -> Response:
     """Name what is needed to send mail: 200 if all of it is there, else 503."""
-    the = services()
-    asked = the.probes.ask
+    svc = services()
+    asked = svc.probes.ask
     database, queue, worker = await asyncio.gather(
-        asked("database", checks.database, the.db),
-        asked("redis", checks.queue, the.news),
-        asked("worker", checks.worker, the.db),
+        asked("database", checks.database, svc.db),
+        asked("redis", checks.queue, svc.news),
+        asked("worker", checks.worker, svc.db),
     )
     found = {"database": database, "redis": queue, "worker": worker}
     good = all(finding.ok for finding in found.values())

@@ -52,13 +52,13 @@ async def stream() -> Response:
     return response
 
 
-async def _follow(the: Services, ids: Sequence[int]) -> AsyncIterator[bytes]:
+async def _follow(svc: Services, ids: Sequence[int]) -> AsyncIterator[bytes]:
     viewer = Viewer()
     told: dict[str, Mapping[str, Any]] = {}
     try:
-        async with the.hub.listening(viewer, events.ALL_CAMPAIGNS, *map(events.channel, ids)):
+        async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS, *map(events.channel, ids)):
             while not viewer.ended:
-                now = {str(it.id): _news(the, it) for it in await the.read(_load, ids)}
+                now = {str(it.id): _news(svc, it) for it in await svc.read(_load, ids)}
                 fresh = {key: news for key, news in now.items() if told.get(key) != news}
                 told |= fresh
                 yield message(orjson.dumps(fresh).decode()) if fresh else _BEAT
@@ -72,6 +72,6 @@ def _load(connection: Connection, ids: Sequence[int]) -> Sequence[Campaign]:
     return [found for it in ids if (found := campaigns.get(connection, it))]
 
 
-def _news(the: Services, campaign: Campaign) -> Mapping[str, Any]:
+def _news(svc: Services, campaign: Campaign) -> Mapping[str, Any]:
     progress = Progress(campaign)
-    return {"title": progress.title, "icon": the.at(progress.icon), "news": progress.milestones}
+    return {"title": progress.title, "icon": svc.at(progress.icon), "news": progress.milestones}

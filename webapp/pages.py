@@ -137,9 +137,9 @@ async def show(campaign_id: int) -> str | Response:
 @blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
 async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
-    the = services()
+    svc = services()
     try:
-        await asyncio.to_thread(sending.act, the.db, the.news, campaign_id, CampaignAction(verb))
+        await asyncio.to_thread(sending.act, svc.db, svc.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     return _back(campaign_id)
@@ -158,9 +158,9 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
         int(recipient) if recipient else None,
         views.reply(form.get("reply", "")),
     )
-    the = services()
+    svc = services()
     try:
-        await asyncio.to_thread(sending.decide, the.db, the.news, campaign_id, RecipientAction(verb), choice)
+        await asyncio.to_thread(sending.decide, svc.db, svc.news, campaign_id, RecipientAction(verb), choice)
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     return _back(campaign_id)
@@ -185,11 +185,11 @@ async def _campaign(campaign_id: int) -> Campaign:
 
 async def _campaign_page(campaign_id: int) -> Response:
     """Answer with the page, or where a filter is being typed with its list alone."""
-    the, view = services(), views.asked()
+    svc, view = services(), views.asked()
     after, before = asking.number("after"), asking.number("before")
-    now = await the.read(standing.load, campaign_id)
+    now = await svc.read(standing.load, campaign_id)
     assert now is not None
-    page = await the.read(
+    page = await svc.read(
         history.recipients_page,
         campaign_id,
         view.filter,
@@ -198,7 +198,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         before=before,
         limit=view.size,
     )
-    found = await the.read(finding.count, campaign_id, view.filter) if view.q or view.reply else {}
+    found = await svc.read(finding.count, campaign_id, view.filter) if view.q or view.reply else {}
     first_and_last = not (after or before) and (view.sort is Sort.LATEST or page.next is None)
     known = view.known(now) if first_and_last else None
     rows = ".".join(str(row.id) for row in page.rows)
@@ -207,17 +207,17 @@ async def _campaign_page(campaign_id: int) -> Response:
         "view": view,
         "page": page,
         "paged": after or before,
-        "address": the.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
+        "address": svc.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
         "moved": 0,
         "fresh": 0,
         "found": offers.offers(now.campaign.state, found, view.filter),
-        "stream": the.at(f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}"),
+        "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}"),
     }
     if "HX-Request" in request.headers:
         response = Response(await render_template("_list.html", **shown))
     else:
-        notices = standing.notices(now, queue_away=the.hub.away, trouble=the.queue.trouble)
-        pace = await the.read(standing.pace, now)
+        notices = standing.notices(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
+        pace = await svc.read(standing.pace, now)
         links = await watch_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": standing.forecast(now, pace), "notices": notices}
         text = await render_template("campaign.html", section="campaigns", standing=now, **shown, **links)

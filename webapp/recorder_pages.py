@@ -61,9 +61,9 @@ async def show(campaign_id: int, recipient_id: int) -> str:
 async def stream(campaign_id: int, recipient_id: int) -> Response:
     """Tell the page what changes."""
     await _record(campaign_id, recipient_id)
-    the = services()
+    svc = services()
     key = ("recipient", campaign_id, recipient_id)
-    return respond(key, lambda board: _fill(the, board, campaign_id, recipient_id))
+    return respond(key, lambda board: _fill(svc, board, campaign_id, recipient_id))
 
 
 @blueprint.get(f"{_ONE}/html")
@@ -101,16 +101,16 @@ async def _message(campaign_id: int, recipient_id: int) -> bytes:
     return data
 
 
-async def _fill(the: Services, board: Board, campaign_id: int, recipient_id: int) -> None:
+async def _fill(svc: Services, board: Board, campaign_id: int, recipient_id: int) -> None:
     viewer, channel = Viewer([recipient_id]), events.channel(campaign_id)
-    async with the.hub.listening(viewer, channel):
-        record = await the.read(recorder.load, campaign_id, recipient_id)
+    async with svc.hub.listening(viewer, channel):
+        record = await svc.read(recorder.load, campaign_id, recipient_id)
         while record and not viewer.ended:
             board.show("#record", "_record.html", **_shown(record))
             await board.turn()
             news = await viewer.news(BEAT_S)
             if news and news.rows:
-                record = await the.read(recorder.load, campaign_id, recipient_id)
+                record = await svc.read(recorder.load, campaign_id, recipient_id)
             await viewer.rest(UPDATE_S)
 
 

@@ -64,18 +64,18 @@ class OpenPage:
 @blueprint.get("/campaigns/<id:campaign_id>/stream")
 async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
-    the = services()
+    svc = services()
     page = OpenPage(campaign_id, views.asked(), numbers("rows", max(views.SIZES)), number("known"))
-    if await the.read(campaigns.get, campaign_id) is None:
+    if await svc.read(campaigns.get, campaign_id) is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
-    return respond(page, lambda board: _fill_campaign(the, board, page))
+    return respond(page, lambda board: _fill_campaign(svc, board, page))
 
 
 @blueprint.get("/campaigns/stream")
 async def list_stream() -> Response:
     """Tell the list of campaigns what changes, and how many are newer than the ``newest`` it shows."""
-    the, before, newest = services(), number("before"), number("newest")
-    return respond(("list", before, newest), lambda board: _fill_list(the, board, before, newest))
+    svc, before, newest = services(), number("before"), number("newest")
+    return respond(("list", before, newest), lambda board: _fill_list(svc, board, before, newest))
 
 
 def respond(key: Hashable, fill: Fill, *, forms: bool = True) -> Response:
@@ -83,32 +83,32 @@ def respond(key: Hashable, fill: Fill, *, forms: bool = True) -> Response:
 
     ``forms`` is whether its regions hold forms, for which the viewer needs a session.
     """
-    the, context, env = services(), base_context(services()), current_app.jinja_env
+    svc, context, env = services(), base_context(services()), current_app.jinja_env
     key = (key, languages.current(), context["zone_name"])
-    watching = the.boards.looking(key, lambda: Board(env, context), fill)
+    watching = svc.boards.looking(key, lambda: Board(env, context), fill)
     field, once = str(csrf_field()) if forms else "", ONCE in request.headers
-    messages, encoding = compression.squeeze(_messages(the, watching, field, once=once))
+    messages, encoding = compression.squeeze(_messages(svc, watching, field, once=once))
     response = Response(messages, headers={**HEADERS, **encoding})
     response.timeout = None
     return response
 
 
 async def _messages(
-    the: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
+    svc: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
 ) -> AsyncIterator[bytes]:
     seen, place, field = 0, CSRF.encode(), token.encode()
     async with watching as board:
         while await board.next(seen):
             changes, seen = board.changes(seen), board.turns
-            yield changes.replace(place, field) + _BEATS[the.hub.away]
+            yield changes.replace(place, field) + _BEATS[svc.hub.away]
             if once:
                 return
 
 
-async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
+async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
     viewer, channel = Viewer(page.rows), events.channel(page.campaign_id)
-    async with the.hub.listening(viewer, channel):
-        reading = the.hub.reading(channel, lambda: the.read(standing.load, page.campaign_id))
+    async with svc.hub.listening(viewer, channel):
+        reading = svc.hub.reading(channel, lambda: svc.read(standing.load, page.campaign_id))
         changed, since = frozenset(page.rows), viewer.take().at
         pace, measured = standing.Pace(), None
         states: dict[int, RecipientState] = {}
@@ -116,12 +116,12 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
             now = await reading.get(since)
             if now is None:
                 return
-            for row in await the.read(history.recipients_by_id, sorted(changed)):
+            for row in await svc.read(history.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
                 board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
             if measured != now.measured:
                 measured = now.measured
-                measuring = the.hub.reading(f"{channel} {measured}", partial(the.read, standing.pace, now))
+                measuring = svc.hub.reading(f"{channel} {measured}", partial(svc.read, standing.pace, now))
                 pace = await measuring.get(0)
                 board.show("#charts", "_charts.html", pace=pace, campaign=now.campaign)
             found = {
@@ -132,7 +132,7 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
                 "view": page.view,
                 "fresh": page.view.fresh(now, page.known),
                 "moved": page.view.moved(states.values()),
-                "notices": standing.notices(now, queue_away=the.hub.away, trouble=the.queue.trouble),
+                "notices": standing.notices(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
             }
             for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
                 board.show(f"#{region}", f"_{region}.html", **found)
@@ -141,13 +141,13 @@ async def _fill_campaign(the: Services, board: Board, page: OpenPage) -> None:
             changed, since = news.rows, news.at
 
 
-async def _fill_list(the: Services, board: Board, before: int | None, newest: int | None) -> None:
+async def _fill_list(svc: Services, board: Board, before: int | None, newest: int | None) -> None:
     viewer = Viewer()
     followed = {events.ALL_CAMPAIGNS}
     while not viewer.ended:
-        async with the.hub.listening(viewer, *followed):
+        async with svc.hub.listening(viewer, *followed):
             since = viewer.take().at
-            reading = the.hub.reading(f"{events.ALL_CAMPAIGNS} before {before}", lambda: _list(the, before))
+            reading = svc.hub.reading(f"{events.ALL_CAMPAIGNS} before {before}", lambda: _list(svc, before))
             wanted = followed
             while wanted == followed and not viewer.ended:
                 page = await reading.get(since)
@@ -163,5 +163,5 @@ async def _fill_list(the: Services, board: Board, before: int | None, newest: in
         followed = wanted
 
 
-async def _list(the: Services, before: int | None) -> Sequence[Campaign]:
-    return await the.read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
+async def _list(svc: Services, before: int | None) -> Sequence[Campaign]:
+    return await svc.read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)

@@ -87,8 +87,8 @@ class Moves(Viewer):
 @blueprint.get(_ONE)
 async def show(campaign_id: int) -> str:
     """Show the frame of the wall; its script draws the cells."""
-    the = services()
-    now = await the.read(standing.load, campaign_id)
+    svc = services()
+    now = await svc.read(standing.load, campaign_id)
     if now is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
     codes = {chr(code): state for state, code in CODES.items()}
@@ -97,28 +97,28 @@ async def show(campaign_id: int) -> str:
         standing=now,
         campaign=now.campaign,
         codes=codes,
-        stream=the.at(f"/campaigns/{campaign_id}/wall/stream"),
+        stream=svc.at(f"/campaigns/{campaign_id}/wall/stream"),
     )
 
 
 @blueprint.get(f"{_ONE}/stream")
 async def stream(campaign_id: int) -> Response:
     """Tell the wall what happens, until it is closed."""
-    the = services()
-    if await the.read(campaigns.get, campaign_id) is None:
+    svc = services()
+    if await svc.read(campaigns.get, campaign_id) is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
-    board, once = Board(current_app.jinja_env, base_context(the)), ONCE in request.headers
-    messages, encoding = compression.squeeze(stream_with_context(_messages)(the, campaign_id, board, once))
+    board, once = Board(current_app.jinja_env, base_context(svc)), ONCE in request.headers
+    messages, encoding = compression.squeeze(stream_with_context(_messages)(svc, campaign_id, board, once))
     response = Response(messages, headers={**HEADERS, **encoding})
     response.timeout = None
     return response
 
 
-async def _messages(the: Services, campaign_id: int, board: Board, once: bool) -> AsyncIterator[bytes]:  # noqa: FBT001
+async def _messages(svc: Services, campaign_id: int, board: Board, once: bool) -> AsyncIterator[bytes]:  # noqa: FBT001
     moves, channel = Moves(), events.channel(campaign_id)
     try:
-        async with the.hub.listening(moves, channel):
-            async for part in _follow(the, campaign_id, board, moves):
+        async with svc.hub.listening(moves, channel):
+            async for part in _follow(svc, campaign_id, board, moves):
                 yield part
                 if once:
                     return
@@ -126,11 +126,11 @@ async def _messages(the: Services, campaign_id: int, board: Board, once: bool) -
         log.warning("wall ended", campaign_id=campaign_id, reason=str(error))
 
 
-async def _follow(the: Services, campaign_id: int, board: Board, moves: Moves) -> AsyncIterator[bytes]:
+async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -> AsyncIterator[bytes]:
     """Begin with everything, then tell what changed, at most four times a second."""
     channel = events.channel(campaign_id)
-    standings = the.hub.reading(channel, lambda: the.read(standing.load, campaign_id))
-    grids = the.hub.reading(f"{channel} cells", lambda: the.read(cells.of, campaign_id))
+    standings = svc.hub.reading(channel, lambda: svc.read(standing.load, campaign_id))
+    grids = svc.hub.reading(f"{channel} cells", lambda: svc.read(cells.of, campaign_id))
     since, read_at = moves.take().at, float("-inf")
     moves.missed = True
     while not moves.ended:
@@ -147,7 +147,7 @@ async def _follow(the: Services, campaign_id: int, board: Board, moves: Moves) -
             board.show(f"#{region}", f"_{region}.html", standing=now, campaign=now.campaign)
         seen = board.turns
         await board.turn()
-        yield told + board.changes(seen) + message("away" if the.hub.away else "live", "beat")
+        yield told + board.changes(seen) + message("away" if svc.hub.away else "live", "beat")
         await moves.rest(UPDATE_S)
         since = (await moves.news(BEAT_S) or moves.take()).at
 

@@ -62,10 +62,10 @@ async def revoke(campaign_id: int, watch_id: int) -> Response:
 
 async def of(campaign_id: int) -> Mapping[str, object]:
     """Return what a campaign's page shows of its valid links, with addresses as others reach them."""
-    the = services()
-    found, url = await the.read(watches.listed, campaign_id), the.settings.url
+    svc = services()
+    found, url = await svc.read(watches.listed, campaign_id), svc.settings.url
     root = url.origin if url else f"{request.scheme}://{request.host}"
-    links = [Link(watch, root + the.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
+    links = [Link(watch, root + svc.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
     return {"watches": links, "watch_days": watches.DAYS}
 
 

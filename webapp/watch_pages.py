@@ -59,36 +59,36 @@ async def _guard(response: Response) -> Response:
 @blueprint.get("/watch/<token>")
 async def show(token: str) -> str | tuple[str, int]:
     """Show the campaign, or that this link shows nothing: why is told to nobody."""
-    the, watch_id = services(), watch_links.read(token)
-    now = await the.read(_load, watch_id) if watch_id is not None else None
+    svc, watch_id = services(), watch_links.read(token)
+    now = await svc.read(_load, watch_id) if watch_id is not None else None
     if now is None:
         return await render_template("watch.html", campaign=None), 404
-    pace = await the.read(standing.pace, now)
-    return await render_template("watch.html", **_values(now, pace), stream=the.at(f"/watch/{token}/stream"))
+    pace = await svc.read(standing.pace, now)
+    return await render_template("watch.html", **_values(now, pace), stream=svc.at(f"/watch/{token}/stream"))
 
 
 @blueprint.get("/watch/<token>/stream")
 async def stream(token: str) -> Response | tuple[str, int]:
     """Tell each second how the campaign stands, until the link ends."""
-    the, watch_id = services(), watch_links.read(token)
-    if watch_id is None or await the.read(watches.find, watch_id) is None:
+    svc, watch_id = services(), watch_links.read(token)
+    if watch_id is None or await svc.read(watches.find, watch_id) is None:
         return await render_template("watch.html", campaign=None), 404
-    return respond(("watch", watch_id), partial(_fill, the, watch_id), forms=False)
+    return respond(("watch", watch_id), partial(_fill, svc, watch_id), forms=False)
 
 
-async def _fill(the: Services, watch_id: int, board: Board) -> None:
+async def _fill(svc: Services, watch_id: int, board: Board) -> None:
     viewer = Viewer()
     pace, measured = standing.Pace(), None
-    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
+    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
         while not viewer.ended:
-            now = await the.read(_load, watch_id)
+            now = await svc.read(_load, watch_id)
             if now is None:
                 board.show("#watch", "_watch_over.html")
                 board.show("#live", "_unlive.html")
                 await board.turn()
                 return
             if measured != now.measured:
-                measured, pace = now.measured, await the.read(standing.pace, now)
+                measured, pace = now.measured, await svc.read(standing.pace, now)
             board.show("#watch", "_watch.html", **_values(now, pace))
             await board.turn()
             await viewer.rest(UPDATE_S)

@@ -114,10 +114,10 @@ def _connections(text: str) -> int:
     return int(digits)
 
 
-async def _fill(the: Services, board: Board) -> None:
+async def _fill(svc: Services, board: Board) -> None:
     viewer = Viewer()
-    async with the.hub.listening(viewer, events.ALL_CAMPAIGNS):
-        reading = _reading(the)
+    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
+        reading = _reading(svc)
         while not viewer.ended:
             crew = await reading.get(asyncio.get_running_loop().time())
             for region in ("crew", "orders", "queues"):
@@ -126,22 +126,22 @@ async def _fill(the: Services, board: Board) -> None:
             await viewer.rest(UPDATE_S)
 
 
-def _reading(the: Services) -> Reading[Crew]:
+def _reading(svc: Services) -> Reading[Crew]:
     """Return the reading that all viewers share. Its roster remembers beats as long as anybody looks."""
-    return the.hub.reading("workers", partial(_load, the, Roster()))
+    return svc.hub.reading("workers", partial(_load, svc, Roster()))
 
 
-async def _load(the: Services, roster: Roster) -> Crew:
-    entries, depths = await asyncio.gather(the.read(roster.look, clock.steady_s()), _depths(the))
+async def _load(svc: Services, roster: Roster) -> Crew:
+    entries, depths = await asyncio.gather(svc.read(roster.look, clock.steady_s()), _depths(svc))
     return Crew(entries, depths)
 
 
-async def _depths(the: Services) -> Depths | None:
-    if the.hub.away:
+async def _depths(svc: Services) -> Depths | None:
+    if svc.hub.away:
         return None
     try:
-        async with asyncio.timeout(QUEUES_S), the.redis.pipeline(transaction=False) as pipeline:
-            queues.ask(pipeline, await asyncio.to_thread(getattr, the.news, "prefix"))
+        async with asyncio.timeout(QUEUES_S), svc.redis.pipeline(transaction=False) as pipeline:
+            queues.ask(pipeline, await asyncio.to_thread(getattr, svc.news, "prefix"))
             return queues.depths(await pipeline.execute())
     except (redis.RedisError, OSError, TimeoutError):
         return None

@@ -80,7 +80,7 @@ def test_the_search_finds_an_address_from_the_root(wrong: str):
 
 
 @pytest.mark.parametrize(
-    "right", ['the.at(f"/campaigns/{id}")', 'PREFIX = "/api/v1"', '@page.get("/x")\ndef x(): ...', '"a/b"']
+    "right", ['svc.at(f"/campaigns/{id}")', 'PREFIX = "/api/v1"', '@page.get("/x")\ndef x(): ...', '"a/b"']
 )
 def test_the_search_leaves_alone_what_is_none(right: str):
     assert not list(from_the_root(ast.parse(right)))
