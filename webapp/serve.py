@@ -19,7 +19,8 @@ from hypercorn.config import Config
 
 from mailing import foreground, logs, schema
 from mailing.settings import load_or_exit
-from webapp import create_app, http1
+from webapp import http1
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from mailing.settings import Settings

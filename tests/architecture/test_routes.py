@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.web import HOST, settings_for
-from webapp import create_app
+from webapp.app import create_app
 from webapp.security import SAFE_METHODS
 
 FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "volley.css"}

@@ -16,7 +16,7 @@ from mailing.settings import ROOT
 from tests.browser.acts import DRAFT, mark, row
 from tests.harness import wait_until
 from tests.integration.web import settings_for, store
-from webapp import create_app
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from tests.integration.web import settings_for
-from webapp import create_app
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from mailing import drafts
 from tests.integration.api import CAMPAIGNS, JSON, order, problem_of, stored
-from webapp import create_app
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol

@@ -12,7 +12,7 @@ from mailing.database import Database
 from mailing.senders import Sender
 from tests.harness import free_port
 from tests.servers import HANG, FakeServer
-from webapp import create_app
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable

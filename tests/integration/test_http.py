@@ -15,7 +15,8 @@ from hypercorn.config import Config
 from quart import redirect
 
 from tests.integration.web import HOST, Visitor, running, settings_for, store
-from webapp import assets, create_app, http1
+from webapp import assets, http1
+from webapp.app import create_app
 from webapp.security import HEADERS
 
 PATIENCE_S = 30

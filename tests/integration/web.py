@@ -10,7 +10,7 @@ from mailing import addresses, campaigns, ledger, settings, workers
 from mailing.campaigns import Draft
 from mailing.states import CampaignAction
 from tests.harness import free_port
-from webapp import create_app
+from webapp.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
