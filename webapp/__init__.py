@@ -26,6 +26,7 @@
 ``storing``    lists are read and stored where no page has to wait for it
 ``asking``     what an address asks for
 ``languages``, ``preferences``  English or Vietnamese; what a reader chose
+``receipts``   the line that acknowledges an act on the next page
 ``phrases``  what ``mailing`` says, in the reader's language
 ``rendering``, ``formats``, ``looks``, ``offers``, ``explanations``  words, numbers, shapes, colours
 ``api``, ``api_models``, ``api_log``, ``api_streams``, ``problems``  for programs: JSON, events, errors

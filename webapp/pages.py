@@ -18,7 +18,7 @@ from mailing.decisions import Choice
 from mailing.finding import Sort
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import sending
-from webapp import asking, looks, offers, origins, previews, standing, views, watch_links
+from webapp import asking, looks, offers, origins, previews, receipts, standing, views, watch_links
 from webapp.languages import _
 from webapp.phrases import say
 from webapp.services import services
@@ -142,6 +142,7 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
         await asyncio.to_thread(sending.act, svc.db, svc.news, campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
+    receipts.acted(CampaignAction(verb))
     return _back(campaign_id)
 
 
@@ -160,9 +161,12 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
     )
     svc = services()
     try:
-        await asyncio.to_thread(sending.decide, svc.db, svc.news, campaign_id, RecipientAction(verb), choice)
+        done = await asyncio.to_thread(
+            sending.decide, svc.db, svc.news, campaign_id, RecipientAction(verb), choice
+        )
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
+    receipts.decided(done)
     return _back(campaign_id)
 
 

@@ -13,7 +13,7 @@ from quart import has_request_context, request
 from mailing.models import now_ms
 from mailing.states import RecipientState
 from mailing.values import printed
-from webapp import assets, explanations, formats, looks, offers, phrases, preferences, views
+from webapp import assets, explanations, formats, looks, offers, phrases, preferences, receipts, views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +60,7 @@ def install(app: Quart, services: Services) -> None:
         root=services.at(""),
         explain=explanations.explain,
         offers=offers.offers,
+        receipt=receipts.take,
         row_offers=offers.row_offers,
         RECIPIENT_STATES=tuple(RecipientState),
         SIZES=views.SIZES,

@@ -14,6 +14,7 @@ from quart import Blueprint, abort, redirect, request
 
 from mailing import campaigns, watches
 from mailing.campaigns import NotAllowed
+from webapp import receipts
 from webapp.languages import _
 from webapp.services import services
 
@@ -50,6 +51,7 @@ async def create(campaign_id: int) -> Response:
         await services().write(watches.create, campaign_id, label, int(days))
     except NotAllowed:
         abort(409, _("This campaign has %(n)s watch links. Withdraw one first.", n=watches.MOST))
+    receipts.tell(_("Share link “%(name)s” created.", name=label))
     return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
 
 
@@ -57,6 +59,7 @@ async def create(campaign_id: int) -> Response:
 async def revoke(campaign_id: int, watch_id: int) -> Response:
     """Withdraw a link: whoever has it open sees it end within seconds."""
     await services().write(watches.revoke, campaign_id, watch_id)
+    receipts.tell(_("Share link revoked."))
     return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
 
 

@@ -18,7 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailing import clock, events, workers
 from mailing.roster import Roster
 from tasks import control, queues
-from webapp.languages import _
+from webapp import receipts
+from webapp.languages import N_, _
 from webapp.live import Viewer
 from webapp.services import services
 from webapp.streams import respond
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
 blueprint = Blueprint("workers", __name__)
 UPDATE_S = 1.0
 QUEUES_S = 1.0  # how long Redis may take to tell how much waits; nobody's life is shown later for it
+_ORDERED = {
+    "stop": N_("%(name)s is pausing: it finishes its current emails and takes no others."),
+    "start": N_("%(name)s resumes."),
+    "resize": N_("%(name)s changes its number of connections."),
+}
 ORDER_S = 6.0  # the answer's own patience, and that of the connection on which it comes
 
 
@@ -103,6 +109,7 @@ async def order(verb: str) -> AnyResponse:
                 name=name,
             ),
         )
+    receipts.tell(_(_ORDERED[verb], name=name))
     return redirect(services().at("/workers"), 303)
 
 
