@@ -44,6 +44,11 @@ KEPT = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are cores: much of what the tests do is wait."""
+    return (os.cpu_count() or 2) * 3 // 2
+
+
 @pytest.hookimpl(trylast=True)  # after they have been shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that start the most processes, so that no long one is left alone at the end."""

@@ -29,7 +29,7 @@ QUEUED, SENT, FAILED = RecipientState.QUEUED, RecipientState.SENT, RecipientStat
 DEFERRED, CANCELED = RecipientState.DEFERRED, RecipientState.CANCELED
 DENIED = "554 5.7.1 <{}>: Recipient address rejected: Access denied"
 BAD_DNS = b"550 5.7.26 Unauthenticated email from sender.example is not accepted\r\n"
-QUOTA = b"550 5.4.5 Daily user sending limit exceeded, try again in 2 seconds\r\n"
+QUOTA = b"550 5.4.5 Daily user sending limit exceeded, try again in 1 second\r\n"
 
 
 def people(n: int) -> list[str]:
