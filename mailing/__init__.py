@@ -10,6 +10,7 @@ The way of one email leads through these rooms::
       mailboxes   the judge of one address and its name
       findings    what was found: repeated rows merged into one recipient, remarks, refusals
     campaigns   a message and its list, stored; send, pause, resume, cancel
+    lifecycle   what changes the state of a campaign
     drafts      its list stored piece by piece, however long; strides: how much one transaction takes
     lists       its recipients in bulk, and the remarks on its lines
       shapes      what its recipients have, counted when it is stored
@@ -18,7 +19,9 @@ The way of one email leads through these rooms::
     delivery    the engine of a worker: claims, composes, transmits, records, announces
       worklist    what it has in hand: batches, held recipients, results to record
       rounds      one group commit of all that came together
-      ledger      the account: claims before the dot, results after it
+      claims      who may be mailed by whom, durable before the dot
+    results     how each attempt ended, recorded after it
+    counters    how many recipients are in each state, at every instant; statements: SQL as text, for speed
     composing   a message with merge fields -> the bytes for one recipient
       merging     its templates: constant text, fields, and conditions around them
       marks       what in a source is ours, and where it stands

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, insert, select, update
 
-from mailing import composing, evidence, ledger, lists, readiness, rests, retries, states
+from mailing import composing, counters, evidence, lists, readiness, rests, retries, states
 from mailing.composing import Message
 from mailing.models import campaigns, now_ms, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -239,7 +239,7 @@ def latest(connection: Connection, *, before: int | None = None, limit: int = 50
 def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     """Return the campaigns whose rows ``chosen`` selects. Four queries at most, however many they are."""
     rows = connection.execute(chosen.where(THERE)).all()
-    counts = ledger.counts_of(connection, [row.id for row in rows])
+    counts = counters.counts_of(connection, [row.id for row in rows])
     waiting = {
         row.id: row.give_up_after
         for row in rows

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, false, insert, null, select, union_all, update
 
-from mailing import batches, finding, ledger
+from mailing import batches, counters, finding
 from mailing.campaigns import NotAllowed
 from mailing.models import attempts, campaigns, now_ms, recipients
 from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
@@ -142,7 +142,7 @@ def _move(connection: Connection, campaign_id: int, decision: Decision, found: S
         connection.execute(insert(attempts), [_mark(campaign_id, row, now) for row in found])
     changes = Counter({decision.target: len(found)})
     changes.subtract(RecipientState(row.state) for row in found)
-    ledger.tally(connection, campaign_id, 0, changes)
+    counters.tally(connection, campaign_id, 0, changes)
 
 
 def _settle_campaign(

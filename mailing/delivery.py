@@ -29,7 +29,7 @@ from mailing import (
     composing,
     database_errors,
     events,
-    ledger,
+    lifecycle,
     outcome,
     rests,
     rounds,
@@ -40,9 +40,9 @@ from mailing.clock import now_ms
 from mailing.composing import ComposeError, MergeError
 from mailing.headers import write_address
 from mailing.lanes import Lane, Work
-from mailing.ledger import Result, Trace
 from mailing.outcome import Tries
 from mailing.replies import Stage
+from mailing.results import Result, Trace
 from mailing.smtp import Delivery, Mail, Timeouts
 from mailing.states import CampaignState
 from mailing.threads import SideThread
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
 
     from mailing.batches import Batch
     from mailing.campaigns import Campaign
+    from mailing.claims import Claim
     from mailing.database import Database
-    from mailing.ledger import Claim
     from mailing.senders import Sender
     from mailing.workers import Notice
     from mailing.worklist import Order
@@ -385,7 +385,7 @@ class Engine:
     async def _pause(self, campaign_id: int, reason: str) -> None:
         def pause() -> bool:
             with self._database.write() as connection:
-                return ledger.pause(connection, campaign_id, reason)
+                return lifecycle.pause(connection, campaign_id, reason)
 
         if await self._until_it_works(pause):
             self._news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))

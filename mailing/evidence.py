@@ -22,7 +22,7 @@ from mailing.states import AttemptResult
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
-    from mailing.ledger import Result
+    from mailing.results import Result
     from mailing.rulebook import Ruling
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import and_, exists, func, select, text, tuple_
 
-from mailing import ledger
+from mailing import counters
 from mailing.models import attempts, batches, recipients
 from mailing.states import RecipientState
 
@@ -176,7 +176,7 @@ def _with_address(connection: Connection, campaign_id: int, wanted: Filter) -> _
     mine = recipients.c.campaign_id == campaign_id
     if wanted.state is None:
         return _Order(_ids().where(mine, matches(q)), (first, second), _ID)
-    if ledger.counts(connection, campaign_id)[wanted.state] > FEW:
+    if counters.counts(connection, campaign_id)[wanted.state] > FEW:
         asked = state.concat("") == wanted.state  # as an expression it leads into no index
         return _Order(_ids().where(mine, matches(q), asked), (first, second), _ID)
     some, shown = _ids().where(mine, state == wanted.state), first.concat("")

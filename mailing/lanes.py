@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
-from mailing.ledger import Trace
 from mailing.models import now_ms
 from mailing.replies import Stage
+from mailing.results import Trace
 from mailing.rulebook import Follows
 from mailing.smtp import Delivery, Mail, Session, SmtpError, Timeouts
 from mailing.states import AttemptResult
@@ -28,7 +28,7 @@ from mailing.workers import Notice, NoticeKind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mailing.ledger import Claim
+    from mailing.claims import Claim
     from mailing.senders import Sender
     from mailing.verdicts import Verdict
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import delete, insert, select, tuple_
 
-from mailing import batches, ledger, models, shapes
+from mailing import batches, counters, models, shapes
 from mailing.mailboxes import domain_of
 from mailing.models import list_notes, now_ms, recipients, surveys
 from mailing.shapes import Shapes
@@ -101,7 +101,7 @@ class Storing:
         if entries:
             store_them = _copy if connection.dialect.name == "postgresql" else _insert
             store_them(connection, self._campaign_id, entries)
-            ledger.tally(connection, self._campaign_id, 0, {RecipientState.QUEUED: len(entries)})
+            counters.tally(connection, self._campaign_id, 0, {RecipientState.QUEUED: len(entries)})
             total = len(self._entries)
             self._last_id = batches.cut(connection, self._campaign_id, total, after=self._last_id)
             self._stored += len(entries)
@@ -139,7 +139,7 @@ def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int
         gone = connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
         if gone:
             people = gone if table is recipients else 0
-            ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -people})
+            counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -people})
             return gone, people
     return 0, 0
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from mailing import events, evidence, ledger, rests, workers
+from mailing import claims, events, evidence, lifecycle, rests, results, workers
 from mailing.models import campaigns, now_ms
 from mailing.rulebook import Follows
 from mailing.states import ENDED, AttemptResult, CampaignState
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.claims import Claim
     from mailing.database import Writer
-    from mailing.ledger import Claim, Result
     from mailing.rests import Rest
+    from mailing.results import Result
     from mailing.rulebook import Ruling
     from mailing.workers import Status
 
@@ -78,7 +79,7 @@ def commit(writer: Writer, entry: Round) -> Outcome:
     """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
     try:
         return _commit(writer, entry, at_once=True)
-    except ledger.StaleResultError:
+    except results.StaleResultError:
         return _commit(writer, entry, at_once=False)
 
 
@@ -87,12 +88,12 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Outcome:
     with writer.write() as connection:
         if entry.status is not None:
             outcome.lease_held = workers.beat(connection, entry.worker_id, entry.status)
-        fresh = ledger.settle(connection, entry.results, at_once=at_once)
-        doubtful = ledger.release(connection, entry.returned)
+        fresh = results.settle(connection, entry.results, at_once=at_once)
+        doubtful = claims.release(connection, entry.returned)
         if not at_once:
             doubtful |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
         if entry.held is not None:
-            ledger.release_strays(connection, entry.worker_id, entry.held)
+            claims.release_strays(connection, entry.worker_id, entry.held)
         outcome.states = _states(connection, entry.watched)
         _reopen(connection, doubtful, outcome)
         resting = _rest(connection, fresh, entry)
@@ -117,7 +118,7 @@ def _states(connection: Connection, watched: Collection[int]) -> dict[int, Campa
 def _reopen(connection: Connection, doubtful: Collection[int], outcome: Outcome) -> None:
     """Send on in campaigns that finished while what this worker now gives back was in doubt."""
     for campaign_id in sorted(doubtful):
-        if ledger.reopen(connection, campaign_id):
+        if lifecycle.reopen(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.SENDING
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
 
@@ -152,7 +153,7 @@ def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Roun
         if result.ruling is None:
             continue
         if result.result is AttemptResult.RETURNED:
-            ledger.forgive(connection, result.claim)
+            claims.forgive(connection, result.claim)
         reason = ""
         if result.ruling.follows is Follows.STOP:
             reason = _in_words(result, result.ruling)
@@ -160,11 +161,11 @@ def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Roun
         elif result.ruling.follows is Follows.PAUSE:
             reason = evidence.weigh(connection, result, result.ruling)
         campaign_id = result.claim.campaign_id
-        if reason and ledger.pause(connection, campaign_id, reason):
+        if reason and lifecycle.pause(connection, campaign_id, reason):
             outcome.states[campaign_id] = CampaignState.PAUSED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
     for campaign_id in sorted(entry.finishing):
-        if ledger.finish(connection, campaign_id):
+        if lifecycle.finish(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.FINISHED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
 
@@ -177,7 +178,7 @@ def _in_words(result: Result, ruling: Ruling) -> str:
 
 
 def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:
-    claims = ledger.claim(
+    made = claims.claim(
         connection,
         entry.worker_id,
         want.campaign_id,
@@ -185,17 +186,17 @@ def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], wan
         last=want.last,
         limit=want.limit,
     )
-    if claims:
+    if made:
         news.append(
             {
                 "type": "claimed",
                 "campaign": want.campaign_id,
-                "recipients": [claim.recipient_id for claim in claims],
+                "recipients": [claim.recipient_id for claim in made],
                 "worker": entry.worker_name,
                 "at": now_ms(),
             }
         )
-    return claims
+    return made
 
 
 def _result_news(result: Result, worker_name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, func, or_, select, text, update
 
-from mailing import ledger, rests
+from mailing import claims, counters, lifecycle, rests, results
 from mailing.batches import Errand, lose_those_of, somebody_queued
 from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
@@ -79,12 +79,12 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
         )
         if not changed.rowcount:
             continue
-        claim = ledger.Claim(
+        claim = claims.Claim(
             row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, row.email, "", None, now
         )
         reply = "The worker ended before the server's reply was recorded. It may have been delivered."
-        lost = ledger.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
-        ledger.record(connection, [(lost, RecipientState.SENDING)])
+        lost = results.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
+        results.record(connection, [(lost, RecipientState.SENDING)])
         found[row.campaign_id] += 1
     return dict(found)
 
@@ -113,7 +113,7 @@ def wake_deferred(connection: Connection, rows: int = CHUNK) -> set[int]:
         woken[campaign_id].append(id_)
     for campaign_id, ids in sorted(woken.items()):
         n = len(ids)
-        ledger.tally(connection, campaign_id, 0, {RecipientState.DEFERRED: -n, RecipientState.QUEUED: n})
+        counters.tally(connection, campaign_id, 0, {RecipientState.DEFERRED: -n, RecipientState.QUEUED: n})
         lose_those_of(connection, campaign_id, ids)
     return set(woken)
 
@@ -138,7 +138,7 @@ def cancel_waiting(connection: Connection, campaign_id: int, rows: int = CHUNK) 
             .returning(recipients.c.id)
         )
         n = len(connection.execute(statement).all())  # SQLite tells no rowcount of what begins with WITH
-        ledger.tally(connection, campaign_id, 0, {state: -n, RecipientState.CANCELED: n})
+        counters.tally(connection, campaign_id, 0, {state: -n, RecipientState.CANCELED: n})
         total += n
     return total
 
@@ -171,7 +171,7 @@ def finish_idle(connection: Connection) -> dict[int, CampaignState]:
         campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED))
     )
     found = connection.execute(open_ones).scalars().all()
-    return {id_: CampaignState.FINISHED for id_ in found if ledger.finish(connection, id_)}
+    return {id_: CampaignState.FINISHED for id_ in found if lifecycle.finish(connection, id_)}
 
 
 def vanished_batches(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from mailing import decisions, ledger
+from mailing import counters, decisions
 from mailing.campaigns import NotAllowed
 from mailing.decisions import Choice
 from mailing.finding import Reply
@@ -139,7 +139,7 @@ def _expected(
 ) -> int | None:
     if choice.q or choice.reply or choice.recipient:
         return None
-    counts = ledger.counts(connection, campaign_id)
+    counts = counters.counts(connection, campaign_id)
     return sum(counts[each] for each in DECISIONS[action].sources if choice.state in {None, each})
 
 

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from mailing.batches import Batch
     from mailing.campaigns import Campaign
+    from mailing.claims import Claim
     from mailing.composing import Prepared
-    from mailing.ledger import Claim, Result
+    from mailing.results import Result
     from mailing.rounds import Outcome, Round
 
 

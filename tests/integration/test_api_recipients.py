@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailing import ledger, models, rests
+from mailing import lifecycle, models, rests
 from mailing.states import AttemptResult
 from tests.integration.api import CAMPAIGNS, faults_of, order, post, problem_of
 from tests.integration.web import deliver
@@ -24,7 +24,7 @@ async def failed_campaign(client: TestClientProtocol, db: Database) -> str:
     refused = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no")
     deliver(db, refused, refused)
     with db.write() as connection:
-        assert ledger.finish(connection, 1)
+        assert lifecycle.finish(connection, 1)
     return f"{CAMPAIGNS}/1"
 
 

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, drafts, ledger, lists, migrate
+from mailing import addresses, campaigns, counters, drafts, lists, migrate
 from mailing.campaigns import Draft, NotAllowed
 from mailing.database import Database
 from mailing.models import batches, recipients
@@ -40,7 +40,7 @@ def faults(db: Database, campaign_id: int) -> tuple[str, ...]:
 def test_a_stored_list_is_balanced_and_cut_into_batches_that_cover_it_once(db: Database) -> None:
     campaign_id = store(db, "hi", "\n".join(f"u{i}@x.example" for i in range(1234)))
     with db.read() as connection:
-        assert ledger.counts(connection, campaign_id)[RecipientState.QUEUED] == 1234
+        assert counters.counts(connection, campaign_id)[RecipientState.QUEUED] == 1234
         covered = connection.execute(
             select(func.count())
             .select_from(recipients)

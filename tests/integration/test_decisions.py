@@ -12,12 +12,14 @@ from sqlalchemy import select, update
 from mailing import (
     batches,
     campaigns,
+    claims,
     decisions,
     finding,
     history,
-    ledger,
+    lifecycle,
     maillog,
     models,
+    results,
     sweeping,
     workers,
 )
@@ -40,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailing.campaigns import Campaign
+    from mailing.claims import Claim
     from mailing.database import Database
     from mailing.decisions import Step
-    from mailing.ledger import Claim
     from mailing.states import Decision
 
 RETRY, RESEND, MARK, SKIP, FAIL = RecipientAction
@@ -60,12 +62,12 @@ def ended(
 ) -> tuple[int, list[Claim]]:
     """Store a campaign in which ``n`` recipients are in ``state`` after one try."""
     campaign_id = store(db, n)
-    claims = claim(db, worker(db), campaign_id, n)
+    claimed = claim(db, worker(db), campaign_id, n)
     due = now_ms() + 3_600_000 if state is RecipientState.DEFERRED else None
     with db.write() as connection:
-        ledger.settle(connection, [result(c, RESULTS[state], due) for c in claims])
+        results.settle(connection, [result(c, RESULTS[state], due) for c in claimed])
         connection.execute(update(models.campaigns).values(state=campaign, finished_at=1))
-    return campaign_id, claims
+    return campaign_id, claimed
 
 
 def decide(
@@ -86,9 +88,9 @@ def get(db: Database, campaign_id: int) -> Campaign:
 def test_a_decision_moves_everybody_in_its_state_and_the_ledger_balances(
     db: Database, action: RecipientAction, source: RecipientState
 ) -> None:
-    campaign_id, claims = ended(db, 3, source)
+    campaign_id, claimed = ended(db, 3, source)
     step = decide(db, campaign_id, action)
-    assert list(step.moved) == [c.recipient_id for c in claims]
+    assert list(step.moved) == [c.recipient_id for c in claimed]
     assert check(db, campaign_id, 3)[DECISIONS[action].target] == 3
     assert not decide(db, campaign_id, action).moved
 
@@ -102,8 +104,8 @@ def test_a_recipient_that_a_worker_holds_cannot_be_touched(db: Database, action:
 
 
 def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
-    campaign_id, claims = ended(db, 12, RecipientState.FAILED)
-    ids = [c.recipient_id for c in claims]
+    campaign_id, claimed = ended(db, 12, RecipientState.FAILED)
+    ids = [c.recipient_id for c in claimed]
     assert not decide(db, campaign_id, RETRY, Choice(RecipientState.DEFERRED)).moved
     assert not decide(db, campaign_id, RETRY, Choice(RecipientState.UNKNOWN)).moved
     assert list(decide(db, campaign_id, RETRY, Choice(q="U1")).moved) == [ids[1], ids[10], ids[11]]
@@ -116,18 +118,18 @@ def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
 
 
 def test_another_campaigns_recipients_are_out_of_reach(db: Database) -> None:
-    campaign_id, claims = ended(db, 1, RecipientState.FAILED)
+    campaign_id, claimed = ended(db, 1, RecipientState.FAILED)
     other = store(db, 1)
-    assert not decide(db, other, RETRY, Choice(recipient=claims[0].recipient_id)).moved
+    assert not decide(db, other, RETRY, Choice(recipient=claimed[0].recipient_id)).moved
     assert check(db, campaign_id, 1)[RecipientState.FAILED] == 1
 
 
 def test_marking_as_sent_is_logged_as_a_persons_decision_beside_the_attempt(db: Database) -> None:
-    campaign_id, claims = ended(db, 1, RecipientState.UNKNOWN, CampaignState.FINISHED)
+    campaign_id, claimed = ended(db, 1, RecipientState.UNKNOWN, CampaignState.FINISHED)
     decide(db, campaign_id, MARK)
     with db.read() as connection:
         marked, lost = maillog.page(connection, Search(campaign_id=campaign_id)).rows
-        (row,) = history.recipients_by_id(connection, [claims[0].recipient_id])
+        (row,) = history.recipients_by_id(connection, [claimed[0].recipient_id])
         paces = connection.execute(models.paces.select()).all()
     assert (lost.result, lost.worker, lost.number) == ("unknown", "test:1", 1)
     assert (marked.result, marked.worker, marked.number) == ("sent", None, 1)
@@ -147,15 +149,15 @@ def test_the_log_accepts_no_other_result_without_a_worker(db: Database) -> None:
 def test_after_a_decision_the_worker_thought_dead_has_no_say(db: Database, action: RecipientAction) -> None:
     campaign_id = store(db, 2)
     me = worker(db)
-    claims = claim(db, me, campaign_id, 2)
+    claimed = claim(db, me, campaign_id, 2)
     with db.write() as connection:
         workers.end(connection, me)
         sweeping.abandon(connection)
     decide(db, campaign_id, action)
     before = check(db, campaign_id, 2)
     with db.write() as connection:
-        assert ledger.settle(connection, [result(claims[0], AttemptResult.FAILED)]) == []
-        ledger.release(connection, claims)
+        assert results.settle(connection, [result(claimed[0], AttemptResult.FAILED)]) == []
+        claims.release(connection, claimed)
     assert check(db, campaign_id, 2) == before
 
 
@@ -165,7 +167,7 @@ def test_a_reply_that_comes_after_a_persons_decision_is_logged_once_and_moves_no
 ) -> None:
     campaign_id = store(db, 1)
     me = worker(db)
-    claims = claim(db, me, campaign_id, 1)
+    claimed = claim(db, me, campaign_id, 1)
     with db.write() as connection:
         workers.end(connection, me)
         sweeping.abandon(connection)
@@ -173,7 +175,7 @@ def test_a_reply_that_comes_after_a_persons_decision_is_logged_once_and_moves_no
     before = check(db, campaign_id, 1)
     for _ in range(2):
         with db.write() as connection:
-            assert ledger.settle(connection, [result(claims[0], AttemptResult.SENT)]) == []
+            assert results.settle(connection, [result(claimed[0], AttemptResult.SENT)]) == []
     assert check(db, campaign_id, 1) == before
     with db.read() as connection:
         log = connection.execute(
@@ -188,7 +190,7 @@ def test_a_resent_recipient_shows_both_attempts(db: Database) -> None:
     decide(db, campaign_id, RESEND)
     again = claim(db, worker(db), campaign_id, 1)
     with db.write() as connection:
-        ledger.settle(connection, [result(c, AttemptResult.SENT) for c in again])
+        results.settle(connection, [result(c, AttemptResult.SENT) for c in again])
         rows = maillog.page(connection, Search(campaign_id=campaign_id)).rows
     assert [(row.number, row.result) for row in rows] == [(2, "sent"), (1, "unknown")]
 
@@ -242,8 +244,8 @@ def test_a_finished_campaign_in_which_nobody_is_moved_stays_finished(db: Databas
 
 
 def test_only_the_batches_in_which_somebody_was_queued_are_given_out(db: Database) -> None:
-    campaign_id, claims = ended(db, 35, RecipientState.FAILED)
-    one = decide(db, campaign_id, RETRY, Choice(recipient=claims[12].recipient_id))
+    campaign_id, claimed = ended(db, 35, RecipientState.FAILED)
+    one = decide(db, campaign_id, RETRY, Choice(recipient=claimed[12].recipient_id))
     rest = decide(db, campaign_id, RETRY)
     with db.read() as connection:
         known = list(connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars())
@@ -256,23 +258,23 @@ def test_any_mixture_of_work_death_and_decisions_keeps_the_ledger_balanced(db: D
     """Random operations (P2); whoever is queued while the campaign is over would be lost (P3)."""
     dice = random.Random(seed)
     campaign_id = store(db, 40)
-    me, held = worker(db), list[ledger.Claim]()
+    me, held = worker(db), list[claims.Claim]()
     for _ in range(100):
         with contextlib.suppress(NotAllowed), db.write() as connection:
             match dice.randrange(6):
                 case 0 | 1:
-                    held += ledger.claim(connection, me, campaign_id, after=0, last=FAR, limit=9)
+                    held += claims.claim(connection, me, campaign_id, after=0, last=FAR, limit=9)
                 case 2:
                     outcomes = [result(c, dice.choice(list(AttemptResult))) for c in held]
-                    news = ledger.settle(connection, dice.sample(outcomes, len(outcomes) // 2))
+                    news = results.settle(connection, dice.sample(outcomes, len(outcomes) // 2))
                     if any(it.state not in ENDED for it in news):  # as a round does
-                        ledger.reopen(connection, campaign_id)
+                        lifecycle.reopen(connection, campaign_id)
                 case 3 if dice.random() < 0.3:
                     workers.end(connection, me)
                     sweeping.abandon(connection)
                     me = workers.register(connection, "test:1")
                 case 4:
-                    ledger.finish(connection, campaign_id)
+                    lifecycle.finish(connection, campaign_id)
                 case 5:
                     some: Sequence[Choice] = (EVERYBODY, Choice(q="3"), Choice(recipient=dice.randint(1, 40)))
                     decisions.decide(

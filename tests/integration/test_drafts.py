@@ -13,7 +13,7 @@ import orjson
 import pytest
 from sqlalchemy import event, func, select
 
-from mailing import campaigns, drafts, ledger, overview
+from mailing import campaigns, counters, drafts, overview
 from mailing.addresses import parse_pasted
 from mailing.campaigns import Draft, NotAllowed
 from mailing.models import batches, list_notes, recipients, storings, tallies
@@ -240,7 +240,7 @@ def test_who_replaces_a_list_that_another_is_storing_wins_and_the_other_is_told(
     assert process.returncode == 1
     with db.read() as connection:
         domains = connection.execute(select(recipients.c.domain).distinct()).scalars().all()
-        assert ledger.counts(connection, campaign_id)[RecipientState.QUEUED] == 700
+        assert counters.counts(connection, campaign_id)[RecipientState.QUEUED] == 700
     assert domains == ["winner.example"]
     assert (count(db, storings), count(db, list_notes)) == (0, 2)
 

@@ -19,8 +19,9 @@ from tests.integration.test_ledger import claim, result, store, worker
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailing.claims import Claim
     from mailing.database import Database
-    from mailing.ledger import Claim, Result
+    from mailing.results import Result
     from mailing.rounds import Outcome
 
 NO_DKIM = (550, "5.7.30 DKIM didn't pass")

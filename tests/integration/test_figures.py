@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, insert, update
 
-from mailing import campaigns, ledger, logs, overview, replays, workers
+from mailing import campaigns, claims, counters, lifecycle, logs, overview, replays, results, workers
 from mailing import models as tables
 from mailing.overview import Days
 from mailing.states import AttemptResult, CampaignAction, RecipientState
@@ -127,7 +127,7 @@ async def test_the_replay_of_a_short_campaign_tells_its_average_at_the_end(visit
     store(db, "ann@b.example bob@b.example", send=True)
     deliver(db, SENT, SENT)
     with db.write() as connection:
-        ledger.finish(connection, 1)
+        lifecycle.finish(connection, 1)
     page = await visitor.read("/campaigns/1")
     replay = await visitor.read("/campaigns/1/replay")
     shown = re.search(r'id="window">([^<]+)</span> <b id="rate">([\d,.]+)/min', replay)
@@ -146,11 +146,11 @@ def defer(db: Database, n: int, *, due_at: int) -> None:
     later = (451, "4.7.1", "451 later", due_at)
     with db.write() as connection:
         worker = workers.register(connection, "here:1")
-        claims = ledger.claim(connection, worker, 1, after=0, last=10**9, limit=n)
-        assert len(claims) == n
-        at = claims[0].claimed_at
-        results = [ledger.Result(each, AttemptResult.DEFERRED, "mx:25", at, at, *later) for each in claims]
-        ledger.settle(connection, results)
+        held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=n)
+        assert len(held) == n
+        at = held[0].claimed_at
+        ended = [results.Result(each, AttemptResult.DEFERRED, "mx:25", at, at, *later) for each in held]
+        results.settle(connection, ended)
 
 
 async def test_where_all_only_wait_for_a_retry_every_door_says_so_and_until_when(visitor, db, status):
@@ -201,7 +201,7 @@ async def test_a_canceled_campaign_says_what_was_sent_and_not_that_all_is_done(v
         campaigns.act(connection, 1, CampaignAction.CANCEL)
     with db.write() as connection:
         moved = {RecipientState.QUEUED: -102, RecipientState.CANCELED: 102}
-        ledger.tally(connection, 1, 0, moved)
+        counters.tally(connection, 1, 0, moved)
     for path in ("/campaigns/1", "/", "/campaigns"):
         page = await visitor.read(path)
         assert re.search(r"<b>18</b> of 120 sent", page), path
@@ -216,7 +216,7 @@ async def test_a_finished_campaign_says_what_was_sent_and_what_was_not(visitor, 
     store(db, "a@b.example b@b.example c@b.example", send=True)
     deliver(db, SENT, SENT, (AttemptResult.FAILED, 550, "5.1.1", "550 no"))
     with db.write() as connection:
-        ledger.finish(connection, 1)
+        lifecycle.finish(connection, 1)
     page = await visitor.read("/campaigns/1")
     lead = re.search(r'class="lead">(.*?)</p>', page, re.DOTALL)[1]
     assert re.sub(r"<[^>]+>", " ", lead).split()[:8] == ["2", "of", "3", "sent", "66.7", "%", "1", "failed"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from mailing import batches, ledger, models, sweeping, workers
+from mailing import batches, claims, counters, lifecycle, models, results, sweeping, workers
 from mailing.models import now_ms
 from mailing.states import (
     RECIPIENT_CHANGES,
@@ -49,7 +49,7 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
             for i in range(n)
         ]
         connection.execute(insert(models.recipients), rows)
-        ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: n})
+        counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: n})
         batches.cut(connection, campaign_id, n)
     return int(campaign_id)
 
@@ -59,15 +59,15 @@ def worker(db: Database) -> int:
         return workers.register(connection, "test:1")
 
 
-def claim(db: Database, worker_id: int, campaign_id: int, limit: int) -> list[ledger.Claim]:
+def claim(db: Database, worker_id: int, campaign_id: int, limit: int) -> list[claims.Claim]:
     with db.write() as connection:
-        return ledger.claim(connection, worker_id, campaign_id, after=0, last=FAR, limit=limit)
+        return claims.claim(connection, worker_id, campaign_id, after=0, last=FAR, limit=limit)
 
 
-def result(claimed: ledger.Claim, outcome: AttemptResult, due_at: int | None = None) -> ledger.Result:
+def result(claimed: claims.Claim, outcome: AttemptResult, due_at: int | None = None) -> results.Result:
     now = now_ms()
     due_at = (due_at or now) if outcome is AttemptResult.DEFERRED else None
-    return ledger.Result(claimed, outcome, "mx:25", now, now, 250, "2.0.0", "250 2.0.0 Ok", due_at)
+    return results.Result(claimed, outcome, "mx:25", now, now, 250, "2.0.0", "250 2.0.0 Ok", due_at)
 
 
 def counted(connection: Connection, campaign_id: int) -> dict[RecipientState, int]:
@@ -83,7 +83,7 @@ def counted(connection: Connection, campaign_id: int) -> dict[RecipientState, in
 
 def check(db: Database, campaign_id: int, total: int) -> dict[RecipientState, int]:
     with db.read() as connection:
-        kept = ledger.counts(connection, campaign_id)
+        kept = counters.counts(connection, campaign_id)
         assert kept == counted(connection, campaign_id)
     assert sum(kept.values()) == total
     return kept
@@ -116,11 +116,11 @@ def test_a_claim_never_takes_more_than_its_limit(db: Database) -> None:
 def test_a_result_recorded_twice_counts_once(db: Database) -> None:
     campaign_id = store(db, 3)
     claimed = claim(db, worker(db), campaign_id, 3)
-    results = [result(c, AttemptResult.SENT) for c in claimed]
+    sent = [result(c, AttemptResult.SENT) for c in claimed]
     with db.write() as connection:
-        assert len(ledger.settle(connection, results)) == 3
+        assert len(results.settle(connection, sent)) == 3
     with db.write() as connection:
-        assert ledger.settle(connection, results) == []
+        assert results.settle(connection, sent) == []
         attempts = connection.execute(select(func.count()).select_from(models.attempts)).scalar_one()
     assert attempts == 3
     assert check(db, campaign_id, 3)[RecipientState.SENT] == 3
@@ -130,9 +130,9 @@ def test_in_a_group_with_one_stale_result_the_others_are_recorded(db: Database) 
     campaign_id = store(db, 3)
     claimed = claim(db, worker(db), campaign_id, 3)
     with db.write() as connection:
-        ledger.settle(connection, [result(claimed[0], AttemptResult.FAILED)])
+        results.settle(connection, [result(claimed[0], AttemptResult.FAILED)])
     with db.write() as connection:
-        fresh = ledger.settle(connection, [result(c, AttemptResult.SENT) for c in claimed])
+        fresh = results.settle(connection, [result(c, AttemptResult.SENT) for c in claimed])
     assert [r.claim for r in fresh] == claimed[1:]
     counts = check(db, campaign_id, 3)
     assert (counts[RecipientState.FAILED], counts[RecipientState.SENT]) == (1, 2)
@@ -147,7 +147,7 @@ def test_what_an_ended_worker_held_becomes_unknown_and_a_late_reply_still_counts
         assert sweeping.abandon(connection) == {campaign_id: 2}
     assert check(db, campaign_id, 2)[RecipientState.UNKNOWN] == 2
     with db.write() as connection:
-        assert len(ledger.settle(connection, [result(claimed[0], AttemptResult.SENT)])) == 1
+        assert len(results.settle(connection, [result(claimed[0], AttemptResult.SENT)])) == 1
     counts = check(db, campaign_id, 2)
     assert (counts[RecipientState.SENT], counts[RecipientState.UNKNOWN]) == (1, 1)
 
@@ -159,7 +159,7 @@ def test_work_handed_back_after_the_lease_ended_is_no_longer_in_doubt(db: Databa
     with db.write() as connection:
         workers.end(connection, me)
         sweeping.abandon(connection)
-        ledger.release(connection, claimed)
+        claims.release(connection, claimed)
     assert check(db, campaign_id, 1)[RecipientState.QUEUED] == 1
 
 
@@ -168,11 +168,11 @@ def test_a_claim_that_was_handed_back_and_taken_by_another_worker_is_out_of_reac
     first, second = worker(db), worker(db)
     stale = claim(db, first, campaign_id, 1)
     with db.write() as connection:
-        ledger.release(connection, stale)
+        claims.release(connection, stale)
     claim(db, second, campaign_id, 1)
     with db.write() as connection:
-        assert ledger.settle(connection, [result(stale[0], AttemptResult.SENT)]) == []
-        ledger.release(connection, stale)
+        assert results.settle(connection, [result(stale[0], AttemptResult.SENT)]) == []
+        claims.release(connection, stale)
     assert check(db, campaign_id, 1)[RecipientState.SENDING] == 1
 
 
@@ -181,7 +181,7 @@ def test_claims_whose_commit_was_never_acknowledged_are_handed_back(db: Database
     me = worker(db)
     claimed = claim(db, me, campaign_id, 5)
     with db.write() as connection:
-        assert ledger.release_strays(connection, me, {c.recipient_id for c in claimed[:2]}) == 3
+        assert claims.release_strays(connection, me, {c.recipient_id for c in claimed[:2]}) == 3
     assert check(db, campaign_id, 5)[RecipientState.QUEUED] == 3
 
 
@@ -189,8 +189,8 @@ def test_deferred_recipients_wait_until_they_are_due_and_their_batch_is_given_ou
     campaign_id = store(db, 2)
     claimed = claim(db, worker(db), campaign_id, 2)
     with db.write() as connection:
-        ledger.settle(connection, [result(claimed[0], AttemptResult.DEFERRED, now_ms() - 1)])
-        ledger.settle(connection, [result(claimed[1], AttemptResult.DEFERRED, now_ms() + 60_000)])
+        results.settle(connection, [result(claimed[0], AttemptResult.DEFERRED, now_ms() - 1)])
+        results.settle(connection, [result(claimed[1], AttemptResult.DEFERRED, now_ms() + 60_000)])
         batches.wake(connection, campaign_id)
     with db.write() as connection:
         assert sweeping.wake_deferred(connection) == {campaign_id}
@@ -203,8 +203,8 @@ def test_the_deferred_of_a_paused_campaign_sleep_on(db: Database) -> None:
     campaign_id = store(db, 1)
     claimed = claim(db, worker(db), campaign_id, 1)
     with db.write() as connection:
-        ledger.settle(connection, [result(claimed[0], AttemptResult.DEFERRED, now_ms() - 1)])
-        ledger.pause(connection, campaign_id, "why")
+        results.settle(connection, [result(claimed[0], AttemptResult.DEFERRED, now_ms() - 1)])
+        lifecycle.pause(connection, campaign_id, "why")
         assert sweeping.wake_deferred(connection) == set()
 
 
@@ -228,11 +228,11 @@ def test_a_campaign_finishes_when_nobody_waits_and_not_before(db: Database) -> N
     campaign_id = store(db, 2)
     claimed = claim(db, worker(db), campaign_id, 2)
     with db.write() as connection:
-        ledger.settle(connection, [result(claimed[0], AttemptResult.SENT)])
-        assert not ledger.finish(connection, campaign_id)
-        ledger.settle(connection, [result(claimed[1], AttemptResult.FAILED)])
-        assert ledger.finish(connection, campaign_id)
-        assert not ledger.finish(connection, campaign_id)
+        results.settle(connection, [result(claimed[0], AttemptResult.SENT)])
+        assert not lifecycle.finish(connection, campaign_id)
+        results.settle(connection, [result(claimed[1], AttemptResult.FAILED)])
+        assert lifecycle.finish(connection, campaign_id)
+        assert not lifecycle.finish(connection, campaign_id)
 
 
 def test_the_hours_until_it_is_given_up_count_from_a_try_not_from_a_claim(db: Database) -> None:
@@ -241,10 +241,10 @@ def test_the_hours_until_it_is_given_up_count_from_a_try_not_from_a_claim(db: Da
     me = worker(db)
     held, returned = claim(db, me, campaign_id, 2)
     with db.write() as connection:
-        ledger.release(connection, [held])
+        claims.release(connection, [held])
     with db.write() as connection:
-        ledger.settle(connection, [result(returned, AttemptResult.RETURNED)])
-        ledger.forgive(connection, returned)
+        results.settle(connection, [result(returned, AttemptResult.RETURNED)])
+        claims.forgive(connection, returned)
     with db.write() as connection:
         connection.execute(update(models.recipients).values(claimed_at=0))
     later = now_ms()
@@ -256,11 +256,11 @@ def test_the_hours_go_on_counting_where_a_later_claim_is_handed_back(db: Databas
     me = worker(db)
     [first] = claim(db, me, campaign_id, 1)
     with db.write() as connection:
-        ledger.settle(connection, [result(first, AttemptResult.DEFERRED)])
+        results.settle(connection, [result(first, AttemptResult.DEFERRED)])
         sweeping.wake_deferred(connection)
     [second] = claim(db, me, campaign_id, 1)
     with db.write() as connection:
-        ledger.release(connection, [second])
+        claims.release(connection, [second])
     [third] = claim(db, me, campaign_id, 1)
     assert third.first_tried_at == first.first_tried_at
 
@@ -276,10 +276,10 @@ def test_a_campaign_that_finishes_just_when_somebody_comes_back_to_it_sends_on(d
         workers.end(connection, me)
         sweeping.abandon(connection)
     with ThreadPoolExecutor() as threads, db.write() as giving:
-        ledger.release(giving, claimed)
+        claims.release(giving, claimed)
         with db.write() as finishing:
-            assert ledger.finish(finishing, campaign_id)
-            reopening = threads.submit(ledger.reopen, giving, campaign_id)
+            assert lifecycle.finish(finishing, campaign_id)
+            reopening = threads.submit(lifecycle.reopen, giving, campaign_id)
             wait([reopening], timeout=0.3)  # it should not end before the other one
         assert reopening.result()
     assert check(db, campaign_id, 1)[RecipientState.QUEUED] == 1
@@ -312,15 +312,15 @@ def test_any_mixture_of_work_death_and_sweeping_keeps_the_ledger_balanced(db: Da
             match dice.randrange(9):
                 case 0 | 1 | 2:
                     limit = dice.randint(1, 6)
-                    held += ledger.claim(
+                    held += claims.claim(
                         connection, dice.choice(workers_), campaign_id, after=0, last=FAR, limit=limit
                     )
                 case 3 | 4 if held:
                     some = dice.sample(held, dice.randint(1, len(held)))
                     outcomes = [result(c, dice.choice(list(AttemptResult))) for c in some]
-                    ledger.settle(connection, outcomes)
+                    results.settle(connection, outcomes)
                 case 5 if held:
-                    ledger.release(connection, dice.sample(held, 1))
+                    claims.release(connection, dice.sample(held, 1))
                 case 6:
                     workers.end(connection, dice.choice(workers_))
                     sweeping.abandon(connection)

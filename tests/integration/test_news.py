@@ -7,7 +7,7 @@ import asyncio
 import orjson
 import pytest
 
-from mailing import events, ledger
+from mailing import events, lifecycle
 from mailing.states import AttemptResult
 from tests.integration.test_live import Stream, stream
 from tests.integration.web import HOST, deliver, running, settings_for, store
@@ -67,7 +67,7 @@ async def test_it_tells_that_a_campaign_was_paused_and_why_in_the_language_of_th
         line = Stream(connection)
         await next_news(line)
         with stack.db.write() as rows:
-            ledger.pause(rows, 1, "The connection broke.")
+            lifecycle.pause(rows, 1, "The connection broke.")
         await asyncio.to_thread(events.publish, stack.redis, [{"type": "campaign", "campaign": 1}])
         told = await next_news(line)
         assert told["1"]["news"]["paused"].endswith("Kết nối bị đứt.")

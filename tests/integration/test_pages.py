@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mailing import campaigns, evidence, ledger, rests, rulebook, workers
+from mailing import campaigns, claims, evidence, lifecycle, rests, results, rulebook, workers
 from mailing.models import now_ms, recipients
 from mailing.replies import Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
@@ -203,7 +203,7 @@ async def test_a_search_offers_its_own_finds_and_one_row_can_be_chosen(visitor, 
     store(db, "ann@b.example bob@b.example", send=True)
     _, bob = deliver(db, FAILED, FAILED)
     with db.write() as connection:
-        ledger.finish(connection, 1)
+        lifecycle.finish(connection, 1)
     page = "/campaigns/1?state=failed&q=bob"
     text = await visitor.read(page)
     assert ">Retry 1 failed with “bob”…</button>" in text
@@ -237,17 +237,17 @@ async def test_the_page_of_a_campaign_that_a_refusal_paused_offers_to_go_on_with
     store(db, "ann@b.example bob@b.example cat@b.example", send=True)
     with db.write() as connection:
         me = workers.register(connection, "here:1")
-        claims = ledger.claim(connection, me, 1, after=0, last=10**9, limit=2)
+        claimed = claims.claim(connection, me, 1, after=0, last=10**9, limit=2)
     unsigned = (550, "5.7.26", "550 5.7.26 <b>unauthenticated</b>", now_ms() + 60_000)
     ruling = rulebook.rule(Stage.DOT, reply_from(550, "5.7.26 unauthenticated"))
-    results = [
-        ledger.Result(it, AttemptResult.DEFERRED, "mx:25", 1, 2, *unsigned, ruling=ruling) for it in claims
+    refused = [
+        results.Result(it, AttemptResult.DEFERRED, "mx:25", 1, 2, *unsigned, ruling=ruling) for it in claimed
     ]
     with db.write() as connection:
-        ledger.settle(connection, results)
-        for result in results:
+        results.settle(connection, refused)
+        for result in refused:
             evidence.keep(connection, result, ruling)
-        ledger.pause(connection, 1, "2 recipients were refused for a reason that is not theirs.")
+        lifecycle.pause(connection, 1, "2 recipients were refused for a reason that is not theirs.")
     notices = (await visitor.read("/campaigns/1")).partition('id="notices"')[2].partition('id="ledger"')[0]
     assert ">Skip these 2…</button>" in notices
     assert ">Fail these 2…</button>" in notices
@@ -313,12 +313,12 @@ async def test_a_stopped_campaign_tells_what_is_in_flight_until_it_is_recorded(
     store(db, "ann@b.example bob@b.example", send=True)
     with db.write() as connection:
         worker = workers.register(connection, "here:1")
-        claims = ledger.claim(connection, worker, 1, after=0, last=10**9, limit=1)
+        claimed = claims.claim(connection, worker, 1, after=0, last=10**9, limit=1)
     await visitor.read("/campaigns/1")
     await visitor.post(f"/campaigns/1/{verb}")
     assert f"{words}, 1 in flight</span>" in await visitor.read("/campaigns/1")
     with db.write() as connection:
-        ledger.release(connection, claims)
+        claims.release(connection, claimed)
     text = await visitor.read("/campaigns/1")
     assert "in flight" not in text
     assert f"</svg>{then}</span>" in text
@@ -482,7 +482,7 @@ async def test_what_people_wrote_is_never_run_as_html(visitor, db):
 async def test_a_campaign_that_volley_paused_says_why(visitor, db):
     store(db, "a@b.example", send=True)
     with db.write() as connection:
-        ledger.pause(connection, 1, "535 5.7.8 bad password")
+        lifecycle.pause(connection, 1, "535 5.7.8 bad password")
     text = await visitor.read("/campaigns/1")
     assert "Volley paused this campaign" in text
     assert "535 5.7.8 bad password" in text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing import campaigns, decisions, history, inbox, ledger, maillog
+from mailing import campaigns, claims, decisions, history, inbox, lifecycle, maillog
 from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.maillog import Search
@@ -58,10 +58,10 @@ def together(*calls: object) -> None:
 def test_two_people_who_press_at_once_act_once(
     db: Database, action: RecipientAction, source: RecipientState
 ) -> None:
-    campaign_id, claims = ended(db, 40, source)
+    campaign_id, held = ended(db, 40, source)
     moved: list[int] = []
     together(*(lambda: moved.extend(decide(db, campaign_id, action).moved) for _ in range(3)))
-    assert sorted(moved) == [c.recipient_id for c in claims]
+    assert sorted(moved) == [c.recipient_id for c in held]
     assert check(db, campaign_id, 40)[DECISIONS[action].target] == 40
     with db.read() as connection:
         rows = maillog.page(connection, Search(campaign_id=campaign_id), limit=500).rows
@@ -77,8 +77,8 @@ def test_a_retry_while_workers_claim_gives_nobody_to_two_of_them(db: Database) -
         me = worker(db)
         for _ in range(30):
             with db.write() as connection:
-                claims = ledger.claim(connection, me, campaign_id, after=0, last=FAR, limit=5)
-            taken.extend(c.recipient_id for c in claims)
+                held = claims.claim(connection, me, campaign_id, after=0, last=FAR, limit=5)
+            taken.extend(c.recipient_id for c in held)
 
     def press() -> None:
         retried.extend(decide(db, campaign_id, RETRY).moved)
@@ -96,7 +96,7 @@ def test_a_campaign_does_not_finish_over_somebody_who_is_being_queued(db: Databa
 
     def finish() -> None:
         with db.write() as connection:
-            finished.append(ledger.finish(connection, campaign_id))
+            finished.append(lifecycle.finish(connection, campaign_id))
 
     thread = threading.Thread(target=finish)
     with db.write() as connection:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import ledger, workers
+from mailing import claims, results, workers
 from mailing.addresses import parse_rows
 from mailing.campaigns import Draft, create
-from mailing.ledger import Result, Trace
 from mailing.models import recipients
+from mailing.results import Result, Trace
 from mailing.states import AttemptResult
 from tests.integration.web import HOST, deliver, running, settings_for, store
 
@@ -39,10 +39,10 @@ def tried(db: Database, recipient: int, *tries: tuple[Trace, AttemptResult, int,
         worker = workers.register(connection, "here:7")
         for trace, result, code, reply in tries:
             connection.exec_driver_sql("UPDATE recipients SET state = 'queued', due_at = NULL")
-            (claim,) = ledger.claim(connection, worker, 1, after=recipient - 1, last=recipient, limit=1)
+            (claim,) = claims.claim(connection, worker, 1, after=recipient - 1, last=recipient, limit=1)
             begun = claim.claimed_at
             due = begun + 90_000 if result is AttemptResult.DEFERRED else None
-            ledger.settle(
+            results.settle(
                 connection,
                 [Result(claim, result, "mx.b.example:25", begun, begun + 100, code, "", reply, due, trace)],
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import campaigns, ledger, replays, workers
+from mailing import campaigns, claims, counters, lifecycle, replays, results, workers
 from mailing.states import AttemptResult, CampaignAction, CampaignState, RecipientState
 from tests.integration.web import deliver, running, settings_for, store
 
@@ -41,7 +41,7 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
         worker = workers.register(connection, "here:1")
         begun = campaigns.get(connection, 1).started_at
         for _ in range(5):
-            for claim in ledger.claim(
+            for claim in claims.claim(
                 connection, worker, 1, after=0, last=10**9, limit=dice.randint(1, people)
             ):
                 result = dice.choice(RESULTS)
@@ -49,8 +49,8 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
                 ended = max([begun, *earlier]) + dice.randint(1, spread_ms)
                 tries.append((ended, claim.recipient_id, result))
                 due = ended if result is AttemptResult.DEFERRED else None
-                ledger.settle(
-                    connection, [ledger.Result(claim, result, "mx", ended, ended, 250, "", "ok", due)]
+                results.settle(
+                    connection, [results.Result(claim, result, "mx", ended, ended, 250, "", "ok", due)]
                 )
             again = (
                 "SET state = 'queued', due_at = NULL WHERE state IN ('deferred', 'unknown') AND id % 3 = 0"
@@ -64,7 +64,7 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
                 f"UPDATE recipients {again.replace('%', '%%') if not db.sqlite else again}"
             )
             changes = {RecipientState(state): -n for state, n in moved.items()}
-            ledger.tally(connection, 1, 0, changes | {RecipientState.QUEUED: moved.total()})
+            counters.tally(connection, 1, 0, changes | {RecipientState.QUEUED: moved.total()})
     with db.read() as connection:
         course = replays.course(connection, campaigns.get(connection, 1))
     assert course.last <= replays.MOST_STEPS
@@ -91,7 +91,7 @@ async def test_a_finished_campaign_is_looked_through_without_scripts(visitor: Vi
         (AttemptResult.FAILED, 550, "5.1.1", "550 no"),
     )
     with db.write() as connection:
-        ledger.finish(connection, 1)
+        lifecycle.finish(connection, 1)
     assert 'href="/campaigns/1/replay"' in await visitor.read("/campaigns/1")
     end = await visitor.read("/campaigns/1/replay")
     assert '<b data-count="sent">1</b>' in end
@@ -120,7 +120,7 @@ async def test_a_canceled_campaign_ends_as_its_ledger_says(visitor: Visitor, db:
     assert '<b data-count="queued">1</b>' in before
     with db.write() as connection:
         connection.exec_driver_sql("UPDATE recipients SET state = 'canceled' WHERE state = 'queued'")
-        ledger.tally(connection, 1, 0, {RecipientState.QUEUED: -1, RecipientState.CANCELED: 1})
+        counters.tally(connection, 1, 0, {RecipientState.QUEUED: -1, RecipientState.CANCELED: 1})
     assert '<b data-count="canceled">1</b>' in await visitor.read("/campaigns/1/replay")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from mailing import clock, ledger, models, overview, roster, sweeping, watches, workers
+from mailing import claims, clock, models, overview, roster, sweeping, watches, workers
 from mailing.campaigns import NotAllowed
 from mailing.roster import LOST_S, Roster
 from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
@@ -79,7 +79,7 @@ def test_what_a_dead_worker_held_is_counted_until_it_is_settled(db):
     store(db, "\n".join(f"p{n}@b.example" for n in range(5)), send=True)
     worker_id = register(db)
     with db.write() as connection:
-        ledger.claim(connection, worker_id, 1, after=0, last=10**9, limit=3)
+        claims.claim(connection, worker_id, 1, after=0, last=10**9, limit=3)
         workers.end_named(connection, "host:1")
     [entry] = look(db, Roster(), clock.steady_s())
     assert (entry.state, entry.held, entry.unknown) == (WorkerState.LOST, 3, 0)

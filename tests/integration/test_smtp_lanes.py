@@ -6,8 +6,8 @@ from time import monotonic
 import pytest
 
 from mailing import lanes
+from mailing.claims import Claim
 from mailing.lanes import Lane, Work
-from mailing.ledger import Claim
 from mailing.workers import NoticeKind
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import PATIENT, PLAIN, RETURNED, mail, until

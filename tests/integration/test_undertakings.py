@@ -15,7 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, literal, select, union_all, update
 
-from mailing import batches, campaigns, ledger, logs, models, sweeping, undertakings
+from mailing import (
+    batches,
+    campaigns,
+    claims,
+    counters,
+    lifecycle,
+    logs,
+    models,
+    results,
+    sweeping,
+    undertakings,
+)
 from mailing.campaigns import NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Reply
@@ -85,7 +96,7 @@ def store(db: Database, n: int, state: RecipientState, campaign: CampaignState, 
             insert(models.batches),
             [{"campaign_id": campaign_id, "first_id": part[0], "last_id": part[-1]} for part in ranges],
         )
-        ledger.tally(connection, campaign_id, 0, {state: n})
+        counters.tally(connection, campaign_id, 0, {state: n})
     return int(campaign_id)
 
 
@@ -259,7 +270,7 @@ def test_a_campaign_is_resumed_where_it_stopped(db: Database, given_out: list[in
         some = recipients.c.id <= last - 100
         connection.execute(update(recipients).where(some).values(state=RecipientState.SENT))
         n = 1_900
-        ledger.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -n, RecipientState.SENT: n})
+        counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -n, RecipientState.SENT: n})
     sending.act(db, Nobody(), campaign_id, CampaignAction.RESUME)  # type: ignore[arg-type]
     with db.read() as connection:
         known = connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars().all()
@@ -360,11 +371,11 @@ def test_who_fails_again_is_not_retried_by_the_same_decision_and_the_campaign_is
 
     def fail_all() -> None:
         with db.write() as connection:
-            claims = ledger.claim(connection, me, campaign_id, after=0, last=10**9, limit=100)
+            held = claims.claim(connection, me, campaign_id, after=0, last=10**9, limit=100)
             now = now_ms()
-            failed = [ledger.Result(c, AttemptResult.FAILED, "s", now, now, 550, "", "no") for c in claims]
-            ledger.settle(connection, failed)
-            ledger.finish(connection, campaign_id)
+            failed = [results.Result(c, AttemptResult.FAILED, "s", now, now, 550, "", "no") for c in held]
+            results.settle(connection, failed)
+            lifecycle.finish(connection, campaign_id)
 
     done = begin(db, campaign_id, RETRY)
     rounds = 0
@@ -396,7 +407,7 @@ def test_a_fault_that_pauses_the_campaign_ends_it_too(db: Database) -> None:
     campaign_id = store(db, 50, RecipientState.UNKNOWN, CampaignState.SENDING)
     begin(db, campaign_id, RESEND)
     with db.write() as connection:
-        assert ledger.pause(connection, campaign_id, "The relay refused the sender.")
+        assert lifecycle.pause(connection, campaign_id, "The relay refused the sender.")
     go_on(db)
     assert counts(db, campaign_id)[RecipientState.UNKNOWN] == 40
 

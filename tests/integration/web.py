@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from mailing import addresses, campaigns, ledger, settings, workers
+from mailing import addresses, campaigns, claims, results, settings, workers
 from mailing.campaigns import Draft
 from mailing.states import CampaignAction
 from tests.harness import free_port
@@ -90,14 +90,14 @@ def deliver(db: Database, *endings: tuple[AttemptResult, int | None, str, str]) 
     """
     with db.write() as connection:
         worker = workers.register(connection, "here:1")
-        claims = ledger.claim(connection, worker, 1, after=0, last=10**9, limit=len(endings))
-        results = [
-            ledger.Result(claim, result, "mx:25", claim.claimed_at, claim.claimed_at + 5, *reply)
-            for claim, (result, *reply) in zip(claims, endings, strict=True)
+        held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=len(endings))
+        ended = [
+            results.Result(claim, result, "mx:25", claim.claimed_at, claim.claimed_at + 5, *reply)
+            for claim, (result, *reply) in zip(held, endings, strict=True)
         ]
-        ledger.settle(connection, results)
+        results.settle(connection, ended)
         workers.end(connection, worker)
-    return [claim.recipient_id for claim in claims]
+    return [claim.recipient_id for claim in held]
 
 
 def register(db: Database, name: str = "host:1", **told: Any) -> int:
