@@ -34,7 +34,7 @@ _CLAIM, _CLAIM_SKIPPING = (
     "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
     "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?) "
     "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
-    "RETURNING id, attempts, email, name, fields, first_tried_at"
+    "RETURNING id, attempts, email, domain, name, fields, first_tried_at"
     for lock in ("", "FOR UPDATE SKIP LOCKED")
 )
 _RELEASE = {
@@ -54,13 +54,14 @@ class Claim(NamedTuple):
 
     worker_id: int
     campaign_id: int
-    claimed_at: int
+    claimed_at: int  # ms since 1970
     recipient_id: int
-    attempt: int
+    attempt: int  # its number, from 1
     email: str
-    name: str
-    fields: Mapping[str, Value] | None
-    first_tried_at: int
+    domain: str  # of the address, as it is stored
+    name: str  # empty where the list gave none
+    fields: Mapping[str, Value] | None  # the merge fields
+    first_tried_at: int  # ms since 1970; the hours until it is given up count from here
 
 
 def claim(
@@ -118,7 +119,9 @@ def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) 
     ).where(recipients.c.worker_id == worker_id, recipients.c.state == RecipientState.SENDING)
     known = set(held)
     strays = [
-        Claim(worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, "", "", None, row.claimed_at)
+        Claim(
+            worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, "", "", "", None, row.claimed_at
+        )
         for row in connection.execute(statement)
         if row.id not in known
     ]

@@ -14,7 +14,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailing import rulebook
 from mailing.finding import Reply
-from mailing.mailboxes import domain_of
 from mailing.models import attempts, campaigns, refusals
 from mailing.rulebook import Outcome
 from mailing.states import AttemptResult
@@ -48,7 +47,7 @@ def weigh(connection: Connection, result: Result, ruling: Ruling) -> str:
         ruling.threshold,
         claim.campaign_id,
         *here,
-        attempts.c.domain == domain_of(claim.email),
+        attempts.c.domain == claim.domain,
         at_one_domain=True,
     )
     if not n:

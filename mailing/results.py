@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailing import counters
 from mailing.counters import SHARDS
-from mailing.mailboxes import domain_of
 from mailing.rates import SLOT_MS, SLOT_S
 from mailing.statements import run, run_many
 from mailing.states import RESULT_STATES, AttemptResult, RecipientState
@@ -51,32 +50,29 @@ _GROUP = (
 
 
 class Trace(NamedTuple):
-    """How an attempt went on the wire: which of the worker's connections, its TLS version, and times in ms.
+    """How an attempt went on the wire."""
 
-    ``connect_ms`` is there only where the attempt opened the connection.
-    """
-
-    connection: int | None = None
-    tls: str = ""
-    connect_ms: int | None = None
+    connection: int | None = None  # the number of the worker's connection
+    tls: str = ""  # its version
+    connect_ms: int | None = None  # only where the attempt opened the connection
     envelope_ms: int | None = None
     dot_ms: int | None = None
 
 
 class Result(NamedTuple):
-    """How one attempt ended. Times in ms since 1970; ``due_at`` only for a deferred one."""
+    """How one attempt ended. Times in ms since 1970."""
 
     claim: Claim
     result: AttemptResult
-    server: str
+    server: str  # host:port; empty where none was reached
     started_at: int
     ended_at: int
-    code: int | None
-    enhanced: str
-    reply: str
-    due_at: int | None = None
+    code: int | None  # of the reply, RFC 5321; None where none came
+    enhanced: str  # enhanced status code, RFC 3463; empty where the reply had none
+    reply: str  # the server's words, or ours where it said nothing
+    due_at: int | None = None  # the next try of one that is deferred
     trace: Trace = Trace()
-    ruling: Ruling | None = None
+    ruling: Ruling | None = None  # whom a refusal means, and what follows
 
     @property
     def state(self) -> RecipientState:
@@ -172,7 +168,7 @@ def _row(result: Result) -> tuple[object, ...]:
         claim.campaign_id,
         claim.recipient_id,
         claim.attempt,
-        domain_of(claim.email),
+        claim.domain,
         claim.worker_id,
         result.server,
         *result.trace,

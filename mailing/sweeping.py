@@ -55,6 +55,7 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
             recipients.c.id,
             recipients.c.campaign_id,
             recipients.c.email,
+            recipients.c.domain,
             recipients.c.attempts,
             recipients.c.worker_id,
             recipients.c.claimed_at,
@@ -79,9 +80,8 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
         )
         if not changed.rowcount:
             continue
-        claim = claims.Claim(
-            row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, row.email, "", None, now
-        )
+        who = (row.email, row.domain, "", None, now)
+        claim = claims.Claim(row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, *who)
         reply = "The worker ended before the server's reply was recorded. It may have been delivered."
         lost = results.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
         results.record(connection, [(lost, RecipientState.SENDING)])

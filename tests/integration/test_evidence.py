@@ -50,7 +50,7 @@ def state(db: Database, campaign_id: int) -> tuple[CampaignState, str]:
 
 def at_domains(db: Database, campaign_id: int, claims: list[Claim]) -> list[Claim]:
     """Give each recipient a domain of its own."""
-    return [it._replace(email=f"u@d{it.recipient_id}.example") for it in claims]
+    return [it._replace(domain=f"d{it.recipient_id}.example") for it in claims]
 
 
 def test_one_refusal_and_another_pause_nothing_and_the_third_does(db: Database) -> None:

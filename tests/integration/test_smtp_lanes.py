@@ -34,7 +34,9 @@ class Owner:
 
 
 def work(number):
-    return Work(Claim(1, 1, 0, number, 1, f"to{number}@example.net", "", None, 0), mail(number))
+    return Work(
+        Claim(1, 1, 0, number, 1, f"to{number}@example.net", "example.net", "", None, 0), mail(number)
+    )
 
 
 async def test_a_server_that_takes_fewer_connections_is_asked_for_more_ever_more_rarely(monkeypatch):
