@@ -46,6 +46,7 @@ _RELEASE = {
     "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'unknown'",
 }
 _FORGIVE = "UPDATE recipients SET first_tried_at = NULL WHERE id = ? AND attempts = ? AND state = 'queued'"
+_CLAIMED = (RecipientState.QUEUED, RecipientState.SENDING)
 _ID = itemgetter(0)
 
 
@@ -82,12 +83,7 @@ def claim(
             claim._replace(fields=orjson.loads(claim.fields)) if claim.fields else claim  # type: ignore[arg-type]
             for claim in claims
         ]
-    counters.tally(
-        connection,
-        campaign_id,
-        worker_id,
-        {RecipientState.QUEUED: -len(claims), RecipientState.SENDING: len(claims)},
-    )
+    counters.move(connection, campaign_id, worker_id, {_CLAIMED: len(claims)})
     return claims
 
 
@@ -102,8 +98,8 @@ def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:
         values = (now_ms(), claim.recipient_id, claim.worker_id, claim.attempt)
         for before, statement in _RELEASE.items():
             if run(connection, statement, values).rowcount:
-                moved = {before: -1, RecipientState.QUEUED: 1}
-                counters.tally(connection, claim.campaign_id, claim.worker_id, moved)
+                moved = {(before, RecipientState.QUEUED): 1}
+                counters.move(connection, claim.campaign_id, claim.worker_id, moved)
                 if before is RecipientState.UNKNOWN:
                     doubtful.add(claim.campaign_id)
     return doubtful

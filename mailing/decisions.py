@@ -140,9 +140,8 @@ def _move(connection: Connection, campaign_id: int, decision: Decision, found: S
     )
     if decision.target is RecipientState.SENT:
         connection.execute(insert(attempts), [_mark(campaign_id, row, now) for row in found])
-    changes = Counter({decision.target: len(found)})
-    changes.subtract(RecipientState(row.state) for row in found)
-    counters.tally(connection, campaign_id, 0, changes)
+    changes = Counter((RecipientState(row.state), decision.target) for row in found)
+    counters.move(connection, campaign_id, 0, changes)
 
 
 def _settle_campaign(

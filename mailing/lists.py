@@ -101,7 +101,7 @@ class Storing:
         if entries:
             store_them = _copy if connection.dialect.name == "postgresql" else _insert
             store_them(connection, self._campaign_id, entries)
-            counters.tally(connection, self._campaign_id, 0, {RecipientState.QUEUED: len(entries)})
+            counters.add(connection, self._campaign_id, RecipientState.QUEUED, len(entries))
             total = len(self._entries)
             self._last_id = batches.cut(connection, self._campaign_id, total, after=self._last_id)
             self._stored += len(entries)
@@ -139,7 +139,7 @@ def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int
         gone = connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
         if gone:
             people = gone if table is recipients else 0
-            counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -people})
+            counters.add(connection, campaign_id, RecipientState.QUEUED, -people)
             return gone, people
     return 0, 0
 

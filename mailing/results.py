@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailing import counters
-from mailing.counters import SHARDS
+from mailing.counters import SHARDS, Change
 from mailing.rates import SLOT_MS, SLOT_S
 from mailing.statements import run, run_many
 from mailing.states import RESULT_STATES, AttemptResult, RecipientState
@@ -118,15 +118,14 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     None before: it changed nobody's state.
     """
     shard = moves[0][0].claim.worker_id % SHARDS
-    changes: defaultdict[int, Counter[RecipientState]] = defaultdict(Counter)
+    changes: defaultdict[int, Counter[Change]] = defaultdict(Counter)
     paces: Counter[tuple[int, int, str]] = Counter()
     groups: Counter[tuple[int, str, int, str]] = Counter()
     samples: dict[tuple[int, str, int, str], str] = {}
     for result, before in moves:
         campaign_id, kind = result.claim.campaign_id, result.result.value
         if before is not None:
-            changes[campaign_id][before] -= 1
-            changes[campaign_id][result.state] += 1
+            changes[campaign_id][before, result.state] += 1
         paces[campaign_id, result.ended_at // SLOT_MS * SLOT_S, kind] += 1
         if result.result is not AttemptResult.SENT:
             group = (campaign_id, kind, result.code or 0, result.enhanced)
@@ -134,7 +133,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
             samples.setdefault(group, result.reply)
     run_many(connection, _LOG, [_row(result) for result, _ in moves])
     for campaign_id in sorted(changes):
-        counters.tally(connection, campaign_id, shard, changes[campaign_id])
+        counters.move(connection, campaign_id, shard, changes[campaign_id])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
     run_many(connection, _GROUP, [(*group, shard, n, samples[group]) for group, n in sorted(groups.items())])
 

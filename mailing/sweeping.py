@@ -26,6 +26,7 @@ FORGOTTEN_AFTER_MS = 600_000  # the same while the queue is busy: then it is pro
 CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that is wrong
 LOCK_MS = 1_000  # PostgreSQL only; on SQLite there is the one lock that all wait for
 _WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
+_WOKEN = (RecipientState.DEFERRED, RecipientState.QUEUED)
 SILENT_S = 10  # how long a writer may leave its transaction open without a word; shorter than a lease
 
 
@@ -112,8 +113,7 @@ def wake_deferred(connection: Connection, rows: int = CHUNK) -> set[int]:
     for campaign_id, id_ in connection.execute(statement):
         woken[campaign_id].append(id_)
     for campaign_id, ids in sorted(woken.items()):
-        n = len(ids)
-        counters.tally(connection, campaign_id, 0, {RecipientState.DEFERRED: -n, RecipientState.QUEUED: n})
+        counters.move(connection, campaign_id, 0, {_WOKEN: len(ids)})
         lose_those_of(connection, campaign_id, ids)
     return set(woken)
 
@@ -138,7 +138,7 @@ def cancel_waiting(connection: Connection, campaign_id: int, rows: int = CHUNK) 
             .returning(recipients.c.id)
         )
         n = len(connection.execute(statement).all())  # SQLite tells no rowcount of what begins with WITH
-        counters.tally(connection, campaign_id, 0, {state: -n, RecipientState.CANCELED: n})
+        counters.move(connection, campaign_id, 0, {(state, RecipientState.CANCELED): n})
         total += n
     return total
 

@@ -49,7 +49,7 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
             for i in range(n)
         ]
         connection.execute(insert(models.recipients), rows)
-        counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: n})
+        counters.add(connection, campaign_id, RecipientState.QUEUED, n)
         batches.cut(connection, campaign_id, n)
     return int(campaign_id)
 
@@ -331,3 +331,16 @@ def test_any_mixture_of_work_death_and_sweeping_keeps_the_ledger_balanced(db: Da
                     connection.execute(update(models.campaigns).values(state=CampaignState.CANCELED))
                     sweeping.cancel_leftovers(connection)
         check(db, campaign_id, 60)
+
+
+def test_a_change_that_no_recipient_may_make_is_undone_with_all_that_came_with_it(db: Database) -> None:
+    campaign_id = store(db, 2)
+
+    def mail_again_who_has_it() -> None:
+        with db.write() as connection:
+            connection.execute(update(models.recipients).values(state=RecipientState.SENT))
+            counters.move(connection, campaign_id, 0, {(RecipientState.SENT, RecipientState.QUEUED): 2})
+
+    with pytest.raises(AssertionError, match="cannot change so"):
+        mail_again_who_has_it()
+    assert check(db, campaign_id, 2)[RecipientState.QUEUED] == 2

@@ -63,8 +63,8 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
             connection.exec_driver_sql(
                 f"UPDATE recipients {again.replace('%', '%%') if not db.sqlite else again}"
             )
-            changes = {RecipientState(state): -n for state, n in moved.items()}
-            counters.tally(connection, 1, 0, changes | {RecipientState.QUEUED: moved.total()})
+            changes = {(RecipientState(state), RecipientState.QUEUED): n for state, n in moved.items()}
+            counters.move(connection, 1, 0, changes)
     with db.read() as connection:
         course = replays.course(connection, campaigns.get(connection, 1))
     assert course.last <= replays.MOST_STEPS
@@ -120,7 +120,7 @@ async def test_a_canceled_campaign_ends_as_its_ledger_says(visitor: Visitor, db:
     assert '<b data-count="queued">1</b>' in before
     with db.write() as connection:
         connection.exec_driver_sql("UPDATE recipients SET state = 'canceled' WHERE state = 'queued'")
-        counters.tally(connection, 1, 0, {RecipientState.QUEUED: -1, RecipientState.CANCELED: 1})
+        counters.move(connection, 1, 0, {(RecipientState.QUEUED, RecipientState.CANCELED): 1})
     assert '<b data-count="canceled">1</b>' in await visitor.read("/campaigns/1/replay")
 
 

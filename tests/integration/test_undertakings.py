@@ -96,7 +96,7 @@ def store(db: Database, n: int, state: RecipientState, campaign: CampaignState, 
             insert(models.batches),
             [{"campaign_id": campaign_id, "first_id": part[0], "last_id": part[-1]} for part in ranges],
         )
-        counters.tally(connection, campaign_id, 0, {state: n})
+        counters.add(connection, campaign_id, state, n)
     return int(campaign_id)
 
 
@@ -270,7 +270,8 @@ def test_a_campaign_is_resumed_where_it_stopped(db: Database, given_out: list[in
         some = recipients.c.id <= last - 100
         connection.execute(update(recipients).where(some).values(state=RecipientState.SENT))
         n = 1_900
-        counters.tally(connection, campaign_id, 0, {RecipientState.QUEUED: -n, RecipientState.SENT: n})
+        counters.add(connection, campaign_id, RecipientState.QUEUED, -n)
+        counters.add(connection, campaign_id, RecipientState.SENT, n)
     sending.act(db, Nobody(), campaign_id, CampaignAction.RESUME)  # type: ignore[arg-type]
     with db.read() as connection:
         known = connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars().all()
