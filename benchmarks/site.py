@@ -16,10 +16,12 @@ from benchmarks import sinks
 from benchmarks.messages import DRAFT, people
 from benchmarks.processes import cpu_s
 from mailing import drafts
+from mailing.actors import Actor, ActorKind
 from mailing.addresses import parse_pasted
 from mailing.states import CampaignAction, RecipientState
-from tasks import sending
+from tasks import commands
 from tasks.app import use
+from tasks.commands import Backend
 from tests.harness import Stack
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.sinks import Sink
     from mailing.campaigns import Draft
 
+PERSON = Actor(ActorKind.PERSON)
 CONNECTIONS = 10  # Volley's default
 
 
@@ -94,7 +97,7 @@ def act(stack: Stack, campaign_id: int, action: CampaignAction) -> None:
     """Do to a campaign what its buttons do."""
     use(stack.settings)
     with stack.redis as client:
-        sending.act(stack.db, client, campaign_id, action)
+        commands.act(Backend(stack.db, client), PERSON, campaign_id, action)
 
 
 def send_all(stack: Stack, sink: Sink, n: int, patience_s: float) -> Sending:

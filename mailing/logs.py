@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _QUIET = ("aiosmtplib", "hypercorn.access", "mail.log", "asyncio", "celery", "kombu", "alembic")
 
 
-def configure(kind: str) -> None:
-    """Send all log records to standard error, as ``text`` or as ``json``."""
+def configure(kind: str, *, quiet: bool = False) -> None:
+    """Send log records to standard error, as ``text`` or as ``json``; ``quiet``: only what went wrong."""
+    least = logging.WARNING if quiet else logging.INFO
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -28,7 +29,7 @@ def configure(kind: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         cache_logger_on_first_use=True,
     )
     last: list[Processor] = (
@@ -45,6 +46,6 @@ def configure(kind: str) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(least)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

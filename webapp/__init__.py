@@ -5,6 +5,7 @@
 ``serve``, ``http1``  the process: Hypercorn, its start and its stop; HTTP/1.1 read strictly
 ``services``   what every request needs; the way to the blocking database
 ``door``, ``forwarding``  who asks for what, also behind a proxy and under a prefix
+``auth``       who asks
 ``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
 ``forms``      forms, read within limits
 ``assets``, ``compression``  the static files; what is sent, small on the wire

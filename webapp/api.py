@@ -23,36 +23,36 @@ cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, batches, campaigns, drafts, events, history, maillog, paces, undertakings
+from mailing import answers, campaigns, history, maillog, paces, undertakings
 from mailing.answers import KeyReused
 from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
 from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
-from tasks import sending
-from webapp import api_log, api_models, asking, exports, forms, problems
+from tasks import commands
+from tasks.commands import Once
+from webapp import api_log, api_models, asking, auth, exports, forms, problems
 from webapp.api_streams import HEADERS, campaign_events
 from webapp.problems import Fault, Problem, invalid
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
-    from mailing.batches import Errand
+    from mailing.actors import Actor
     from mailing.database import Database
     from mailing.finding import Page
     from mailing.history import RecipientRow
+    from tasks.commands import Change
     from webapp.services import Services
 
 PREFIX = "/api/v1"
@@ -61,13 +61,11 @@ problems.install(blueprint)
 _ONE = "/campaigns/<id:campaign_id>"
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The answer to a posted campaign. ``state`` is None if it was posted, and answered, before."""
+class Stored(NamedTuple):
+    """The answer to a posted campaign, and the change that it is about: None if both were before."""
 
     answer: Mapping[str, Any]
-    state: CampaignState | None = None
-    errands: Sequence[Errand] = ()
+    change: Change | None = None
 
 
 @blueprint.post("/campaigns")
@@ -80,10 +78,11 @@ async def create() -> Response:
     """
     key = api_models.read_key(request.headers.getlist("Idempotency-Key"))
     body, svc = await forms.body(forms.LONGEST), services()
-    stored = await svc.lists.run(body, _store, body, key, svc.settings.default_from)
-    await asyncio.to_thread(_announce, svc, stored)
-    response = _json({**stored.answer, **await _notice(svc, stored.answer)}, 201)
-    response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{stored.answer['id']}")
+    answer, change = await svc.lists.run(body, _store, auth.program(), body, key, svc.settings.default_from)
+    if change:
+        await svc.do(commands.announce, change)
+    response = _json({**answer, **await _notice(svc, answer)}, 201)
+    response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{answer['id']}")
     return response
 
 
@@ -110,7 +109,7 @@ async def act(campaign_id: int, verb: str) -> Response:
     await svc.read(_campaign, campaign_id)
     api_models.read_nothing(await forms.body(forms.SHORT), verb)
     try:
-        done = await asyncio.to_thread(sending.act, svc.db, svc.news, campaign_id, CampaignAction(verb))
+        done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
     campaign = await svc.read(_campaign, campaign_id)
@@ -127,7 +126,7 @@ async def decide(campaign_id: int, verb: str) -> Response:
     await svc.read(_campaign, campaign_id)
     choice = api_models.read_choice(await forms.body(forms.SHORT), action)
     try:
-        done = await asyncio.to_thread(sending.decide, svc.db, svc.news, campaign_id, action, choice)
+        done = await svc.do(commands.decide, auth.program(), campaign_id, action, choice)
     except NotAllowed as refusal:
         raise Problem(409, f"{refusal} Nothing was changed.") from None
     campaign = await svc.read(_campaign, campaign_id)
@@ -169,23 +168,19 @@ async def log_lines() -> Response:
     return exports.log(api_log.read_search(request.args), "jsonl")
 
 
-def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
+def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str) -> Stored:
     """Read and store a posted campaign: all of it, or nothing."""
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
     order = api_models.read_order(body, default_from)
+
+    def answer(campaign_id: int, state: CampaignState) -> Mapping[str, Any]:
+        return api_models.created_json(campaign_id, state, order.parsed)
+
+    once = Once(key, digest, answer) if key else None
     try:
-        with drafts.creating(db, order.draft, order.parsed, ready=order.send) as (connection, campaign_id):
-            state = CampaignState.DRAFT
-            errands: Sequence[Errand] = ()
-            if order.send:
-                sent = campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=campaigns.FIRST)
-                state = sent.state
-                errands = batches.wake(connection, campaign_id)
-            answer = api_models.created_json(campaign_id, state, order.parsed)
-            if key:
-                answers.keep(connection, key, digest, campaign_id, answer)
+        change = commands.store(db, actor, order.draft, order.parsed, send=order.send, once=once)
     except NotAllowed as refusal:
         more = api_models.refused_json(order.parsed.refused)
         raise invalid([Fault("recipients", str(refusal))], **more) from None
@@ -193,7 +188,7 @@ def _store(db: Database, body: bytes, key: str, default_from: str) -> Stored:
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
             return Stored(first)
         raise
-    return Stored(answer, state, errands)
+    return Stored(answer(change.campaign_id, change.state), change)
 
 
 def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:
@@ -209,12 +204,6 @@ async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, st
     """Return what is added to the answer to a change where no worker hears of it yet."""
     trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
     return {"notice": f"Stored. It starts when Redis takes work again. {trouble.detail}"} if trouble else {}
-
-
-def _announce(svc: Services, stored: Stored) -> None:
-    if stored.state:
-        events.publish(svc.news, [events.campaign_changed(stored.answer["id"], stored.state)])
-        sending.enqueue(svc.db, stored.errands)
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:

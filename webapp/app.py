@@ -16,6 +16,7 @@ from mailing import events
 from mailing.database import Database
 from mailing.settings import ROOT
 from tasks.app import use
+from tasks.commands import Backend
 from webapp import (
     api,
     asking,
@@ -79,17 +80,18 @@ def create_app(settings: Settings) -> Quart:
     """Build the web application. Its hub starts and stops with the server."""
     app = Quart(__name__, template_folder=str(ROOT / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=forms.LONGEST)
-    db = Database(settings.database_url, pool_size=THREADS // 2)
-    news_client = events.connect(settings.redis_url, settings.database_url)
+    backend = Backend(
+        Database(settings.database_url, pool_size=THREADS // 2),
+        events.connect(settings.redis_url, settings.database_url),
+    )
     services = Services(
         settings,
-        db,
+        backend,
         events.connect_async(settings.redis_url),
-        news_client,
         Hub(settings.redis_url, settings.database_url),
-        QueueWatch(news_client),
+        QueueWatch(backend.news),
         Boards(),
-        Lists(db),
+        Lists(backend.db),
         Probes(),
     )
     use(settings)

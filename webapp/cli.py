@@ -21,17 +21,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import (
     addresses,
-    batches,
     campaigns,
     checks,
     database_errors,
-    drafts,
     events,
     logs,
     paces,
     privacy,
     settings,
 )
+from mailing.actors import Actor, ActorKind
 from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
@@ -39,7 +38,7 @@ from mailing.decisions import EVERYBODY, Choice
 from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
-from tasks import sending
+from tasks import commands
 from webapp import api_models, asking, cli_progress, views
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault
@@ -48,9 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailing.addresses import ParsedList
+    from tasks.commands import Backend
 
 CHECK_S = 8.0
 REFUSED_SHOWN = 20
+ACTOR = Actor(ActorKind.CLI)
 
 
 @click.group()
@@ -101,16 +102,16 @@ def send(
     _refuse_faulty(draft, parsed)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Send to {_addresses(parsed)}?", abort=True)
-    with _database(chosen) as db:
-        campaign_id = _begin(chosen, db, draft, parsed)
+    with _backend(chosen) as backend:
+        campaign_id = _begin(backend, draft, parsed)
         try:
-            campaign = cli_progress.watch(db, campaign_id)
+            campaign = cli_progress.watch(backend.db, campaign_id)
         except KeyboardInterrupt:
             raise click.ClickException(
                 f"Campaign {campaign_id} goes on without this command.\n"
                 f"To stop it: volley pause {campaign_id}\nTo see it: volley status {campaign_id}"
             ) from None
-        click.echo("\n".join(cli_progress.summary(db, campaign)))
+        click.echo("\n".join(cli_progress.summary(backend.db, campaign)))
     if campaign.counts[RecipientState.SENT] < campaign.total:
         sys.exit(1)
 
@@ -120,8 +121,8 @@ def send(
 @click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
 def status(*, campaign_id: int, as_json: bool) -> None:
     """Show how campaign ID stands."""
-    with _database(_settings()) as db:
-        with db.read() as connection:
+    with _backend(_settings()) as backend:
+        with backend.db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
             if campaign is None:
                 raise click.ClickException(f"There is no campaign {campaign_id}.")
@@ -129,7 +130,7 @@ def status(*, campaign_id: int, as_json: bool) -> None:
         if as_json:
             click.echo(orjson.dumps(api_models.campaign_json(campaign, speed), option=orjson.OPT_INDENT_2))
             return
-        click.echo("\n".join(cli_progress.summary(db, campaign)))
+        click.echo("\n".join(cli_progress.summary(backend.db, campaign)))
         if campaign.state is CampaignState.SENDING:
             click.echo(cli_progress.pace(speed))
 
@@ -138,10 +139,9 @@ def _add_action(action: CampaignAction, help_text: str) -> None:
     @main.command(action.value, help=help_text)
     @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
     def act(*, campaign_id: int) -> None:
-        chosen = _settings()
-        with _database(chosen) as db, events.connect(chosen.redis_url, chosen.database_url) as client:
+        with _backend(_settings()) as backend:
             try:
-                campaign = sending.act(db, client, campaign_id, action)
+                campaign = commands.act(backend, ACTOR, campaign_id, action)
             except NotAllowed as refusal:
                 raise click.ClickException(str(refusal)) from None
         click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
@@ -202,19 +202,18 @@ _add_way_past(RecipientAction.FAIL, "Give some of campaign ID up: they are not t
 
 
 def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
-    chosen = _settings()
-    with _database(chosen) as db, events.connect(chosen.redis_url, chosen.database_url) as client:
+    with _backend(_settings()) as backend:
         try:
-            done = sending.decide(db, client, campaign_id, action, choice)
+            done = commands.decide(backend, ACTOR, campaign_id, action, choice)
             if done.going_on:
-                done = cli_progress.carry_out(db, done)
+                done = cli_progress.carry_out(backend, done)
         except NotAllowed as refusal:
             raise click.ClickException(str(refusal)) from None
         except KeyboardInterrupt:
             raise click.ClickException(
                 f"The workers go on with it. To see how far they are: volley status {campaign_id}"
             ) from None
-        with db.read() as connection:
+        with backend.db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
     assert campaign is not None
     click.echo(f"{_count(done.moved, 'recipient')} changed.")
@@ -230,7 +229,7 @@ def check() -> None:
         for fault in error.faults:
             _show("settings", Finding(ok=False, detail=fault))
         sys.exit(1)
-    logs.configure(chosen.log)
+    logs.configure(chosen.log, quiet=True)
     privacy.keep(chosen.instance)
     _show("settings", Finding(ok=True, detail=_settings_in_words(chosen)))
     found = _ask_all(chosen)
@@ -288,20 +287,18 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException(f"These settings cannot be used:\n{error}") from None
     privacy.keep(chosen.instance)
-    logs.configure(chosen.log)
+    logs.configure(chosen.log, quiet=True)
     return chosen
 
 
 @contextmanager
-def _database(chosen: Settings) -> Iterator[Database]:
-    db = Database(chosen.database_url, pool_size=1)
+def _backend(chosen: Settings) -> Iterator[Backend]:
     try:
-        yield db
+        with commands.backend(chosen, connections=1) as backend:
+            yield backend
     except SQLAlchemyError as error:
-        said = database_errors.sentence(error, db.url)
+        said = database_errors.sentence(error, make_url(chosen.database_url))
         raise click.ClickException(f"{said}\nTo see what is wrong: volley check") from None
-    finally:
-        db.close()
 
 
 def _text(file: IO[bytes]) -> str:
@@ -331,21 +328,17 @@ def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
         raise click.ClickException(f"Nothing was sent.\n{said}")
 
 
-def _begin(chosen: Settings, db: Database, draft: Draft, parsed: ParsedList) -> int:
+def _begin(backend: Backend, draft: Draft, parsed: ParsedList) -> int:
     """Store the campaign and wake the workers; return its id."""
     try:
-        with drafts.creating(db, draft, parsed, ready=True) as (connection, campaign_id):
-            campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=campaigns.FIRST)
-            errands = batches.wake(connection, campaign_id)
+        change = commands.store(backend.db, ACTOR, draft, parsed, send=True)
     except NotAllowed as refusal:
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
-    with events.connect(chosen.redis_url, chosen.database_url) as client:
-        events.publish(client, [events.campaign_changed(campaign_id, CampaignState.SENDING)])
-        if not sending.enqueue(db, errands):
-            click.echo("The campaign is stored. It starts when Redis takes work again.")
-            trouble = checks.queue_trouble(client)
-            click.echo(trouble.detail if trouble else "")
-    return campaign_id
+    if not commands.announce(backend, change):
+        click.echo("The campaign is stored. It starts when Redis takes work again.")
+        trouble = checks.queue_trouble(backend.news)
+        click.echo(trouble.detail if trouble else "")
+    return change.campaign_id
 
 
 def _addresses(parsed: ParsedList) -> str:

@@ -15,7 +15,7 @@ from mailing import campaigns, history, undertakings, workers
 from mailing.finding import Filter
 from mailing.states import CampaignState, RecipientState
 from mailing.strides import Stride
-from tasks import sending
+from tasks import commands
 from webapp import formats
 from webapp.explanations import explain
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mailing.retries import Retry
     from mailing.undertakings import Undertaking
     from mailing.workers import Worker
+    from tasks.commands import Backend
 
 LOOK_EVERY_S = 0.25
 LEAST_REST_S = 0.01  # others may be at it
@@ -83,7 +84,7 @@ def watch(db: Database, campaign_id: int) -> Campaign:
             time.sleep(LOOK_EVERY_S)
 
 
-def carry_out(db: Database, done: Undertaking) -> Undertaking:
+def carry_out(backend: Backend, done: Undertaking) -> Undertaking:
     """Go on with a decision about many, beside the workers, and show how far it is; return how it ended."""
     stride = Stride()
     with click.progressbar(length=done.expected or 0, label=str(done.action), width=BAR_WIDTH) as bar:
@@ -92,7 +93,7 @@ def carry_out(db: Database, done: Undertaking) -> Undertaking:
             if not done.going_on:
                 return done
             time.sleep(max(stride.took_s, LEAST_REST_S))
-            done = sending.go_on(db, done, stride)
+            done = commands.go_on(backend, done, stride)
 
 
 def in_words(campaign: Campaign) -> str:

@@ -17,8 +17,8 @@ from mailing.composing import ComposeError
 from mailing.decisions import Choice
 from mailing.finding import Sort
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
-from tasks import sending
-from webapp import asking, looks, offers, origins, previews, receipts, standing, views, watch_links
+from tasks import commands
+from webapp import asking, auth, looks, offers, origins, previews, receipts, standing, views, watch_links
 from webapp.languages import _
 from webapp.phrases import say
 from webapp.services import services
@@ -73,10 +73,11 @@ async def create() -> AnyResponse | tuple[str, int]:
     if faults:
         return await _form(form, faults, None), 422
     try:
-        campaign_id = await services().lists.create(_draft(form), form["recipients"])
+        change = await services().lists.create(auth.person(), _draft(form), form["recipients"])
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, None), 503
-    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
+    await services().do(commands.announce, change)
+    return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/edit")
@@ -105,13 +106,15 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     draft, pasted = _draft(form, campaign), form.get("recipients", "")
     try:
         if pasted.strip():
-            await services().lists.revise(campaign_id, draft, pasted)
+            change = await services().lists.revise(auth.person(), campaign_id, draft, pasted)
         else:
-            await services().write(campaigns.revise, campaign_id, draft)
+            db, actor = services().db, auth.person()
+            change = await asyncio.to_thread(commands.revise, db, actor, campaign_id, draft)
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
+    await services().do(commands.announce, change)
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
 
@@ -137,9 +140,8 @@ async def show(campaign_id: int) -> str | Response:
 @blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
 async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
-    svc = services()
     try:
-        await asyncio.to_thread(sending.act, svc.db, svc.news, campaign_id, CampaignAction(verb))
+        await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     receipts.acted(CampaignAction(verb))
@@ -159,11 +161,8 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
         int(recipient) if recipient else None,
         views.reply(form.get("reply", "")),
     )
-    svc = services()
     try:
-        done = await asyncio.to_thread(
-            sending.decide, svc.db, svc.news, campaign_id, RecipientAction(verb), choice
-        )
+        done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)
     except NotAllowed as refusal:
         abort(409, say(str(refusal)))
     receipts.decided(done)

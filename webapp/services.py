@@ -1,7 +1,7 @@
 """What every request needs, made once per process: settings, database, Redis, the hub.
 
-The database is blocking, so requests reach it through ``read`` and ``write``, which run a function of
-``mailing`` with an open connection in one of a bounded number of threads.
+The database is blocking, so requests reach it through ``read`` and ``do``, which run a function of
+``mailing`` with an open connection, or one of ``tasks.commands``, in one of a bounded number of threads.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailing.database_errors import Trouble
     from mailing.events import Client
     from mailing.settings import Settings
+    from tasks.commands import Backend
     from webapp.boards import Boards
     from webapp.health import Probes
     from webapp.live import Hub
@@ -41,12 +42,11 @@ THREADS = 12  # more would only wait for the database's connections
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts behind the pages and the API. ``news`` is the blocking client that publishes."""
+    """The parts behind the pages and the API."""
 
     settings: Settings
-    db: Database
+    backend: Backend
     redis: AsyncRedis
-    news: Client
     hub: Hub
     queue: QueueWatch
     boards: Boards
@@ -54,6 +54,16 @@ class Services:
     probes: Probes
     days: Days = field(default_factory=Days)
     courses: Courses = field(default_factory=Courses)
+
+    @property
+    def db(self) -> Database:
+        """The database."""
+        return self.backend.db
+
+    @property
+    def news(self) -> Client:
+        """The blocking client that publishes."""
+        return self.backend.news
 
     def at(self, path: str) -> str:
         """Return the address of ``path``, which begins with a slash: every link is made here."""
@@ -70,16 +80,9 @@ class Services:
 
         return await asyncio.to_thread(run)
 
-    async def write(
-        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run ``work(connection, ...)`` in a thread, in a transaction that is committed at its end."""
-
-        def run() -> T:
-            with self.db.write() as connection:
-                return work(connection, *args, **kwargs)
-
-        return await asyncio.to_thread(run)
+    async def do(self, command: Callable[Concatenate[Backend, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a command, ``command(backend, ...)``, in a thread."""
+        return await asyncio.to_thread(command, self.backend, *args, **kwargs)
 
     def trouble(self, error: Exception) -> Trouble:
         """Return what is wrong with the database; raises ``error`` again if it is none of its faults."""

@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
 
-from mailing import drafts
 from mailing.addresses import parse_pasted
 from mailing.database import Database
+from tasks import commands
 from webapp.languages import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
+    from mailing.actors import Actor
     from mailing.campaigns import Draft
+    from tasks.commands import Change
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -60,13 +62,13 @@ class Lists:
         self._long.close()
         self._huge.close()
 
-    async def create(self, draft: Draft, pasted: str) -> int:
-        """Store a draft, whose message was found good, with its list; return its id."""
-        return await self.run(pasted, _store, draft, pasted, None)
+    async def create(self, actor: Actor, draft: Draft, pasted: str) -> Change:
+        """Store a draft, whose message was found good, with its list."""
+        return await self.run(pasted, _store, actor, draft, pasted, None)
 
-    async def revise(self, campaign_id: int, draft: Draft, pasted: str) -> None:
+    async def revise(self, actor: Actor, campaign_id: int, draft: Draft, pasted: str) -> Change:
         """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft."""
-        await self.run(pasted, _store, draft, pasted, campaign_id)
+        return await self.run(pasted, _store, actor, draft, pasted, campaign_id)
 
     async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         """Run ``work(database, ...)`` on the list in ``given`` where it keeps nobody waiting.
@@ -158,9 +160,8 @@ def _nothing(_db: Database) -> None:
     """Do nothing: the first task makes the process start."""
 
 
-def _store(db: Database, draft: Draft, pasted: str, campaign_id: int | None) -> int:
+def _store(db: Database, actor: Actor, draft: Draft, pasted: str, campaign_id: int | None) -> Change:
     parsed = parse_pasted(pasted)
     if campaign_id is None:
-        return drafts.create(db, draft, parsed)
-    drafts.revise(db, campaign_id, draft, parsed)
-    return campaign_id
+        return commands.store(db, actor, draft, parsed)
+    return commands.revise(db, actor, campaign_id, draft, parsed)

@@ -14,7 +14,8 @@ from quart import Blueprint, abort, redirect, request
 
 from mailing import campaigns, watches
 from mailing.campaigns import NotAllowed
-from webapp import receipts
+from tasks import commands
+from webapp import auth, receipts
 from webapp.languages import _
 from webapp.services import services
 
@@ -48,7 +49,7 @@ async def create(campaign_id: int) -> Response:
     if await services().read(campaigns.get, campaign_id) is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
     try:
-        await services().write(watches.create, campaign_id, label, int(days))
+        await services().do(commands.make_watch_link, auth.person(), campaign_id, label, int(days))
     except NotAllowed:
         abort(409, _("This campaign has %(n)s watch links. Withdraw one first.", n=watches.MOST))
     receipts.tell(_("Share link “%(name)s” created.", name=label))
@@ -58,7 +59,7 @@ async def create(campaign_id: int) -> Response:
 @blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
 async def revoke(campaign_id: int, watch_id: int) -> Response:
     """Withdraw a link: whoever has it open sees it end within seconds."""
-    await services().write(watches.revoke, campaign_id, watch_id)
+    await services().do(commands.revoke_watch_link, auth.person(), campaign_id, watch_id)
     receipts.tell(_("Share link revoked."))
     return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
 

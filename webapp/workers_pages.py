@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import clock, events, workers
 from mailing.roster import Roster
-from tasks import control, queues
-from webapp import receipts
+from tasks import commands, control, queues
+from webapp import auth, receipts
 from webapp.languages import N_, _
 from webapp.live import Viewer
 from webapp.services import services
@@ -94,12 +94,12 @@ async def order(verb: str) -> AnyResponse:
     name, alive = form.get("worker", ""), [each.name for each in await services().read(workers.alive)]
     if name not in alive:
         abort(409, _("No worker called %(name)s is alive. Nothing was changed.", name=repr(name[:80])))
-    ask: Callable[..., None] = partial(control.take_batches, name, consuming=verb == "start")
+    command: Callable[..., None] = partial(commands.take_batches, consuming=verb == "start")
     if verb == "resize":
-        ask = partial(control.resize, name, _connections(form.get("connections", "")))
+        command = partial(commands.resize, connections=_connections(form.get("connections", "")))
     try:
         async with asyncio.timeout(ORDER_S):
-            await asyncio.to_thread(ask, workers=len(alive))
+            await services().do(command, auth.person(), name, workers=len(alive))
     except (control.Unanswered, TimeoutError):
         abort(
             503,

@@ -120,6 +120,27 @@ def test_imports_point_down_only(file: Path):
     assert not tops & {"tests", "benchmarks", "migrations"}
 
 
+def writes(source: str) -> list[str]:
+    """The transactions for writing that ``source`` opens, whatever it calls its database."""
+    blocks = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.With)]
+    opened = [item.context_expr for block in blocks for item in block.items]
+    names = [it.func.attr for it in opened if isinstance(it, ast.Call) and isinstance(it.func, ast.Attribute)]
+    return [name for name in names if name in {"write", "begin", "creating"}]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "webapp").rglob("*.py")), ids=name_of)
+def test_pages_api_and_command_line_change_things_by_commands_only(file: Path):
+    assert writes(file.read_text()) == []
+    assert not {"tasks.sending", "mailing.drafts", "mailing.batches"} & set(imports(file))
+
+
+def test_the_search_for_writers_finds_them():
+    """Or the test above would prove nothing."""
+    found = "with svc.db.write() as it, stride.write(db):\n    pass\nwith drafts.creating(db) as it: ..."
+    assert writes(found) == ["write", "write", "creating"]
+    assert writes((ROOT / "tasks/commands.py").read_text())
+
+
 def clocks_and_files(file: Path) -> set[str]:
     """The calls in ``file`` that read a clock or open a file."""
     found = set()

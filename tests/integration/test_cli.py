@@ -43,7 +43,7 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands run in this process: they must not redirect its log."""
-    monkeypatch.setattr(logs, "configure", lambda _kind: None)
+    monkeypatch.setattr(logs, "configure", lambda _kind, **_more: None)
 
 
 def volley(stack: Stack, *arguments: str, stdin: bytes = b"") -> Result:

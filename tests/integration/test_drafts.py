@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from mailing import campaigns, counters, drafts, overview
+from mailing.actors import Actor, ActorKind
 from mailing.addresses import parse_pasted
 from mailing.campaigns import Draft, NotAllowed
 from mailing.models import batches, list_notes, recipients, storings, tallies
@@ -284,7 +285,7 @@ def test_of_two_calls_with_one_key_at_once_one_stores_its_long_list(db: Database
     body, told = orjson.dumps(order), []
 
     def post() -> None:
-        told.append(api._store(db, body, "one-key", "Ann <ann@example.org>").answer)
+        told.append(api._store(db, Actor(ActorKind.API), body, "one-key", "Ann <ann@example.org>").answer)
 
     threads = [threading.Thread(target=post) for _ in range(2)]
     for thread in threads:

@@ -51,7 +51,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def status(tmp_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch):
     """What ``volley status`` says of campaign 1."""
-    monkeypatch.setattr(logs, "configure", lambda _kind: None)
+    monkeypatch.setattr(logs, "configure", lambda _kind, **_more: None)
     env = {
         "VOLLEY_INSTANCE": str(tmp_path),
         "VOLLEY_DATABASE_URL": db.url.render_as_string(hide_password=False),

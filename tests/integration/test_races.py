@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from mailing import campaigns, claims, decisions, history, inbox, lifecycle, maillog
+from mailing.actors import Actor, ActorKind
 from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.maillog import Search
@@ -21,7 +22,8 @@ from mailing.states import (
     RecipientAction,
     RecipientState,
 )
-from tasks import sending
+from tasks import commands
+from tasks.commands import Backend
 from tests.harness import wait_until
 from tests.integration.test_decisions import MARK, MOVES, RESEND, RETRY, decide, ended, get
 from tests.integration.test_ledger import FAR, check, claim, worker
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from mailing.database import Database
     from tests.harness import Stack
+
+PERSON = Actor(ActorKind.PERSON)
 
 
 def together(*calls: object) -> None:
@@ -153,7 +157,7 @@ def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
 
     def press() -> None:
         with contextlib.closing(stack.redis) as redis:
-            sending.decide(stack.db, redis, campaign_id, RESEND, EVERYBODY)
+            commands.decide(Backend(stack.db, redis), PERSON, campaign_id, RESEND, EVERYBODY)
 
     together(press, press)
     campaign = stack.wait_for(campaign_id)
@@ -181,13 +185,13 @@ def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at
     stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 2)
     later = Choice(RecipientState.DEFERRED, "ann+later")
     with contextlib.closing(stack.redis) as redis:
-        sending.act(stack.db, redis, campaign_id, CampaignAction.PAUSE)
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, later).moved == 1
+        commands.act(Backend(stack.db, redis), PERSON, campaign_id, CampaignAction.PAUSE)
+        assert commands.decide(Backend(stack.db, redis), PERSON, campaign_id, RETRY, later).moved == 1
         assert stack.campaign(campaign_id).counts[RecipientState.QUEUED] == 1
-        sending.act(stack.db, redis, campaign_id, CampaignAction.RESUME)
+        commands.act(Backend(stack.db, redis), PERSON, campaign_id, CampaignAction.RESUME)
         stack.wait_for_count(campaign_id, RecipientState.SENT, 1)
         assert stack.campaign(campaign_id).counts[RecipientState.DEFERRED] == 1
-        assert sending.decide(stack.db, redis, campaign_id, RETRY, EVERYBODY).moved == 1
+        assert commands.decide(Backend(stack.db, redis), PERSON, campaign_id, RETRY, EVERYBODY).moved == 1
     wait_until(lambda: tries(stack, campaign_id) == [2, 2], "both were tried again")
 
 

@@ -27,6 +27,7 @@ from mailing import (
     sweeping,
     undertakings,
 )
+from mailing.actors import Actor, ActorKind
 from mailing.campaigns import NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Reply
@@ -39,7 +40,8 @@ from mailing.states import (
     RecipientAction,
     RecipientState,
 )
-from tasks import processes, sending, upkeep
+from tasks import commands, processes, sending, upkeep
+from tasks.commands import Backend
 from tests.harness import wait_until
 from tests.integration.web import running
 from webapp.cli import main
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from mailing.settings import Settings
     from tests.harness import Stack
 
+PERSON = Actor(ActorKind.PERSON)
 MANY = 20_000
 BATCH = 500
 RETRY, RESEND, MARK = RecipientAction.RETRY, RecipientAction.RESEND_UNKNOWN, RecipientAction.MARK_UNKNOWN_SENT
@@ -160,10 +163,15 @@ class Nobody:
         pass
 
 
+def reachable(db: Database) -> Backend:
+    """Where changes go, with a Redis that takes everything."""
+    return Backend(db, Nobody())  # type: ignore[arg-type]
+
+
 @pytest.fixture(autouse=True)
 def _no_logging(monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands run in this process: they must not redirect its log."""
-    monkeypatch.setattr(logs, "configure", lambda _kind: None)
+    monkeypatch.setattr(logs, "configure", lambda _kind, **_more: None)
 
 
 @pytest.fixture
@@ -201,7 +209,7 @@ def test_a_decision_about_many_moves_few_in_the_request_and_the_sweeps_move_the_
     source: RecipientState,
 ) -> None:
     campaign_id = store(db, MANY, source, CampaignState.FINISHED)
-    done = sending.decide(db, Nobody(), campaign_id, action, EVERYBODY)  # type: ignore[arg-type]
+    done = commands.decide(reachable(db), PERSON, campaign_id, action, EVERYBODY)
     assert done.going_on
     assert done.expected == MANY
     assert 0 < done.moved == moved_by(db, campaign_id, source) <= 5_000
@@ -227,7 +235,7 @@ def test_a_cancel_of_many_stops_at_once_and_marks_few_in_the_request(
     db: Database, given_out: list[int], sweep: Callable[[], None]
 ) -> None:
     campaign_id = store(db, MANY, RecipientState.QUEUED, CampaignState.SENDING)
-    campaign = sending.act(db, Nobody(), campaign_id, CampaignAction.CANCEL)  # type: ignore[arg-type]
+    campaign = commands.act(reachable(db), PERSON, campaign_id, CampaignAction.CANCEL)
     assert campaign.state is CampaignState.CANCELED
     assert MANY - 5_000 <= campaign.left_over < MANY
     assert campaign.left_over == counts(db, campaign_id)[RecipientState.QUEUED]
@@ -253,7 +261,7 @@ def test_send_and_resume_give_out_few_batches_and_the_sweep_the_rest_each_once(
     campaign_id = store(db, MANY, RecipientState.QUEUED, state, batch=100)
     with db.write() as connection:
         connection.execute(update(models.batches).values(woken_at=now_ms()))  # as they were before a pause
-    sending.act(db, Nobody(), campaign_id, action)  # type: ignore[arg-type]
+    commands.act(reachable(db), PERSON, campaign_id, action)
     first = list(given_out)
     assert len(first) == batches.AT_ONCE
     sweep()
@@ -272,7 +280,7 @@ def test_a_campaign_is_resumed_where_it_stopped(db: Database, given_out: list[in
         n = 1_900
         counters.add(connection, campaign_id, RecipientState.QUEUED, -n)
         counters.add(connection, campaign_id, RecipientState.SENT, n)
-    sending.act(db, Nobody(), campaign_id, CampaignAction.RESUME)  # type: ignore[arg-type]
+    commands.act(reachable(db), PERSON, campaign_id, CampaignAction.RESUME)
     with db.read() as connection:
         known = connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars().all()
     assert given_out == list(known)[-10:]
@@ -539,7 +547,7 @@ def test_a_decision_whose_worker_is_killed_in_the_middle_is_carried_out_once_by_
     campaign_id = store(stack.db, n, RecipientState.UNKNOWN, CampaignState.FINISHED)
     stack.start("redis", "worker", "beat")
     with contextlib.closing(stack.redis) as redis:
-        done = sending.decide(stack.db, redis, campaign_id, MARK, EVERYBODY)
+        done = commands.decide(Backend(stack.db, redis), PERSON, campaign_id, MARK, EVERYBODY)
     assert done.going_on
 
     def moved() -> int:

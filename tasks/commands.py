@@ -1,0 +1,225 @@
+"""Commands: the only way by which pages, API and command line change anything.
+
+Each names its actor. It changes the database in transactions of its own; after the commit it publishes the
+news, gives work to the workers, and logs who asked. Only the change itself may fail: ``NotAllowed`` with the
+reason, or the database. With Redis away it is stored all the same, and the sweeper does the rest.
+
+All are blocking. A campaign and its list take two steps, as a long list is stored in a process of its own,
+which knows no Redis: ``store`` or ``revise``, then ``announce``.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from mailing import answers, batches, campaigns, drafts, events, sweeping, undertakings, watches
+from mailing.batches import Errand
+from mailing.database import Database
+from mailing.states import CampaignAction, CampaignState
+from mailing.strides import Stride
+from tasks import control, sending
+from tasks.app import use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mailing.actors import Actor
+    from mailing.addresses import ParsedList
+    from mailing.campaigns import Campaign, Draft
+    from mailing.decisions import Choice
+    from mailing.settings import Settings
+    from mailing.states import RecipientAction
+    from mailing.undertakings import Undertaking
+
+AT_ONCE = 2_000  # recipients whom a command moves while somebody waits for the answer
+_STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What commands change, and where they tell of it: the database, and Redis for news and work."""
+
+    db: Database
+    news: events.Client
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A call that may come twice: its Idempotency-Key, the hash of its body, and how it is answered."""
+
+    key: str
+    digest: str
+    answer: Callable[[int, CampaignState], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a campaign that is committed. ``errands`` are batches that are due by it."""
+
+    actor: Actor
+    action: str
+    campaign_id: int
+    state: CampaignState
+    errands: Sequence[Errand] = ()
+
+
+@contextmanager
+def backend(settings: Settings, *, connections: int) -> Iterator[Backend]:
+    """Open the database and Redis of these settings, and close them afterwards."""
+    use(settings)
+    db = Database(settings.database_url, pool_size=connections)
+    news = events.connect(settings.redis_url, settings.database_url)
+    try:
+        yield Backend(db, news)
+    finally:
+        news.close()
+        db.close()
+
+
+def store(
+    db: Database,
+    actor: Actor,
+    draft: Draft,
+    parsed: ParsedList,
+    *,
+    send: bool = False,
+    once: Once | None = None,
+) -> Change:
+    """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
+
+    To ``send`` it is part of its last transaction, and so is keeping the answer to a call that happens
+    ``once``. Raises ``ComposeError`` for an unusable message, ``NotAllowed`` for one that is to be sent and
+    cannot be sent to everybody, and ``IntegrityError`` where the same call was faster.
+    """
+    with drafts.creating(db, draft, parsed, ready=send) as (connection, campaign_id):
+        state, errands = CampaignState.DRAFT, list[Errand]()
+        if send:
+            action = CampaignAction.SEND
+            state = campaigns.act(connection, campaign_id, action, checked=campaigns.FIRST).state
+            errands += batches.wake(connection, campaign_id)
+        if once:
+            answer = once.answer(campaign_id, state)
+            answers.keep(connection, once.key, once.digest, campaign_id, answer)
+    return Change(actor, "create", campaign_id, state, errands)
+
+
+def revise(
+    db: Database, actor: Actor, campaign_id: int, draft: Draft, parsed: ParsedList | None = None
+) -> Change:
+    """Change a draft's message, and its list if one is given. Takes seconds for a long list.
+
+    Raises ``NotAllowed`` once it is no draft, and ``ComposeError`` for an unusable message with a list.
+    """
+    if parsed is None:
+        with db.write() as connection:
+            campaigns.revise(connection, campaign_id, draft)
+    else:
+        drafts.revise(db, campaign_id, draft, parsed)
+    return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
+
+
+def announce(backend: Backend, change: Change) -> bool:
+    """Publish, enqueue and log a change that is committed; return whether the queue took its batches."""
+    events.publish(backend.news, [events.campaign_changed(change.campaign_id, change.state)])
+    _log(change.actor, change.action, change.campaign_id)
+    return sending.enqueue(backend.db, change.errands)
+
+
+def act(backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction) -> Campaign:
+    """Send, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
+
+    Moves the first of those whom a cancel leaves waiting; the sweep moves the others.
+    """
+    checked = None
+    if action is CampaignAction.SEND:
+        with backend.db.read() as connection:
+            checked = campaigns.ready(connection, campaign_id)
+    with backend.db.write() as connection:
+        campaign = campaigns.act(connection, campaign_id, action, checked=checked)
+        errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
+    announce(backend, Change(actor, action, campaign_id, campaign.state, errands))
+    if action is CampaignAction.CANCEL:
+        _cancel_first(backend.db, campaign_id)
+        events.publish(backend.news, [events.campaign_changed(campaign_id, campaign.state)])
+    with backend.db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id) or campaign
+    if campaign.left_over:
+        sending.ask_for_a_sweep()
+    return campaign
+
+
+def decide(
+    backend: Backend, actor: Actor, campaign_id: int, action: RecipientAction, choice: Choice
+) -> Undertaking:
+    """Retry, resend, mark as sent, skip or fail; return how many it moved, and whether it goes on.
+
+    Moves the first of them, a piece per transaction; the sweep goes on with the others. Raises
+    ``NotAllowed`` with the reason; whoever cancels or pauses in between ends it.
+    """
+    stride = Stride()
+    with stride.write(backend.db) as connection:
+        done, errands = undertakings.begin(connection, campaign_id, action, choice, stride.rows)
+    announce(backend, Change(actor, action, campaign_id, done.campaign, errands))
+    seen, begun = Stride().rows, done
+    while done.going_on and seen < AT_ONCE:
+        seen += stride.rows
+        done = go_on(backend, done, stride)
+    if done.moved > begun.moved:
+        events.publish(backend.news, [events.campaign_changed(campaign_id, done.campaign)])
+    if done.going_on or done.moved > begun.moved:
+        sending.ask_for_a_sweep()
+    return done
+
+
+def go_on(backend: Backend, done: Undertaking, stride: Stride) -> Undertaking:
+    """Move the next ones that a decision is about, which the log has already; return how it stands then."""
+    with stride.write(backend.db) as connection:
+        undertakings.go_on(connection, stride.rows, done.id)
+        return undertakings.find(connection, done.id) or done
+
+
+def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str, days: int) -> int:
+    """Let somebody look on for some days; return the link's id. Raises ``NotAllowed`` if there are enough."""
+    with backend.db.write() as connection:
+        watch_id = watches.create(connection, campaign_id, label, days)
+    _log(actor, "make watch link", campaign_id, watch_id=watch_id)
+    return watch_id
+
+
+def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id: int) -> None:
+    """Revoke a link; to revoke it again changes nothing."""
+    with backend.db.write() as connection:
+        watches.revoke(connection, campaign_id, watch_id)
+    _log(actor, "revoke watch link", campaign_id, watch_id=watch_id)
+
+
+def take_batches(_backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:
+    """Have a worker take batches, or take no more. Raises ``Unanswered``: see ``control``."""
+    control.take_batches(worker, consuming=consuming, workers=workers)
+    _log(actor, "start worker" if consuming else "stop worker", worker=worker)
+
+
+def resize(_backend: Backend, actor: Actor, worker: str, *, connections: int, workers: int) -> None:
+    """Have a worker open at most so many SMTP connections. Raises ``Unanswered``: see ``control``."""
+    control.resize(worker, connections, workers=workers)
+    _log(actor, "resize worker", worker=worker, connections=connections)
+
+
+def _log(actor: Actor, action: str, campaign_id: int | None = None, **more: object) -> None:
+    ids = {} if campaign_id is None else {"campaign_id": campaign_id}
+    log.info("changed", action=str(action), actor=str(actor), **ids, **more)
+
+
+def _cancel_first(db: Database, campaign_id: int) -> None:
+    """Cancel the first of those who wait, a piece per transaction, so that no worker's result waits long."""
+    stride, moved, total = Stride(), 1, 0
+    while moved and total < AT_ONCE:
+        with stride.write(db) as connection:
+            moved = sweeping.cancel_waiting(connection, campaign_id, stride.rows)
+        total += moved
