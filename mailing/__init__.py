@@ -8,6 +8,7 @@ The way of one email leads through these rooms::
       records     vCards, LDIF and the like
       rows        a row of any of them, or of a program, becomes a recipient
       mailboxes   the judge of one address and its name
+      address_faults  what the package email-validator refuses
       findings    what was found: repeated rows merged into one recipient, remarks, refusals
     campaigns   a message and its list, stored; send, pause, resume, cancel
     lifecycle   what changes the state of a campaign
@@ -60,7 +61,8 @@ While it is under way, ``workers`` knows who sends and whether they live, ``rost
 looks, and ``sweeping`` puts back on its way whatever a dead one left behind. ``overview`` says how it all
 stands, and ``watches`` lets somebody else look on.
 
-Below them: ``states`` (what may follow what), ``models`` (the tables), ``schema`` (which of them are
+Below them: ``reasons`` (what Volley has to tell, as codes; ``wording.toml`` has their sentences), ``states``
+(what may follow what), ``models`` (the tables), ``schema`` (which of them are
 there), ``database``, ``database_errors`` (what its errors mean), ``clock`` (the time that all agree on),
 ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``, ``threads`` and ``logs``;
 ``privacy`` (nobody else reads what Volley writes), ``redis_url`` (where Redis is), ``redis_errors`` (why it

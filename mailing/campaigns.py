@@ -220,7 +220,8 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
         return ("There is no such campaign.",)
     if connection.execute(select(storings).where(storings.c.campaign_id == campaign_id)).first():
         return (BEING_STORED,)
-    return readiness.faults(campaign.message, campaign.total, lists.held(connection, campaign_id).shapes)
+    shapes = lists.held(connection, campaign_id).shapes
+    return tuple(map(str, readiness.faults(campaign.message, campaign.total, shapes)))
 
 
 def get(connection: Connection, campaign_id: int) -> Campaign | None:

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, cast
 from mailing.headers import HOST, read_from, read_subject, write_date, write_mailbox
 from mailing.marks import ComposeError
 from mailing.merging import read
-from mailing.values import VALUE_MAX, MergeError, MissingFieldError, encodable, printed, unify
+from mailing.reasons import Reason
+from mailing.values import VALUE_MAX, FieldError, MergeError, MissingFieldError, encodable, printed, unify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from mailing.values import Value, Values
 
 MESSAGE_MAX = 10_000_000  # bytes of a message as filled, without attachments
-_TOO_MUCH = f", and at most {MESSAGE_MAX // 1_000_000} MB can be sent."
 _HEAD_MAX = 10_000
 _ENCODED_GROWTH = 16  # bytes that a character takes at most: 12 as quoted-printable UTF-8, and soft breaks
 _SHORT = frozenset({"name", "email"})  # a list holds them to some hundred characters
@@ -121,7 +121,7 @@ class Prepared:
         except (OverflowError, KeyError, UnicodeEncodeError) as error:
             raise self._explained(error, values) from error
         if len(data) > MESSAGE_MAX:
-            raise MergeError("text", f"The message would have {_megabytes(len(data))}{_TOO_MUCH} Shorten it.")
+            raise MergeError("text", _too_large(len(data)))
         return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
 
     def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
@@ -138,19 +138,23 @@ class Prepared:
                 faults.append(self._explained(error, values))
         return faults
 
-    def oversize(self, longest: Mapping[str, int]) -> str:
-        """Return why values of at most these lengths, in bytes, make the message too long; or nothing."""
+    def oversize(self, longest: Mapping[str, int]) -> Reason | None:
+        """Return why values of at most these lengths, in bytes, make the message too long, if they do."""
         shares = {field: times * longest.get(field, 0) for field, times in self.uses}
         total = self.length + sum(shares.values())
         if total <= MESSAGE_MAX:
-            return ""
+            return None
         field, share = max(shares.items(), key=itemgetter(1))
         times = dict(self.uses)[field]
-        why = (
-            f"{{{{ {field} }}}} makes {_megabytes(share)} of it: it is used {times:,} times, and its "
-            f"longest value has {longest[field]:,} bytes. Use it less often, or shorten its values."
+        return Reason(
+            "message.may-be-too-large",
+            size=_megabytes(total),
+            most=_megabytes(MESSAGE_MAX),
+            field=f"{{{{ {field} }}}}",
+            share=_megabytes(share),
+            times=times,
+            n=longest[field],
         )
-        return f"The message would have up to {_megabytes(total)}{_TOO_MUCH} {why}"
 
     def _explained(self, error: Exception, values: Values) -> MergeError:
         if isinstance(error, KeyError):
@@ -158,7 +162,7 @@ class Prepared:
         if isinstance(error, OverflowError):
             return self._too_long(values)
         culprit = next(key for key, value in values.items() if not encodable(printed(value)))
-        return MergeError(culprit, "A character in it is no text. Take it out.")
+        return FieldError(culprit, Reason("message.invalid-character"))
 
     def _may_be_long(self, values: Values) -> bool:
         room = self.room
@@ -183,14 +187,16 @@ class Prepared:
         shares = {field: times * len(printed(values.get(field, ""))) for field, times in self.uses}
         field = max(shares, key=shares.__getitem__)
         times = dict(self.uses)[field]
-        problem = (
-            f"The message would have more than {_megabytes(MESSAGE_MAX)}: this field is used {times:,} times"
-        )
-        return MergeError(field, f"{problem} and has {shares[field] // times:,} characters. Shorten it.")
+        most, n = _megabytes(MESSAGE_MAX), shares[field] // times
+        return FieldError(field, Reason("message.field-too-large", most=most, times=times, n=n))
 
 
 def _mailbox_of(email: str, name: str, _values: Values) -> bytes:
     return write_mailbox("To", name, email)
+
+
+def _too_large(size: int) -> Reason:
+    return Reason("message.too-large", size=_megabytes(size), most=_megabytes(MESSAGE_MAX))
 
 
 def _megabytes(size: int) -> str:
@@ -241,7 +247,7 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
     lasting = sum(len(piece) for piece in merged if isinstance(piece, bytes))
     if lasting > MESSAGE_MAX:
         part = max(given, key=lambda part: len(given[part].encode()))
-        raise ComposeError(part, f"The message would have {_megabytes(lasting)}{_TOO_MUCH} Shorten it.")
+        raise ComposeError(part, _too_large(lasting))
     parts = [subject, *templates.values()]
     uses = sum((Counter(part.uses) for part in parts), Counter[str]())
     conditional = sum(part.conditional for part in parts)

@@ -52,7 +52,7 @@ def creating(
     if not ready:
         campaigns.check(draft)
     elif found := readiness.faults(draft.message, len(parsed.entries), surveyed):
-        raise NotAllowed(" ".join(found))
+        raise NotAllowed(" ".join(map(str, found)))
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
             yield connection, campaigns.store(connection, draft, parsed, surveyed)

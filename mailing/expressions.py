@@ -16,6 +16,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from mailing.columns import field_name
 from mailing.marks import FILTERS, ComposeError
+from mailing.reasons import Reason
 from mailing.values import CONTROL, KINDS, MergeError, MissingFieldError, encodable, kind, operand
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from mailing.marks import Mark, Part
+    from mailing.reasons import Value as Said
     from mailing.values import Values
 
 DEPTH_MAX = 30
@@ -74,15 +76,15 @@ _ALLOWED = {
     *(nodes.Name, nodes.Const, nodes.TemplateData, nodes.Filter, nodes.Test, nodes.CondExpr, nodes.Keyword),
     *(nodes.And, nodes.Or, nodes.Not, nodes.Compare, nodes.Operand, nodes.Concat, nodes.List, nodes.Tuple),
 }
-_WORDS: dict[type[nodes.Node], str] = {
-    nodes.Call: "a function call",
-    nodes.Getattr: "a dot after a field",
-    nodes.Getitem: "brackets after a field",
-    nodes.Add: "a + (write ~ to join texts)",
-    nodes.Dict: "braces within braces",
+_CONSTRUCTS: dict[type[nodes.Node], Reason] = {
+    nodes.Call: Reason("construct.call"),
+    nodes.Getattr: Reason("construct.dot"),
+    nodes.Getitem: Reason("construct.brackets"),
+    nodes.Add: Reason("construct.plus"),
+    nodes.Dict: Reason("construct.braces"),
     **dict.fromkeys(
         (nodes.Sub, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Mod, nodes.Pow, nodes.Neg, nodes.Pos),
-        "arithmetic",
+        Reason("construct.arithmetic"),
     ),
 }
 _TAKES_LIST = (nodes.Operand, nodes.Test)
@@ -126,24 +128,25 @@ class Expression:
         lengths = ((n, known.get(name, "")) for name, n in self.read.uses.items())
         most = self.read.growth * sum(n * len(it) for n, it in lengths if isinstance(it, str))
         if most > RESULT_MAX:
-            problem = f"may print more than {RESULT_MAX:,} characters. Shorten the values in it."
-            raise MergeError(self.mark.part, f"{self._told} {problem}")
+            raise self._fault("message.prints-too-much", most=RESULT_MAX)
         try:
             return self.program.run(self.read.block, known)
         except MissingFieldError:
             raise
         except Exception as error:
-            problem = f"{self._told} cannot be worked out{_where(known, values)}."
-            raise MergeError(self.mark.part, problem) from error
+            kinds = _kinds(known, values)
+            where = {"kinds": kinds} if kinds else {}
+            code = "message.cannot-be-worked-out-where" if kinds else "message.cannot-be-worked-out"
+            raise self._fault(code, **where) from error
 
-    @property
-    def _told(self) -> str:
-        return f"{self.mark.place}: {self.mark.shown}"
+    def _fault(self, code: str, /, **values: Said) -> MergeError:
+        return MergeError(self.mark.part, self.mark.reason(code, code=self.mark.shown, **values))
 
 
-def _where(known: Iterable[str], values: Values) -> str:
-    kinds = [f"{name} is {KINDS[kind(values[name])][0]}" for name in sorted(known)]
-    return f" where {', '.join(kinds)}" if kinds else ""
+def _kinds(known: Iterable[str], values: Values) -> tuple[Reason, ...]:
+    return tuple(
+        Reason("kind.of-field", field=name, kind=KINDS[kind(values[name])][0]) for name in sorted(known)
+    )
 
 
 class Program:
@@ -191,14 +194,13 @@ class Program:
         except (RecursionError, MemoryError, ValueError) as error:
             if isinstance(error, ComposeError):
                 raise
-            problem = ", is nested too deeply or has a number that is too long. Make it simpler."
-            raise ComposeError(mark.part, f"{mark.place}{problem}") from None
+            raise mark.fault("template.too-complex") from None
         lists = {
             id(child) for node in found if isinstance(node, _TAKES_LIST) for child in node.iter_child_nodes()
         }
         for node in found:  # before compiling, which works out constants
             if isinstance(node, nodes.List | nodes.Tuple) and id(node) not in lists:
-                raise mark.refused("a list")
+                raise mark.refused(Reason("construct.list"))
             _check(mark, node)
         if isinstance(tree, nodes.Name) and not mark.word:
             return _Read("", {tree.name: 1}, 1, tree.name)
@@ -227,16 +229,16 @@ def _through_operand(node: nodes.Expr) -> nodes.Expr:
     return nodes.Filter(node, _OPERAND, [], [], None, None)
 
 
-def _advice(code: str) -> str:
-    return _misnamed(code) or "Write fields like {{ name }}."
+def _advice(code: str) -> Reason:
+    return _misnamed(code) or Reason("mark.field")
 
 
-def _misnamed(code: str) -> str:
+def _misnamed(code: str) -> Reason | None:
     """Return what to write where a field is called by its column's header."""
     for piece in _QUOTED.split(code)[::2]:
         if named := _ODDLY_NAMED.search(piece):
-            return f"The name of a field has no hyphen and no space: write {{{{ {field_name(named[0])} }}}}."
-    return ""
+            return Reason("mark.field-name", field=f"{{{{ {field_name(named[0])} }}}}")
+    return None
 
 
 def _nodes(tree: nodes.Node) -> list[nodes.Node]:
@@ -252,25 +254,25 @@ def _nodes(tree: nodes.Node) -> list[nodes.Node]:
 
 def _check(mark: Mark, node: nodes.Node) -> None:
     """Refuse what a message cannot use, with its place."""
-    word = ""
+    what: Reason | str = ""
     if isinstance(node, nodes.Sub) and (advice := _misnamed(mark.code)):
         raise mark.unreadable(advice)
     if isinstance(node, nodes.Neg) and isinstance(node.node, nodes.Const):
         return  # a number below zero
     if type(node) not in _ALLOWED:
-        word = _WORDS.get(type(node)) or f"{type(node).__name__.lower()}"
+        what = _CONSTRUCTS.get(type(node)) or type(node).__name__.lower()
     elif isinstance(node, nodes.Name) and node.name in {"self", "super"}:
-        word = f'the reserved word "{node.name}"'
+        what = Reason("construct.reserved", word=node.name)
     elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        word = f"the filter {node.name}"
+        what = Reason("construct.filter", word=node.name)
     elif isinstance(node, nodes.Test) and node.name not in _TESTS:
-        word = f"the test {node.name}"
+        what = Reason("construct.test", word=node.name)
     elif isinstance(node, nodes.Const) and mark.part == "subject" and CONTROL.search(str(node.value)):
-        word = "a line break in quotes"
+        what = Reason("construct.line-break")
     elif isinstance(node, nodes.Const) and not encodable(str(node.value)):
-        word = "a character in quotes that is no text"
-    if word:
-        raise mark.refused(word)
+        what = Reason("construct.invalid-character")
+    if what:
+        raise mark.refused(what)
 
 
 def _prints(node: nodes.Node, growth: int) -> Iterator[tuple[str, int]]:

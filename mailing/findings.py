@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailing.mailboxes import Domains, clean, judge, oddity, read_name
+from mailing.reasons import Reason, UnfitError
 from mailing.values import Value
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class Duplicate:
     line: int
     email: str
     of_line: int
-    note: str = field(default="", compare=False)
+    note: Reason | None = field(default=None, compare=False)
 
     @property
-    def said(self) -> str:
+    def said(self) -> Reason:
         """What a person is told of it."""
-        return f"same as line {self.of_line}; {self.note}" if self.note else f"same as line {self.of_line}"
+        return self.note or Reason("note.duplicate", n=self.of_line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +58,16 @@ class Note:
 
     line: int
     email: str
-    note: str
+    note: Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Text that is no usable address: at most ``TEXT_MAX`` characters of it, and why in plain words."""
+    """Text that is no usable address: at most ``TEXT_MAX`` characters of it, and why."""
 
     line: int
     text: str
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,24 +114,21 @@ class Findings:
             self.repeated.append(Entry(line, email, name, fields))
             return
         if place == ENTRIES_MAX:
-            end = f"A list takes at most {ENTRIES_MAX:,} addresses. This line and what follows were not read."
-            self._end(line, email, end)
+            self._end(line, email, Reason("list.too-many-addresses", most=ENTRIES_MAX))
         first = self.caseless.setdefault(email.lower(), place)
         if first < place:
-            other = self.entries[first].line
-            self.note(line, email, f"differs from line {other} only in the case of the local part; kept")
+            self.note(line, email, Reason("note.differs-in-case", n=self.entries[first].line))
         self.entries.append(Entry(line, email, name, fields))
 
-    def note(self, line: int, email: str, note: str) -> None:
+    def note(self, line: int, email: str, note: Reason) -> None:
         """Remark something about an address."""
         self.noted.append(Note(line, email, note))
 
-    def refuse(self, line: int, text: str, reason: str) -> None:
+    def refuse(self, line: int, text: str, reason: Reason) -> None:
         """Say why ``text`` is not taken."""
         self.refused.append(Refusal(line, shorten(text), reason))
         if len(self.refused) == REFUSED_MAX:
-            end = f"More than {REFUSED_MAX:,} lines were refused. This line and what follows were not read."
-            self._end(line, text, end)
+            self._end(line, text, Reason("list.too-many-refused", most=REFUSED_MAX))
 
     def judge(self, line: int, text: str, word: str, phrase: str = "") -> str:
         """Take ``word`` as an address that ``phrase`` names, or refuse ``text``, which holds both.
@@ -140,8 +138,8 @@ class Findings:
         try:
             email = judge(word, self.domains)
             name = read_name(phrase)
-        except ValueError as fault:
-            self.refuse(line, text, str(fault))
+        except UnfitError as fault:
+            self.refuse(line, text, fault.reason)
             return ""
         itself = name.lower() in {email.lower(), word.strip().lower()}
         self.take(line, email, "" if itself else name)
@@ -158,13 +156,13 @@ class Findings:
         repeats: dict[int, list[Entry]] = {}
         for again in self.repeated:
             repeats.setdefault(self.places[again.email], []).append(again)
-        notes: dict[int, str] = {}
+        notes: dict[int, Reason] = {}
         for place, others in repeats.items():
             self.entries[place], said = _merge(self.entries[place], others)
             notes |= said
         duplicates = [
             Duplicate(
-                again.line, again.email, self.entries[self.places[again.email]].line, notes.get(id(again), "")
+                again.line, again.email, self.entries[self.places[again.email]].line, notes.get(id(again))
             )
             for again in self.repeated
         ]
@@ -176,7 +174,7 @@ class Findings:
             tuple(self.columns.values()),
         )
 
-    def _end(self, line: int, text: str, reason: str) -> None:
+    def _end(self, line: int, text: str, reason: Reason) -> None:
         self.refused.append(Refusal(line, shorten(text), reason))
         raise Full
 
@@ -187,18 +185,18 @@ def shorten(text: str) -> str:
     return shown if len(shown) <= TEXT_MAX else shown[: TEXT_MAX - 1] + "…"
 
 
-def _merge(first: Entry, others: Sequence[Entry]) -> tuple[Entry, dict[int, str]]:
+def _merge(first: Entry, others: Sequence[Entry]) -> tuple[Entry, dict[int, Reason]]:
     """Return the one recipient of rows with one address, and what was taken from which, by ``id``."""
     rows = [first, *others]
     fullest = max(rows, key=_said)
     name, fields = fullest.name, dict(fullest.fields or {})
-    notes = {id(fullest): "this line says more, so its values count"}
+    notes = {id(fullest): Reason("note.duplicate-counts", n=first.line)}
     for row in rows:
         given = [] if row is fullest else _fill(fields, row.fields or {})
         if row.name and not name:
             name, given = row.name, ["name", *given]
         if given:
-            notes[id(row)] = f"it adds: {', '.join(given)}"
+            notes[id(row)] = Reason("note.duplicate-adds", n=first.line, fields=tuple(given))
     return Entry(first.line, first.email, name, fields or None), notes
 
 

@@ -13,6 +13,7 @@ from mailing import markup, records
 from mailing.columns import field_name, means_email, means_name
 from mailing.findings import TEXT_MAX
 from mailing.mailboxes import read_plain, unwrap
+from mailing.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -114,7 +115,7 @@ def _read_angle(found: Findings, number: int, phrase: list[Token], bracketed: st
     phrase = _name_before(found, number, phrase, inner)
     whole = _join(phrase) + bracketed
     if not inner.strip():
-        found.refuse(number, whole, "There is no address between < and >.")
+        found.refuse(number, whole, Reason("address.none-in-brackets"))
         return ""
     name = _named(phrase)
     return found.judge(number, whole, inner, name or ("" if "@" in shown else shown))
@@ -248,12 +249,12 @@ def _refuse_words(found: Findings, number: int, words: list[str]) -> None:
     text = " ".join(words)
     if not text.strip(_IGNORED):
         return
-    if len(text) <= TEXT_MAX and (spelt := _SPELT_AT.fullmatch(text)):
-        reason = f"There is no @ in it. Write it like {spelt[1]}@{spelt[2]}."
-    else:
-        reason = (
-            "There is no @ in it. Write name@example.org, or a name like this: Ann Lee <ann@example.org>."
-        )
+    spelt = _SPELT_AT.fullmatch(text) if len(text) <= TEXT_MAX else None
+    reason = (
+        Reason("address.no-at-but-spelt", address=f"{spelt[1]}@{spelt[2]}")
+        if spelt
+        else Reason("address.no-at-in-words")
+    )
     found.refuse(number, text, reason)
 
 

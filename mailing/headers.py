@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailing.address_faults import reason_of
 from mailing.marks import ComposeError, cut
 from mailing.merging import read, render
-from mailing.values import CONTROL, MergeError, encodable
+from mailing.reasons import Reason
+from mailing.values import CONTROL, FieldError, encodable
 
 if TYPE_CHECKING:
     from mailing.merging import Piece, Template
@@ -40,12 +42,10 @@ def read_from(text: str) -> tuple[bytes, str]:
     Raises ``ComposeError``, also for a merge field: From is the same for everybody.
     """
     if any(not isinstance(token, str) for token in cut("from", text[: _FROM_MAX + 1])):
-        problem = "From has a merge field, but it is the same for everybody. Write the name itself."
-        raise ComposeError("from", problem)
+        raise ComposeError("from", Reason("from.merge-field"))
     shape = _FROM.fullmatch(text.strip()) if len(text) <= _FROM_MAX else None
     if CONTROL.search(text) or not encodable(text) or not shape:
-        problem = "From must be one address on one line, like ann@example.org or Ann Lee <ann@example.org>."
-        raise ComposeError("from", problem + ' Quote a name with a comma: "Lee, Ann" <ann@example.org>.')
+        raise ComposeError("from", Reason("from.invalid"))
     quoted, plain, inner, bare = shape.groups()
     local, _, domain = (inner or bare).rpartition("@")
     private = HOST.fullmatch(domain)  # localhost and .local are the operator's own affair
@@ -56,7 +56,8 @@ def read_from(text: str) -> tuple[bytes, str]:
             test_environment=True,
         )
     except EmailNotValidError as error:
-        raise ComposeError("from", f"The From address {local}@{domain} cannot be used. {error}") from None
+        unusable = Reason("from.unusable", address=f"{local}@{domain}", reason=reason_of(error))
+        raise ComposeError("from", unusable) from None
     address = f"{local}@{domain.lower() if private else judged.ascii_domain}"
     name = re.sub(r"\\(.)", r"\1", quoted) if quoted else (plain or "").strip()
     return write_mailbox("From", name, address), address
@@ -68,7 +69,7 @@ def read_subject(source: str) -> tuple[Template, Piece]:
     Raises ``ComposeError``.
     """
     if CONTROL.search(source):
-        raise ComposeError("subject", "The subject has a line break. Write it on one line.")
+        raise ComposeError("subject", Reason("subject.line-break"))
     template = read("subject", source)
     if not template.fields and all(isinstance(segment, str) for segment in template.segments):
         return template, write_text("Subject", "".join(cast("list[str]", template.segments)))
@@ -78,7 +79,7 @@ def read_subject(source: str) -> tuple[Template, Piece]:
         if CONTROL.search(text):
             texts = ((name, values.get(name)) for name in sorted(template.fields))
             culprit = next(name for name, text in texts if isinstance(text, str) and CONTROL.search(text))
-            raise MergeError(culprit, "It has a line break, and the subject uses it. Take the break out.")
+            raise FieldError(culprit, Reason("message.line-break-in-subject"))
         return write_text("Subject", text)
 
     return template, fill
@@ -110,10 +111,10 @@ def _encoded_words(text: str, room: int = _LINE_MAX) -> str:
 
 
 def write_mailbox(header: str, name: str, email: str) -> bytes:
-    """Return a header line that holds one mailbox (RFC 5322 section 3.4). Raises ``MergeError``."""
+    """Return a header line that holds one mailbox (RFC 5322 section 3.4). Raises ``FieldError``."""
     if CONTROL.search(name) or _UNFIT_ADDRESS.search(email):
         field = "name" if CONTROL.search(name) else "email"
-        raise MergeError(field, "It has a character that no header may hold. Take the line break out.")
+        raise FieldError(field, Reason("message.invalid-in-header"))
     email = write_address(email)
     if not name:
         return f"{header}: {email}\r\n".encode()

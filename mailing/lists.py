@@ -199,8 +199,8 @@ _QUEUED = RecipientState.QUEUED.value
 
 def _remarks(parsed: ParsedList) -> Iterator[tuple[str, int, str, str]]:
     return chain(
-        (("refused", r.line, r.text, r.reason) for r in parsed.refused),
-        (("duplicate", d.line, d.email, d.said) for d in parsed.duplicates),
-        (("noted", n.line, n.email, n.note) for n in parsed.noted),
+        (("refused", r.line, r.text, str(r.reason)) for r in parsed.refused),
+        (("duplicate", d.line, d.email, str(d.said)) for d in parsed.duplicates),
+        (("noted", n.line, n.email, str(n.note)) for n in parsed.noted),
         (("column", c.line, c.header, c.field) for c in parsed.columns),
     )

@@ -20,6 +20,9 @@ from urllib.parse import unquote
 
 from email_validator import EmailNotValidError, validate_email
 
+from mailing.address_faults import reason_of
+from mailing.reasons import Reason, UnfitError
+
 NAME_MAX = 200
 LOCAL_MAX = 64
 DOMAINS_MAX = 20_000
@@ -65,18 +68,17 @@ _JOINERS = re.compile("[\u200c\u200d]")
 _QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*+)"')
 _QUOTED = re.compile(rf"{_QUOTED_LOCAL.pattern}@[^\s@]+")
 _DOTTED = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]|[^\x00-\x7f])+")  # atoms and dots, in any order
-_TOO_LONG = "It has {} characters. An address has at most 254."
-_FAULTS = tuple(  # said in words that tell more than the judge's
-    (re.compile(pattern), reason)
-    for pattern, reason in (
-        (r"\A[^@]*\Z", "There is no @ in it. Write it like name@example.org."),
-        (r"\s", "There is a space in it. Write the address without spaces."),
-        (UNREADABLE, "There is an unreadable character in it. Type the address again."),
-        (r"@.*@", "It has more than one @. Write one address with one @."),
-        (r"\A@", "There is nothing before the @. Write it like name@example.org."),
-        (r"@\Z", "There is nothing after the @. Write it like name@example.org."),
-        (r"@\[", "An IP address in brackets is not accepted. Write the name of the mail domain."),
-        (r"@[^.\u3002\uff0e\uff61]+\Z", "The part after the @ has no dot. Write it like name@example.org."),
+_FAULTS = tuple(  # told apart from one another, which the judge does not
+    (re.compile(pattern), code)
+    for pattern, code in (
+        (r"\A[^@]*\Z", "address.no-at"),
+        (r"\s", "address.space"),
+        (UNREADABLE, "address.unreadable"),
+        (r"@.*@", "address.several-at"),
+        (r"\A@", "address.nothing-before-at"),
+        (r"@\Z", "address.nothing-after-at"),
+        (r"@\[", "address.ip-address"),
+        (r"@[^.\u3002\uff0e\uff61]+\Z", "address.no-dot"),
     )
 )
 
@@ -103,26 +105,22 @@ def read_plain(text: str) -> tuple[str, str] | None:
 class Domains:
     """The domains of one list as they were judged: each costs a fraction of a millisecond, but once."""
 
-    judged: dict[str, tuple[str, str]] = field(default_factory=dict)  # as written -> A-labels, or the reason
+    judged: dict[str, str | Reason] = field(default_factory=dict)  # as written -> A-labels, or why it is none
 
     def judge(self, domain: str) -> str:
-        """Return the domain in lower case and A-labels (RFC 5890). Raises ``ValueError`` with the reason."""
+        """Return the domain in lower case and A-labels (RFC 5890). Raises ``UnfitError``."""
         found = self.judged.get(domain)
         if found is None:
             if len(self.judged) == DOMAINS_MAX:
-                raise ValueError(
-                    f"The list has more than {DOMAINS_MAX:,} unusual domains before it. "
-                    "Put the rest into a list of its own."
-                )
+                raise UnfitError(Reason("list.too-many-domains", most=DOMAINS_MAX))
             found = self.judged[domain] = _judge_domain(domain)
-        good, reason = found
-        if reason:
-            raise ValueError(reason)
-        return good
+        if isinstance(found, Reason):
+            raise UnfitError(found)
+        return found
 
 
 def judge(text: str, domains: Domains | None = None) -> str:
-    """Return the address in ``text`` as it will be used. Raises ``ValueError`` with the reason if none is.
+    """Return the address in ``text`` as it will be used. Raises ``UnfitError`` if none is.
 
     A quoted local part keeps its quotes only where it needs them (RFC 5321 section 4.1.2).
     """
@@ -130,28 +128,28 @@ def judge(text: str, domains: Domains | None = None) -> str:
     if (plain := read_plain(word)) and not plain[1]:
         return plain[0]
     if len(word) > ADDRESS_MAX and "@" in word:
-        raise ValueError(_TOO_LONG.format(len(word)))
+        raise UnfitError(Reason("address.too-long", n=len(word), most=ADDRESS_MAX))
     local, _, domain = word.rpartition("@")
     quoted = _QUOTED_LOCAL.fullmatch(local)
-    for fault, reason in _FAULTS:
+    for fault, code in _FAULTS:
         if fault.search(f"x@{domain}" if quoted else word):
-            raise ValueError(reason)
+            raise UnfitError(Reason(code))
     local = _unquote(quoted[1]) if quoted else local
     _judge_local(local, quoted=bool(quoted))
     email = f"{local}@{(domains or Domains()).judge(domain)}"
     if len(email) > ADDRESS_MAX:
-        raise ValueError(_TOO_LONG.format(len(email)))
+        raise UnfitError(Reason("address.too-long", n=len(email), most=ADDRESS_MAX))
     return email
 
 
-def oddity(email: str) -> str:
-    """Return what is unusual about an address that ``judge`` took, empty if nothing is."""
+def oddity(email: str) -> Reason | None:
+    """Return what is unusual about an address that ``judge`` took, if anything is."""
     local = email.rpartition("@")[0]
     if local.startswith('"'):
-        return "unusual: quotation marks before the @; kept"
+        return Reason("note.quoted-local-part")
     if local[0] == "." or local[-1] == "." or ".." in local:
-        return "unusual: a dot at an end, or two in a row, before the @; kept"
-    return ""
+        return Reason("note.misplaced-dot")
+    return None
 
 
 def _unquote(content: str) -> str:
@@ -162,9 +160,9 @@ def _unquote(content: str) -> str:
 
 def _judge_local(local: str, *, quoted: bool) -> None:
     if (size := len(local.encode())) > LOCAL_MAX:
-        raise ValueError(f"There are {size} bytes before the @. At most {LOCAL_MAX} are allowed.")
+        raise UnfitError(Reason("address.local-part-too-long", n=size, most=LOCAL_MAX))
     if quoted and local == '""':
-        raise ValueError("There is nothing before the @. Write it like name@example.org.")
+        raise UnfitError(Reason("address.nothing-before-at"))
     if quoted and local.startswith('"'):
         wrong = {sign for sign in local if sign in "<>" or not (sign.isprintable() or sign == " ")}
     else:
@@ -173,10 +171,10 @@ def _judge_local(local: str, *, quoted: bool) -> None:
         wrong.add(local[0])
     if wrong:
         signs = ", ".join(repr(sign) if sign.isprintable() else ascii(sign) for sign in sorted(wrong))
-        raise ValueError(f"The email address contains invalid characters before the @-sign: {signs}.")
+        raise UnfitError(Reason("address.local-part-characters", signs=signs))
 
 
-def _judge_domain(domain: str) -> tuple[str, str]:
+def _judge_domain(domain: str) -> str | Reason:
     try:
         judged = validate_email(
             f"x@{domain}",
@@ -187,8 +185,8 @@ def _judge_domain(domain: str) -> tuple[str, str]:
             test_environment=True,  # lets the reserved domain .test through, nothing else
         )
     except EmailNotValidError as refusal:
-        return "", str(refusal)
-    return judged.ascii_domain, ""
+        return reason_of(refusal)
+    return judged.ascii_domain
 
 
 def domain_of(email: str) -> str:
@@ -214,7 +212,7 @@ def unwrap(word: str) -> str:
 
 
 def read_name(phrase: str) -> str:
-    """Return the name as it will be shown. Raises ``ValueError`` with the reason if it is too long.
+    """Return the name as it will be shown. Raises ``UnfitError`` if it is too long.
 
     Encoded words (RFC 2047) are read.
     """
@@ -223,7 +221,7 @@ def read_name(phrase: str) -> str:
         phrase = _ENCODED_WORD.sub(_decode_word, phrase)
     name = " ".join(clean(phrase).replace(UNREADABLE, "").split())
     if len(name) > NAME_MAX:
-        raise ValueError(f"The name has {len(name)} characters. Shorten it to {NAME_MAX}.")
+        raise UnfitError(Reason("name.too-long", n=len(name), most=NAME_MAX))
     while len(name) > 1 and name[0] == name[-1] and name[0] in "'\"":
         name = name[1:-1].strip()
     return name

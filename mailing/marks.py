@@ -11,10 +11,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mailing.reasons import Reason, ReasonError
 from mailing.values import unify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mailing.reasons import Value
 
 CODE_MAX = 12_000  # characters: some 1,000 fields or conditions
 SHOWN_MAX = 60
@@ -22,20 +25,20 @@ FILTERS = (
     *("capitalize", "d", "default", "e", "escape", "first", "int", "last", "length", "lower", "string"),
     *("title", "trim", "truncate", "upper", "urlencode"),
 )
-ALLOWED = "{{ field }}, {% if %} and these filters: " + ", ".join(FILTERS)
+ALLOWED = Reason("construct.allowed", filters=FILTERS)
 
 Part = Literal["from", "subject", "text", "html"]
 
 REFUSED_WORDS = {
-    **dict.fromkeys(("for", "endfor"), "a loop"),
-    **dict.fromkeys(("macro", "endmacro"), "a macro"),
-    **{word: f"{{% {word} %}}" for word in ("set", "include", "import", "extends")},
+    **dict.fromkeys(("for", "endfor"), Reason("construct.loop")),
+    **dict.fromkeys(("macro", "endmacro"), Reason("construct.macro")),
+    **{word: Reason("construct.statement", word=word) for word in ("set", "include", "import", "extends")},
     **{
-        f"{end}{word}": f"{{% {word} %}}"
+        f"{end}{word}": Reason("construct.statement", word=word)
         for word in ("block", "call", "filter", "with", "set")
         for end in ("", "end")
     },
-    "from": "{% import %}",
+    "from": Reason("construct.statement", word="import"),
 }
 _WORDS = "|".join(("if", "elif", "else", "endif", "raw", "endraw", *REFUSED_WORDS)).replace(
     "from",
@@ -52,11 +55,11 @@ _END_OF_RAW = re.compile(r"\{%(?P<trim>[-+]?)\s*+endraw\s*+(?P<after>[-+]?)%\}")
 _SPACE = re.compile(r"\s*+")
 
 
-class ComposeError(ValueError):
-    """The message cannot be sent to anyone as it is written. ``field`` is the part to mend."""
+class ComposeError(ReasonError, ValueError):
+    """The message cannot be sent to anyone as it is written. ``field`` is the part to fix."""
 
-    def __init__(self, field: Part, problem: str) -> None:
-        super().__init__(problem)
+    def __init__(self, field: Part, reason: Reason) -> None:
+        super().__init__(reason)
         self.field = field
 
 
@@ -71,10 +74,9 @@ class Mark:
     line: int
     column: int
 
-    @property
-    def place(self) -> str:
-        """Where it stands, in words."""
-        return f"Line {self.line} of the {self.part}, column {self.column}"
+    def reason(self, code: str, /, **values: Value) -> Reason:
+        """Return a reason that names its place."""
+        return Reason(code, line=self.line, column=self.column, part=part_name(self.part), **values)
 
     @property
     def shown(self) -> str:
@@ -82,14 +84,22 @@ class Mark:
         shown = " ".join(self.source.split())
         return shown if len(shown) <= SHOWN_MAX else f"{shown[: SHOWN_MAX - 1]}…"
 
-    def unreadable(self, advice: str) -> ComposeError:
+    def unreadable(self, advice: Reason) -> ComposeError:
         """Return the error of a mark that means nothing."""
-        return ComposeError(self.part, f"{self.place}, cannot be read: {self.shown}. {advice}")
+        return self.fault("template.unreadable", code=self.shown, reason=advice)
 
-    def refused(self, word: str) -> ComposeError:
+    def refused(self, what: Reason | str) -> ComposeError:
         """Return the error of a mark that has what no message can use."""
-        problem = f", has {word}, which a message cannot use. Use only {ALLOWED}."
-        return ComposeError(self.part, f"{self.place}{problem}")
+        return self.fault("template.not-allowed", what=what, allowed=ALLOWED)
+
+    def fault(self, code: str, /, **values: Value) -> ComposeError:
+        """Return an error that names its place."""
+        return ComposeError(self.part, self.reason(code, **values))
+
+
+def part_name(part: Part) -> Reason:
+    """Return what a part is called within a sentence."""
+    return Reason(f"part.{part}")
 
 
 def cut(part: Part, source: str) -> Iterator[str | Mark]:
@@ -105,14 +115,14 @@ def cut(part: Part, source: str) -> Iterator[str | Mark]:
         mark, at = _mark(part, source, opening, line)
         code += len(mark.source)
         if code > CODE_MAX:
-            problem = f"The {part} has more than {CODE_MAX:,} characters inside {{{{ }}}} and {{% %}}"
-            raise ComposeError(part, f"{problem}, up to line {line}. Use fewer fields and conditions.")
+            much = Reason("template.too-much-code", part=part_name(part), most=CODE_MAX, line=line)
+            raise ComposeError(part, much)
         if mark.word != "raw":
             yield mark
             continue
         ending = _END_OF_RAW.search(source, at)
         if not ending:
-            raise mark.unreadable("It needs {% endraw %} where it ends.")
+            raise mark.unreadable(Reason("mark.no-endraw"))
         yield from _text(source[at : ending.start()], ending["trim"])
         at = _past(source, ending.end(), ending["after"])
     yield from _text(source[at:], "")
@@ -130,11 +140,14 @@ def _mark(part: Part, source: str, opening: re.Match[str], line: int) -> tuple[M
     if not body["shut"]:
         begins = source[opening.start() :].partition("\n")[0]
         quote = source[body.end() : body.end() + 1]
-        advice = f"write {'%}' if word else '}}'} where it ends"
-        advice = f"a quotation mark opens in it and does not close: {quote}" if quote else advice
-        raise Mark(part, word, code, begins, line, column).unreadable(f"It does not end: {advice}.")
+        advice = Reason("mark.open-quote", sign=quote) if quote else _no_end(word)
+        raise Mark(part, word, code, begins, line, column).unreadable(advice)
     mark = Mark(part, word, code, source[opening.start() : body.end()], line, column)
     return mark, _past(source, body.end(), trim)
+
+
+def _no_end(word: str) -> Reason:
+    return Reason("mark.no-end", end="%}" if word else "}}")
 
 
 def _text(text: str, trim: str) -> Iterator[str]:

@@ -18,7 +18,8 @@ from markupsafe import escape
 from mailing.expressions import DEPTH_MAX as DEPTH_MAX  # noqa: PLC0414 - also for whoever imports it from here
 from mailing.expressions import RESULT_MAX, Expression, Program
 from mailing.marks import CODE_MAX as CODE_MAX  # noqa: PLC0414 - likewise
-from mailing.marks import REFUSED_WORDS, ComposeError, Mark, Part, cut
+from mailing.marks import REFUSED_WORDS, ComposeError, Mark, Part, cut, part_name
+from mailing.reasons import Reason
 from mailing.values import Value, Values, encodable, printed
 
 TEMPLATE_MAX = 1_000_000  # characters
@@ -79,9 +80,10 @@ def read(part: Part, source: str) -> Template:
     Raises ``ComposeError``.
     """
     if len(source) > TEMPLATE_MAX:
-        raise ComposeError(part, f"The {part} has {len(source)} characters. Shorten it to {TEMPLATE_MAX}.")
+        long = Reason("template.too-long", part=part_name(part), n=len(source), most=TEMPLATE_MAX)
+        raise ComposeError(part, long)
     if not encodable(source):
-        raise ComposeError(part, f"A character in the {part} is no text. Type it again.")
+        raise ComposeError(part, Reason("template.invalid-character", part=part_name(part)))
     reader = _Reader(part)
     for token in cut(part, source):
         reader.take(token)
@@ -130,7 +132,7 @@ class _Reader:
             self._field(token)
         elif token.word == "if":
             if len(self._opened) == DEPTH_MAX:
-                raise ComposeError(self._part, f"{token.place}, is nested too deeply. Make it simpler.")
+                raise token.fault("template.too-complex")
             self._opened.append(_Opened(token, self._level))
             self._branch(token)
         elif token.word in {"elif", "else", "endif"}:
@@ -138,11 +140,11 @@ class _Reader:
         elif token.word in REFUSED_WORDS:
             raise token.refused(REFUSED_WORDS[token.word])
         else:
-            raise token.unreadable("It has no {% raw %} before it.")
+            raise token.unreadable(Reason("mark.no-raw"))
 
     def template(self) -> Template:
         if self._opened:
-            raise self._opened[-1].mark.unreadable("It needs {% endif %} where it ends.")
+            raise self._opened[-1].mark.unreadable(Reason("mark.no-endif"))
         self._program.compile()
         whole, program = self._level, self._program
         return Template(whole.segments, program.fields, whole.uses, program.growth, whole.length)
@@ -156,9 +158,9 @@ class _Reader:
     def _follow(self, mark: Mark) -> None:
         """Take what only stands behind an ``{% if %}``."""
         if not self._opened or (mark.word != "endif" and self._opened[-1].branches[-1][0] is None):
-            raise mark.unreadable("It has no {% if %} before it.")
+            raise mark.unreadable(Reason("mark.no-if"))
         if mark.word != "elif" and mark.code.strip():
-            raise mark.unreadable(f"Write {{% {mark.word} %}}, or {{% elif … %}} with a condition.")
+            raise mark.unreadable(Reason("mark.no-condition", code=f"{{% {mark.word} %}}"))
         if mark.word == "endif":
             closed = self._opened.pop()
             closed.close()

@@ -11,43 +11,46 @@ from typing import TYPE_CHECKING
 from mailing import composing
 from mailing.columns import field_name
 from mailing.composing import ComposeError
+from mailing.reasons import Reason
 from mailing.shapes import Shape
-from mailing.values import KINDS, Kind, MergeError, MissingFieldError
+from mailing.values import KINDS, Kind, MergeError, MissingFieldError, with_default
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.composing import Message, Prepared
+    from mailing.reasons import Value
     from mailing.shapes import Shapes
 
 FAULTS_MAX = 20  # that are told at once
 _PROBE = "unsent"  # the token of a message that is composed only to see whether it can be
 _SOMEBODY = "ann@example.org"
-_PARTS = frozenset({"subject", "text", "html"})
-_NO_ADDRESS = "The list holds no address that can be mailed. Edit the draft and paste one."
 
 
-def faults(message: Message, total: int, shapes: Shapes) -> tuple[str, ...]:
+def faults(message: Message, total: int, shapes: Shapes) -> tuple[Reason, ...]:
     """Return why a message cannot be sent to a list of ``total`` recipients, each with what to do."""
     if not total:
-        return (_NO_ADDRESS,)
+        return (Reason("list-fault.no-addresses"),)
     try:
         prepared = composing.prepare(message, token=_PROBE, domain=None)
     except ComposeError as error:
-        return (str(error),)
+        return (error.reason,)
     if oversize := prepared.oversize(shapes.longest):
         return (oversize,)
     missing: dict[str, Shape] = {}
-    unfit: dict[str, Shape] = {}
+    unfit: dict[Reason, Shape] = {}
     for shape in shapes.of(prepared.fields | {"name"}):
         for fault in _errors(prepared, shape):
-            found, key = (
-                (missing, fault.field) if isinstance(fault, MissingFieldError) else (unfit, _told(fault))
-            )
-            found[key] = found.get(key, Shape({})).with_more(shape)
+            if isinstance(fault, MissingFieldError):
+                missing[fault.field] = missing.get(fault.field, Shape({})).with_more(shape)
+            else:
+                unfit[fault.reason] = unfit.get(fault.reason, Shape({})).with_more(shape)
     return (
         *(_lacking(field, shape, total, shapes) for field, shape in missing.items()),
-        *(f"{problem} This is so for {_who(shape, total)}." for problem, shape in unfit.items()),
+        *(
+            Reason("list-fault.for-some", reason=reason, **_who(shape, total))
+            for reason, shape in unfit.items()
+        ),
     )[:FAULTS_MAX]
 
 
@@ -56,10 +59,10 @@ def _errors(prepared: Prepared, shape: Shape) -> Iterator[MergeError]:
     values = {name: KINDS[kind][1] for name, kind in shape.kinds.items()}
     name = str(values.pop("name", ""))
     email = shape.samples[0] if shape.samples else _SOMEBODY
-    told: set[str] = set()
+    told: set[Reason] = set()
     for _ in range(FAULTS_MAX):
-        faults = {str(fault): fault for fault in prepared.probe(email, name, values)}
-        yield from (fault for text, fault in faults.items() if text not in told)
+        faults = {fault.reason: fault for fault in prepared.probe(email, name, values)}
+        yield from (fault for reason, fault in faults.items() if reason not in told)
         if faults.keys() <= told:
             return
         told |= faults.keys()
@@ -68,25 +71,17 @@ def _errors(prepared: Prepared, shape: Shape) -> Iterator[MergeError]:
                 values[fault.field] = KINDS[Kind.TEXT][1]  # what else is there?
 
 
-def _told(error: MergeError) -> str:
-    return error.problem if error.field in _PARTS else str(error)
-
-
-def _lacking(field: str, shape: Shape, total: int, shapes: Shapes) -> str:
-    uses, meant = f"The message uses the merge field {{{{ {field} }}}}, but", field_name(field)
+def _lacking(field: str, shape: Shape, total: int, shapes: Shapes) -> Reason:
+    used, meant = f"{{{{ {field} }}}}", field_name(field)
     if field in shapes.fields:
-        fix = f'Add it to the list, write {{{{ {field} or "…" }}}}, or remove it.'
-        return f"{uses} it is missing for {_who(shape, total)}. {fix}"
+        return Reason("list-fault.no-value", field=used, fix=with_default(field), **_who(shape, total))
     if meant != field and meant in shapes.fields | {"name", "email"}:
-        return f"{uses} no recipient has it. The list has {{{{ {meant} }}}}: write that."
-    return f"{uses} no recipient has it: {_named(shape)}. Remove it or add it to the list."
+        return Reason("list-fault.other-column", field=used, meant=f"{{{{ {meant} }}}}")
+    return Reason("list-fault.no-column", field=used)
 
 
-def _who(shape: Shape, total: int) -> str:
-    return f"{min(shape.n, total):,} of {total:,} recipients: {_named(shape)}"
-
-
-def _named(shape: Shape) -> str:
-    """Return the addresses that are known of those recipients, and how many more there are."""
-    more = shape.n - len(shape.samples)
-    return ", ".join(shape.samples) + (f" and {more:,} more" if more > 0 else "")
+def _who(shape: Shape, total: int) -> dict[str, Value]:
+    """Return how many recipients they are, and whose addresses are known."""
+    who, more = tuple(shape.samples), shape.n - len(shape.samples)
+    named = Reason("list-fault.and-more", who=who, n=more) if more > 0 else who
+    return {"n": min(shape.n, total), "total": total, "who": named}

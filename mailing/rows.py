@@ -16,6 +16,7 @@ from mailing.columns import Columns
 from mailing.findings import Column, Findings
 from mailing.freetext import read_line, read_text_line
 from mailing.mailboxes import WIDE_AT, clean, judge, read_name, read_plain
+from mailing.reasons import Reason, UnfitError
 from mailing.values import VALUE_MAX
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fiel
     """Take a row as people write it, ``at`` its line and text. Of several addresses the first counts."""
     line, shown = at
     if not cell:
-        found.refuse(line, shown, "There is no address in this row.")
+        found.refuse(line, shown, Reason("row.no-address"))
         return
     more: list[str] = []
     if plain := read_plain(cell):
@@ -84,9 +85,7 @@ def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fiel
         inner = Findings(found.domains)
         read_line(inner, line, clean(cell))
         if not inner.entries:
-            found.refuse(
-                line, cell, inner.refused[0].reason if inner.refused else "There is no address in this row."
-            )
+            found.refuse(line, cell, inner.refused[0].reason if inner.refused else Reason("row.no-address"))
             return
         email, name = inner.entries[0].email, inner.entries[0].name
         more = [entry.email for entry in inner.entries[1:]]
@@ -94,26 +93,26 @@ def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fiel
         name = read_name(called) or name
         for key, value in fields.items():
             _check_value(key, value)
-    except ValueError as fault:
-        found.refuse(line, shown, str(fault))
+    except UnfitError as fault:
+        found.refuse(line, shown, fault.reason)
         return
     if more:
-        found.note(line, email, f"the row has more addresses, which get nothing: {', '.join(more[:5])}")
+        found.note(line, email, Reason("note.more-addresses", who=tuple(more[:5])))
     found.take(line, email, "" if name.lower() == email.lower() else name, fields or None)
 
 
 def read_rows(found: Findings, rows: Iterable[tuple[int, object]]) -> None:
     """Take the rows of a program, each with its number. ``addresses.parse_rows`` says what they may hold."""
-    plans: dict[tuple[object, ...], Columns | str] = {}
+    plans: dict[tuple[object, ...], Columns | Reason] = {}
     for number, row in rows:
         if isinstance(row, str):
             _read_text_row(found, number, row)
             continue
         try:
             email, name, fields = _read_row(found, number, row, plans)
-        except ValueError as fault:
+        except UnfitError as fault:
             given = row.get("email") if isinstance(row, Mapping) else row
-            found.refuse(number, given if isinstance(given, str) else ascii(given), str(fault))
+            found.refuse(number, given if isinstance(given, str) else ascii(given), fault.reason)
         else:
             found.take(number, email, name, fields)
 
@@ -130,16 +129,15 @@ def _read_text_row(found: Findings, number: int, text: str) -> None:
     elif inner.refused:
         found.refuse(number, text, inner.refused[0].reason)
     else:
-        several = "It has more than one address. Write each in a row of its own."
-        found.refuse(number, text, several if inner.entries else "The row is empty.")
+        found.refuse(number, text, Reason("row.several-addresses" if inner.entries else "row.empty"))
 
 
 def _read_row(
-    found: Findings, number: int, row: object, plans: dict[tuple[object, ...], Columns | str]
+    found: Findings, number: int, row: object, plans: dict[tuple[object, ...], Columns | Reason]
 ) -> tuple[str, str, Fields | None]:
-    """Return email, name and merge fields of one row. Raises ``ValueError`` with the reason."""
+    """Return email, name and merge fields of one row. Raises ``UnfitError``."""
     if not isinstance(row, Mapping):
-        raise ValueError('The row is no object. Write it like {"email": "ann@example.org", "name": "Ann"}.')  # noqa: TRY004
+        raise UnfitError(Reason("row.no-object"))
     keys = tuple(row)
     plan = plans.get(keys)
     if plan is None:
@@ -148,17 +146,17 @@ def _read_row(
             plans[keys] = plan
             if isinstance(plan, Columns):
                 _show_columns(found, number, keys, plan, changed=True)
-    if isinstance(plan, str):
-        raise ValueError(plan)  # noqa: TRY004
+    if isinstance(plan, Reason):
+        raise UnfitError(plan)
     values = list(row.values())
     email = values[plan.email]
     if not isinstance(email, str):
-        raise ValueError('The row has no "email" that is a string.')  # noqa: TRY004
+        raise UnfitError(Reason("row.no-email"))
     if plan.full is not None and not isinstance(values[plan.full], str | None):
-        raise ValueError('"name" is no string.')
+        raise UnfitError(Reason("name.no-string"))
     name = plan.name([value if isinstance(value, str) else "" for value in values])
     if _UNFIT.search(name):
-        raise ValueError("There is a line break or control character in the name. Take it out.")
+        raise UnfitError(Reason("name.control-character"))
     address = judge(clean(email), found.domains)
     fields = {key: values[place] for place, key in plan.fields if values[place] is not None}
     for key, value in fields.items():
@@ -166,29 +164,31 @@ def _read_row(
     return address, read_name(name), fields or None
 
 
-def _plan(keys: tuple[object, ...]) -> Columns | str:
+def _plan(keys: tuple[object, ...]) -> Columns | Reason:
     """Say what the keys of a row are, or what is wrong with them."""
     texts = [key for key in keys if isinstance(key, str)]
     if len(texts) < len(keys):
         wrong = next(key for key in keys if not isinstance(key, str))
-        return f"{wrong!a:.80} is no field name. Use letters, digits and _, not a digit first."
+        return Reason("field.invalid-name", field=f"{wrong!a:.80}")
     exact = texts.index("email") if "email" in texts else None
-    return columns.assign(texts, exact, keep=True) or 'The row has no "email" that is a string.'
+    return columns.assign(texts, exact, keep=True) or Reason("row.no-email")
 
 
 def _check_value(key: str, value: object) -> None:
-    """Refuse a merge field's value that cannot be kept. Raises ``ValueError`` with the reason."""
+    """Refuse a merge field's value that cannot be kept. Raises ``UnfitError``."""
     if isinstance(value, str):
         if _UNSTORABLE.search(value):
-            raise ValueError(f"There is a character in the field {key:.80} that is no text. Take it out.")
-        if len(value) > VALUE_MAX or len(value.encode()) > VALUE_MAX:
-            raise ValueError(f"The field {key:.80} is too long. A field takes at most 64 KB.")
+            code = "field.unstorable"
+        else:
+            too_long = len(value) > VALUE_MAX or len(value.encode()) > VALUE_MAX
+            code = "field.too-long" if too_long else ""
     elif not isinstance(value, int | float):
-        raise ValueError(f"The field {key:.80} is no string, number, true or false.")  # noqa: TRY004
-    elif (isinstance(value, int) and value not in _NUMBERS) or not math.isfinite(value):
-        raise ValueError(
-            f"The number in the field {key:.80} has too many digits. Write it in quotation marks."
-        )
+        code = "field.wrong-type"
+    else:
+        countless = (isinstance(value, int) and value not in _NUMBERS) or not math.isfinite(value)
+        code = "field.too-many-digits" if countless else ""
+    if code:
+        raise UnfitError(Reason(code, field=f"{key:.80}"))
 
 
 def _show_columns(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from mailing.reasons import Reason, ReasonError
+
 Value = str | int | float | bool
 Values = Mapping[str, Value]
 
@@ -20,22 +22,31 @@ CONTROL = re.compile("[\r\n\0]")
 _NUMERAL = re.compile(r"[ \t]*[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?[ \t]*")
 
 
-class MergeError(ValueError):
-    """The message cannot be filled for this recipient. ``field`` is the merge field or the part to mend."""
+class MergeError(ReasonError, ValueError):
+    """The message cannot be filled for this recipient. ``field`` is the merge field or the part to fix."""
 
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}")
+    def __init__(self, field: str, reason: Reason) -> None:
+        super().__init__(reason)
         self.field = field
-        self.problem = problem
 
 
-class MissingFieldError(MergeError):
+class FieldError(MergeError):
+    """The value of a merge field does not fit where it is used."""
+
+    def __init__(self, field: str, reason: Reason) -> None:
+        super().__init__(field, Reason("message.field-is", field=field, reason=reason))
+
+
+class MissingFieldError(FieldError):
     """This recipient lacks a merge field that the message uses, and the message has no default for it."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(
-            field, f'This recipient has no such field. Add it, or write {{{{ {field} or "…" }}}}.'
-        )
+        super().__init__(field, Reason("message.no-field", fix=with_default(field)))
+
+
+def with_default(field: str) -> str:
+    """Return how a merge field is written that may be missing."""
+    return f'{{{{ {field} or "…" }}}}'
 
 
 class Kind:
@@ -51,15 +62,15 @@ class Kind:
     NUMBER = "d"
 
 
-KINDS: Mapping[str, tuple[str, Value]] = {
-    Kind.EMPTY: ("empty", ""),
-    Kind.TEXT: ("text", "text"),
-    Kind.NUMERAL: ("a number", "1"),
-    Kind.BROKEN: ("text with a line break", "a\nb"),
-    Kind.TRUE: ("true", True),
-    Kind.FALSE: ("false", False),
+KINDS: Mapping[str, tuple[Reason | str, Value]] = {
+    Kind.EMPTY: (Reason("kind.empty"), ""),
+    Kind.TEXT: (Reason("kind.text"), "text"),
+    Kind.NUMERAL: (Reason("kind.number"), "1"),
+    Kind.BROKEN: (Reason("kind.broken-text"), "a\nb"),
+    Kind.TRUE: (Reason("kind.true"), True),
+    Kind.FALSE: (Reason("kind.false"), False),
     Kind.ZERO: ("0", 0),
-    Kind.NUMBER: ("a number", 1),
+    Kind.NUMBER: (Reason("kind.number"), 1),
 }
 """Each kind in words, and a value of it."""
 

@@ -10,6 +10,7 @@ from babel.messages import pofile
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 
+from mailing.reasons import WORDING
 from mailing.settings import ROOT
 from webapp.languages import FOLDER
 
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def extracted() -> Catalog:
-    """Return every text that the code and the templates mark."""
+    """Return every text that the code and the templates mark, and the sentence of every reason."""
     found = Catalog(LANGUAGE)
     for text in texts():
         found.add(text)
@@ -47,12 +48,13 @@ def extracted() -> Catalog:
 
 
 def texts() -> Iterator[str | tuple[str, ...]]:
-    """Find the marked texts, file by file."""
+    """Find the marked texts, file by file, and the wording of reasons."""
     for file in sorted((ROOT / "webapp").rglob("*.py")):
         yield from (found[1] for found in extract_from_file("python", file, MARKS))
     for file in sorted(TEMPLATES.rglob("*.html")):
         found = extract_from_file("jinja2.ext:babel_extract", file, MARKS, options=TEMPLATE_OPTIONS)
         yield from (text for _, text, _, _ in found)
+    yield from WORDING.values()
 
 
 def stored() -> Catalog:

@@ -6,6 +6,7 @@ Times are RFC 3339 strings in UTC, null while the thing has not happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -214,8 +215,9 @@ def _notes_json(parsed: ParsedList) -> dict[str, Any]:
         *((note.line, note.email, note.note) for note in parsed.noted),
         *((again.line, again.email, again.said) for again in parsed.duplicates if again.note),
     ]
+    first = sorted(notes, key=itemgetter(0, 1))[:NOTED_NAMED]
     named = [
-        {"line": line, "email": email, "note": note} for line, email, note in sorted(notes)[:NOTED_NAMED]
+        {"line": line, "email": email, "note": str(note), "code": note.code} for line, email, note in first
     ]
     fields = {column.header: column.field for column in parsed.columns if column.header != column.field}
     return {
@@ -227,7 +229,10 @@ def _notes_json(parsed: ParsedList) -> dict[str, Any]:
 
 def refused_json(refused: Sequence[Refusal]) -> dict[str, Any]:
     """Return the refused lines; ``refused_more`` says how many the answer leaves out, if it does."""
-    named = [{"line": r.line, "text": r.text, "reason": r.reason} for r in refused[:REFUSED_NAMED]]
+    named = [
+        {"line": r.line, "text": r.text, "reason": str(r.reason), "code": r.reason.code}
+        for r in refused[:REFUSED_NAMED]
+    ]
     more = len(refused) - len(named)
     return {"refused": named, "refused_more": more} if more else {"refused": named}
 

@@ -38,6 +38,8 @@ PURE = (
     "findings",
     "freetext",
     "mailboxes",
+    "address_faults",
+    "reasons",
     "markup",
     "records",
     "rows",

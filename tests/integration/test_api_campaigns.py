@@ -27,7 +27,8 @@ async def test_a_posted_campaign_is_kept_as_a_draft(client: TestClientProtocol):
     refusal = answer["refused"].pop()
     assert answer == {"id": answer["id"], "state": "draft", "total": 2, "duplicates": 1, "refused": []}
     assert (refusal["line"], refusal["text"]) == (3, "nonsense")
-    assert "no @" in refusal["reason"]
+    assert 'Missing "@"' in refusal["reason"]
+    assert refusal["code"] == "address.no-at-in-words"
     assert response.headers["Location"] == f"{CAMPAIGNS}/{answer['id']}"
 
 
@@ -86,7 +87,7 @@ async def test_what_was_remarked_on_the_rows_is_told(client: TestClientProtocol,
     answer = await post(client, order(recipients=rows))
     assert (answer["total"], answer["duplicates"]) == (3, 1)
     assert [(note["line"], note["email"], note["note"]) for note in answer["notes"]] == [
-        (2, "A@example.org", "differs from line 1 only in the case of the local part; kept"),
+        (2, "A@example.org", "same as line 1 except for upper/lower case; kept as a separate address"),
         (3, "a@example.org", "same as line 1; this line says more, so its values count"),
         (4, "b..c@example.org", "unusual: a dot at an end, or two in a row, before the @; kept"),
     ]
@@ -117,14 +118,14 @@ BAD_FIELDS = [
     ({"subject": ...}, "subject", "missing"),
     ({"subject": "  "}, "subject", "empty"),
     ({"subject": 5}, "subject", "string"),
-    ({"subject": "Hi {{ name"}, "subject", "cannot be read"),
+    ({"subject": "Hi {{ name"}, "subject", "an error in line 1"),
     ({"text": ...}, "text", "missing"),
     ({"text": ""}, "text", "empty"),
     ({"text": "a\0b"}, "text", "NUL"),
     ({"text": "{% for x in y %}{% endfor %}"}, "text", "loop"),
     ({"html": None}, "html", "string"),
     ({"html": "{{ name.x }}"}, "html", "dot"),
-    ({"from": "nobody"}, "from", "From"),
+    ({"from": "nobody"}, "from", "one sender address"),
     ({"from": None}, "from", "string"),
     ({"send": ...}, "send", "true to send"),
     ({"send": "yes"}, "send", "true or false"),

@@ -92,7 +92,7 @@ def test_a_list_is_sent_and_the_exit_says_that_all_went_well(stack: Stack):
 def test_failures_are_told_in_groups_and_the_exit_says_so(stack: Stack):
     stack.start("redis", "inbox", "worker", "beat")
     done = send(stack, "a@example.org x+bounce@example.org y+bounce@example.org nonsense", "--yes")
-    assert "1 refused.\n  line 1: nonsense\n    There is no @" in done.output
+    assert '1 refused.\n  line 1: nonsense\n    Missing "@"' in done.output
     assert "Campaign 1 is finished: 1 sent, 2 failed of 3." in done.output
     assert "2 failed: this mailbox does not exist, 550 5.1.1 (x+bounce@example.org and 1 more)" in done.output
     assert "    550 5.1.1 <x+bounce@example.org>" in done.output

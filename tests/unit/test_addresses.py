@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing import addresses
-from mailing.addresses import Duplicate, Entry, Note, ParsedList, parse_pasted, parse_rows
+from mailing.addresses import Duplicate, Entry, ParsedList, parse_pasted, parse_rows
 from tests.pastes import judged, messy
 
 LISTS = Path(__file__).parents[1] / "lists"
@@ -26,7 +26,7 @@ def reason(text: str) -> str:
     found = parse_pasted(text)
     assert not found.entries, found.entries
     (refusal,) = found.refused
-    return refusal.reason
+    return str(refusal.reason)
 
 
 def written(entry: Entry) -> str:
@@ -41,9 +41,10 @@ def test_the_messy_sample_parses_exactly_as_expected():
     assert [entry.email for entry in found.entries] == expected["accepted"]
     assert {entry.email: entry.name for entry in found.entries if entry.name} == expected["names"]
     assert found.duplicates == tuple(Duplicate(**one) for one in expected["duplicates"])
-    assert found.noted == tuple(Note(**one) for one in expected["noted"])
+    noted = [{"line": one.line, "email": one.email, "note": str(one.note)} for one in found.noted]
+    assert noted == expected["noted"]
     assert [{"line": one.line, "text": one.text} for one in found.refused] == expected["refused"]
-    assert all(one.reason.endswith(".") for one in found.refused)
+    assert all(str(one.reason).endswith((".", "?")) for one in found.refused)
 
 
 @pytest.mark.parametrize("text", ["", " \n\r\n\t", "\ufeff", "- \n* \n,;,"])
@@ -138,11 +139,11 @@ def test_several_addresses_in_one_pair_of_brackets_are_all_taken():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("ann at x.example", "Write it like ann@x.example."),
-        ("ann(at)x.example", "Write it like ann@x.example."),
-        ("nobody", "no @"),
+        ("ann at x.example", "Did you mean ann@x.example?"),
+        ("ann(at)x.example", "Did you mean ann@x.example?"),
+        ("nobody", 'Missing "@"'),
         ("ann@localhost", "no dot"),
-        ('""@x.example', "nothing before"),
+        ('""@x.example', "Nothing before"),
         ("a\x00b@x.example", "unreadable"),
         ("Ann <>", "no address between"),
         (f"{'n' * 201} <ann@x.example>", "201 characters"),
@@ -245,40 +246,40 @@ def test_rows_become_entries_with_their_fields():
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    ("row", "code"),
     [
-        (7, "no object"),
-        ("nobody", "no @"),
-        ("", "empty"),
-        ("a@x.example, b@x.example", "more than one address"),
-        ({}, 'no "email"'),
-        ({"email": 5}, 'no "email"'),
-        ({"email": ""}, "no @"),
-        ({"email": "a@x.example, b@x.example"}, "a space"),
-        ({"email": "a\r\nBcc:b@x.example"}, "space"),
-        ({"email": "a@x.example", "name": 5}, '"name"'),
-        ({"email": "a@x.example", "name": "A\r\nBcc: b@x.example"}, "line break"),
-        ({"email": "a@x.example", "name": "A\nB"}, "line break"),
-        ({"email": "a@x.example", "name": "A\0B"}, "line break or control"),
-        ({"email": "a@x.example", "name": "A\ud800"}, "control"),
-        ({"email": "a@x.example", "name": "A" * 201}, "201 characters"),
-        ({"email": "a@x.example", 5: "A"}, "no field name"),
-        ({"email": "a@x.example", "tags": ["A"]}, "no string"),
-        ({"email": "a@x.example", "city": "A\0"}, "no text"),
-        ({"email": "a@x.example", "n": 10**5000}, "digits"),
-        ({"email": "a@x.example", "n": 2**63}, "digits"),
-        ({"email": "a@x.example", "n": float("nan")}, "digits"),
-        ({"email": "a@x.example", "tags": {"a": 1}}, "no string"),
-        ({"email": "a@x.example", "city": "x" * 65_537}, "at most 64 KB"),
-        ({"email": "a@x.example", "city": "ế" * 22_000}, "at most 64 KB"),
+        (7, "row.no-object"),
+        ("nobody", "address.no-at-in-words"),
+        ("", "row.empty"),
+        ("a@x.example, b@x.example", "row.several-addresses"),
+        ({}, "row.no-email"),
+        ({"email": 5}, "row.no-email"),
+        ({"email": ""}, "address.no-at"),
+        ({"email": "a@x.example, b@x.example"}, "address.space"),
+        ({"email": "a\r\nBcc:b@x.example"}, "address.space"),
+        ({"email": "a@x.example", "name": 5}, "name.no-string"),
+        ({"email": "a@x.example", "name": "A\r\nBcc: b@x.example"}, "name.control-character"),
+        ({"email": "a@x.example", "name": "A\nB"}, "name.control-character"),
+        ({"email": "a@x.example", "name": "A\0B"}, "name.control-character"),
+        ({"email": "a@x.example", "name": "A\ud800"}, "name.control-character"),
+        ({"email": "a@x.example", "name": "A" * 201}, "name.too-long"),
+        ({"email": "a@x.example", 5: "A"}, "field.invalid-name"),
+        ({"email": "a@x.example", "tags": ["A"]}, "field.wrong-type"),
+        ({"email": "a@x.example", "city": "A\0"}, "field.unstorable"),
+        ({"email": "a@x.example", "n": 10**5000}, "field.too-many-digits"),
+        ({"email": "a@x.example", "n": 2**63}, "field.too-many-digits"),
+        ({"email": "a@x.example", "n": float("nan")}, "field.too-many-digits"),
+        ({"email": "a@x.example", "tags": {"a": 1}}, "field.wrong-type"),
+        ({"email": "a@x.example", "city": "x" * 65_537}, "field.too-long"),
+        ({"email": "a@x.example", "city": "ế" * 22_000}, "field.too-long"),
     ],
 )
-def test_a_wrong_row_is_refused_with_its_number_and_the_reason(row, words):
+def test_a_wrong_row_is_refused_with_its_number_and_the_reason(row, code):
     found = parse_rows([{"email": "ok@x.example"}, row])
     assert [entry.email for entry in found.entries] == ["ok@x.example"]
     (refusal,) = found.refused
     assert refusal.line == 2
-    assert words in refusal.reason
+    assert refusal.reason.code == code
 
 
 values = (

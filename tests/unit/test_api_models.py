@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mailing.addresses import Refusal
 from mailing.campaigns import Draft
+from mailing.reasons import Reason
 from webapp import api_models
 from webapp.problems import Fault, Problem, invalid
 
@@ -57,7 +58,7 @@ def test_the_default_from_is_used_where_none_is_given():
 
 
 def test_an_answer_names_a_bounded_number_of_refused_lines():
-    refused = [Refusal(line, "x", "no") for line in range(api_models.REFUSED_NAMED + 5)]
+    refused = [Refusal(line, "x", Reason("row.empty")) for line in range(api_models.REFUSED_NAMED + 5)]
     answer = api_models.refused_json(refused)
     assert len(answer["refused"]) == api_models.REFUSED_NAMED
     assert answer["refused_more"] == 5

@@ -11,7 +11,7 @@ from mailing.addresses import Entry, parse_pasted, parse_rows
 def one(*rows: dict):
     found = parse_rows([{"email": "a@x.example", **row} for row in rows])
     (entry,) = found.entries
-    return entry, [again.said for again in found.duplicates]
+    return entry, [str(again.said) for again in found.duplicates]
 
 
 def test_the_fullest_row_wins_whole_and_only_what_it_leaves_empty_is_filled():
@@ -54,12 +54,12 @@ def test_a_pasted_list_is_merged_by_the_same_rule():
         ("a@x.example", "Ben"),
         ("A@x.example", "Ann"),
     ]
-    assert [again.said for again in found.duplicates] == [
+    assert [str(again.said) for again in found.duplicates] == [
         "same as line 1; this line says more, so its values count",
         "same as line 1",
     ]
-    assert [note.note for note in found.noted] == [
-        "differs from line 1 only in the case of the local part; kept"
+    assert [str(note.note) for note in found.noted] == [
+        "same as line 1 except for upper/lower case; kept as a separate address"
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_list_ends_at_its_limit_and_says_so(monkeypatch):
     assert len(found.entries) == 3
     ((line, reason),) = [(refusal.line, refusal.reason) for refusal in found.refused]
     assert line == 4
-    assert reason == "A list takes at most 3 addresses. This line and what follows were not read."
+    assert str(reason) == "A list takes at most 3 addresses. This line and what follows were not read."
     assert len(parse_rows([{"email": f"p{n}@x.example"} for n in range(6)]).entries) == 3
     assert len(parse_pasted("p0@x.example\n" * 6).duplicates) == 5
 
@@ -98,7 +98,7 @@ def test_reading_ends_where_too_much_was_refused(monkeypatch):
     monkeypatch.setattr(findings, "REFUSED_MAX", 3)
     found = parse_pasted("x\n" * 10 + "a@x.example")
     assert [refusal.line for refusal in found.refused] == [1, 2, 3, 3]
-    assert "More than 3 lines were refused" in found.refused[-1].reason
+    assert "More than 3 lines were refused" in str(found.refused[-1].reason)
     assert not found.entries
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailing import mailboxes
 from mailing.addresses import parse_pasted
 from mailing.mailboxes import Domains, clean, judge, oddity, read_name, read_plain
+from mailing.reasons import UnfitError
 from tests.pastes import judged, messy, names, plain_addresses
 
 
@@ -36,34 +37,34 @@ def test_what_came_along_with_an_address_is_taken_off(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code"),
     [
-        ("", "no @"),
-        ("nobody", "no @"),
-        ("a@b@x.example", "more than one @"),
-        ("ann @ x.example", "a space"),
-        ("Ann <ann@x.example>", "a space"),
-        ("@x.example", "nothing before"),
-        ("ann@", "nothing after"),
-        ("ann@localhost", "no dot"),
-        ("ann@test", "no dot"),
-        ("ann@x.local", "special-use or reserved"),
-        ("ann@[::1]", "IP address"),
+        ("", "no-at"),
+        ("nobody", "no-at"),
+        ("a@b@x.example", "several-at"),
+        ("ann @ x.example", "space"),
+        ("Ann <ann@x.example>", "space"),
+        ("@x.example", "nothing-before-at"),
+        ("ann@", "nothing-after-at"),
+        ("ann@localhost", "no-dot"),
+        ("ann@test", "no-dot"),
+        ("ann@x.local", "domain-reserved"),
+        ("ann@[::1]", "ip-address"),
         ("a\ufffdb@x.example", "unreadable"),
-        (f"{'a' * 65}@x.example", "65 bytes before the @"),
-        (f"{'é' * 33}@x.example", "66 bytes before the @"),
-        (f"a@{'x.' * 130}example", "at most 254"),
-        ('""@x.example', "nothing before"),
-        ('"a<b"@x.example', "invalid characters"),
-        ("a(b)@x.example", "invalid characters"),
-        ("a\u2028b@x.example", "a space"),
-        ("\u0301a@x.example", "invalid characters"),
+        (f"{'a' * 65}@x.example", "local-part-too-long"),
+        (f"{'é' * 33}@x.example", "local-part-too-long"),
+        (f"a@{'x.' * 130}example", "too-long"),
+        ('""@x.example', "nothing-before-at"),
+        ('"a<b"@x.example', "local-part-characters"),
+        ("a(b)@x.example", "local-part-characters"),
+        ("a\u2028b@x.example", "space"),
+        ("\u0301a@x.example", "local-part-characters"),
     ],
 )
-def test_a_refusal_says_in_plain_words_what_is_wrong(text, words):
-    with pytest.raises(ValueError, match=words) as refusal:
+def test_a_refusal_says_what_is_wrong(text, code):
+    with pytest.raises(UnfitError) as refusal:
         judge(text)
-    assert str(refusal.value).endswith(".")
+    assert refusal.value.reason.code == f"address.{code}"
 
 
 @pytest.mark.parametrize(
@@ -131,13 +132,13 @@ def test_a_plain_line_gives_address_and_name():
 )
 def test_an_address_that_a_mail_server_takes_is_taken_and_called_unusual(text, email):
     assert judge(text) == email
-    assert oddity(email).startswith("unusual: ")
+    assert str(oddity(email)).startswith("unusual: ")
     assert judge(email) == email
 
 
 @pytest.mark.parametrize("text", ["ann@x.example", "a.b@x.example", "é@x.example", "o'neil+x@x.example"])
 def test_a_usual_address_is_not_remarked(text):
-    assert oddity(judge(text)) == ""
+    assert oddity(judge(text)) is None
 
 
 def test_quotation_marks_that_an_address_does_not_need_are_left_out():
@@ -154,7 +155,7 @@ def test_each_domain_of_a_list_is_judged_once_and_only_so_many(monkeypatch):
     domains = Domains()
     for who in "abc":
         assert judge(f"{who}@bücher.example", domains) == f"{who}@xn--bcher-kva.example"
-        with pytest.raises(ValueError, match="invalid characters"):
+        with pytest.raises(UnfitError, match="no domain can have: '_'"):
             judge(f"{who}@a_b.example", domains)
     assert len(asked) == 2
     with pytest.raises(ValueError, match="more than 2 unusual domains"):
