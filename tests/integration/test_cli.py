@@ -233,7 +233,7 @@ def test_status_prints_what_the_api_returns(stack: Stack):
         ("", [], "Hi", "list: It holds no address"),
         ("nobody", [], "Hi", "list: It holds no address"),
         ("a@example.org", [], "Hi\r\nBcc: x@example.org", "subject: The subject has a line break"),
-        ("a@example.org", ["--from", "a@example.org\nX: y"], "Hi", "from: From must be"),
+        ("a@example.org", ["--from", "a@example.org\nX: y"], "Hi", "from: Enter one sender address"),
         ("a@example.org", [], "{{ city }}", "{{ city }}"),
         ("a@example.org", [], "  ", "subject: It is empty"),
         ("a@example.org", ["--priority", "10"], "Hi", "0<=x<=9"),
