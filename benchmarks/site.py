@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.sinks import Sink
-    from mailing.campaigns import Draft
+    from mailing.drafts import Draft
 
 PERSON = Actor(ActorKind.PERSON)
 CONNECTIONS = 10  # Volley's default

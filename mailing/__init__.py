@@ -10,9 +10,9 @@ The way of one email leads through these rooms::
       mailboxes   the judge of one address and its name
       address_faults  what the package email-validator refuses
       findings    what was found: repeated rows merged into one recipient, remarks, refusals
-    campaigns   a message and its list, stored; send, pause, resume, cancel
-    lifecycle   what changes the state of a campaign
-    drafts      its list stored piece by piece, however long; strides: how much one transaction takes
+    drafts      a message and its list, stored piece by piece; strides: how much one transaction takes
+    campaigns   how each stands: its message, its state, its counts
+    lifecycle   what changes its state: people, faults, decisions, its end
     lists       its recipients in bulk, and the remarks on its lines
       shapes      what its recipients have, counted when it is stored
       readiness   whether a message can be filled for all of them

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, false, insert, null, select, union_all, update
 
-from mailing import batches, counters, finding
-from mailing.campaigns import NotAllowed
-from mailing.models import attempts, campaigns, now_ms, recipients
+from mailing import batches, counters, finding, lifecycle
+from mailing.models import attempts, now_ms, recipients
 from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def decide(
         _move(connection, campaign_id, decision, found)
     # The campaign comes last, as in a worker's round: in one order everywhere, no two writers deadlock.
     ids = [row.id for row in found]
-    state = _settle_campaign(connection, campaign_id, action, moved=bool(ids))
+    state = lifecycle.decided(connection, campaign_id, action, moved=bool(ids))
     wakes = ids and state is CampaignState.SENDING and decision.target is RecipientState.QUEUED
     errands = batches.wake(connection, campaign_id, (ids[0], ids[-1]), most=give_out) if wakes else ()
     return Step(ids, state, errands, seen[-1] if len(seen) == rows else None)
@@ -142,26 +141,6 @@ def _move(connection: Connection, campaign_id: int, decision: Decision, found: S
         connection.execute(insert(attempts), [_mark(campaign_id, row, now) for row in found])
     changes = Counter((RecipientState(row.state), decision.target) for row in found)
     counters.move(connection, campaign_id, 0, changes)
-
-
-def _settle_campaign(
-    connection: Connection, campaign_id: int, action: RecipientAction, *, moved: bool
-) -> CampaignState:
-    """Lock the campaign; if anybody was moved, put it in the state that the action leaves it in."""
-    locked = select(campaigns.c.state).where(campaigns.c.id == campaign_id).with_for_update(key_share=True)
-    state = connection.execute(locked).scalar()
-    if state is None:
-        raise NotAllowed("There is no such campaign.")
-    before = CampaignState(state)
-    after = DECISIONS[action].campaigns.get(before)
-    if after is None:
-        raise NotAllowed(f"Campaign {campaign_id} is {before}, so this cannot be done: {action}.")
-    if not moved or after is before:
-        return before
-    connection.execute(
-        update(campaigns).where(campaigns.c.id == campaign_id).values(state=after, finished_at=None)
-    )
-    return after
 
 
 def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:

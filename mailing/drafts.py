@@ -1,4 +1,4 @@
-"""Drafts and their lists, stored piece by piece, however long a list is.
+"""Drafts: what a person writes, stored with its list piece by piece, however long the list is.
 
 Each piece is a short transaction, so nobody waits long for the lock. Until the last one, a new campaign is
 not there for anybody, and one whose list is replaced cannot be sent. What a process leaves behind that dies
@@ -10,16 +10,19 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from mailing import campaigns, lists, readiness
-from mailing.campaigns import NotAllowed
+from mailing import campaigns, composing, lists, readiness
+from mailing.campaigns import HOUR_S, THERE
+from mailing.composing import Message
+from mailing.lifecycle import NotAllowed, may, refusal
 from mailing.models import campaigns as table
 from mailing.models import now_ms, storings
-from mailing.states import CampaignState
+from mailing.states import CampaignAction, CampaignState
 from mailing.strides import Stride
 
 if TYPE_CHECKING:
@@ -28,14 +31,35 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.addresses import ParsedList
-    from mailing.campaigns import Draft
     from mailing.database import Database
     from mailing.shapes import Shapes
 
+GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
+GIVE_UP_USUALLY = 24
+FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
 LEFT_BEHIND_MS = 60_000  # a list that did not grow for so long has lost its process
+BEING_STORED = "Its list is being stored. If it still is in two minutes, edit the draft and paste it again."
 INTERRUPTED = "The list was replaced by somebody else meanwhile, or storing it took too long. Paste it again."
+_PROBE = "unsent"  # in a message that is composed only to see whether it can be
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a person writes. ``priority`` 0 leaves before 9; ``give_up_hours`` is one of ``GIVE_UP_HOURS``."""
+
+    sender_from: str
+    subject: str
+    text: str
+    html: str = ""
+    priority: int = 5
+    give_up_hours: int = GIVE_UP_USUALLY
+
+    @property
+    def message(self) -> Message:
+        """The message to compose."""
+        return Message(self.sender_from, self.subject, self.text, self.html)
 
 
 @contextmanager
@@ -46,19 +70,19 @@ def creating(
 
     If the body raises, or anything else does, nothing is stored. Raises ``ComposeError`` for an unusable
     message, and ``NotAllowed`` for one that must be ``ready`` and cannot be sent to everybody: else the body
-    may send revision ``campaigns.FIRST``. Blocking, for seconds where the list is long.
+    may send revision ``FIRST``. Blocking, for seconds where the list is long.
     """
     surveyed = lists.survey(parsed)
     if not ready:
-        campaigns.check(draft)
+        _check(draft)
     elif found := readiness.faults(draft.message, len(parsed.entries), surveyed):
         raise NotAllowed(" ".join(map(str, found)))
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
-            yield connection, campaigns.store(connection, draft, parsed, surveyed)
+            yield connection, store(connection, draft, parsed, surveyed)
         return
     with database.write() as connection:
-        campaign_id = campaigns.begin(connection, draft)
+        campaign_id = _begin(connection, draft)
         hold = _Hold(connection, campaign_id, fresh=True)
     with _storing(database, hold, parsed, surveyed) as connection:
         yield connection, campaign_id
@@ -75,12 +99,50 @@ def revise(database: Database, campaign_id: int, draft: Draft, parsed: ParsedLis
 
     Raises ``ComposeError`` for an unusable message.
     """
-    campaigns.check(draft)
+    _check(draft)
     with database.write() as connection:
-        campaigns.revise(connection, campaign_id, draft)
+        rewrite(connection, campaign_id, draft)
         hold = _Hold(connection, campaign_id, fresh=False)
     with _storing(database, hold, parsed):
         pass
+
+
+def store(connection: Connection, draft: Draft, parsed: ParsedList, surveyed: Shapes) -> int:
+    """Store a draft and its short list; return its id. Its message was found good, its list surveyed."""
+    campaign_id = _begin(connection, draft)
+    lists.store(connection, campaign_id, parsed, surveyed)
+    _grow(connection, campaign_id, len(parsed.entries))
+    return campaign_id
+
+
+def rewrite(connection: Connection, campaign_id: int, draft: Draft) -> None:
+    """Change a draft's message to one that was found good. Raises ``NotAllowed`` once it is no draft."""
+    statement = update(table).where(*may(campaign_id, CampaignAction.EDIT), THERE)
+    values = {**_columns(draft), "revision": table.c.revision + 1}
+    if not connection.execute(statement.values(values)).rowcount:
+        raise refusal(connection, campaign_id, CampaignAction.EDIT)
+
+
+def ready(connection: Connection, campaign_id: int) -> int:
+    """Return the revision of a draft that can be sent to everybody. Raises ``NotAllowed`` if it cannot.
+
+    It takes as long as composing its message takes, so it is no work for a transaction that writes.
+    """
+    revision = connection.execute(select(table.c.revision).where(table.c.id == campaign_id)).scalar()
+    if found := faults(connection, campaign_id):
+        raise NotAllowed(" ".join(found))
+    return revision or 0
+
+
+def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
+    """Return why a draft cannot be sent, each with what to do; nothing if it can."""
+    campaign = campaigns.get(connection, campaign_id)
+    if campaign is None:
+        return ("There is no such campaign.",)
+    if connection.execute(select(storings).where(storings.c.campaign_id == campaign_id)).first():
+        return (BEING_STORED,)
+    shapes = lists.held(connection, campaign_id).shapes
+    return tuple(map(str, readiness.faults(campaign.message, campaign.total, shapes)))
 
 
 def remove_remains(connection: Connection, rows: int) -> bool:
@@ -102,7 +164,7 @@ def remove_remains(connection: Connection, rows: int) -> bool:
     own, gone = storings.c.campaign_id == row.campaign_id, 0
     if row.state == CampaignState.DRAFT:  # else it was canceled meanwhile, and its recipients are with it
         gone, people = lists.clear(connection, row.campaign_id, rows)
-        campaigns.grow(connection, row.campaign_id, -people)
+        _grow(connection, row.campaign_id, -people)
     if gone:  # its process may be only frozen, and must not go on
         connection.execute(update(storings).where(own).values(holder=""))
     elif row.fresh:
@@ -110,6 +172,36 @@ def remove_remains(connection: Connection, rows: int) -> bool:
     else:
         connection.execute(delete(storings).where(own))
     return True
+
+
+def _check(draft: Draft) -> None:
+    """Raise ``ComposeError`` if the message cannot be sent to anyone as it is written."""
+    composing.prepare(draft.message, token=_PROBE, domain=None)
+
+
+def _begin(connection: Connection, draft: Draft) -> int:
+    """Store a draft, whose message was found good and whose list is empty; return its id."""
+    values = {**_columns(draft), "token": secrets.token_hex(16)}
+    statement = insert(table).values(values).returning(table.c.id)
+    return int(connection.execute(statement).scalar_one())
+
+
+def _grow(connection: Connection, campaign_id: int, n: int) -> None:
+    """Count ``n`` more recipients, or fewer. Raises ``NotAllowed`` once it is no draft."""
+    statement = update(table).where(*may(campaign_id, CampaignAction.EDIT))
+    if not connection.execute(statement.values(total=table.c.total + n)).rowcount:
+        raise refusal(connection, campaign_id, CampaignAction.EDIT)
+
+
+def _columns(draft: Draft) -> dict[str, object]:
+    return {
+        "sender_from": draft.sender_from,
+        "subject": draft.subject,
+        "text": draft.text,
+        "html": draft.html,
+        "priority": draft.priority,
+        "give_up_after": draft.give_up_hours * HOUR_S,
+    }
 
 
 class _Hold:
@@ -155,13 +247,13 @@ def _storing(
                 hold.keep(connection)
                 if gone:
                     gone, people = lists.clear(connection, hold.campaign_id, stride.rows)
-                    campaigns.grow(connection, hold.campaign_id, -people)
+                    _grow(connection, hold.campaign_id, -people)
                 else:
-                    campaigns.grow(connection, hold.campaign_id, storing.go_on(connection, stride.rows))
+                    _grow(connection, hold.campaign_id, storing.go_on(connection, stride.rows))
             time.sleep(REST_S)
         with database.write() as connection:
             hold.keep(connection)
-            campaigns.grow(connection, hold.campaign_id, storing.go_on(connection, storing.left))
+            _grow(connection, hold.campaign_id, storing.go_on(connection, storing.left))
             hold.end(connection)
             yield connection
     except BaseException:

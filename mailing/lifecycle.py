@@ -1,4 +1,8 @@
-"""The states of a campaign as a whole, and all that changes them."""
+"""The states of a campaign as a whole, and all that changes them: people, faults, decisions, and its end.
+
+Every write of ``campaigns.state`` is here, and asks ``states.CAMPAIGN_CHANGES``. All functions take an open
+write transaction; Celery messages are sent after its commit, never inside.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,76 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, select, update
 
+from mailing import evidence, states
+from mailing.campaigns import THERE, WHOLE, get
 from mailing.models import campaigns, decisions, now_ms, recipients
-from mailing.states import CampaignState, RecipientState
+from mailing.states import CAMPAIGN_CHANGES, DECISIONS, CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Collection
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from mailing.campaigns import Campaign
+    from mailing.states import RecipientAction
 
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
 
+class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a malfunction
+    """The campaign's state or content does not allow this: the message says why and what to do."""
+
+
+def act(
+    connection: Connection, campaign_id: int, action: CampaignAction, *, checked: int | None = None
+) -> Campaign:
+    """Send, pause, resume or cancel; return the campaign as it is now.
+
+    Sending needs the revision that ``drafts.ready`` has ``checked``. Raises ``NotAllowed`` with the
+    reason. Of two people who press at the same moment, one is told that it is done already. A canceled
+    campaign's waiting recipients are moved by ``sweeping``.
+    """
+    now, where = now_ms(), [THERE]
+    values: dict[str, object] = {"paused_reason": ""}
+    if action is CampaignAction.SEND:
+        values["started_at"] = now
+        where += [campaigns.c.revision == checked, WHOLE]
+    if action is CampaignAction.CANCEL:
+        values["finished_at"] = now
+    if action is CampaignAction.RESUME:
+        evidence.forget(connection, campaign_id)
+    if not _change(connection, campaign_id, states.sources(action), states.target(action), *where, **values):
+        raise refusal(connection, campaign_id, action)
+    campaign = get(connection, campaign_id)
+    assert campaign is not None
+    return campaign
+
+
+def decided(
+    connection: Connection, campaign_id: int, action: RecipientAction, *, moved: bool
+) -> CampaignState:
+    """Lock the campaign of a decision; if it moved anybody, put it in the state that it leaves it in.
+
+    Returns that state. Raises ``NotAllowed`` where the campaign's state does not allow the decision.
+    """
+    locked = select(campaigns.c.state).where(campaigns.c.id == campaign_id).with_for_update(key_share=True)
+    state = connection.execute(locked).scalar()
+    if state is None:
+        raise NotAllowed("There is no such campaign.")
+    before = CampaignState(state)
+    after = DECISIONS[action].campaigns.get(before)
+    if after is None:
+        raise NotAllowed(f"Campaign {campaign_id} is {before}, so this cannot be done: {action}.")
+    if not moved or after is before:
+        return before
+    _change(connection, campaign_id, (before,), after, finished_at=None)
+    return after
+
+
 def pause(connection: Connection, campaign_id: int, reason: str) -> bool:
     """Pause a sending campaign because of its sender's fault; return whether this call did."""
-    statement = (
-        update(campaigns)
-        .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.SENDING)
-        .values(state=CampaignState.PAUSED, paused_reason=reason)
-    )
-    return connection.execute(statement).rowcount == 1
+    sending = (CampaignState.SENDING,)
+    return _change(connection, campaign_id, sending, CampaignState.PAUSED, paused_reason=reason)
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:
@@ -30,16 +87,15 @@ def finish(connection: Connection, campaign_id: int) -> bool:
 
     It looks, locks, and looks again: while it waits for the lock, a person may queue somebody.
     """
+    going = (CampaignState.SENDING, CampaignState.PAUSED)
     idle = (
-        campaigns.c.id == campaign_id,
-        campaigns.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED)),
         ~exists().where(recipients.c.campaign_id == campaign_id, recipients.c.state.in_(_WAITING)),
         ~exists().where(decisions.c.campaign_id == campaign_id, decisions.c.finished_at.is_(None)),
     )
-    if not connection.execute(select(campaigns.c.id).where(*idle).with_for_update(key_share=True)).first():
+    looked = select(campaigns.c.id).where(campaigns.c.id == campaign_id, campaigns.c.state.in_(going), *idle)
+    if not connection.execute(looked.with_for_update(key_share=True)).first():
         return False
-    statement = update(campaigns).where(*idle).values(state=CampaignState.FINISHED, finished_at=now_ms())
-    return connection.execute(statement).rowcount == 1
+    return _change(connection, campaign_id, going, CampaignState.FINISHED, *idle, finished_at=now_ms())
 
 
 def reopen(connection: Connection, campaign_id: int) -> bool:
@@ -50,9 +106,39 @@ def reopen(connection: Connection, campaign_id: int) -> bool:
     """
     own = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
     connection.execute(own.with_for_update(key_share=True))
-    statement = (
-        update(campaigns)
-        .where(campaigns.c.id == campaign_id, campaigns.c.state == CampaignState.FINISHED)
-        .values(state=CampaignState.SENDING, finished_at=None)
+    return _change(
+        connection, campaign_id, (CampaignState.FINISHED,), CampaignState.SENDING, finished_at=None
     )
-    return connection.execute(statement).rowcount == 1
+
+
+def may(campaign_id: int, action: CampaignAction) -> tuple[ColumnElement[bool], ...]:
+    """The condition that a campaign's state allows ``action``."""
+    return campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(action))
+
+
+def refusal(connection: Connection, campaign_id: int, action: CampaignAction) -> NotAllowed:
+    """Return why a campaign did not take ``action``."""
+    campaign = get(connection, campaign_id)
+    if campaign is None:
+        return NotAllowed("There is no such campaign.")
+    state, offered = campaign.state, ", ".join(campaign.actions)
+    if action in campaign.actions:
+        return NotAllowed(f"Campaign {campaign_id} was changed meanwhile. Look at it again first.")
+    if not offered:
+        return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It is over.")
+    return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It allows: {offered}.")
+
+
+def _change(
+    connection: Connection,
+    campaign_id: int,
+    before: Collection[CampaignState],
+    after: CampaignState,
+    *where: ColumnElement[bool],
+    **values: object,
+) -> bool:
+    """Put a campaign that is in one of the states ``before`` into ``after``; return whether this call did."""
+    if forbidden := {(state, after) for state in before} - CAMPAIGN_CHANGES:
+        raise AssertionError(f"Campaign {campaign_id} cannot change so: {sorted(forbidden)}.")
+    statement = update(campaigns).where(campaigns.c.id == campaign_id, campaigns.c.state.in_(before), *where)
+    return connection.execute(statement.values(state=after, **values)).rowcount == 1

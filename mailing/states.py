@@ -147,6 +147,22 @@ CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
 }
 """For each campaign state, the actions a person has and the state each leads to."""
 
+CAMPAIGN_CHANGES: frozenset[tuple[CampaignState, CampaignState]] = frozenset(
+    {
+        (CampaignState.DRAFT, CampaignState.SENDING),
+        (CampaignState.DRAFT, CampaignState.CANCELED),
+        (CampaignState.SCHEDULED, CampaignState.SENDING),
+        (CampaignState.SCHEDULED, CampaignState.CANCELED),
+        (CampaignState.SENDING, CampaignState.PAUSED),  # by a person, or for its sender's fault
+        (CampaignState.SENDING, CampaignState.CANCELED),
+        (CampaignState.SENDING, CampaignState.FINISHED),  # nobody waits any more
+        (CampaignState.PAUSED, CampaignState.SENDING),
+        (CampaignState.PAUSED, CampaignState.CANCELED),
+        (CampaignState.PAUSED, CampaignState.FINISHED),
+        (CampaignState.FINISHED, CampaignState.SENDING),  # a person queues somebody again
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

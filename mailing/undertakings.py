@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from mailing import counters, decisions
-from mailing.campaigns import NotAllowed
 from mailing.decisions import Choice
 from mailing.finding import Reply
+from mailing.lifecycle import NotAllowed
 from mailing.models import campaigns, now_ms
 from mailing.models import decisions as table
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState

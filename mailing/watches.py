@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 
-from mailing.campaigns import NotAllowed
+from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms, watches
 
 if TYPE_CHECKING:

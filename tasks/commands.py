@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from mailing import answers, batches, campaigns, drafts, events, sweeping, undertakings, watches
+from mailing import answers, batches, campaigns, drafts, events, lifecycle, sweeping, undertakings, watches
 from mailing.batches import Errand
 from mailing.database import Database
 from mailing.states import CampaignAction, CampaignState
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
     from mailing.actors import Actor
     from mailing.addresses import ParsedList
-    from mailing.campaigns import Campaign, Draft
+    from mailing.campaigns import Campaign
     from mailing.decisions import Choice
+    from mailing.drafts import Draft
     from mailing.settings import Settings
     from mailing.states import RecipientAction
     from mailing.undertakings import Undertaking
@@ -101,7 +102,7 @@ def store(
         state, errands = CampaignState.DRAFT, list[Errand]()
         if send:
             action = CampaignAction.SEND
-            state = campaigns.act(connection, campaign_id, action, checked=campaigns.FIRST).state
+            state = lifecycle.act(connection, campaign_id, action, checked=drafts.FIRST).state
             errands += batches.wake(connection, campaign_id)
         if once:
             answer = once.answer(campaign_id, state)
@@ -118,7 +119,7 @@ def revise(
     """
     if parsed is None:
         with db.write() as connection:
-            campaigns.revise(connection, campaign_id, draft)
+            drafts.rewrite(connection, campaign_id, draft)
     else:
         drafts.revise(db, campaign_id, draft, parsed)
     return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
@@ -139,9 +140,9 @@ def act(backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction
     checked = None
     if action is CampaignAction.SEND:
         with backend.db.read() as connection:
-            checked = campaigns.ready(connection, campaign_id)
+            checked = drafts.ready(connection, campaign_id)
     with backend.db.write() as connection:
-        campaign = campaigns.act(connection, campaign_id, action, checked=checked)
+        campaign = lifecycle.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
     announce(backend, Change(actor, action, campaign_id, campaign.state, errands))
     if action is CampaignAction.CANCEL:

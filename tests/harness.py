@@ -22,7 +22,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from mailing import addresses, batches, campaigns, drafts, events, migrate, settings, workers
+from mailing import addresses, batches, campaigns, drafts, events, lifecycle, migrate, settings, workers
 from mailing.database import Database
 from mailing.states import CampaignAction
 from tasks.app import use
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mailing.campaigns import Campaign, Draft
+    from mailing.campaigns import Campaign
+    from mailing.drafts import Draft
     from mailing.states import RecipientState
 
 PATIENCE_S = 60.0
@@ -182,8 +183,8 @@ class Stack:
     def send(self, draft: Draft, recipients: list[str]) -> int:
         """Store a campaign and send it, as the API would; return its id."""
         parsed = addresses.parse_pasted("\n".join(recipients))
-        with drafts.creating(self.db, draft, parsed) as (connection, campaign_id):
-            campaigns.act(connection, campaign_id, CampaignAction.SEND)
+        with drafts.creating(self.db, draft, parsed, ready=True) as (connection, campaign_id):
+            lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
             errands = batches.wake(connection, campaign_id)
         use(self.settings)
         enqueue(self.db, errands)

@@ -32,8 +32,8 @@ from sqlalchemy.exc import IntegrityError
 
 from mailing import answers, campaigns, history, maillog, paces, undertakings
 from mailing.answers import KeyReused
-from mailing.campaigns import NotAllowed
 from mailing.finding import Filter
+from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import commands

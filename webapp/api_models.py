@@ -13,9 +13,9 @@ import orjson
 
 from mailing import addresses, composing
 from mailing.addresses import ParsedList
-from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
 from mailing.composing import ComposeError, Message
 from mailing.decisions import Choice
+from mailing.drafts import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
 from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import formats, views
 from webapp.asking import LARGEST_ID

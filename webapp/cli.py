@@ -31,10 +31,11 @@ from mailing import (
     settings,
 )
 from mailing.actors import Actor, ActorKind
-from mailing.campaigns import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft, NotAllowed
 from mailing.checks import Finding
 from mailing.database import Database
 from mailing.decisions import EVERYBODY, Choice
+from mailing.drafts import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
+from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState

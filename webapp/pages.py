@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, finding, history, lists
-from mailing.campaigns import Draft, NotAllowed
+from mailing import campaigns, composing, drafts, finding, history, lists
 from mailing.composing import ComposeError
 from mailing.decisions import Choice
+from mailing.drafts import Draft
 from mailing.finding import Sort
+from mailing.lifecycle import NotAllowed
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
 from webapp import asking, auth, looks, offers, origins, previews, receipts, standing, views, watch_links
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
-_HOURS = frozenset(map(str, campaigns.GIVE_UP_HOURS))
+_HOURS = frozenset(map(str, drafts.GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 
 
@@ -234,7 +235,7 @@ def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
     first = previews.first(connection, campaign)
     remarks = {kind: lists.notes(connection, campaign.id, held, kind, REFUSED_SHOWN) for kind in held.remarks}
     return {
-        "faults": campaigns.faults(connection, campaign.id),
+        "faults": drafts.faults(connection, campaign.id),
         "found": held.remarks,
         "remarks": remarks,
         "nameless": held.nameless if "name" in first.fields else 0,
@@ -256,12 +257,12 @@ def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
         text=form.get("text", ""),
         html=old.html if old else "",
         priority=old.priority if old else 5,
-        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else campaigns.GIVE_UP_USUALLY,
+        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else drafts.GIVE_UP_USUALLY,
     )
 
 
 def _give_up_hours(form: Mapping[str, str]) -> str:
-    return form.get("give_up_hours", str(campaigns.GIVE_UP_USUALLY)).strip()
+    return form.get("give_up_hours", str(drafts.GIVE_UP_USUALLY)).strip()
 
 
 async def _faults(form: MultiDict[str, str]) -> dict[str, str]:

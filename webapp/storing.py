@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailing.actors import Actor
-    from mailing.campaigns import Draft
+    from mailing.drafts import Draft
     from tasks.commands import Change
 
 T = TypeVar("T")

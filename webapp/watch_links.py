@@ -13,7 +13,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from quart import Blueprint, abort, redirect, request
 
 from mailing import campaigns, watches
-from mailing.campaigns import NotAllowed
+from mailing.lifecycle import NotAllowed
 from tasks import commands
 from webapp import auth, receipts
 from webapp.languages import _

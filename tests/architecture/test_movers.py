@@ -75,6 +75,12 @@ def test_whoever_changes_a_recipients_state_has_it_counted_by_the_one_mover():
     assert [it for it in writers if not (it.calls("counters.move") or it.calls("record"))] == []
 
 
+def test_only_one_room_changes_a_campaigns_state_and_asks_the_table_each_time():
+    (mover,) = [it for it in FUNCTIONS if it.sets_state("campaigns")]
+    assert (mover.room, mover.name) == ("lifecycle", "_change")
+    assert "CAMPAIGN_CHANGES" in mover.text
+
+
 def test_only_one_room_writes_the_counters():
     assert {it.room for it in FUNCTIONS if it.writes("tallies")} == {"counters"}
 

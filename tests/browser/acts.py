@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from mailing.campaigns import Draft
+from mailing.drafts import Draft
 from mailing.states import RecipientState
 from tests.harness import wait_until
 

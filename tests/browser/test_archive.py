@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing.campaigns import Draft
+from mailing.drafts import Draft
 from mailing.states import RecipientState
 from tests.browser.acts import DRAFT, follow, mark
 

@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from mailing import workers
-from mailing.campaigns import Draft
 from mailing.clock import now_ms
 from mailing.decisions import EVERYBODY
+from mailing.drafts import Draft
 from mailing.models import attempts, recipients
 from mailing.models import workers as worker_rows
 from mailing.states import AttemptResult

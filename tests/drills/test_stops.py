@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing.campaigns import NotAllowed
+from mailing.lifecycle import NotAllowed
 from mailing.states import CampaignAction
 from tasks.sending import act
 from tests.drills.freezing import freeze_one

@@ -12,9 +12,10 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, counters, drafts, lists, migrate
-from mailing.campaigns import Draft, NotAllowed
+from mailing import addresses, campaigns, counters, drafts, lifecycle, lists, migrate
 from mailing.database import Database
+from mailing.drafts import Draft
+from mailing.lifecycle import NotAllowed
 from mailing.models import batches, recipients
 from mailing.settings import ROOT
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
 def store(db: Database, text: str, rows: list[Mapping[str, object]] | str) -> int:
     parsed = addresses.parse_pasted(rows) if isinstance(rows, str) else addresses.parse_rows(rows)
     with db.write() as connection:
-        return campaigns.create(connection, Draft("a@b.example", "About {{ name }}", text), parsed)
+        return drafts.store(
+            connection, Draft("a@b.example", "About {{ name }}", text), parsed, lists.survey(parsed)
+        )
 
 
 def faults(db: Database, campaign_id: int) -> tuple[str, ...]:
     with db.read() as connection:
-        return campaigns.faults(connection, campaign_id)
+        return drafts.faults(connection, campaign_id)
 
 
 def test_a_stored_list_is_balanced_and_cut_into_batches_that_cover_it_once(db: Database) -> None:
@@ -70,7 +73,7 @@ def test_a_line_break_in_a_field_of_the_subject_is_refused_before_sending(db: Da
     parsed = addresses.parse_rows([{"email": "a@x.example", "city": "Hue\r\nBcc: x@y.example"}])
     with db.write() as connection:
         draft = Draft("a@b.example", "News of {{ city }}", "text")
-        campaign_id = campaigns.create(connection, draft, parsed)
+        campaign_id = drafts.store(connection, draft, parsed, lists.survey(parsed))
     found = faults(db, campaign_id)
     assert found or not parsed.entries
     assert all("city" in fault for fault in found)
@@ -79,13 +82,13 @@ def test_a_line_break_in_a_field_of_the_subject_is_refused_before_sending(db: Da
 def test_an_edit_between_the_check_and_the_send_is_noticed(db: Database) -> None:
     campaign_id = store(db, "hi", "a@x.example")
     with db.read() as connection:
-        checked = campaigns.ready(connection, campaign_id)
+        checked = drafts.ready(connection, campaign_id)
     with db.write() as connection:
-        campaigns.revise(connection, campaign_id, Draft("a@b.example", "s", "in {{ city }}"))
+        drafts.rewrite(connection, campaign_id, Draft("a@b.example", "s", "in {{ city }}"))
     with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
-        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+        lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
     with pytest.raises(NotAllowed, match="city"), db.read() as connection:
-        campaigns.ready(connection, campaign_id)
+        drafts.ready(connection, campaign_id)
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
     assert campaign
@@ -95,11 +98,11 @@ def test_an_edit_between_the_check_and_the_send_is_noticed(db: Database) -> None
 def test_a_list_that_was_replaced_between_the_check_and_the_send_is_noticed(db: Database) -> None:
     campaign_id = store(db, "in {{ city }}", [{"email": "a@x.example", "city": "Hue"}])
     with db.read() as connection:
-        checked = campaigns.ready(connection, campaign_id)
+        checked = drafts.ready(connection, campaign_id)
     draft = Draft("a@b.example", "s", "in {{ city }}")
     drafts.revise(db, campaign_id, draft, addresses.parse_pasted("b@x.example"))
     with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
-        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+        lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
     assert "no recipient has it" in faults(db, campaign_id)[0]
 
 
@@ -160,11 +163,11 @@ def test_no_message_is_composed_while_the_lock_is_held(db: Database) -> None:
     campaign_id = drafts.create(timed, draft, parsed)
     drafts.revise(timed, campaign_id, draft, parsed)
     with timed.read() as connection:
-        checked = campaigns.ready(connection, campaign_id)
+        checked = drafts.ready(connection, campaign_id)
     with timed.write() as connection:
-        campaigns.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
+        lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
     with drafts.creating(timed, draft, parsed, ready=True) as (connection, another):
-        campaigns.act(connection, another, CampaignAction.SEND, checked=campaigns.FIRST)
+        lifecycle.act(connection, another, CampaignAction.SEND, checked=drafts.FIRST)
     timed.close()
     assert timed.longest_s < 0.1
     assert time.thread_time() - begun > 4 * timed.longest_s
@@ -184,7 +187,9 @@ def test_nothing_is_stored_of_what_is_to_be_sent_at_once_and_cannot(db: Database
 def test_an_empty_list_cannot_be_sent_and_says_so(db: Database) -> None:
     campaign_id = store(db, "hi", "nobody")
     with pytest.raises(NotAllowed, match="no address"), db.write() as connection:
-        campaigns.act(connection, campaign_id, CampaignAction.SEND)
+        lifecycle.act(
+            connection, campaign_id, CampaignAction.SEND, checked=drafts.ready(connection, campaign_id)
+        )
 
 
 def test_of_two_people_who_press_send_at_once_one_is_told_that_it_is_done(db: Database) -> None:
@@ -194,7 +199,12 @@ def test_of_two_people_who_press_send_at_once_one_is_told_that_it_is_done(db: Da
     def press() -> None:
         try:
             with db.write() as connection:
-                campaigns.act(connection, campaign_id, CampaignAction.SEND)
+                lifecycle.act(
+                    connection,
+                    campaign_id,
+                    CampaignAction.SEND,
+                    checked=drafts.ready(connection, campaign_id),
+                )
             outcomes.append("sent")
         except NotAllowed as refusal:
             outcomes.append(str(refusal))
@@ -217,9 +227,11 @@ def test_a_draft_can_be_revised_with_another_list_and_a_sent_one_cannot(db: Data
         assert campaign
         assert (campaign.subject, campaign.total, campaign.waiting) == ("New", 1, 1)
     with db.write() as connection:
-        campaigns.act(connection, campaign_id, CampaignAction.SEND)
+        lifecycle.act(
+            connection, campaign_id, CampaignAction.SEND, checked=drafts.ready(connection, campaign_id)
+        )
     with pytest.raises(NotAllowed, match="sending"), db.write() as connection:
-        campaigns.revise(connection, campaign_id, revised)
+        drafts.rewrite(connection, campaign_id, revised)
 
 
 @pytest.mark.parametrize("action", [CampaignAction.PAUSE, CampaignAction.RESUME])
@@ -228,7 +240,7 @@ def test_what_the_state_does_not_allow_is_refused_and_changes_nothing(
 ) -> None:
     campaign_id = store(db, "hi", "a@x.example")
     with pytest.raises(NotAllowed, match="is draft"), db.write() as connection:
-        campaigns.act(connection, campaign_id, action)
+        lifecycle.act(connection, campaign_id, action)
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
     assert campaign

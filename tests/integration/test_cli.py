@@ -15,12 +15,12 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from mailing import campaigns, logs, rests
-from mailing.addresses import parse_pasted
-from mailing.states import AttemptResult, CampaignAction, RecipientState
+from mailing import logs, rests
+from mailing.drafts import Draft
+from mailing.states import AttemptResult, RecipientState
 from tasks.app import use
 from tests.harness import wait_until
-from tests.integration.web import deliver
+from tests.integration.web import deliver, store
 from webapp.cli import main
 
 if TYPE_CHECKING:
@@ -148,10 +148,7 @@ def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
 
 
 def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stack):
-    with stack.db.write() as connection:
-        draft = campaigns.Draft("a@example.org", "s", "t")
-        campaigns.create(connection, draft, parse_pasted("b@example.org c@example.org d@example.org"))
-        campaigns.act(connection, 1, CampaignAction.SEND)
+    store(stack.db, "b@example.org c@example.org d@example.org", Draft("a@example.org", "s", "t"), send=True)
     lost = (AttemptResult.UNKNOWN, None, "", "lost")
     deliver(stack.db, (AttemptResult.FAILED, 550, "5.1.1", "550 no"), lost, lost)
     none = volley(stack, "retry", "1", "--deferred")
@@ -167,10 +164,9 @@ def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stac
 
 
 def test_those_who_wait_are_left_out_or_given_up_only_where_it_is_said_whom(stack: Stack):
-    with stack.db.write() as connection:
-        draft = campaigns.Draft("a@example.org", "s", "t")
-        campaigns.create(connection, draft, parse_pasted("b@example.org c@example.org d@other.example"))
-        campaigns.act(connection, 1, CampaignAction.SEND)
+    store(
+        stack.db, "b@example.org c@example.org d@other.example", Draft("a@example.org", "s", "t"), send=True
+    )
     deliver(stack.db, (AttemptResult.RETURNED, 554, "5.7.1", "554 5.7.1 no"))
     vague = volley(stack, "skip", "1")
     assert (vague.exit_code, "Say whom" in vague.output) == (2, True)
@@ -182,10 +178,8 @@ def test_those_who_wait_are_left_out_or_given_up_only_where_it_is_said_whom(stac
 
 
 def test_the_status_says_why_the_sender_waits_and_until_when(stack: Stack):
+    store(stack.db, "b@example.org", Draft("a@example.org", "s", "t"), send=True)
     with stack.db.write() as connection:
-        draft = campaigns.Draft("a@example.org", "s", "t")
-        campaigns.create(connection, draft, parse_pasted("b@example.org"))
-        campaigns.act(connection, 1, CampaignAction.SEND)
         rests.begin(connection, "mx:25", 600, "452 daily quota", tried_at=0)
     told = volley(stack, "status", "1").output
     assert "The sender waits until 20" in told
@@ -219,10 +213,7 @@ def test_an_unknown_campaign_is_told(stack: Stack, command: str):
 
 
 def test_status_prints_what_the_api_returns(stack: Stack):
-    with stack.db.write() as connection:
-        campaigns.create(
-            connection, campaigns.Draft("a@example.org", "s", "t"), parse_pasted("b@example.org")
-        )
+    store(stack.db, "b@example.org", Draft("a@example.org", "s", "t"))
     answer = orjson.loads(volley(stack, "status", "1", "--json").output)
     assert (answer["id"], answer["state"], answer["counts"]["queued"]) == (1, "draft", 1)
 

@@ -15,7 +15,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import select
 
 from mailing import workers
-from mailing.campaigns import Draft
+from mailing.drafts import Draft
 from mailing.models import workers as table
 from mailing.states import RecipientState
 from tasks import control

@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import update
 
-from mailing import campaigns, models, workers
+from mailing import lifecycle, models, workers
 from mailing.states import AttemptResult, CampaignAction
 from tests.integration.test_live import stream, until
 from tests.integration.web import deliver, register, running, settings_for, store
@@ -59,7 +59,7 @@ async def test_what_needs_a_person_is_said_with_the_way_to_it(visitor, db):
     assert "1\N{NO-BREAK SPACE}person may or may not have got it" in page
     assert '<a href="/campaigns/1?state=unknown#list">Picnic, {{ name }} (1)</a>' in page
     with db.write() as connection:
-        campaigns.act(connection, 1, CampaignAction.PAUSE)
+        lifecycle.act(connection, 1, CampaignAction.PAUSE)
         connection.execute(update(models.campaigns).values(paused_reason="535 5.7.8 <b>no</b>"))
     page = await visitor.read("/")
     assert "Volley paused" in page

@@ -23,9 +23,9 @@ from mailing import (
     sweeping,
     workers,
 )
-from mailing.campaigns import NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Filter
+from mailing.lifecycle import NotAllowed
 from mailing.maillog import Search
 from mailing.models import now_ms
 from mailing.states import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from mailing import campaigns, evidence, models, rounds
+from mailing import campaigns, evidence, lifecycle, models, rounds
 from mailing.finding import Reply
 from mailing.models import now_ms
 from mailing.replies import Stage, reply_from
@@ -136,7 +136,7 @@ def test_after_a_resume_it_is_counted_anew(db: Database) -> None:
     claims = claim(db, worker(db), campaign_id, 6)
     commit(db, [refused(it, *NO_DKIM) for it in claims[:3]])
     with db.write() as connection:
-        assert campaigns.act(connection, campaign_id, CampaignAction.RESUME)
+        assert lifecycle.act(connection, campaign_id, CampaignAction.RESUME)
     commit(db, [refused(it, *NO_DKIM) for it in claims[3:5]])
     assert state(db, campaign_id)[0] is CampaignState.SENDING
     commit(db, [refused(claims[5], *NO_DKIM)])

@@ -184,7 +184,7 @@ def test_while_anybody_can_be_mailed_or_nobody_shall_it_does_not_wait_for_a_retr
     elif still in {"paused", "canceled"}:
         with db.write() as connection:
             actions = {"paused": CampaignAction.PAUSE, "canceled": CampaignAction.CANCEL}
-            campaigns.act(connection, 1, actions[still])
+            lifecycle.act(connection, 1, actions[still])
     with db.read() as connection:
         campaign = campaigns.get(connection, 1)
     assert (campaign.condition == "waiting_to_retry") is (still == "none")
@@ -198,7 +198,7 @@ async def test_a_canceled_campaign_says_what_was_sent_and_not_that_all_is_done(v
     store(db, "\n".join(f"p{n}@b.example" for n in range(120)), send=True)
     deliver(db, *[SENT] * 18)
     with db.write() as connection:
-        campaigns.act(connection, 1, CampaignAction.CANCEL)
+        lifecycle.act(connection, 1, CampaignAction.CANCEL)
     with db.write() as connection:
         counters.move(connection, 1, 0, {(RecipientState.QUEUED, RecipientState.CANCELED): 102})
     for path in ("/campaigns/1", "/", "/campaigns"):

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from mailing import campaigns, events
+from mailing import campaigns, events, lifecycle
 from mailing.states import AttemptResult, CampaignAction
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
 from webapp import live
@@ -206,7 +206,7 @@ async def test_a_campaign_that_is_paused_elsewhere_changes_its_buttons(visitor, 
     async with stream(visitor, "/campaigns/1/stream") as page:
         await page.until(r'action="/campaigns/1/pause"')
         with stack.db.write() as connection:
-            now = campaigns.act(connection, 1, CampaignAction.PAUSE)
+            now = lifecycle.act(connection, 1, CampaignAction.PAUSE)
         await publish(stack, events.campaign_changed(1, now.state))
         await page.until(r'action="/campaigns/1/resume"')
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mailing import campaigns, claims, evidence, lifecycle, rests, results, rulebook, workers
+from mailing import campaigns, claims, drafts, evidence, lifecycle, rests, results, rulebook, workers
 from mailing.models import now_ms, recipients
 from mailing.replies import Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
@@ -119,7 +119,7 @@ async def test_a_list_of_refused_lines_only_cannot_be_sent(visitor):
 
 
 async def test_an_unknown_merge_field_is_named_with_who_lacks_it(visitor, db):
-    store(db, "a@b.example", campaigns.Draft("a@b.example", "Hi", "{{ city }}"))
+    store(db, "a@b.example", drafts.Draft("a@b.example", "Hi", "{{ city }}"))
     text = await visitor.read("/campaigns/1")
     assert "{{ city }}" in text
     assert "It cannot be sent yet" in text
@@ -471,7 +471,7 @@ async def test_what_people_wrote_is_never_run_as_html(visitor, db):
     store(
         db,
         '"<script>x</script>" <a@b.example>',
-        campaigns.Draft("a@b.example", "<b>{{ name }}</b>", "<i>{{ name }}"),
+        drafts.Draft("a@b.example", "<b>{{ name }}</b>", "<i>{{ name }}"),
     )
     text = await visitor.read("/campaigns/1") + await visitor.read("/campaigns")
     assert "<script>x" not in text
@@ -487,5 +487,5 @@ async def test_a_campaign_that_volley_paused_says_why(visitor, db):
     assert "Volley paused this campaign" in text
     assert "535 5.7.8 bad password" in text
     with db.write() as connection:
-        campaigns.act(connection, 1, CampaignAction.CANCEL)
+        lifecycle.act(connection, 1, CampaignAction.CANCEL)
     assert "Volley paused" not in await visitor.read("/campaigns/1")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing import campaigns, claims, decisions, history, inbox, lifecycle, maillog
+from mailing import claims, decisions, drafts, history, inbox, lifecycle, maillog
 from mailing.actors import Actor, ActorKind
-from mailing.campaigns import Draft, NotAllowed
 from mailing.decisions import EVERYBODY, Choice
+from mailing.drafts import Draft
+from mailing.lifecycle import NotAllowed
 from mailing.maillog import Search
 from mailing.states import (
     DECISIONS,
@@ -120,13 +121,18 @@ def test_a_draft_is_sent_as_it_was_checked_also_if_it_is_edited_at_that_moment(d
     def send() -> None:
         try:
             with db.write() as connection:
-                campaigns.act(connection, campaign_id, CampaignAction.SEND)
+                lifecycle.act(
+                    connection,
+                    campaign_id,
+                    CampaignAction.SEND,
+                    checked=drafts.ready(connection, campaign_id),
+                )
         except NotAllowed as fault:
             refused.append(str(fault))
 
     thread = threading.Thread(target=send)
     with db.write() as connection:
-        campaigns.revise(connection, campaign_id, replace(draft, text="Dear {{ nickname }}"))
+        drafts.rewrite(connection, campaign_id, replace(draft, text="Dear {{ nickname }}"))
         thread.start()
         wait_until(lambda: somebody_waits(db), "the other one waits for the edit")
     thread.join()

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from mailing import evidence
-from mailing.campaigns import Draft
 from mailing.decisions import Choice
+from mailing.drafts import Draft
 from mailing.finding import Reply
 from mailing.models import attempts, now_ms, recipients, refusals
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState

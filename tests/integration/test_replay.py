@@ -114,7 +114,7 @@ async def test_a_canceled_campaign_ends_as_its_ledger_says(visitor: Visitor, db:
     store(db, "ann@b.example bob@b.example", send=True)
     deliver(db, (AttemptResult.SENT, 250, "", "250 ok"))
     with db.write() as connection:
-        campaigns.act(connection, 1, CampaignAction.CANCEL)
+        lifecycle.act(connection, 1, CampaignAction.CANCEL)
         assert campaigns.get(connection, 1).state is CampaignState.CANCELED
     before = await visitor.read("/campaigns/1/replay")
     assert '<b data-count="queued">1</b>' in before

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from mailing import claims, clock, models, overview, roster, sweeping, watches, workers
-from mailing.campaigns import NotAllowed
+from mailing.lifecycle import NotAllowed
 from mailing.roster import LOST_S, Roster
 from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from tests.integration.web import deliver, register, store

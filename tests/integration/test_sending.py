@@ -15,8 +15,8 @@ from sqlalchemy import func, select, text, update
 
 from mailing import batches, drafts, paces, workers
 from mailing.addresses import parse_pasted, parse_rows
-from mailing.campaigns import Draft
-from mailing.campaigns import act as act_on
+from mailing.drafts import Draft
+from mailing.lifecycle import act as act_on
 from mailing.models import attempts, campaigns, now_ms, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from tasks.app import app, use
@@ -361,7 +361,7 @@ def test_who_cannot_be_written_to_fails_alone_with_the_reason(make_stack: Callab
     rows = [{"email": f"u{n}@x.example", "city": "x" * n} for n in (1, 3, 5, 7)]
     draft = Draft(DRAFT.sender_from, "Hi", "{% if city|length > 4 %}{{ 5|length }}{% endif %}{{ city }}")
     with drafts.creating(stack.db, draft, parse_rows(rows), ready=True) as (connection, campaign_id):
-        act_on(connection, campaign_id, CampaignAction.SEND)
+        act_on(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
         errands = batches.wake(connection, campaign_id)
     use(stack.settings)
     enqueue(stack.db, errands)

@@ -28,9 +28,9 @@ from mailing import (
     undertakings,
 )
 from mailing.actors import Actor, ActorKind
-from mailing.campaigns import NotAllowed
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Reply
+from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms, recipients
 from mailing.states import (
     DECISIONS,
@@ -133,7 +133,7 @@ def state_of(db: Database, campaign_id: int) -> CampaignState:
 
 def act(db: Database, campaign_id: int, action: CampaignAction) -> None:
     with db.write() as connection:
-        campaigns.act(connection, campaign_id, action)
+        lifecycle.act(connection, campaign_id, action)
 
 
 def begin(

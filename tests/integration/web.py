@@ -6,8 +6,8 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from mailing import addresses, campaigns, claims, results, settings, workers
-from mailing.campaigns import Draft
+from mailing import addresses, claims, drafts, lifecycle, results, settings, workers
+from mailing.drafts import Draft
 from mailing.states import CampaignAction
 from tests.harness import free_port
 from webapp.app import create_app
@@ -76,10 +76,9 @@ class Visitor:
 
 def store(db: Database, pasted: str, draft: Draft = DRAFT, *, send: bool = False) -> int:
     """Store a campaign as the pages would; return its id."""
-    with db.write() as connection:
-        campaign_id = campaigns.create(connection, draft, addresses.parse_pasted(pasted))
+    with drafts.creating(db, draft, addresses.parse_pasted(pasted)) as (connection, campaign_id):
         if send:
-            campaigns.act(connection, campaign_id, CampaignAction.SEND)
+            lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
     return campaign_id
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.addresses import Refusal
-from mailing.campaigns import Draft
+from mailing.drafts import Draft
 from mailing.reasons import Reason
 from webapp import api_models
 from webapp.problems import Fault, Problem, invalid

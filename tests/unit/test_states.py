@@ -6,6 +6,8 @@ import pytest
 
 from mailing.states import (
     CAMPAIGN_ACTIONS,
+    CAMPAIGN_CHANGES,
+    DECISIONS,
     ENDED,
     RECIPIENT_CHANGES,
     RESULT_STATES,
@@ -74,10 +76,20 @@ def test_a_message_cannot_be_changed_once_somebody_may_have_got_it():
     assert CampaignState.DRAFT not in reached({CampaignState.SENDING}, steps)
 
 
+def test_every_action_and_decision_changes_a_campaign_as_it_may_change():
+    acted = {(before, after) for before, offered in CAMPAIGN_ACTIONS.items() for after in offered.values()}
+    decided = {step for decision in DECISIONS.values() for step in decision.campaigns.items()}
+    stays = {(state, state) for state in CampaignState}
+    assert (acted | decided) - stays <= CAMPAIGN_CHANGES
+
+
+def test_a_canceled_campaign_stays_so_and_a_finished_one_only_sends_again():
+    over = {(before, after) for before, after in CAMPAIGN_CHANGES if before in CLOSED}
+    assert over == {(CampaignState.FINISHED, CampaignState.SENDING)}
+
+
 def test_every_campaign_state_can_be_reached():
-    steps = {(state, after) for state, offered in CAMPAIGN_ACTIONS.items() for after in offered.values()}
-    steps.add((CampaignState.SENDING, CampaignState.FINISHED))  # when no recipient waits any more
-    assert reached(MADE, steps) == set(CampaignState)
+    assert reached(MADE, CAMPAIGN_CHANGES) == set(CampaignState)
     assert not {target(action) for action in CampaignAction} & {CampaignState.SCHEDULED}
 
 
