@@ -1,15 +1,17 @@
-// The mark that says how far this page can be trusted: Live, Reconnecting, Paused or Stale, with its age.
+// The mark that says how far this page can be trusted: Live, Reconnecting, Updates paused or Stale, with its age.
 // HTTP/1.1 gives a browser six connections to one host, over all tabs. So a tab that is seen takes one of a few places
 // and keeps a stream open; those that find none ask for its beginning again and again, until a place is free.
 (() => {
   const STALE_MS = 4000; // the server beats every 2 seconds
+  const CALM_MS = 1500; // a page that is loading is no cause for alarm
   const PLACES = 4, SEEK_MS = 100, AGAIN_MS = 4000;
   const ONCE = "Volley-Once"; // a header
-  const SHAPES = { live: "dot", reconnecting: "back", away: "back", shared: "back", paused: "bars", stale: "alert" };
+  const SHAPES = { connecting: "dot", live: "dot", reconnecting: "back", away: "back", shared: "back", paused: "bars", stale: "alert" };
   const box = document.getElementById("live");
   const words = JSON.parse(box.dataset.words); // in the page's language
   const [shape, word, age, button] = ["use", "b", ".age", "button"].map((part) => box.querySelector(part));
-  let state = "reconnecting", heard = Date.now(), paused = false, connection = null, request = null;
+  const sign = button.querySelector("use");
+  let state = "connecting", heard = Date.now(), paused = false, connection = null, request = null;
   let place = null; // true: taken, false: all are, null: not known yet, or nobody sees this tab
   let leave = () => {}, stopSeeking = () => {};
 
@@ -18,6 +20,7 @@
   function show() {
     const silent = Date.now() - heard;
     const most = place === false ? 2 * AGAIN_MS + STALE_MS : STALE_MS;
+    if (state === "connecting" && silent > CALM_MS) state = "reconnecting";
     const mark = paused ? "paused" : state !== "live" ? state : silent > most ? "stale" : place === false ? "shared" : "live";
     const seconds = Math.round(silent / 1000);
     const old = seconds < 3 ? words.fresh : seconds < 100 ? words.seconds.replace("{n}", seconds) : words.minutes.replace("{n}", Math.round(seconds / 60));
@@ -26,7 +29,7 @@
       shape.setAttribute("href", `#shape-${SHAPES[mark]}`);
       word.textContent = words[mark];
     }
-    const text = { away: words.reads, shared: words.again }[mark] ?? old;
+    const text = { connecting: "", away: words.reads, shared: words.again }[mark] ?? old;
     if (age.textContent !== text) age.textContent = text;
   }
 
@@ -112,8 +115,8 @@
   button.hidden = false;
   button.addEventListener("click", () => {
     paused = !paused;
-    button.setAttribute("aria-pressed", paused);
-    button.textContent = paused ? words.resume : words.pause;
+    button.title = button.ariaLabel = paused ? words.resume : words.pause;
+    sign.setAttribute("href", paused ? "#shape-play" : "#shape-bars");
     if (!paused) connectNow();
     show();
   });

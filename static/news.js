@@ -6,7 +6,6 @@
   const spoken = document.getElementById("spoken");
   const icon = document.querySelector("link[rel=icon]");
   const button = document.getElementById("notify");
-  const words = JSON.parse(button.dataset.words);
   const source = new URL(button.dataset.source, location).href;
   const page = () => document.getElementById("progress").dataset;
   const campaign = page().campaign;
@@ -38,7 +37,7 @@
 
   function show() {
     button.setAttribute("aria-pressed", wanted());
-    button.textContent = Notification.permission === "denied" ? words.denied : wanted() ? words.on : words.off;
+    if (Notification.permission === "denied") button.querySelector("span").textContent = button.dataset.denied;
   }
 
   function lead() {
@@ -64,8 +63,8 @@
     tellWhatIsShown();
   }
 
-  if (!("Notification" in window)) return;
-  button.hidden = false;
+  button.hidden = !("Notification" in window);
+  if (button.hidden) return;
   button.addEventListener("click", async () => {
     localStorage.setItem("notify", wanted() ? "off" : "on");
     if (localStorage.getItem("notify") === "on") await Notification.requestPermission();

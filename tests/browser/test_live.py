@@ -194,11 +194,11 @@ def test_notifications_come_to_those_who_asked_for_them(open_page, stack, end):
     expect(page.locator("#spoken")).not_to_be_empty()
     assert page.evaluate("told") == []
     page.get_by_role("button", name="Notify me").click()
-    expect(page.get_by_role("button", name="Notifying you")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Notify me", pressed=True)).to_be_visible()
     end(FAILED)
     wait_until(lambda: page.evaluate("told.length") == 1, "it is told")
     page.reload()
-    expect(page.get_by_role("button", name="Notifying you")).to_be_visible()
+    expect(page.get_by_role("button", name="Notify me", pressed=True)).to_be_visible()
 
 
 def test_a_first_visit_and_its_stream_tell_the_time_of_one_zone(open_page, end):
