@@ -7,10 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import structlog
-from quart import Quart, Response, render_template, request
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from quart import Quart
 
 from mailing import events
 from mailing.database import Database
@@ -23,6 +20,7 @@ from webapp import (
     assets,
     compression,
     dashboard,
+    error_pages,
     forms,
     health,
     history_pages,
@@ -31,9 +29,7 @@ from webapp import (
     languages,
     news,
     pages,
-    phrases,
     preferences,
-    problems,
     recorder_pages,
     rendering,
     replay_pages,
@@ -46,10 +42,9 @@ from webapp import (
 )
 from webapp.boards import Boards
 from webapp.health import Probes
-from webapp.languages import N_, _
 from webapp.live import Hub
 from webapp.queue_watch import QueueWatch
-from webapp.services import THREADS, Services, services
+from webapp.services import THREADS, Services
 from webapp.storing import Lists
 
 if TYPE_CHECKING:
@@ -104,9 +99,7 @@ def create_app(settings: Settings) -> Quart:
     compression.install(app)
     for module in (*_PAGES, preferences, streams, news, icons, assets, api, health):
         app.register_blueprint(module.blueprint)
-    app.register_error_handler(HTTPException, _explain)
-    app.register_error_handler(DatabaseError, _explain_the_database)
-    app.register_error_handler(PoolTimeoutError, _explain_the_database)
+    error_pages.install(app)
 
     @app.before_serving
     async def start() -> None:
@@ -125,46 +118,3 @@ def create_app(settings: Settings) -> Quart:
         services.db.close()
 
     return app
-
-
-async def _explain(error: HTTPException) -> Response | tuple[str, int]:
-    """Answer with a page that says what happened and what to do; programs get a problem."""
-    if request.path.startswith(api.PREFIX):
-        return problems.respond_to_http(error)
-    code = error.code or 500
-    title, advice = _ADVICE.get(code, (error.name, ""))
-    said = error.description or ""
-    ours = said if said and said != type(error).description else ""
-    page = await render_template(
-        "error.html", code=code, title=_(title), said=ours, advice=advice and _(advice)
-    )
-    return page, code
-
-
-async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
-    trouble = services().trouble(error)
-    return await _explain(ServiceUnavailable(phrases.say(trouble.detail)))
-
-
-_START_AGAIN = N_("Check the address, or start again from the list of campaigns.")
-_ADVICE = {
-    400: (
-        N_("This request cannot be understood"),
-        _START_AGAIN,
-    ),
-    403: (N_("This is not allowed"), ""),
-    404: (N_("There is nothing here"), _START_AGAIN),
-    405: (N_("This address takes no such request"), N_("Open it from a page of Volley instead.")),
-    409: (N_("This is no longer possible"), N_("Nothing was changed. Look at the campaign as it is now.")),
-    421: (N_("Volley has another address"), ""),
-    413: (
-        N_("That is too large"),
-        "",
-    ),
-    415: (N_("This content cannot be read"), ""),
-    503: (N_("There was no answer"), ""),
-    500: (
-        N_("Volley made a mistake"),
-        N_("What was stored before is safe. The server's log holds the cause; try again in a moment."),
-    ),
-}

@@ -52,7 +52,7 @@ async def test_a_list_is_pasted_checked_and_sent_without_scripts(visitor, db):
     assert stored.status_code == 303
     draft = await visitor.read(stored.location)
     assert "Send to 20\N{NO-BREAK SPACE}people…" in draft
-    assert 'popovertarget="confirm-send"' in draft
+    assert 'commandfor="confirm-send"' in draft
     assert "mia at six.example" in draft
     assert '<td class="num">13</td>' in draft
     assert "18\N{NO-BREAK SPACE}recipients have no name" in draft
@@ -113,7 +113,7 @@ async def test_a_list_of_refused_lines_only_cannot_be_sent(visitor):
     stored = await visitor.post("/campaigns", form(recipients="nobody\nno one"))
     text = await visitor.read(stored.location)
     assert "It cannot be sent yet" in text
-    assert 'popovertarget="confirm-send"' not in text
+    assert 'commandfor="confirm-send"' not in text
     refused = await visitor.post(f"{stored.location}/send")
     assert refused.status_code == 409
 
@@ -158,7 +158,7 @@ async def test_pausing_and_cancelling_offer_only_what_the_state_allows(visitor, 
     await visitor.post("/campaigns/1/pause")
     text = await visitor.read("/campaigns/1")
     assert 'action="/campaigns/1/resume"' in text
-    assert "Cancel for 2\N{NO-BREAK SPACE}people?" in text
+    assert "Cancel the remaining 2\N{NO-BREAK SPACE}emails?" in text
     await visitor.post("/campaigns/1/cancel")
     text = await visitor.read("/campaigns/1")
     for verb in ("pause", "resume", "cancel", "retry"):
@@ -401,11 +401,11 @@ async def test_the_demo_inbox_is_there_only_while_mail_stays_here(visitor, tmp_p
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/nowhere", 404, "There is nothing here"),
+        ("/nowhere", 404, "Page not found"),
         ("/campaigns/7", 404, "There is no campaign 7"),
         ("/campaigns/7/edit", 404, "There is no campaign 7"),
         ("/campaigns/7/recipients.csv", 404, "There is no campaign 7"),
-        ("/campaigns/1/send", 405, "takes no such request"),
+        ("/campaigns/1/send", 405, "Method not allowed"),
         ("/inbox/7", 404, "has no message 7"),
         ("/history?state=odd", 400, "There is no state"),
         ("/campaigns?before=-1", 400, "must be a whole number"),
@@ -427,13 +427,29 @@ async def test_an_address_that_leads_nowhere_says_so(visitor, path, status, word
     assert words in await visitor.read(path, status)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "leads_to"),
+    [
+        ("/nowhere", 404, "/"),
+        ("/campaigns/7", 404, "/campaigns"),
+        ("/campaigns/1/send", 405, "/campaigns/1"),
+        ("/history.csv?from=0001-01-01", 400, "/history"),
+        ("/inbox/7", 404, "/inbox"),
+    ],
+)
+async def test_an_error_says_what_happened_once_and_leads_to_where_one_was(visitor, path, status, leads_to):
+    main = (await visitor.read(path, status)).partition("<main")[2].partition("</main>")[0]
+    assert re.findall('href="([^"]*)"', main) == [leads_to]
+    assert len(re.findall("<p>", main)) == 1
+
+
 async def test_a_mistake_of_ours_is_admitted_without_its_details(visitor, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("a secret detail")
 
     monkeypatch.setattr(campaigns, "latest", fail)
     text = await visitor.read("/campaigns", 500)
-    assert "Volley made a mistake" in text
+    assert "Something went wrong" in text
     assert "secret" not in text
 
 
