@@ -19,7 +19,19 @@ from mailing.finding import Sort
 from mailing.lifecycle import NotAllowed
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
-from webapp import asking, auth, looks, offers, origins, previews, receipts, standing, views, watch_links
+from webapp import (
+    asking,
+    auth,
+    demos,
+    looks,
+    offers,
+    origins,
+    previews,
+    receipts,
+    standing,
+    views,
+    watch_links,
+)
 from webapp.languages import _
 from webapp.phrases import say
 from webapp.services import services
@@ -59,8 +71,10 @@ async def index() -> str:
 
 @blueprint.get("/campaigns/new")
 async def new() -> tuple[str, int, Mapping[str, str]]:
-    """Show an empty form."""
+    """Show an empty form, or with ``demo=1`` one that is filled in."""
     typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
+    if request.args.get("demo") == "1":
+        typed |= demos.filled_in()
     return await _form(typed, {}, None), 200, _KEPT
 
 
