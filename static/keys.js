@@ -29,7 +29,7 @@
   opener.hidden = false;
   opener.addEventListener("click", () => help.showModal());
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog, [popover]");
+    const typing = event.target.closest("input, textarea, select, [contenteditable], dialog");
     if (off.checked || typing || event.ctrlKey || event.altKey || event.metaKey || event.isComposing || !Object.hasOwn(keys, event.key)) return;
     event.preventDefault();
     keys[event.key]();

@@ -8,9 +8,12 @@
 ``auth``       who asks
 ``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
 ``forms``      forms, read within limits
+``error_pages``  what a browser is shown where a request fails
+``dialogs``    the buttons that open and close dialogs
 ``assets``, ``compression``  the static files; what is sent, small on the wire
 ``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
+``demos``      a campaign to try it with
 ``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
 ``inbox_pages`` what the demo inbox received
 ``recorder_pages``, ``replay_pages``  one recipient's page; a campaign's course, played again

@@ -13,7 +13,18 @@ from quart import has_request_context, request
 from mailing.models import now_ms
 from mailing.states import RecipientState
 from mailing.values import printed
-from webapp import assets, explanations, formats, looks, offers, phrases, preferences, receipts, views
+from webapp import (
+    assets,
+    dialogs,
+    explanations,
+    formats,
+    looks,
+    offers,
+    phrases,
+    preferences,
+    receipts,
+    views,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +69,8 @@ def install(app: Quart, services: Services) -> None:
     )
     env.globals.update(
         root=services.at(""),
+        opens=dialogs.opens,
+        closes=dialogs.closes,
         explain=explanations.explain,
         offers=offers.offers,
         receipt=receipts.take,
@@ -80,6 +93,7 @@ def base_context(services: Services) -> dict[str, Any]:
         "zone": zone,
         "zone_name": name,
         "demo_inbox": services.settings.sender.host in LOOPBACK,
+        "mail_server": services.settings.sender.host,
     }
 
 

@@ -1,4 +1,4 @@
-"""Watch links: made, listed and withdrawn on the campaign's page; their token is signed with the secret key.
+"""Watch links: created, listed and revoked on the campaign's page; their token is signed with the secret key.
 
 The token names the row and nothing else. Whether it may still be used is read from the row each time.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from quart import Blueprint, abort, redirect, request
@@ -17,6 +18,7 @@ from mailing.lifecycle import NotAllowed
 from tasks import commands
 from webapp import auth, receipts
 from webapp.languages import _
+from webapp.rendering import LOOPBACK
 from webapp.services import services
 
 if TYPE_CHECKING:
@@ -43,17 +45,17 @@ async def create(campaign_id: int) -> Response:
     form = await request.form
     label, days = form.get("label", "").strip()[: watches.LONGEST_LABEL], form.get("days", "")
     if not label:
-        abort(400, _("Say for whom the link is, so that you know later which one to withdraw."))
+        abort(400, _("Name the link so you can recognize it later."))
     if days not in map(str, watches.DAYS):
-        abort(400, _("There is no such choice. Use the form on the campaign's page."))
+        abort(400, _("Invalid option. Use the form on the campaign's page."))
     if await services().read(campaigns.get, campaign_id) is None:
         abort(404, _("There is no campaign %(id)s.", id=campaign_id))
     try:
         await services().do(commands.make_watch_link, auth.person(), campaign_id, label, int(days))
     except NotAllowed:
-        abort(409, _("This campaign has %(n)s watch links. Withdraw one first.", n=watches.MOST))
+        abort(409, _("This campaign has %(n)s share links. Revoke one first.", n=watches.MOST))
     receipts.tell(_("Share link “%(name)s” created.", name=label))
-    return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}#share"), 303)
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
@@ -61,7 +63,7 @@ async def revoke(campaign_id: int, watch_id: int) -> Response:
     """Withdraw a link: whoever has it open sees it end within seconds."""
     await services().do(commands.revoke_watch_link, auth.person(), campaign_id, watch_id)
     receipts.tell(_("Share link revoked."))
-    return redirect(services().at(f"/campaigns/{campaign_id}#watches"), 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}#share"), 303)
 
 
 async def of(campaign_id: int) -> Mapping[str, object]:
@@ -70,7 +72,8 @@ async def of(campaign_id: int) -> Mapping[str, object]:
     found, url = await svc.read(watches.listed, campaign_id), svc.settings.url
     root = url.origin if url else f"{request.scheme}://{request.host}"
     links = [Link(watch, root + svc.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
-    return {"watches": links, "watch_days": watches.DAYS}
+    local = urlsplit(root).hostname in LOOPBACK
+    return {"watches": links, "watch_days": watches.DAYS, "watch_local": local}
 
 
 def read(token: str) -> int | None:

@@ -90,10 +90,10 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     with stack.db.write() as connection:  # cat, who is tried again, moves nothing under a test
         connection.exec_driver_sql("UPDATE recipients SET due_at = due_at + 86400000 WHERE due_at > 0")
     page = browser.new_page(base_url=stack.url)
-    page.goto(f"/campaigns/{sent}#watches")
-    page.get_by_text("Watch links").click()
-    page.get_by_label("For whom").fill("Ben")
-    page.get_by_role("button", name="Make a link").click()
+    page.goto(f"/campaigns/{sent}")
+    page.get_by_role("button", name="Share…").click()
+    page.get_by_label("Name of the link").fill("Ben")
+    page.get_by_role("button", name="Create link").click()
     watch = page.locator("[href*='/watch/']").first.get_attribute("href")
     page.close()
     with stack.db.read() as connection:
@@ -144,7 +144,7 @@ def test_dialogs_obey_the_rules_too(page: Page, paths: dict[str, str]):
     assert page.evaluate(JUDGE) == []
     page.keyboard.press("Escape")
     page.locator("body").press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     assert page.evaluate(JUDGE) == []
 
 
@@ -214,13 +214,13 @@ def test_keys_search_move_open_pause_and_help(page: Page, paths: dict[str, str])
     expect(page).to_have_url(re.compile(r"/campaigns/\d+$"))
     page.wait_for_load_state()  # an address comes before the page that hears keys
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
 
 
 def test_keys_can_be_switched_off_for_good(page: Page, paths: dict[str, str]):
     page.goto(paths[CAMPAIGN])
-    page.get_by_role("button", name="Keys").click()
-    page.get_by_label("Switch these keys off").check()
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    page.get_by_label("Turn off shortcuts").check()
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_role("dialog")).to_be_hidden()
     page.reload()

@@ -285,11 +285,13 @@ def test_a_network_that_falls_silent_is_seen_within_five_seconds_and_its_return_
     expect(row(page, "p001@one.example")).to_contain_text("Failed")
 
 
-@pytest.mark.parametrize("part", ["web", "redis"])
-def test_a_part_that_dies_is_seen_within_five_seconds_and_its_return_brings_the_truth(page, stack, end, part):
+@pytest.mark.parametrize(("part", "said"), [("web", "Reconnecting"), ("redis", "Redis offline")])
+def test_a_part_that_dies_is_seen_within_five_seconds_and_its_return_brings_the_truth(
+    page, stack, end, part, said
+):
     watch(page)
     stack.kill(part)
-    expect(mark(page)).to_have_text("Reconnecting", timeout=5_000)
+    expect(mark(page)).to_have_text(said, timeout=5_000)
     deliver(stack.db, SENT, FAILED)
     stack.start(part)
     expect(mark(page)).to_have_text("Live")

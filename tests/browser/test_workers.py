@@ -82,7 +82,7 @@ def test_a_worker_is_stopped_started_and_widened_from_the_page(page: Page, stack
     expect(lane(page, name)).to_contain_text("Takes no work")
     lane(page, other).get_by_role("button", name="Stop taking work").click()
     expect(page.get_by_role("dialog")).to_contain_text("No other worker takes work")
-    page.get_by_role("dialog").get_by_role("button", name="Not now").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
     page.goto("/")
     expect(page.locator("#needs")).to_contain_text("1\N{NO-BREAK SPACE}of 2 workers takes no work")
     page.get_by_role("link", name="See the workers").click()
@@ -115,7 +115,7 @@ def test_a_worker_that_hangs_is_not_said_to_obey(page: Page, stack: Stack):
     os.kill(pid, signal.SIGSTOP)  # only now: a lane that turns lost has no such button
     try:
         page.get_by_role("dialog").get_by_role("button", name="Stop taking work").click()
-        expect(page.get_by_role("heading", name="There was no answer")).to_be_visible()
+        expect(page.get_by_role("heading", name="No answer")).to_be_visible()
     finally:
         os.kill(pid, signal.SIGCONT)
         stack.stop("worker")  # it may obey late, and the other tests need it
@@ -128,10 +128,12 @@ def test_a_stranger_watches_live_sees_no_address_and_is_shut_out_at_once(
     page = open_page()
     campaign_id = stack.send(DRAFT, ["x+bounce@one.example", *(f"p{n}+slow@one.example" for n in range(120))])
     page.goto(f"/campaigns/{campaign_id}")
-    page.locator("#watches summary").click()
-    page.get_by_label("For whom").fill("Our client")
-    page.get_by_role("button", name="Make a link").click()
-    url = page.locator("#watches a").get_attribute("href")
+    page.get_by_role("button", name="Share…").click()
+    page.get_by_label("Name of the link").fill("Our client")
+    page.get_by_role("button", name="Create link").click()
+    share = page.get_by_role("dialog", name="Share this campaign")
+    expect(share).to_contain_text("work on this computer only")
+    url = share.locator("[href*='/watch/']").get_attribute("href")
     stranger = open_page()
     stranger.goto(url or "")
     expect(mark(stranger)).to_have_text("Live")
@@ -144,7 +146,10 @@ def test_a_stranger_watches_live_sees_no_address_and_is_shut_out_at_once(
     seen.append(stranger.content())
     assert not any(ADDRESS.search(html) for html in seen)
     assert stranger.context.cookies() == [] or {c["name"] for c in stranger.context.cookies()} == {"tz"}
-    page.get_by_role("button", name="Withdraw").click()
+    share.get_by_role("button", name="Revoke… Our client").click()
+    page.get_by_role("dialog", name="Revoke the link").get_by_role(
+        "button", name="Revoke", exact=True
+    ).click()
     expect(stranger.get_by_role("heading", name="This link shows nothing")).to_be_visible(timeout=4_000)
     assert stranger.evaluate("window.sameDocument") is True
     expect(stranger.locator("main")).not_to_contain_text("Picnic")

@@ -138,7 +138,7 @@ def test_a_watch_link_can_be_given_away(site):
     browser, page = Browser(site.port, site.prefix), f"{site.prefix}/campaigns/{site.store()}"
     browser.open(page)
     answer, _ = browser.press(f"{page}/watches", label="Bea", days="1")
-    assert answer.headers["Location"] == f"{page}#watches"
+    assert answer.headers["Location"] == f"{page}#share"
     link = re.search(r"https?://[^\"<]+/watch/[^\"<]+", browser.open(page))[0]
     assert link.startswith(f"{browser.origin}{site.prefix}/watch/")
     assert "ann@" not in Browser(site.port, site.prefix).open(link.removeprefix(browser.origin))

@@ -86,7 +86,7 @@ async def test_an_open_stream_ends_within_seconds_of_the_withdrawal(visitor, db)
         await page.until(r"<b>3</b> of 4")
         await visitor.read("/campaigns/1")
         done = await visitor.post("/campaigns/1/watches/1/revoke")
-        assert (done.status_code, done.location) == (303, "/campaigns/1#watches")
+        assert (done.status_code, done.location) == (303, "/campaigns/1#share")
         async with asyncio.timeout(3):
             last = await page.until("This link shows nothing.*data: (live|away)\n\n")
             assert "of 4" not in last[0]
