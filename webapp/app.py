@@ -18,6 +18,7 @@ from webapp import (
     api,
     asking,
     assets,
+    campaign_stream,
     compression,
     dashboard,
     error_pages,
@@ -34,7 +35,6 @@ from webapp import (
     rendering,
     replay_pages,
     security,
-    streams,
     wall_pages,
     watch_links,
     watch_pages,
@@ -97,7 +97,7 @@ def create_app(settings: Settings) -> Quart:
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     rendering.install(app, services)
     compression.install(app)
-    for module in (*_PAGES, preferences, streams, news, icons, assets, api, health):
+    for module in (*_PAGES, preferences, campaign_stream, news, icons, assets, api, health):
         app.register_blueprint(module.blueprint)
     error_pages.install(app)
 

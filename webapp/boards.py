@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import traceback
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
+    from webapp.auth import Rights
+
     Fill = Callable[["Board"], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -35,6 +38,19 @@ def message(text: str, event: str = "") -> bytes:
     lines = [f"event: {event}"] if event else []
     lines += [f"data: {line}" for line in text.splitlines()]
     return ("\n".join(lines) + "\n\n").encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the viewers of one board have in common: what is drawn for one of them goes to all.
+
+    What they may do is part of it, so that no button is shown to somebody who may not press it.
+    """
+
+    view: Hashable
+    rights: Rights
+    language: str
+    zone: str
 
 
 class Board:
@@ -98,12 +114,12 @@ class Boards:
     """The boards that somebody looks at now."""
 
     def __init__(self) -> None:
-        self._boards: dict[Hashable, tuple[Board, asyncio.Task[None]]] = {}
+        self._boards: dict[Key, tuple[Board, asyncio.Task[None]]] = {}
         self._viewers: dict[Board, int] = {}
         self._told = ""
 
     @contextlib.asynccontextmanager
-    async def looking(self, key: Hashable, make: Callable[[], Board], fill: Fill) -> AsyncIterator[Board]:
+    async def looking(self, key: Key, make: Callable[[], Board], fill: Fill) -> AsyncIterator[Board]:
         """Look at the board of ``key``; if nobody does yet, ``make`` it and let ``fill`` keep it true."""
         board, task = self._boards.get(key, (None, None))
         if board is None or task is None:
@@ -120,7 +136,7 @@ class Boards:
                 self._forget(key, board)
                 task.cancel()
 
-    async def _keep(self, key: Hashable, board: Board, fill: Fill) -> None:
+    async def _keep(self, key: Key, board: Board, fill: Fill) -> None:
         """Fill a board until its viewers are gone. Where it cannot be read they are sent to connect again."""
         try:
             await fill(board)
@@ -141,6 +157,6 @@ class Boards:
             self._told = place
             log.error("a live page cannot be drawn", exc_info=error)
 
-    def _forget(self, key: Hashable, board: Board) -> None:
+    def _forget(self, key: Key, board: Board) -> None:
         if self._boards.get(key, (None, None))[0] is board:
             del self._boards[key]

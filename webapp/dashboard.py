@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, render_template
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events, overview
+from mailing import overview
 from mailing.models import now_ms
 from mailing.states import AttemptResult, CampaignState, RecipientState
 from webapp import formats
 from webapp.languages import _, ngettext
-from webapp.live import Viewer
 from webapp.phrases import say
 from webapp.rendering import reader_zone
 from webapp.services import services
+from webapp.sse import respond
 from webapp.standing import held_up, time_left, waits
-from webapp.streams import respond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,16 +69,14 @@ async def stream() -> Response:
 
 
 async def _fill(svc: Services, zone: tzinfo, board: Board) -> None:
-    viewer = Viewer()
-    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
-        while not viewer.ended:
-            reading = _reading(svc, zone)
-            found = await reading.get(asyncio.get_running_loop().time())
-            values = _regions(svc, found)
-            for region in ("needs", "running", "today", "done"):
-                board.show(f"#{region}", f"_{region}.html", **values)
-            await board.turn()
-            await viewer.rest(UPDATE_S)
+    async def draw() -> None:
+        found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
+        values = _regions(svc, found)
+        for region in ("needs", "running", "today", "done"):
+            board.show(f"#{region}", f"_{region}.html", **values)
+        await board.turn()
+
+    await svc.hub.every(UPDATE_S, draw)
 
 
 def _reading(svc: Services, zone: tzinfo) -> Reading[Overview]:

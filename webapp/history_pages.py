@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, render_template, request
 
-from mailing import campaigns, maillog
+from mailing import maillog
 from mailing.states import AttemptResult
 from webapp import asking, exports, searches, views
 from webapp.languages import _
 from webapp.rendering import reader_zone
-from webapp.services import services
+from webapp.services import services, the_campaign
 
 if TYPE_CHECKING:
     from quart import Response
@@ -66,8 +66,7 @@ async def log_file(form: str) -> Response:
 async def recipients_file(campaign_id: int, form: str) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
     wanted = views.asked().filter
-    if await services().read(campaigns.get, campaign_id) is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    await the_campaign(campaign_id)
     return exports.recipients(campaign_id, wanted, form)
 
 

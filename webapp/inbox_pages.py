@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, render_template
 
 from mailing import foreign_mail, inbox
+from mailing.sites import LOOPBACK_NAMES
 from webapp import asking
 from webapp.languages import _, grouped
-from webapp.rendering import LOOPBACK
 from webapp.security import MESSAGE_HEADERS
 from webapp.services import services
 
@@ -89,7 +89,7 @@ async def _mail(mail_id: int) -> inbox.ReceivedMail:
 
 def _only_here() -> None:
     sender = services().settings.sender
-    if sender.host not in LOOPBACK:
+    if sender.host not in LOOPBACK_NAMES:
         abort(
             404, _("Mail goes to %(server)s, so there is no demo inbox to look into.", server=sender.server)
         )

@@ -224,6 +224,13 @@ class Hub:
         finally:
             await self._leave(listener, channels)
 
+    async def every(self, seconds: float, draw: Callable[[], Awaitable[object]]) -> None:
+        """Call ``draw`` now and so often, until it returns True or this web process stops."""
+        viewer = Viewer()
+        async with self.listening(viewer, events.ALL_CAMPAIGNS):
+            while not viewer.ended and await draw() is not True:
+                await viewer.rest(seconds)
+
     def reading(self, key: str, load: Callable[[], Awaitable[T]]) -> Reading[T]:
         """Return the reading that all who ask for ``key`` now share. Readings nobody holds are forgotten."""
         found = self._readings.get(key)

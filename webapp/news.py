@@ -1,6 +1,6 @@
 """News for tabs in the background: one stream for all that a browser shows, which stays open while they hide.
 
-A hidden tab lets the stream of its page go (see ``streams``). Its browser then follows here, in one
+A hidden tab lets the stream of its page go (see ``sse``). Its browser then follows here, in one
 connection, what the titles, icons and notifications of all hidden tabs need. A message is a JSON object: for
 each campaign that changed, by its id, ``title``, ``icon`` and ``news``. The first has all of them.
 """
@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from quart import Blueprint, Response, abort
+from quart import Blueprint, abort
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import campaigns, events
+from webapp import sse
 from webapp.asking import numbers
 from webapp.boards import message
 from webapp.languages import _
 from webapp.live import Viewer
 from webapp.progress import Progress
 from webapp.services import services
-from webapp.streams import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.campaigns import Campaign
@@ -47,9 +48,7 @@ async def stream() -> Response:
     ids = numbers("campaigns", MOST)
     if not ids:
         abort(400, _("campaigns must name the campaigns to follow."))
-    response = Response(_follow(services(), ids), headers=HEADERS)
-    response.timeout = None
-    return response
+    return sse.plain(_follow(services(), ids))
 
 
 async def _follow(svc: Services, ids: Sequence[int]) -> AsyncIterator[bytes]:

@@ -32,11 +32,11 @@ from webapp import (
     views,
     watch_links,
 )
+from webapp.campaign_stream import CAMPAIGNS_PER_PAGE
 from webapp.languages import _
 from webapp.phrases import say
-from webapp.services import services
+from webapp.services import services, the_campaign
 from webapp.storing import CrowdedError
-from webapp.streams import CAMPAIGNS_PER_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ async def create() -> AnyResponse | tuple[str, int]:
 @blueprint.get("/campaigns/<id:campaign_id>/edit")
 async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
     """Show the form of a draft."""
-    campaign = await _campaign(campaign_id)
+    campaign = await the_campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
         state = looks.look(campaign.state).label
         abort(409, _("Campaign %(id)s can no longer be changed: %(state)s.", id=campaign_id, state=state))
@@ -115,7 +115,7 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
 async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
-    campaign = await _campaign(campaign_id)
+    campaign = await the_campaign(campaign_id)
     if faults := await _faults(form):
         return await _form(form, faults, campaign), 422
     draft, pasted = _draft(form, campaign), form.get("recipients", "")
@@ -135,7 +135,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tuple[str, int]:
     """Show a form whose session ended, with all that was typed, to be sent from there."""
-    campaign = await _campaign(campaign_id) if campaign_id else None
+    campaign = await the_campaign(campaign_id) if campaign_id else None
     said = _(
         "Your session had ended, so nothing was stored. Everything you typed is here: press the button again."
     )
@@ -145,7 +145,7 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
 @blueprint.get("/campaigns/<id:campaign_id>")
 async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
-    campaign = await _campaign(campaign_id)
+    campaign = await the_campaign(campaign_id)
     if campaign.state is CampaignState.DRAFT:
         draft = await services().read(_draft_page, campaign)
         return await render_template("draft.html", section="campaigns", campaign=campaign, **draft)
@@ -189,16 +189,6 @@ def _back(campaign_id: int) -> AnyResponse:
     page, before = f"campaigns/{campaign_id}", origins.page_before()
     known = before.startswith(tuple(f"/{page}{end}" for end in "/?"))
     return redirect(services().at(before if known else f"/{page}"), 303)
-
-
-async def _campaign(campaign_id: int) -> Campaign:
-    campaign = await services().read(campaigns.get, campaign_id)
-    if campaign is None:
-        abort(
-            404,
-            _("There is no campaign %(id)s. The list of campaigns shows those that exist.", id=campaign_id),
-        )
-    return campaign
 
 
 async def _campaign_page(campaign_id: int) -> Response:

@@ -15,7 +15,7 @@ from webapp.languages import N_, _
 from webapp.live import UPDATE_S, Viewer
 from webapp.security import MESSAGE_HEADERS
 from webapp.services import services
-from webapp.streams import BEAT_S, respond
+from webapp.sse import BEAT_S, respond
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,10 +11,12 @@ from jinja2 import pass_context
 from quart import has_request_context, request
 
 from mailing.models import now_ms
+from mailing.sites import LOOPBACK_NAMES
 from mailing.states import RecipientState
 from mailing.values import printed
 from webapp import (
     assets,
+    auth,
     dialogs,
     explanations,
     formats,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
     from mailing.campaigns import Campaign
     from webapp.services import Services
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def install(app: Quart, services: Services) -> None:
@@ -86,14 +86,15 @@ def install(app: Quart, services: Services) -> None:
 
 
 def base_context(services: Services) -> dict[str, Any]:
-    """Return what every template finds: the moment, the reader's zone, whether there is a demo inbox."""
+    """Return what every template finds: the moment, the reader's zone and rights, a demo inbox or none."""
     zone, name = reader_zone()
     return {
         "now": now_ms(),
         "zone": zone,
         "zone_name": name,
-        "demo_inbox": services.settings.sender.host in LOOPBACK,
+        "demo_inbox": services.settings.sender.host in LOOPBACK_NAMES,
         "mail_server": services.settings.sender.host,
+        "rights": auth.rights(),
     }
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import orjson
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import campaigns, maillog, replays, states
+from mailing import maillog, replays, states
 from mailing.maillog import Search
 from webapp import asking, formats, languages, looks
 from webapp.languages import _
-from webapp.services import services
+from webapp.services import services, the_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,9 +85,7 @@ async def data(campaign_id: int) -> Response:
 
 
 async def _course(campaign_id: int) -> tuple[Campaign, Course]:
-    campaign = await services().read(campaigns.get, campaign_id)
-    if campaign is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    campaign = await the_campaign(campaign_id)
     if campaign.state not in replays.OVER or campaign.started_at is None:
         abort(409, _("A campaign can be replayed when it is finished, canceled or paused."))
     return campaign, await services().read(services().courses.get, campaign)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 import structlog
-from quart import current_app
+from quart import abort, current_app
 
-from mailing import database_errors
+from mailing import campaigns, database_errors
 from mailing.overview import Days
 from mailing.replays import Courses
+from webapp.languages import _
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Connection
 
+    from mailing.campaigns import Campaign
     from mailing.database import Database
     from mailing.database_errors import Trouble
     from mailing.events import Client
@@ -96,3 +98,14 @@ class Services:
 def services() -> Services:
     """Return the services of the running application."""
     return cast("Services", current_app.extensions["volley"])
+
+
+async def the_campaign(campaign_id: int) -> Campaign:
+    """Return the campaign that an address names; answer 404 if there is none."""
+    campaign = await services().read(campaigns.get, campaign_id)
+    if campaign is None:
+        abort(
+            404,
+            _("There is no campaign %(id)s. The list of campaigns shows those that exist.", id=campaign_id),
+        )
+    return campaign

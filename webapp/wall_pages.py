@@ -1,7 +1,7 @@
 """A campaign on a big display: one cell for each recipient, coloured by state as results come.
 
 The stream begins with all cells, then tells whose state changed. Beside the regions and beats of every page's
-stream (see ``streams``) it has named messages in JSON, for a canvas is drawn by a script:
+stream (see ``sse``) it has named messages in JSON, for a canvas is drawn by a script:
 
 =============  =====================================================================================
 ``cells``      ``runs`` and ``codes``, see ``mailing.cells``; again where changes may have been missed
@@ -17,19 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import structlog
-from quart import Blueprint, Response, abort, current_app, render_template, request, stream_with_context
+from quart import Blueprint, Response, current_app, render_template, request, stream_with_context
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import campaigns, cells, events
+from mailing import cells, events
 from mailing.cells import CODES
 from mailing.states import RecipientState
-from webapp import compression, standing
+from webapp import sse, standing
 from webapp.boards import Board, message
-from webapp.languages import _
 from webapp.live import UPDATE_S, Viewer
 from webapp.rendering import base_context
-from webapp.services import services
-from webapp.streams import BEAT_S, HEADERS, ONCE
+from webapp.services import services, the_campaign
+from webapp.sse import BEAT_S, ONCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -88,9 +87,9 @@ class Moves(Viewer):
 async def show(campaign_id: int) -> str:
     """Show the frame of the wall; its script draws the cells."""
     svc = services()
+    await the_campaign(campaign_id)
     now = await svc.read(standing.load, campaign_id)
-    if now is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    assert now is not None
     codes = {chr(code): state for state, code in CODES.items()}
     return await render_template(
         "wall.html",
@@ -105,13 +104,9 @@ async def show(campaign_id: int) -> str:
 async def stream(campaign_id: int) -> Response:
     """Tell the wall what happens, until it is closed."""
     svc = services()
-    if await svc.read(campaigns.get, campaign_id) is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    await the_campaign(campaign_id)
     board, once = Board(current_app.jinja_env, base_context(svc)), ONCE in request.headers
-    messages, encoding = compression.squeeze(stream_with_context(_messages)(svc, campaign_id, board, once))
-    response = Response(messages, headers={**HEADERS, **encoding})
-    response.timeout = None
-    return response
+    return sse.squeezed(stream_with_context(_messages)(svc, campaign_id, board, once))
 
 
 async def _messages(svc: Services, campaign_id: int, board: Board, once: bool) -> AsyncIterator[bytes]:  # noqa: FBT001
@@ -147,7 +142,7 @@ async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -
             board.show(f"#{region}", f"_{region}.html", standing=now, campaign=now.campaign)
         seen = board.turns
         await board.turn()
-        yield told + board.changes(seen) + message("away" if svc.hub.away else "live", "beat")
+        yield told + board.changes(seen) + sse.beat(svc)
         await moves.rest(UPDATE_S)
         since = (await moves.news(BEAT_S) or moves.take()).at
 

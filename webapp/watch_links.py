@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from itsdangerous import BadSignature, URLSafeSerializer
 from quart import Blueprint, abort, redirect, request
 
-from mailing import campaigns, watches
+from mailing import watches
 from mailing.lifecycle import NotAllowed
+from mailing.sites import LOOPBACK_NAMES
 from tasks import commands
 from webapp import auth, receipts
 from webapp.languages import _
-from webapp.rendering import LOOPBACK
-from webapp.services import services
+from webapp.services import services, the_campaign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +48,7 @@ async def create(campaign_id: int) -> Response:
         abort(400, _("Name the link so you can recognize it later."))
     if days not in map(str, watches.DAYS):
         abort(400, _("Invalid option. Use the form on the campaign's page."))
-    if await services().read(campaigns.get, campaign_id) is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    await the_campaign(campaign_id)
     try:
         await services().do(commands.make_watch_link, auth.person(), campaign_id, label, int(days))
     except NotAllowed:
@@ -72,7 +71,7 @@ async def of(campaign_id: int) -> Mapping[str, object]:
     found, url = await svc.read(watches.listed, campaign_id), svc.settings.url
     root = url.origin if url else f"{request.scheme}://{request.host}"
     links = [Link(watch, root + svc.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
-    local = urlsplit(root).hostname in LOOPBACK
+    local = urlsplit(root).hostname in LOOPBACK_NAMES
     return {"watches": links, "watch_days": watches.DAYS, "watch_local": local}
 
 

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, render_template
 
-from mailing import events, watches
-from webapp import explanations, standing, watch_links
-from webapp.live import Viewer
+from mailing import watches
+from webapp import auth, explanations, standing, watch_links
 from webapp.services import services
-from webapp.streams import respond
+from webapp.sse import respond
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from webapp.standing import Pace, Standing
 
 blueprint = Blueprint("watch", __name__)
+blueprint.before_request(auth.only_look_on)
 UPDATE_S = 1.0
 CAUSES = 8
 _HEADERS = {
@@ -73,25 +73,26 @@ async def stream(token: str) -> Response | tuple[str, int]:
     svc, watch_id = services(), watch_links.read(token)
     if watch_id is None or await svc.read(watches.find, watch_id) is None:
         return await render_template("watch.html", campaign=None), 404
-    return respond(("watch", watch_id), partial(_fill, svc, watch_id), forms=False)
+    return respond(("watch", watch_id), partial(_fill, svc, watch_id))
 
 
 async def _fill(svc: Services, watch_id: int, board: Board) -> None:
-    viewer = Viewer()
     pace, measured = standing.Pace(), None
-    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
-        while not viewer.ended:
-            now = await svc.read(_load, watch_id)
-            if now is None:
-                board.show("#watch", "_watch_over.html")
-                board.show("#live", "_unlive.html")
-                await board.turn()
-                return
+
+    async def draw() -> bool:
+        nonlocal pace, measured
+        now = await svc.read(_load, watch_id)
+        if now is None:
+            board.show("#watch", "_watch_over.html")
+            board.show("#live", "_unlive.html")
+        else:
             if measured != now.measured:
                 measured, pace = now.measured, await svc.read(standing.pace, now)
             board.show("#watch", "_watch.html", **_values(now, pace))
-            await board.turn()
-            await viewer.rest(UPDATE_S)
+        await board.turn()
+        return now is None
+
+    await svc.hub.every(UPDATE_S, draw)
 
 
 def _load(connection: Connection, watch_id: int) -> Standing | None:

@@ -15,14 +15,13 @@ import redis
 from quart import Blueprint, abort, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import clock, events, workers
+from mailing import clock, workers
 from mailing.roster import Roster
 from tasks import commands, control, queues
 from webapp import auth, receipts
 from webapp.languages import N_, _
-from webapp.live import Viewer
 from webapp.services import services
-from webapp.streams import respond
+from webapp.sse import respond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,15 +121,15 @@ def _connections(text: str) -> int:
 
 
 async def _fill(svc: Services, board: Board) -> None:
-    viewer = Viewer()
-    async with svc.hub.listening(viewer, events.ALL_CAMPAIGNS):
-        reading = _reading(svc)
-        while not viewer.ended:
-            crew = await reading.get(asyncio.get_running_loop().time())
-            for region in ("crew", "orders", "queues"):
-                board.show(f"#{region}", f"_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
-            await board.turn()
-            await viewer.rest(UPDATE_S)
+    reading = _reading(svc)  # held as long as somebody looks
+
+    async def draw() -> None:
+        crew = await reading.get(asyncio.get_running_loop().time())
+        for region in ("crew", "orders", "queues"):
+            board.show(f"#{region}", f"_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
+        await board.turn()
+
+    await svc.hub.every(UPDATE_S, draw)
 
 
 def _reading(svc: Services) -> Reading[Crew]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 
@@ -13,10 +14,13 @@ from mailing import checks, events
 from mailing.checks import Finding
 from tests.integration.test_live import PATIENCE_S, publish, until
 from tests.integration.web import HOST, running, settings_for, store
-from webapp import health
-from webapp.boards import Board, Boards
+from webapp import auth, health
+from webapp.boards import Board, Boards, Key
 from webapp.health import Probes
 from webapp.live import Feed, Hub, Viewer
+from webapp.sse import respond
+
+KEY = Key("view", auth.EVERYTHING, "en", "UTC")
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ async def watch(boards, template):
         shown.show("#x", "x", nothing=None)
         await shown.turn()
 
-    async with boards.looking("key", lambda: board(template), fill) as shown:
+    async with boards.looking(KEY, lambda: board(template), fill) as shown:
         async with asyncio.timeout(PATIENCE_S):
             while await shown.next(shown.turns):
                 pass
@@ -69,6 +73,41 @@ async def test_a_board_that_cannot_be_drawn_is_told_in_the_log_once_and_sends_it
     assert not boards._viewers
 
 
+async def test_who_may_do_the_same_shares_a_drawing_and_who_may_do_less_gets_one_without_buttons(
+    tmp_path, db, database_url
+):
+    drawn = []
+
+    async def fill(board):
+        drawn.append(board)
+        board.show("#x", "buttons")
+        await board.turn()
+        await asyncio.Event().wait()
+
+    async def stream(who):
+        if who == "onlooker":
+            await auth.only_look_on()
+        return respond("view", fill)
+
+    async with running(settings_for(tmp_path, database_url)) as visitor:
+        visitor.app.jinja_env.loader = DictLoader(
+            {"buttons": "<p>Ann{% if rights.change %}<form>{{ csrf }}</form>{% endif %}</p>"}
+        )
+        visitor.app.add_url_rule("/look/<who>", view_func=stream)
+        async with contextlib.AsyncExitStack() as open_pages, asyncio.timeout(PATIENCE_S):
+            seen = []
+            for who in ("one", "onlooker", "another", "onlooker"):
+                page = visitor.client.request(f"/look/{who}", headers={"Host": HOST})
+                await open_pages.enter_async_context(page)
+                open_pages.push_async_callback(page.disconnect)
+                await page.send_complete()
+                seen.append((await page.receive()).decode())
+            assert len(drawn) == 2
+    assert all("Ann" in text for text in seen)
+    assert ["csrf_token" in text for text in seen] == [True, False, True, False]
+    assert ["<form>" in text for text in seen] == [True, False, True, False]
+
+
 async def test_another_fault_is_told_in_full_again(capsys):
     boards = Boards()
     for template in ("{{ 1 // 0 }}", "{{ nothing.at.all }}", "{{ 1 // 0 }}"):
@@ -83,7 +122,7 @@ async def test_a_board_whose_viewers_leave_is_not_told_of(capsys):
         await shown.turn()
         await asyncio.Event().wait()
 
-    async with boards.looking("key", lambda: board("x"), fill) as shown:
+    async with boards.looking(KEY, lambda: board("x"), fill) as shown:
         await shown.next(0)
     await asyncio.sleep(0)
     assert "cannot be drawn" not in capsys.readouterr().out

@@ -1,12 +1,4 @@
-"""Server-Sent Events: what open pages are told, as it happens.
-
-A stream begins with everything live on its page, then sends only the regions that changed. Unnamed
-messages hold ``<hx-partial>`` elements, which htmx swaps into their targets; the named ``beat`` says
-that the server lives and whether news flow (``live``) or the database is read instead (``away``).
-
-A browser has few connections to one host, so a tab that finds no place among its neighbours asks with
-``ONCE`` for that beginning alone, again and again (see ``live.js``).
-"""
+"""What the open pages of campaigns are told: one campaign's page, and the list of them."""
 
 from __future__ import annotations
 
@@ -14,41 +6,31 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, Response, abort, current_app, request
+from quart import Blueprint
 
 from mailing import campaigns, events, history
 from mailing.states import CampaignState
-from webapp import compression, languages, standing, views
+from webapp import standing, views
 from webapp.asking import number, numbers
-from webapp.boards import CSRF, Board, message
-from webapp.languages import _
 from webapp.live import Viewer
-from webapp.rendering import base_context
-from webapp.security import csrf_field
-from webapp.services import services
+from webapp.services import services, the_campaign
+from webapp.sse import BEAT_S, respond
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable, Sequence
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import Sequence
+
+    from quart import Response
 
     from mailing.campaigns import Campaign
     from mailing.states import RecipientState
-    from webapp.boards import Fill
+    from webapp.boards import Board
     from webapp.services import Services
     from webapp.views import View
 
 blueprint = Blueprint("streams", __name__)
 
-BEAT_S = 2.0
 LIST_UPDATE_S = 1.0
-ONCE = "Volley-Once"  # a header: end the stream after its beginning
 CAMPAIGNS_PER_PAGE = 20
-_BEATS = {False: message("live", "beat"), True: message("away", "beat")}
-HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-store, no-transform",
-    "X-Accel-Buffering": "no",  # a proxy must pass each message on at once
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +48,7 @@ async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
     svc = services()
     page = OpenPage(campaign_id, views.asked(), numbers("rows", max(views.SIZES)), number("known"))
-    if await svc.read(campaigns.get, campaign_id) is None:
-        abort(404, _("There is no campaign %(id)s.", id=campaign_id))
+    await the_campaign(campaign_id)
     return respond(page, lambda board: _fill_campaign(svc, board, page))
 
 
@@ -76,33 +57,6 @@ async def list_stream() -> Response:
     """Tell the list of campaigns what changes, and how many are newer than the ``newest`` it shows."""
     svc, before, newest = services(), number("before"), number("newest")
     return respond(("list", before, newest), lambda board: _fill_list(svc, board, before, newest))
-
-
-def respond(key: Hashable, fill: Fill, *, forms: bool = True) -> Response:
-    """Answer with the stream of the board that all who ask for ``key`` in one language and zone share.
-
-    ``forms`` is whether its regions hold forms, for which the viewer needs a session.
-    """
-    svc, context, env = services(), base_context(services()), current_app.jinja_env
-    key = (key, languages.current(), context["zone_name"])
-    watching = svc.boards.looking(key, lambda: Board(env, context), fill)
-    field, once = str(csrf_field()) if forms else "", ONCE in request.headers
-    messages, encoding = compression.squeeze(_messages(svc, watching, field, once=once))
-    response = Response(messages, headers={**HEADERS, **encoding})
-    response.timeout = None
-    return response
-
-
-async def _messages(
-    svc: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
-) -> AsyncIterator[bytes]:
-    seen, place, field = 0, CSRF.encode(), token.encode()
-    async with watching as board:
-        while await board.next(seen):
-            changes, seen = board.changes(seen), board.turns
-            yield changes.replace(place, field) + _BEATS[svc.hub.away]
-            if once:
-                return
 
 
 async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
