@@ -50,6 +50,8 @@ The way of one email leads through these rooms::
     retries     for whom nobody can do anything before the next try is due
     history     what became of everybody, page by page
     maillog     every attempt of every campaign, to search and to take away
+      log_walks   its indexes, and how a search goes through them
+      search_box  the words of a search, as a reader types them
     recorder    all that is known about one recipient
     replays     how a campaign went, moment by moment
     cells       all of a campaign at a glance, one byte for each recipient

@@ -1,77 +1,31 @@
 """The email log: every attempt of every campaign, to search, to page through and to take away.
 
 It is in the order of the times at which attempts ended, then of their ids: the key of a row. Whatever is
-asked, the answer must not wait for the length of the log. So each question walks one index between two
-keys, a short one if there is any, and through at most ``LONGEST_WALK`` entries of it. Where that is not
-far enough for a page, the page says how far it came, and the next one goes on from there.
+asked, the answer must not wait for the length of the log. So each question takes one of the ``log_walks``, a
+short one if there is any, and at most ``LONGEST_WALK`` entries of it. Where that is not far enough for a
+page, the page says how far it came, and the next one continues from there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, literal, select, text, tuple_
+from sqlalchemy import func, literal, or_, select, tuple_
 
-from mailing.models import attempts, recipients, reply_groups, workers
+from mailing.log_walks import Key, Search, equals, walks
+from mailing.models import attempts, campaigns, recipients, reply_groups, workers
 from mailing.states import AttemptResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import CTE, ColumnElement, Connection, Select
+    from sqlalchemy import CTE, Connection, Select
 
 LONGEST_WALK = 5_000
 SHORT_WALK = 4  # times the rows wanted: far enough for most questions
 MOST_PEOPLE = 2_000  # whose attempts are gathered person by person
 EXPORT_CHUNK = 500
-_REFUSED = 400  # reply codes from here on are never those of a ``sent``
-_LAST = 2**63 - 1
-_LAST_CHARACTER = "\U0010ffff"
-_SOUGHT = (
-    attempts.c.id,
-    attempts.c.ended_at,
-    attempts.c.campaign_id,
-    attempts.c.recipient_id,
-    attempts.c.result,
-    attempts.c.domain,
-    attempts.c.code,
-    attempts.c.enhanced,
-)
-
-
-class Key(NamedTuple):
-    """The place of a row in the log. Times in ms since 1970."""
-
-    ended_at: int
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Which rows are wanted: those that fit everything given.
-
-    ``address`` is how the address begins, whatever the case, or a domain behind an @; ``since`` and
-    ``until`` (not included) are ms since 1970.
-    """
-
-    campaign_id: int | None = None
-    result: AttemptResult | None = None
-    address: str = ""
-    domain: str = ""
-    code: int | None = None
-    enhanced: str = ""
-    since: int | None = None
-    until: int | None = None
-
-    @property
-    def refusals(self) -> bool:
-        """Whether nothing that was sent can fit."""
-        return (
-            self.result not in {None, AttemptResult.SENT}
-            or (self.code or 0) >= _REFUSED
-            or self.enhanced.startswith(("4.", "5."))
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +100,7 @@ def count(connection: Connection, search: Search) -> int | None:
     if not kept or not search.refusals or search.result is AttemptResult.SENT:
         return None
     statement = select(func.coalesce(func.sum(reply_groups.c.n), 0)).where(
-        *_equals(
+        *equals(
             (reply_groups.c.campaign_id, search.campaign_id),
             (reply_groups.c.result, search.result),
             (reply_groups.c.code, search.code),
@@ -167,6 +121,24 @@ def export(
     return rows, rows[-1].key if len(rows) == limit else end
 
 
+def newest(connection: Connection) -> Key:
+    """Return the place of the newest row of the log."""
+    statement = select(attempts.c.ended_at, attempts.c.id).order_by(
+        attempts.c.ended_at.desc(), attempts.c.id.desc()
+    )
+    found = connection.execute(statement.limit(1)).one_or_none()
+    return Key(*found) if found else Key(0, 0)
+
+
+def subjects(connection: Connection, ids: Collection[int], latest: int = 0) -> Mapping[int, str]:
+    """Return the subjects of campaigns by id, and of the ``latest`` that were started, the newest first."""
+    last = select(campaigns.c.id).where(campaigns.c.started_at.is_not(None))
+    last = last.order_by(campaigns.c.id.desc()).limit(latest)
+    wanted = or_(campaigns.c.id.in_(ids), campaigns.c.id.in_(last.scalar_subquery()))
+    statement = select(campaigns.c.id, campaigns.c.subject).where(wanted).order_by(campaigns.c.id.desc())
+    return {row.id: row.subject for row in connection.execute(statement)}
+
+
 def of_recipient(connection: Connection, recipient_id: int, limit: int) -> Sequence[LogRow]:
     """Return the attempts of one recipient, the newest first."""
     statement = _rows().where(attempts.c.recipient_id == recipient_id)
@@ -182,8 +154,7 @@ def _find(
     """Return up to ``limit`` rows in the order of the search, and the key where it stopped, if it did."""
     if search.refusals and search.result is AttemptResult.SENT:
         return [], None
-    low = Key(search.since or 0, 0)
-    high = Key(search.until, 0) if search.until is not None else Key(_LAST, _LAST)
+    low, high = search.range
     if start is not None:
         low, high = (max(low, start), high) if up else (low, min(high, start))
     if _few_people(connection, search):
@@ -192,14 +163,14 @@ def _find(
         )  # nothing else goes first
         rest = replace(search, address="")
         return [_row(row) for row in _fetch(connection, near, rest, up=up, limit=limit)], None
-    walks = [_Walk(*way, low, high, up) for way in _ways(search)]
-    walk, short = walks[0], False
-    if len(walks) > 1 and (
-        found := next((it for it in walks if it.end(connection, LONGEST_WALK) is None), None)
+    ways = walks(search, low, high, up=up)
+    walk, short = ways[0], False
+    if len(ways) > 1 and (
+        found := next((it for it in ways if it.end(connection, LONGEST_WALK) is None), None)
     ):
         walk, short = found, True
     for steps in sorted({min(SHORT_WALK * limit, LONGEST_WALK), LONGEST_WALK}):
-        near = walk.rows(steps).cte("near")
+        near = walk.rows(search.columns, steps).cte("near")
         rows = [_row(row) for row in _fetch(connection, near, search, up=up, limit=limit)]
         over = len(rows) == limit or (short and steps == LONGEST_WALK)
         if over or (end := walk.end(connection, steps)) is None:
@@ -207,75 +178,21 @@ def _find(
     return rows, end
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """A walk through the index whose first columns are ``fixed``, between two keys, upwards or downwards.
-
-    The order names all columns of the index, and each fixed value stands twice, as PostgreSQL would leave
-    out of the order what is equal to one: so no other index serves. A database that hopes to meet a
-    campaign's rows soon by going through all of them by time may read the whole log.
-    """
-
-    fixed: tuple[tuple[ColumnElement[Any], Any], ...]
-    refusals: bool
-    low: Key
-    high: Key
-    up: bool
-
-    def rows(self, steps: int) -> Select[Any]:
-        return self._select(*_SOUGHT).limit(steps)
-
-    def end(self, connection: Connection, steps: int) -> Key | None:
-        """Return the key of the last of so many entries, if there are more behind it."""
-        statement = self._select(attempts.c.ended_at, attempts.c.id).offset(steps - 1).limit(2)
-        found = connection.execute(statement).all()
-        return Key(*found[0]) if len(found) > 1 else None
-
-    def _select(self, *columns: Any) -> Select[Any]:
-        place = tuple_(attempts.c.ended_at, attempts.c.id)
-        statement = select(*columns).where(
-            *(column.in_((value, value)) for column, value in self.fixed),
-            place > tuple_(*map(literal, self.low)),
-            place < tuple_(*map(literal, self.high)),
-        )
-        if self.refusals:
-            statement = statement.where(text("attempts.result <> 'sent'"))  # the words of the partial indexes
-        names = [*(column for column, _ in self.fixed), attempts.c.ended_at, attempts.c.id]
-        return statement.order_by(*names if self.up else [name.desc() for name in names])
-
-
-def _ways(search: Search) -> Iterator[tuple[tuple[tuple[ColumnElement[Any], Any], ...], bool]]:
-    """Yield the indexes that fit a search: the columns that it fixes, and whether it holds refusals only."""
-    if search.refusals:
-        if search.enhanced:
-            yield ((attempts.c.enhanced, search.enhanced),), True
-        if search.code is not None:
-            yield ((attempts.c.code, search.code),), True
-        if search.result is not None:
-            yield ((attempts.c.result, search.result),), True
-    if domain := _domain(search):
-        yield ((attempts.c.domain, domain),), False
-    if search.campaign_id is not None:
-        yield ((attempts.c.campaign_id, search.campaign_id),), search.refusals
-    if not domain and search.campaign_id is None and not search.refusals:
-        yield (), False
-
-
 def _few_people(connection: Connection, search: Search) -> bool:
     """Return whether an address is looked for, and those that begin so are few."""
-    if not _beginning(search):
+    if not search.start:
         return False
-    some = select(literal(1)).select_from(recipients).where(_begins(search)).limit(MOST_PEOPLE + 1).subquery()
+    some = select(literal(1)).select_from(recipients).where(search.starts()).limit(MOST_PEOPLE + 1).subquery()
     return connection.execute(select(func.count()).select_from(some)).scalar_one() <= MOST_PEOPLE
 
 
 def _of_people(search: Search, low: Key, high: Key) -> Select[Any]:
-    people = select(recipients.c.id).where(_begins(search)).limit(MOST_PEOPLE).cte("people")
+    people = select(recipients.c.id).where(search.starts()).limit(MOST_PEOPLE).cte("people")
     place = tuple_(
         attempts.c.ended_at + 0, attempts.c.id
     )  # a sum, so that SQLite does not go by time instead
     return (
-        select(*_SOUGHT)
+        select(*search.columns)
         .join_from(people.prefix_with("MATERIALIZED"), attempts, attempts.c.recipient_id == people.c.id)
         .where(place > tuple_(*map(literal, low)), place < tuple_(*map(literal, high)))
     )
@@ -283,17 +200,9 @@ def _of_people(search: Search, low: Key, high: Key) -> Select[Any]:
 
 def _fetch(connection: Connection, near: CTE, search: Search, *, up: bool, limit: int) -> Sequence[Any]:
     """Return the first rows of ``near`` that fit the search."""
-    fitting = select(near.c.id, near.c.ended_at).where(
-        *_equals(
-            (near.c.campaign_id, search.campaign_id),
-            (near.c.result, search.result),
-            (near.c.domain, _domain(search)),
-            (near.c.code, search.code),
-            (near.c.enhanced, search.enhanced),
-        )
-    )
-    if _beginning(search):
-        fitting = fitting.join(recipients, recipients.c.id == near.c.recipient_id).where(_begins(search))
+    fitting = select(near.c.id, near.c.ended_at).where(*search.fits(near))
+    if search.start:
+        fitting = fitting.join(recipients, recipients.c.id == near.c.recipient_id).where(search.starts())
     order = (near.c.ended_at, near.c.id) if up else (near.c.ended_at.desc(), near.c.id.desc())
     found = fitting.order_by(*order).limit(limit).cte("found").prefix_with("MATERIALIZED")
     statement = _rows(found).order_by(
@@ -337,23 +246,3 @@ def _row(row: Any) -> LogRow:
 
 
 _RESULT = [field.name for field in fields(LogRow)].index("result")
-
-
-def _equals(*pairs: tuple[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
-    return [column == value for column, value in pairs if value not in {None, ""}]
-
-
-def _domain(search: Search) -> str:
-    return (search.address[1:] if search.address.startswith("@") else search.domain).lower()
-
-
-def _beginning(search: Search) -> str:
-    """Return how addresses must begin, in lower case as the index has it: of ASCII letters alone."""
-    text_ = "" if search.address.startswith("@") else search.address
-    return "".join(letter.lower() if letter.isascii() else letter for letter in text_)
-
-
-def _begins(search: Search) -> ColumnElement[bool]:
-    """Return the condition for it, as a range of bytes."""
-    first, lowered = _beginning(search), func.lower(recipients.c.email)
-    return and_(lowered >= first, lowered < first + _LAST_CHARACTER)

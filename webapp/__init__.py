@@ -14,7 +14,7 @@
 ``dashboard``, ``workers_pages``  how everything stands; who sends
 ``pages``      campaigns: the list, drafts, one campaign, its buttons
 ``demos``      a campaign to try it with
-``history_pages``, ``searches``, ``exports``  the email log, to search and to take away
+``history_pages``, ``log_form``, ``searches``, ``exports``  the email log, to search and to take away
 ``inbox_pages`` what the demo inbox received
 ``recorder_pages``, ``replay_pages``  one recipient's page; a campaign's course, played again
 ``wall_pages`` a campaign on a big display, a cell for each recipient

@@ -17,7 +17,8 @@ from webapp.problems import Fault, misasked
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailing.maillog import Key, LogPage, LogRow, Search
+    from mailing.log_walks import Key, Search
+    from mailing.maillog import LogPage, LogRow
 
 
 @dataclass(frozen=True, slots=True)

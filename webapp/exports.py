@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from mailing.finding import Filter
     from mailing.history import RecipientRow
-    from mailing.maillog import Key, LogRow, Search
+    from mailing.log_walks import Key, Search
+    from mailing.maillog import LogRow
 
     Row = TypeVar("Row")
     Place = TypeVar("Place")

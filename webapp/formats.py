@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 
 from webapp import languages
 from webapp.languages import N_, NBSP, _, ngettext
@@ -60,6 +60,11 @@ def stamp(ms: int | None, zone: tzinfo) -> str:
     if ms is None:
         return ""
     return format_datetime(_moment(ms, zone), "medium", locale=languages.locale())
+
+
+def day(ms: int, zone: tzinfo) -> str:
+    """Return the day, ``Sunday, 22 November 2026``."""
+    return format_date(_moment(ms, zone), "full", locale=languages.locale())
 
 
 def iso(ms: int | None) -> str:

@@ -2,64 +2,104 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, render_template, request
 
 from mailing import maillog
+from mailing.clock import now_ms
 from mailing.states import AttemptResult
-from webapp import asking, exports, searches, views
+from webapp import asking, exports, formats, log_form, rendering, searches, views
 from webapp.languages import _
+from webapp.log_form import PERIODS
 from webapp.rendering import reader_zone
 from webapp.services import services, the_campaign
+from webapp.sse import respond
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from quart import Response
     from sqlalchemy import Connection
 
-    from mailing.maillog import Key, LogPage
-    from webapp.searches import Asked
+    from mailing.log_walks import Key, Search
+    from mailing.maillog import LogPage
+    from webapp.boards import Board
+    from webapp.log_form import LogForm
+    from webapp.services import Services
 
 blueprint = Blueprint("history", __name__)
 SIZES = (100, 50, 200)  # the usual one first
+CAMPAIGNS = 50  # that can be chosen from: the last ones
+MOST_FRESH = 100  # new rows that are counted
+UPDATE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of the log. ``newest``: the place of the log's newest row; ``total``: None if not counted."""
+
+    page: LogPage
+    total: int | None
+    newest: Key
+    subjects: Mapping[int, str]
 
 
 @blueprint.get("/history")
-async def log() -> str:
-    """Show the log, the newest first."""
-    asked, before, after = _asked(), _key("before"), _key("after")
-    size = asking.number("size") or SIZES[0]
-    if size not in SIZES:
-        abort(
-            400,
-            _("%(name)s must be one of %(known)s.", name="size", known=", ".join(map(str, sorted(SIZES)))),
-        )
-
-    def read(connection: Connection) -> tuple[LogPage, int | None]:
-        page = maillog.page(connection, asked.search, before=before, after=after, limit=size)
-        return page, maillog.count(connection, asked.search)
-
-    page, total = await services().read(read)
-    return await render_template(
+async def log() -> tuple[str, int]:
+    """Show the log, the newest first; with a fault in the form, the form alone."""
+    form, before, after, size = _form(), _key("before"), _key("after"), _size()
+    elsewhere = before is not None or after is not None
+    found = await services().read(_look, form, before, after, size)
+    kept = dict(form.written) | ({} if size == SIZES[0] else {"size": str(size)})
+    live = not elsewhere and not form.faults and form.search.until is None
+    known = dict(kept, known=searches.write_key(found.newest))
+    zone = reader_zone()[0]
+    text = await render_template(
         "history.html",
         section="history",
-        page=page,
-        total=total,
-        written=asked.written,
-        elsewhere=before is not None or after is not None,
+        form=form,
+        found=found,
+        chips=tuple(form.chips(found.subjects)),
+        days=[
+            (day, list(rows))
+            for day, rows in groupby(found.page.rows, lambda it: formats.day(it.ended_at, zone))
+        ],
+        elsewhere=elsewhere,
         size=size,
-        kept=asked.written if size == SIZES[0] else {**asked.written, "size": size},
-        newer=searches.write_key(page.newer),
-        older=searches.write_key(page.older),
+        kept=kept,
+        newer=searches.write_key(found.page.newer),
+        older=searches.write_key(found.page.older),
         results=tuple(AttemptResult),
+        periods=PERIODS,
         sizes=sorted(SIZES),
+        stream=services().at(f"/history/stream{rendering.query(known)}") if live else "",
+        fresh=0,
+        most=MOST_FRESH,
     )
+    return text, 422 if form.faults else 200
+
+
+@blueprint.get("/history/stream")
+async def stream() -> Response:
+    """Tell each second how many rows joined the first page since ``known``."""
+    form, known, size = _form(), _key("known"), _size()
+    if form.faults or known is None:
+        abort(400, " ".join(form.faults.values()))
+    kept = dict(form.written) | ({} if size == SIZES[0] else {"size": str(size)})
+    return respond(("log", form.search, known, size), partial(_fill, services(), form.search, known, kept))
 
 
 @blueprint.get("/history.<any(csv, jsonl):form>")
 async def log_file(form: str) -> Response:
     """Send the whole log, or what the same filters leave of it, the oldest first."""
-    return exports.log(_asked().search, form)
+    asked = _form()
+    if asked.faults:
+        abort(400, " ".join(asked.faults.values()))
+    return exports.log(asked.search, form)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/recipients.<any(csv, jsonl):form>")
@@ -70,11 +110,46 @@ async def recipients_file(campaign_id: int, form: str) -> Response:
     return exports.recipients(campaign_id, wanted, form)
 
 
-def _asked() -> Asked:
-    asked = searches.read(request.args, reader_zone()[0])
-    if asked.faults:
-        abort(400, " ".join(asked.faults.values()))
-    return asked
+async def _fill(svc: Services, search: Search, known: Key, kept: Mapping[str, str], board: Board) -> None:
+    fresh = 0
+
+    async def draw() -> None:
+        nonlocal fresh
+        if fresh < MOST_FRESH:
+            fresh = await svc.read(_count_fresh, search, known)
+        board.show("#fresh", "_fresh.html", fresh=fresh, most=MOST_FRESH, kept=kept)
+        await board.turn()
+
+    await svc.hub.every(UPDATE_S, draw)
+
+
+def _count_fresh(connection: Connection, search: Search, known: Key) -> int:
+    return len(maillog.page(connection, search, after=known, limit=MOST_FRESH).rows)
+
+
+def _look(connection: Connection, form: LogForm, before: Key | None, after: Key | None, size: int) -> Found:
+    newest = maillog.newest(connection)  # first: what joins meanwhile is told as new
+    if form.faults:
+        page, total = maillog.LogPage(()), None
+    else:
+        page = maillog.page(connection, form.search, before=before, after=after, limit=size)
+        total = maillog.count(connection, form.search)
+    shown = {row.campaign_id for row in page.rows} | {form.search.campaign_id or 0}
+    return Found(page, total, newest, maillog.subjects(connection, shown, CAMPAIGNS))
+
+
+def _form() -> LogForm:
+    return log_form.read(request.args, reader_zone()[0], now_ms())
+
+
+def _size() -> int:
+    size = asking.number("size") or SIZES[0]
+    if size not in SIZES:
+        abort(
+            400,
+            _("%(name)s must be one of %(known)s.", name="size", known=", ".join(map(str, sorted(SIZES)))),
+        )
+    return size
 
 
 def _key(name: str) -> Key | None:

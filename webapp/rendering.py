@@ -53,7 +53,7 @@ def install(app: Quart, services: Services) -> None:
         width=formats.width,
         until=formats.until,
         rate=formats.rate,
-        query=_query,
+        query=query,
         say=phrases.say,
         segments=_segments,
         address=looks.address,
@@ -114,7 +114,7 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _query(values: Mapping[str, object]) -> str:
+def query(values: Mapping[str, object]) -> str:
     """Return ``?state=failed`` for the values that are set."""
     given = {name: value for name, value in values.items() if value}
     return f"?{urlencode(given)}" if given else ""

@@ -9,7 +9,7 @@ import orjson
 from quart import Blueprint, Response, abort, render_template
 
 from mailing import maillog, replays, states
-from mailing.maillog import Search
+from mailing.log_walks import Search
 from webapp import asking, formats, languages, looks
 from webapp.languages import _
 from webapp.services import services, the_campaign

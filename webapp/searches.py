@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mailing.maillog import Key, Search
+from mailing.log_walks import Key, Search
 from mailing.states import AttemptResult
 from webapp import asking
 from webapp.languages import _

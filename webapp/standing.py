@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailing import campaigns, causes, evidence, maillog, paces, rates, undertakings, workers
-from mailing.maillog import Search
+from mailing.log_walks import Search
 from mailing.models import now_ms
 from mailing.rates import Speed
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState

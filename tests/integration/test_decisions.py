@@ -26,7 +26,7 @@ from mailing import (
 from mailing.decisions import EVERYBODY, Choice
 from mailing.finding import Filter
 from mailing.lifecycle import NotAllowed
-from mailing.maillog import Search
+from mailing.log_walks import Search
 from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,

@@ -15,7 +15,7 @@ from mailing.actors import Actor, ActorKind
 from mailing.decisions import EVERYBODY, Choice
 from mailing.drafts import Draft
 from mailing.lifecycle import NotAllowed
-from mailing.maillog import Search
+from mailing.log_walks import Search
 from mailing.states import (
     DECISIONS,
     CampaignAction,
