@@ -64,7 +64,7 @@ _NO_ADDRESS = re.compile(r"[:/()\[\]@]")  # an address does not start with what 
 
 def read(text: str, results: Mapping[str, AttemptResult]) -> Sequence[Term]:
     """Return the terms of ``text`` in their order. ``results`` are more names, in small letters."""
-    names = {result.value: result for result in AttemptResult} | results
+    names = {**{result.value: result for result in AttemptResult}, **results}
     known = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
     tokens = re.compile(rf'"(?P<text>[^"]*)"?|(?P<name>{known})(?=[\s"]|$)|(?P<word>[^\s"]+)', re.IGNORECASE)
     terms: list[Term] = []
