@@ -1,4 +1,4 @@
-# Needs Python 3.11 to 3.13 and nothing else. `make help` lists what there is to run.
+# Needs Python 3.11 to 3.13 and nothing else. `make help` lists the targets.
 
 PYTHON ?= python3
 RUN := .venv/bin/python -m
@@ -10,29 +10,29 @@ ARGS ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
 
-run: install migrate ## start everything; Ctrl-C ends it
+run: install migrate ## start everything; Ctrl-C stops it
 	@$(RUN) tasks.foreman
 
 packages: .venv/packages
 
 install: .venv/installed
 
-migrate: install ## bring the database to the current schema
+migrate: install ## migrate the database to the current schema
 	@$(RUN) mailing.migrate
 
 test: .venv/installed-dev ## run all tests, or: make test ARGS=tests/unit
 	@$(RUN) pytest -n auto --dist loadscope $(ARGS)
 
-drills: .venv/installed-dev ## break things while 5,000 emails leave, as a table
+drills: .venv/installed-dev ## break things while 5,000 emails are sent, as a table
 	@$(RUN) pytest -q -p no:randomly --long tests/drills $(ARGS)
 
 bench: .venv/installed-dev ## measure speed and memory, as a table
 	@$(RUN) benchmarks $(ARGS)
 
-screenshots: .venv/installed-dev ## take the pictures of the README anew
+screenshots: .venv/installed-dev ## take the pictures of the README again
 	@$(RUN) tests.browser.screenshots $(ARGS)
 
-translations: .venv/installed-dev ## bring the catalogue of the other language up to date with the texts
+translations: .venv/installed-dev ## update the Vietnamese texts from the code
 	@$(RUN) tests.catalogue
 
 lint: .venv/installed-dev ## check style and format
@@ -42,10 +42,10 @@ lint: .venv/installed-dev ## check style and format
 types: .venv/installed-dev ## check types
 	@$(RUN) mypy
 
-audit: .venv/installed-dev ## look for known vulnerabilities of the pinned packages
+audit: .venv/installed-dev ## check the pinned packages for known vulnerabilities
 	@$(RUN) tests.audit
 
-lock: .venv/bin/python ## pin the packages anew; newest versions with: make lock ARGS=--upgrade
+lock: .venv/bin/python ## pin the packages again; newest versions: make lock ARGS=--upgrade
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
 	$(RUN) venv "$$tools"; "$$tools/bin/pip" install --quiet uv; \
 	pin() { "$$tools/bin/uv" pip compile --universal --python-version 3.11 --generate-hashes \
@@ -53,7 +53,7 @@ lock: .venv/bin/python ## pin the packages anew; newest versions with: make lock
 	pin -o requirements.lock; \
 	pin -o requirements-dev.lock --extra dev -c requirements.lock
 
-clean: ## remove the virtual environment and every cache, but no data
+clean: ## remove the virtual environment and all caches, but no data
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -40,7 +40,7 @@ def database(db: Database) -> Finding:
     if wrong:
         return Finding(ok=False, detail=wrong)
     name = "SQLite" if db.sqlite else "PostgreSQL"
-    return Finding(ok=True, detail=f"{name} answers, its tables are up to date.")
+    return Finding(ok=True, detail=f"{name} is running; its tables are up to date.")
 
 
 def _cannot_write(db: Database, connection: Connection) -> str:
@@ -62,7 +62,7 @@ def worker(db: Database) -> Finding:
         with db.read() as connection:
             alive = workers.alive(connection)
     except SQLAlchemyError:
-        return Finding(ok=False, detail="Nobody can know while the database does not answer.")
+        return Finding(ok=False, detail="Status unavailable: the database is not responding.")
     if not alive:
         return Finding(
             ok=False,
@@ -77,10 +77,8 @@ def queue(client: events.Client) -> Finding:
     """Ask Redis whether it takes work. Blocking."""
     trouble = queue_trouble(client)
     if trouble:
-        return Finding(
-            ok=False, detail=f"{trouble.detail} Campaigns are stored meanwhile, and nothing is sent."
-        )
-    return Finding(ok=True, detail="Redis answers, and takes work.")
+        return Finding(ok=False, detail=f"{trouble.detail} Until then campaigns are saved, but not sent.")
+    return Finding(ok=True, detail="Redis is running and accepts work.")
 
 
 def queue_trouble(client: events.Client) -> redis_errors.Trouble | None:
@@ -108,12 +106,12 @@ async def smtp(sender: Sender, timeout_s: float) -> Finding:
         async with asyncio.timeout(timeout_s):
             session = await Session.open(sender, patience)
     except TimeoutError:
-        found = f"{sender.server} did not get ready for mail within {timeout_s:g} seconds"
+        found = f"{sender.server} was not ready within {timeout_s:g} s"
     except SmtpError as error:
         found = line(error)
     else:
         await session.close()
         secured = {"none": "without TLS", "starttls": "with STARTTLS", "tls": "with TLS"}[sender.tls]
         who = f"signed in as {sender.username}" if sender.username else "without a user name"
-        return Finding(ok=True, detail=f"{sender.server} takes mail, {secured}, {who}.")
-    return Finding(ok=False, detail=f"{found}. Check VOLLEY_SMTP_URL, and that the server runs.")
+        return Finding(ok=True, detail=f"{sender.server} accepts mail, {secured}, {who}.")
+    return Finding(ok=False, detail=f"{found}. Check VOLLEY_SMTP_URL, and that the server is running.")

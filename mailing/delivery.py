@@ -311,7 +311,7 @@ class Engine:
         for claim, order in self._worklist.committed(entry, brought):
             self._compose(claim, order)
         if not brought.lease_held:
-            log.warning("the lease was lost; registering anew", worker_id=self._worker_id)
+            log.warning("the lease was lost; registering again", worker_id=self._worker_id)
             self._worker_id = 0
             self._lane.withdraw()
             await self._register()

@@ -333,7 +333,7 @@ async def serve(host: str, port: int, path: Path) -> None:
         store = Store(path)  # only now: a second inbox fails at the port and leaves the file alone
         answers = Answers(store)
         await server.start_serving()
-        say(f"Demo inbox on {host}:{port}: what is sent there goes no further.")
+        say(f"Demo inbox on {host}:{port}: mail sent there is not delivered.")
         writing = asyncio.create_task(store.write())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({writing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -356,7 +356,7 @@ async def _let_go(connections: set[_Connection]) -> None:
 async def _stand_by(server: str) -> None:
     """Keep the place in the Procfile, where the end of one process ends all."""
     stop = stop_on_signal()
-    say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox stays closed.")
+    say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox does not start.")
     await stop.wait()
 
 
@@ -375,13 +375,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         uvloop.run(serve(host, port, path))
     except sqlite3.Error as error:
-        sys.exit(f"The demo inbox cannot use {path}: {error}. Delete that file, or make room on its disk.")
+        sys.exit(f"The demo inbox cannot use {path}: {error}. Delete that file, or free disk space.")
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             sys.exit(f"The demo inbox cannot listen on {host}:{port}: {error.strerror}.")
         sys.exit(
-            f"{host}:{port} is taken by another program, so the demo inbox cannot start. Stop that program; "
-            f"or send to it: VOLLEY_SMTP_URL=smtp://localhost:{port}; or pass --port."
+            f"{host}:{port} is in use by another program, so the demo inbox cannot start. Stop that program, "
+            f"send to it with VOLLEY_SMTP_URL=smtp://localhost:{port}, or choose another port with --port."
         )
 
 

@@ -286,7 +286,7 @@ class Lane:
                 return False
             if delivery.verdict.follows is Follows.RECYCLE:
                 self._most = min(self._most, carried)
-        log.info("smtp connection is given up", server=self.sender.server, reason=delivery.text)
+        log.info("smtp connection abandoned", server=self.sender.server, reason=delivery.text)
         self.put(work)
         return True
 

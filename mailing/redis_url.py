@@ -20,7 +20,7 @@ _TCP, _TLS = {"redis", "valkey"}, {"rediss", "valkeys"}
 _SOCKET = {"unix", "redis+unix", "redis+socket", "socket", "valkey+unix", "valkey+socket"}
 _VERIFIED: Mapping[str, str | bool] = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 _FORM = "must look like redis://127.0.0.1:6380/0; percent-encode the password"
-_SOCKET_FORM = "must look like unix:///run/redis/redis.sock?db=0, with the whole path of the socket"
+_SOCKET_FORM = "must look like unix:///run/redis/redis.sock?db=0, with the absolute path of the socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def parse(value: str) -> Address:
         raise ValueError(
             f"has the option {name}, which needs rediss://"
             if name in _OPTIONS
-            else f"has an option that Volley does not know; it takes db, {', '.join(_OPTIONS)}"
+            else f"has an unknown option; use db, {', '.join(_OPTIONS)}"
         )
     return found
 
@@ -122,13 +122,13 @@ def _tls(options: dict[str, str]) -> dict[str, str | bool]:
 def _demand(value: str) -> str:
     demand = value.lower().removeprefix("cert_")
     if demand not in {"required", "optional", "none"}:
-        raise ValueError("has an ssl_cert_reqs that is none of required, optional and none")
+        raise ValueError("has an ssl_cert_reqs other than required, optional or none")
     return demand
 
 
 def _truth(value: str) -> bool:
     if value.lower() not in {"true", "yes", "1", "false", "no", "0"}:
-        raise ValueError("has an ssl_check_hostname that is neither true nor false")
+        raise ValueError("has an ssl_check_hostname other than true or false")
     return value.lower() in {"true", "yes", "1"}
 
 

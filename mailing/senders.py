@@ -65,7 +65,7 @@ def parse_sender(url: str, *, connections: int = 10) -> Sender:
     if parts.scheme not in _SCHEMES:
         raise ValueError("must start with smtp://, smtp+starttls:// or smtps://")
     if not parts.hostname:
-        raise ValueError("names no host; write it like smtp://mail.example.com:25")
+        raise ValueError("has no host; use a URL such as smtp://mail.example.com:25")
     if parts.path not in {"", "/"} or parts.fragment or "@" in parts.query:
         raise ValueError("must end after host and port; percent-encode /, ? and # in a password")
     auth = _auth(parts.query)
@@ -75,7 +75,7 @@ def parse_sender(url: str, *, connections: int = 10) -> Sender:
     except ValueError:
         port = 0
     if not port:
-        raise ValueError("has a port that is no number from 1 to 65535")
+        raise ValueError("has a port outside 1 to 65535")
     username, password = _credentials(parts)
     if auth and not username:
         raise ValueError(f"has ?auth={auth} but no user and password to sign in with")
@@ -93,7 +93,7 @@ def _auth(query: str) -> AuthWay:
     for known in _WAYS:
         if way == known:
             return known
-    raise ValueError(f"has an ?auth= that Volley does not know; it knows {', '.join(_WAYS)}")
+    raise ValueError(f"has an unknown ?auth=; use one of {', '.join(_WAYS)}")
 
 
 def _credentials(parts: SplitResult) -> tuple[str, str]:
@@ -102,9 +102,9 @@ def _credentials(parts: SplitResult) -> tuple[str, str]:
             unquote(part or "", errors="strict") for part in (parts.username, parts.password)
         )
     except UnicodeDecodeError:
-        raise ValueError("has a user or password that is no UTF-8; percent-encode its UTF-8 bytes") from None
+        raise ValueError("has a user or password that is not UTF-8; percent-encode its UTF-8 bytes") from None
     if "\0" in username + password:  # RFC 4616: PLAIN parts them by it
-        raise ValueError("has a %00 in user or password, which no server can take")
+        raise ValueError("has a %00 in user or password, which no server accepts")
     if bool(username) != bool(password):
         raise ValueError("needs both a user and a password, or neither")
     return username, password

@@ -57,7 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_DATABASE_URL",
         "SQLite file under `instance/`",
-        "`sqlite:///file`, or `postgresql://user:password@host/database` of a database that is there",
+        "`sqlite:///file`, or `postgresql://user:password@host/database` of an existing database",
     ),
     Setting(
         "VOLLEY_REDIS_URL",
@@ -68,24 +68,24 @@ SETTINGS: tuple[Setting, ...] = (
         "VOLLEY_SMTP_URL",
         "`smtp://127.0.0.1:1025`",
         "the sender: `smtp://`, `smtp+starttls://` or `smtps://`, then `user:password@host:port`; "
-        "`?auth=plain`, `login` or `cram-md5` behind it chooses how to sign in",
+        "`?auth=plain`, `login` or `cram-md5` behind it selects the sign-in method",
     ),
     Setting("VOLLEY_FROM", "`Volley <volley@localhost>`", "default From"),
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),
     Setting(
         "VOLLEY_URL",
         "`http://` and `VOLLEY_BIND`",
-        "the public address, like `https://example.com/volley`: links, cookies, the host that is answered",
+        "the public address, like `https://example.com/volley`: links, cookies, the accepted host name",
     ),
-    Setting("VOLLEY_HOSTS", "none", "further host names that are answered; any other is refused"),
+    Setting("VOLLEY_HOSTS", "none", "further accepted host names; all others are rejected"),
     Setting(
         "VOLLEY_TRUSTED_PROXIES",
         "none",
-        "proxies whose `X-Forwarded-For`, `-Proto`, `-Host` or `Forwarded` are believed: addresses, networks",
+        "proxies whose `X-Forwarded-For`, `-Proto`, `-Host` or `Forwarded` are trusted: addresses, networks",
     ),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
-    Setting("VOLLEY_SECRET_KEY", "made once, kept under `instance/`", "signs sessions and forms"),
+    Setting("VOLLEY_SECRET_KEY", "created once, kept under `instance/`", "signs sessions and forms"),
     Setting(
         "VOLLEY_INSTANCE",
         "`instance`",
@@ -152,7 +152,7 @@ def load_or_exit() -> Settings:
     try:
         chosen = load()
     except SettingsError as error:
-        sys.exit(f"These settings cannot be used:\n{error}")
+        sys.exit(f"These settings are invalid:\n{error}")
     privacy.keep(chosen.instance)
     return chosen
 
@@ -209,13 +209,11 @@ class _Reader:
             key = _keep_secret(kept)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            fault = (
-                f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Name a folder that you may write to."
-            )
+            fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
             raise SettingsError([fault]) from None
         if len(key) < SECRET_MIN:
             raise SettingsError(
-                [f"VOLLEY_{setting}: {kept} holds no secret. Delete it, and a new one is made."]
+                [f"VOLLEY_{setting}: {kept} is too short for a secret. Delete it; a new one is created."]
             )
         return key
 
@@ -228,13 +226,13 @@ class _Reader:
                 and name not in known
                 and name.removesuffix("_FILE") not in known
             ):
-                self.faults.append(f"{name}: there is no such setting; see the README for the names.")
+                self.faults.append(f"{name}: unknown setting; the README lists the settings.")
 
     def _text(self, name: str) -> str:
         value = self.environ.get(name, "").strip()
         file = self.environ.get(f"{name}_FILE", "").strip()
         if value and file:
-            self.faults.append(f"{name}: set it or {name}_FILE, not both.")
+            self.faults.append(f"{name}: set either {name} or {name}_FILE, not both.")
         elif file:
             try:
                 value = Path(file).read_text().strip()
@@ -242,7 +240,7 @@ class _Reader:
                 self.faults.append(f"{name}_FILE: {_unreadable(file, error)}.")
             else:
                 if not value:
-                    self.faults.append(f"{name}_FILE: {file} is empty. Put the value in it.")
+                    self.faults.append(f"{name}_FILE: {file} is empty. It must contain the value.")
         return value
 
     def _read(self, name: str, default: str, parse: Callable[[str], T]) -> T | None:
@@ -256,14 +254,14 @@ class _Reader:
     def _number(self, name: str, default: int, *, most: int) -> int:
         def parse(value: str) -> int:
             if not 1 <= _whole(value) <= most:
-                raise ValueError(f"{value!r} is no whole number from 1 to {most}")
+                raise ValueError(f"{value!r} must be a whole number from 1 to {most}")
             return int(value)
 
         return self._read(name, str(default), parse) or default
 
 
 def _unreadable(file: Path | str, error: Exception) -> str:
-    return f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}"
+    return f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
 
 
 def _whole(value: str) -> int:
@@ -286,16 +284,18 @@ def _database_url(value: str) -> str:
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
-        raise ValueError("is no database URL; write it like postgresql://user:password@host/volley") from None
+        raise ValueError(
+            "is not a database URL; use one such as postgresql://user:password@host/volley"
+        ) from None
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     if url.drivername not in _DRIVERS.values():
         raise ValueError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
     if url.port is not None and not 1 <= url.port <= PORT_MAX:
-        raise ValueError(f"has a port that is no number from 1 to {PORT_MAX}")
+        raise ValueError(f"has a port outside 1 to {PORT_MAX}")
     if url.drivername == "sqlite":
         if url.database in {None, "", ":memory:"}:
             raise ValueError(
-                "names no file, and the processes have to share one; write it like sqlite:///a/file"
+                "has no file for the processes to share; use a URL such as sqlite:///path/to/file"
             )
         if "uri" not in url.query:  # each process finds the same file, wherever it was started
             url = url.set(database=str(ROOT / str(url.database)))
@@ -322,16 +322,16 @@ def _try_files(files: Mapping[str, str]) -> None:
         if name in files or "ssl_keyfile" in files:
             context.load_cert_chain(files.get(name, ""), files.get("ssl_keyfile"), password=lambda: b"")
     except ssl.SSLError:  # an OSError, too
-        raise ValueError(f"names an {name} that holds no PEM that fits") from None
+        raise ValueError(f"has an {name} without a matching PEM") from None
     except OSError as error:
         said = error.strerror or error
-        raise ValueError(f"names an {name} that cannot be read: {said}") from None
+        raise ValueError(f"has an {name} that cannot be read: {said}") from None
 
 
 def _bind(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":")
     if not re.fullmatch(r"\[[^][\s]+\]|[^][\s]+", host) or not 1 <= _whole(port) <= PORT_MAX:
-        raise ValueError(f"{value!r} must be host:port, like 127.0.0.1:5000")
+        raise ValueError(f"{value!r} must be host:port, such as 127.0.0.1:5000")
     return host.strip("[]"), int(port)
 
 

@@ -91,17 +91,15 @@ def origin(scheme: str, host: Host) -> str:
 
 def read_site(value: str) -> Site:
     """Read a public address; raise ``ValueError`` with what is wrong with it."""
-    example = "write it like https://mail.example.com or https://example.com/volley"
+    example = "use a URL such as https://mail.example.com or https://example.com/volley"
     parts = split(value)
     host = read_host(parts.netloc) if parts else None
     if not parts or parts.scheme not in _PORTS or not host:
-        raise ValueError(f"{value!r} is no address of a site; {example}")
+        raise ValueError(f"{value!r} is not the URL of a site; {example}")
     if parts.query or parts.fragment or not _PREFIX.fullmatch(parts.path.rstrip("/")):
-        raise ValueError(
-            f"{value!r} has a path that cannot stand before others; use letters, digits, dots and hyphens"
-        )
+        raise ValueError(f"{value!r} has an invalid path; use letters, digits, dots and hyphens")
     if {".", ".."} & set(parts.path.split("/")):
-        raise ValueError(f"{value!r} has a path that leads elsewhere; {example}")
+        raise ValueError(f"{value!r} has a path with . or ..; {example}")
     plain = Host(host.name, 0 if host.port == _PORTS[parts.scheme] else host.port)
     return Site(parts.scheme, plain, parts.path.rstrip("/"))
 
@@ -113,7 +111,7 @@ def read_names(value: str) -> frozenset[str]:
         host = read_host(text)
         if host is None or host.port:
             raise ValueError(
-                f"{text!r} is no host's name; write names alone, like mail.example.com 192.0.2.7"
+                f"{text!r} is not a host name; use names only, such as mail.example.com 192.0.2.7"
             )
         names.add(host.name)
     return frozenset(names)
@@ -124,7 +122,7 @@ def read_networks(value: str) -> tuple[Network, ...]:
     try:
         return tuple(ip_network(text) for text in _listed(value))
     except ValueError as error:
-        raise ValueError(f"{error}; write addresses or networks, like 127.0.0.1 10.0.0.0/8") from None
+        raise ValueError(f"{error}; use addresses or networks, such as 127.0.0.1 10.0.0.0/8") from None
 
 
 def read_address(text: str) -> Address | None:

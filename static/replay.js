@@ -38,7 +38,7 @@
       if (DONE.has(cell.dataset.count)) ended += n;
       cell.textContent = number.format(n);
     }
-    const part = (ended * 100) / course.total; // written as on the other pages: 0 % and 100 % only when it is so
+    const part = (ended * 100) / course.total; // written as on the other pages: 0% and 100% only when it is so
     const some = (part < 0.1 ? "<" : "") + tenths.format(Math.min(Math.max(part, 0.1), 99.9));
     const share = words.share.replace("{n}", !ended ? "0" : ended < course.total ? some : "100");
     const rate = course.rates[frame]; // written as on the other pages, too

@@ -49,44 +49,44 @@ def check(message: Any, tasks: Mapping[str, Callable[..., Any]]) -> None:
     except NotRunnableError:
         raise
     except _JUNK as error:
-        raise NotRunnableError(f"it is no task of Volley's: {type(error).__name__}") from None
+        raise NotRunnableError(f"it is not a task of Volley: {type(error).__name__}") from None
 
 
 def _check_coding(message: Any) -> None:
     if message["content-type"] != "application/json" or message["content-encoding"] != "utf-8":
-        raise NotRunnableError("it is no JSON in UTF-8")
+        raise NotRunnableError("it is not JSON in UTF-8")
     if message["properties"]["body_encoding"] != "base64" or len(message["body"]) > LARGEST_BODY:
-        raise NotRunnableError("its body is encoded otherwise, or too long")
+        raise NotRunnableError("its body has another encoding or is too long")
 
 
 def _check_frame(headers: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
     if headers["eta"] is not None or any(headers["timelimit"] or ()) or headers.get("compression"):
-        raise NotRunnableError("it has a time to start, a time limit or a compression, which no task has")
+        raise NotRunnableError("it has a start time, time limit or compression, and no task has one")
     if headers["expires"] is not None and datetime.fromisoformat(headers["expires"]).year not in YEARS:
-        raise NotRunnableError("it expires in no year of ours")
+        raise NotRunnableError("its expiry is not a valid year")
     if headers["retries"] != 0 or headers.get("group") or headers.get("stamped_headers"):
-        raise NotRunnableError("it is part of what no task is part of")
+        raise NotRunnableError("it belongs to a group or chain, and no task does")
     names = (headers["id"], properties["correlation_id"], properties["delivery_tag"])
     texts = (properties["reply_to"], headers.get("origin") or "", headers.get("shadow") or "")
     if not all(isinstance(text, str) for text in (*names, *texts)) or not all(names):
-        raise NotRunnableError("it is called by no name")
+        raise NotRunnableError("it has no name")
     if not isinstance(properties["priority"], int) or not isinstance(properties["delivery_info"], dict):
-        raise NotRunnableError("it came by no queue")
+        raise NotRunnableError("it has no queue")
 
 
 def _check_call(task: Callable[..., Any], body: str) -> None:
     args, kwargs, embedded = json.loads(base64.b64decode(body, validate=True))
     if kwargs or any((embedded or {}).values()):
-        raise NotRunnableError("it brings more than its arguments")
+        raise NotRunnableError("it has more than arguments")
     if not isinstance(args, list):
-        raise NotRunnableError("its arguments are no list")
+        raise NotRunnableError("its arguments are not a list")
     bound = inspect.signature(task).bind(*args)
     for name, value in bound.arguments.items():
         wanted = bound.signature.parameters[name].annotation
         if wanted == "int" and (type(value) is not int or not 0 < value <= LARGEST_ID):
-            raise NotRunnableError(f"its {name} is no id")
+            raise NotRunnableError(f"its {name} is not an id")
         if wanted == "str" and not isinstance(value, str):
-            raise NotRunnableError(f"its {name} is no text")
+            raise NotRunnableError(f"its {name} is not text")
 
 
 class Channel(redis.Channel):
@@ -96,7 +96,7 @@ class Channel(redis.Channel):
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]
         except (ValueError, RecursionError) as error:
-            _drop(f"it is no JSON: {type(error).__name__}")
+            _drop(f"it is not JSON: {type(error).__name__}")
             return True
 
 

@@ -114,7 +114,9 @@ async def run(where: Place) -> None:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
-            raise ServerError(f"The Redis server ended by itself with code {process.returncode}; see above.")
+            raise ServerError(
+                f"The Redis server ended unexpectedly with code {process.returncode}; see above."
+            )
         await _wait_for_clients(where)
         process.terminate()
         if not (await asyncio.wait({ended}, timeout=SHUTDOWN_S))[0]:
@@ -148,10 +150,10 @@ async def _free_port(where: Place) -> None:
             ours = False
         if not ours:
             raise ServerError(
-                f"{where.address} is taken by another program. "
-                "Stop it, or name another port in VOLLEY_REDIS_URL."
+                f"{where.address} is in use by another program. "
+                "Stop it, or set another port in VOLLEY_REDIS_URL."
             )
-        say(f"A Redis server of an earlier run still answers on {where.address}; stopping it.")
+        say(f"A Redis server of a previous run is still running on {where.address}; stopping it.")
         with suppress(RedisError):  # it hangs up instead of answering, and the port tells the rest
             await client.shutdown(nosave=True)  # the append-only file is written all the same
     for _ in range(int(STALE_SHUTDOWN_S / 0.1)):
@@ -159,7 +161,7 @@ async def _free_port(where: Place) -> None:
             return
         await asyncio.sleep(0.1)
     raise ServerError(
-        f"The earlier Redis server on {where.address} does not stop. Kill it, then start again."
+        f"The previous Redis server on {where.address} does not stop. Kill it, then start again."
     )
 
 
@@ -180,8 +182,7 @@ async def _start(where: Place) -> asyncio.subprocess.Process:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError:
         raise ServerError(
-            "There is no bundled Redis server for this system. "
-            "Start one yourself and name it in VOLLEY_REDIS_URL."
+            "There is no bundled Redis server for this system. Start one yourself and set VOLLEY_REDIS_URL."
         ) from None
     process = await asyncio.create_subprocess_exec(
         binary, "-", stdin=asyncio.subprocess.PIPE, start_new_session=True, preexec_fn=_end_with_parent

@@ -40,7 +40,7 @@ def enqueue(database: Database, errands: Sequence[Errand]) -> bool:
                     (errand.batch_id,), priority=errand.priority, producer=producer, retry=False
                 )
     except Exception as error:  # noqa: BLE001 - the send is committed: whatever it is, it must not seem to fail
-        log.warning("the queue takes no batches; the sweeper will enqueue", reason=str(error))
+        log.warning("the queue refuses batches; the sweeper will enqueue them", reason=str(error))
         with suppress(DBAPIError), database.write() as connection:  # else it takes some seconds more
             batches.lose(connection, errands)
         return False
@@ -61,7 +61,7 @@ def ask_for_a_sweep() -> None:
                 retry=False,
             )
     except Exception as error:  # noqa: BLE001 - beat asks for one all the same
-        log.warning("the queue takes no sweep; the next one does the rest", reason=str(error))
+        log.warning("the queue refuses the sweep; the next one continues", reason=str(error))
 
 
 @app.task(name="volley.send_batch", bind=True, ignore_result=True)  # else each call waits for the backend

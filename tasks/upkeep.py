@@ -41,7 +41,7 @@ def sweep() -> None:
         _sweep(processes.database())
     except DBAPIError as error:
         reason = database_errors.sentence(error, processes.database().url)
-        log.warning("the sweep ended early; the next one goes on", reason=reason)
+        log.warning("the sweep ended early; the next one continues", reason=reason)
 
 
 def _sweep(database: Database) -> None:
@@ -51,7 +51,7 @@ def _sweep(database: Database) -> None:
         expired = _leases.end_expired(connection, time.monotonic())
     lost = _abandon(database)
     if silent or expired or lost:
-        log.warning("workers died", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
+        log.warning("workers lost", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
     carrying = Carrying(database)
     carrying.go_round()
     with _brief(database) as connection:
@@ -132,7 +132,7 @@ def _give_out(database: Database) -> None:
                 connection, queue_empty=not any(waiting), priorities=range(step, end), most=QUEUED - n
             )
         if errands:
-            log.info("batches given out", batches=len(errands))
+            log.info("batches enqueued", batches=len(errands))
             enqueue(database, errands)
 
 

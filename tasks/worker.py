@@ -63,13 +63,13 @@ class Supervisor:
 
     def _bury(self, worker: subprocess.Popen[bytes]) -> None:
         if worker.returncode:
-            log.warning("a worker died", process=worker.pid, exit_code=worker.returncode)
+            log.warning("a worker crashed", process=worker.pid, exit_code=worker.returncode)
         try:
             with self._database.write() as connection:
                 workers.end_named(connection, workers.name_of(worker.pid))
         except DBAPIError as error:
             reason = database_errors.sentence(error, self._database.url)
-            log.warning("its lease has to run out by itself", process=worker.pid, reason=reason)
+            log.warning("its lease was not released; it expires later", process=worker.pid, reason=reason)
 
 
 def _start(number: int) -> subprocess.Popen[bytes]:
@@ -93,7 +93,7 @@ def _start(number: int) -> subprocess.Popen[bytes]:
 
 @click.command()
 @click.option(
-    "--grace", default=330.0, show_default=True, help="Seconds to finish what is in flight at a stop."
+    "--grace", default=330.0, show_default=True, help="Seconds to finish emails in progress when stopping."
 )
 def main(grace: float) -> None:
     """Run the Celery workers of this machine."""

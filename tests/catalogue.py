@@ -49,12 +49,18 @@ def extracted() -> Catalog:
 
 def texts() -> Iterator[str | tuple[str, ...]]:
     """Find the marked texts, file by file, and the wording of reasons."""
-    for file in sorted((ROOT / "webapp").rglob("*.py")):
-        yield from (found[1] for found in extract_from_file("python", file, MARKS))
-    for file in sorted(TEMPLATES.rglob("*.html")):
-        found = extract_from_file("jinja2.ext:babel_extract", file, MARKS, options=TEMPLATE_OPTIONS)
-        yield from (text for _, text, _, _ in found)
+    for file in (*sorted((ROOT / "webapp").rglob("*.py")), *sorted(TEMPLATES.rglob("*.html"))):
+        yield from texts_of(file)
     yield from WORDING.values()
+
+
+def texts_of(file: Path) -> Iterator[str | tuple[str, ...]]:
+    """Find the marked texts of a file."""
+    if file.suffix == ".html":
+        found = extract_from_file("jinja2.ext:babel_extract", file, MARKS, options=TEMPLATE_OPTIONS)
+    else:
+        found = extract_from_file("python", file, MARKS)
+    yield from (text for _, text, _, _ in found)
 
 
 def stored() -> Catalog:

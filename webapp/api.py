@@ -192,20 +192,24 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
         with db.read() as connection:
             return answers.find(connection, key, digest)
     except KeyReused:
-        detail = "This Idempotency-Key came before with another body. Use a new key for each new campaign."
+        detail = "This Idempotency-Key was already used with another body. Use a new key for each campaign."
         raise Problem(422, f"{detail} Nothing was changed.") from None
 
 
 async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
     trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
-    return {"notice": f"Stored. It starts when Redis takes work again. {trouble.detail}"} if trouble else {}
+    return (
+        {"notice": f"Saved. Sending starts when Redis accepts work again. {trouble.detail}"}
+        if trouble
+        else {}
+    )
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
-        raise Problem(404, f"There is no campaign {campaign_id}. Check the number in the address.")
+        raise Problem(404, f"Campaign {campaign_id} does not exist. Check the id in the URL.")
     speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
     going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
     return api_models.campaign_json(campaign, speed, going_on)

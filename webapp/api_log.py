@@ -40,7 +40,7 @@ def read_query(given: Mapping[str, str]) -> Query:
     before, faults = given.get("before", ""), list[Fault]()
     key, limit = searches.read_key(before), number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     if before and key is None:
-        faults.append(Fault("before", f'{before!r:.50} must be the "next" of another answer.'))
+        faults.append(Fault("before", f'{before!r:.50} must be the "next" of an earlier response.'))
     search = _read(given, {*searches.NAMES, "before", "limit"}, *faults)
     return Query(search, key, limit)
 

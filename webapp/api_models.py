@@ -43,10 +43,10 @@ _REQUIRED = {
     "subject": "Write the subject of the message.",
     "text": "Write the text of the message.",
     "recipients": 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.',
-    "send": "Write true to send at once, or false to keep a draft.",
+    "send": "Use true to send immediately, or false to keep a draft.",
 }
 _WHOLE = {
-    "priority": (range(10), "from 0 (leaves first) to 9"),
+    "priority": (range(10), "from 0 (sent first) to 9"),
     "give_up_hours": (GIVE_UP_HOURS, f"of hours from 1 to {len(GIVE_UP_HOURS)}"),
 }
 _PROBE = "0"
@@ -85,8 +85,8 @@ def read_order(body: bytes, default_from: str) -> Order:
     if isinstance(given.get("recipients"), str | list):
         parsed = _parse(given["recipients"])
         if not parsed.entries:
-            what = "Every address was refused" if parsed.refused else "The list is empty"
-            faults.append(Fault("recipients", f"{what}. Give at least one address that can be mailed."))
+            what = "Every line was skipped" if parsed.refused else "The list is empty"
+            faults.append(Fault("recipients", f"{what}. Give at least one valid address."))
     if faults:
         raise invalid(faults, **refused_json(parsed.refused))
     draft = Draft(
@@ -124,7 +124,9 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
 def read_nothing(body: bytes, verb: str) -> None:
     """Refuse fields where all of a campaign is meant: who sends some may mean less."""
     if body.strip() and (given := _object(body, "{}")):
-        raise invalid(unknown(given, lambda _name: f"{verb} takes no fields: it is for the whole campaign."))
+        raise invalid(
+            unknown(given, lambda _name: f"{verb} has no fields: it applies to the whole campaign.")
+        )
 
 
 def message_faults(draft: Draft) -> list[Fault]:
@@ -156,9 +158,9 @@ def read_query(given: Mapping[str, str]) -> Query:
     state, q = given.get("state", ""), given.get("q", "")
     if state and state not in set(RecipientState):
         names = ", ".join(RecipientState)
-        faults.append(Fault("state", f"There is no state {state!r:.50}. The states are: {names}."))
+        faults.append(Fault("state", f"Unknown state {state!r:.50}. Use one of: {names}."))
     if "\0" in q:
-        faults.append(Fault("q", "There is a NUL character in it. Take it out."))
+        faults.append(Fault("q", "NUL characters are not allowed. Remove them."))
     after = number(given, "after", 0, range(LARGEST_ID + 1), faults)
     limit = number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     faults += unknown_parameters(given, {"state", "q", "after", "limit"})
@@ -189,7 +191,7 @@ def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faul
 def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
     """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
     unasked = (name for name in given if name not in known)
-    return unknown(unasked, lambda name: f"There is no such parameter: {name[:50]!r}.")
+    return unknown(unasked, lambda name: f"Unknown parameter {name[:50]!r}.")
 
 
 def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, Any]:
@@ -309,9 +311,9 @@ def _object(body: bytes, example: str) -> dict[str, Any]:
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"The body is no JSON: {error}. Send one JSON object in UTF-8.") from None
+        raise Problem(400, f"The body is not JSON: {error}. Send one JSON object in UTF-8.") from None
     if not isinstance(given, dict):
-        raise Problem(422, f"The body is no JSON object. Write it like {example}.")
+        raise Problem(422, f"The body is not a JSON object. Send one such as {example}.")
     return given
 
 
@@ -332,35 +334,35 @@ def _defaults(default_from: str) -> dict[str, Any]:
 def _problem(name: str, value: object) -> str:
     """Return what is wrong with one field and what to do; empty if nothing is."""
     if name == "send":
-        return "" if isinstance(value, bool) else f"It must be true or false. {_REQUIRED[name]}"
+        return "" if isinstance(value, bool) else f"Must be true or false. {_REQUIRED[name]}"
     if name in _WHOLE:
         allowed, words = _WHOLE[name]
-        return "" if _is_whole(value) and value in allowed else f"It must be a whole number {words}."
+        return "" if _is_whole(value) and value in allowed else f"Must be a whole number {words}."
     if name == "recipients":
-        return "" if isinstance(value, str | list) else f"It is neither text nor a list. {_REQUIRED[name]}"
+        return "" if isinstance(value, str | list) else f"Must be text or a list. {_REQUIRED[name]}"
     if not isinstance(value, str):
-        return "It must be a string."
+        return "Must be a string."
     if name in _REQUIRED and not value.strip():
-        return f"It is empty. {_REQUIRED[name]}"
+        return f"Must not be empty. {_REQUIRED[name]}"
     return _message_problem(name, value)
 
 
 def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
     if name == "state":
         sources = DECISIONS[action].sources
-        return "" if value in sources else f"{action} takes recipients that are {' or '.join(sources)}."
+        return "" if value in sources else f"{action} applies to recipients that are {' or '.join(sources)}."
     if name == "q":
         fits = isinstance(value, str) and "\0" not in value
-        return "" if fits else "It must be a string without NUL characters."
+        return "" if fits else "Must be a string without NUL characters."
     if name == "reply":
         fits = isinstance(value, str) and views.read_reply(value) is not None
-        return "" if fits else "It must be a reply's codes, like 550-5.7.1, or 421 without an enhanced code."
+        return "" if fits else "Must be a reply such as 550-5.7.1, or 421 without an enhanced status code."
     fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
-    return "" if fits else "It must be the id of a recipient, as GET /campaigns/ID/recipients tells it."
+    return "" if fits else "Must be the id of a recipient, as returned by GET /campaigns/ID/recipients."
 
 
 def _no_field(name: str, known: Collection[str]) -> str:
-    return f"There is no field {name[:50]!a}. The fields are: {', '.join(known)}."
+    return f"Unknown field {name[:50]!a}. Use: {', '.join(known)}."
 
 
 def _is_whole(value: object) -> bool:
@@ -370,7 +372,7 @@ def _is_whole(value: object) -> bool:
 def _message_problem(name: str, value: str) -> str:
     """Return why this part makes a message unusable, whatever its other parts are."""
     if "\0" in value:
-        return "There is a NUL character in it. Take it out."
+        return "NUL characters are not allowed. Remove them."
     parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
     part = "sender_from" if name == "from" else name
     try:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 1.0
 _ENDED = frozenset({CampaignState.FINISHED, CampaignState.CANCELED})
-_LOST = {"detail": "Events were lost. Connect again, and read the recipients anew."}
+_LOST = {"detail": "Events were lost. Reconnect and read the recipients again."}
 
 log = structlog.get_logger(__name__)
 

@@ -42,7 +42,7 @@ def number(name: str) -> int | None:
     if not text:
         return None
     if not is_id(text):
-        abort(400, _("%(name)s must be a whole number, and is %(text)s.", name=name, text=repr(text[:40])))
+        abort(400, _("“%(name)s” must be a whole number (got %(text)s).", name=name, text=repr(text[:40])))
     return int(text)
 
 
@@ -56,9 +56,7 @@ def numbers(name: str, most: int) -> tuple[int, ...]:
     """Return at most ``most`` ids with dots between them."""
     parts = [part for part in request.args.get(name, "").split(".") if part]
     if len(parts) > most or not all(part.isascii() and part.isdigit() and len(part) < 19 for part in parts):  # noqa: PLR2004
-        abort(
-            400, _("%(name)s must be at most %(most)s numbers with dots between them.", name=name, most=most)
-        )
+        abort(400, _("“%(name)s” must be at most %(most)s numbers separated by dots.", name=name, most=most))
     return tuple(map(int, parts))
 
 
@@ -69,7 +67,7 @@ def state(kind: type[State]) -> State | None:
         known = ", ".join(kind)
         abort(
             400,
-            _("There is no state %(name)s. The states are: %(known)s.", name=repr(name[:40]), known=known),
+            _("Unknown state %(name)s. Use one of: %(known)s.", name=repr(name[:40]), known=known),
         )
     return kind(name) if name else None
 

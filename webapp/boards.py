@@ -152,10 +152,10 @@ class Boards:
         """Log where a drawing failed; not again and again, as its viewers come back every few seconds."""
         place = repr((type(error), traceback.extract_tb(error.__traceback__)[-1:]))
         if place == self._told:
-            log.error("a live page cannot be drawn, as before", error=repr(error))
+            log.error("rendering a live page still fails", error=repr(error))
         else:
             self._told = place
-            log.error("a live page cannot be drawn", exc_info=error)
+            log.error("rendering a live page failed", exc_info=error)
 
     def _forget(self, key: Key, board: Board) -> None:
         if self._boards.get(key, (None, None))[0] is board:

@@ -57,7 +57,7 @@ ACTOR = Actor(ActorKind.CLI)
 
 @click.group()
 def main() -> None:
-    """Send one message to many people, and see what becomes of every single email."""
+    """Send one message to many people, and follow every single email."""
 
 
 @main.command()
@@ -68,16 +68,16 @@ def main() -> None:
 @click.option("--html-file", type=click.File("rb", lazy=True), help="The same message as HTML.")
 @click.option("--from", "sender_from", help="The From address, instead of VOLLEY_FROM.")
 @click.option(
-    "--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="0 leaves before 9."
+    "--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="0 is sent first, 9 last."
 )
 @click.option(
     "--give-up-hours",
     type=click.IntRange(GIVE_UP_HOURS.start, GIVE_UP_HOURS.stop - 1),
     default=GIVE_UP_USUALLY,
     show_default=True,
-    help="How long an address that is refused for now is tried again.",
+    help="How long temporary failures are retried.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before sending.")
+@click.option("--yes", is_flag=True, help="Send without asking.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
 def send(
     *,
@@ -92,7 +92,7 @@ def send(
 ) -> None:
     """Send a message to the addresses in LIST, a file or - for standard input.
 
-    Ctrl-C leaves the campaign sending. Exit status 0 means that every email was accepted.
+    Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
     """
     chosen = _settings()
     html = _text(html_file) if html_file else ""
@@ -109,8 +109,8 @@ def send(
             campaign = cli_progress.watch(backend.db, campaign_id)
         except KeyboardInterrupt:
             raise click.ClickException(
-                f"Campaign {campaign_id} goes on without this command.\n"
-                f"To stop it: volley pause {campaign_id}\nTo see it: volley status {campaign_id}"
+                f"Campaign {campaign_id} is still being sent.\n"
+                f"To stop it: volley pause {campaign_id}\nTo follow it: volley status {campaign_id}"
             ) from None
         click.echo("\n".join(cli_progress.summary(backend.db, campaign)))
     if campaign.counts[RecipientState.SENT] < campaign.total:
@@ -121,12 +121,12 @@ def send(
 @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 @click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
 def status(*, campaign_id: int, as_json: bool) -> None:
-    """Show how campaign ID stands."""
+    """Show the state of campaign ID."""
     with _backend(_settings()) as backend:
         with backend.db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
             if campaign is None:
-                raise click.ClickException(f"There is no campaign {campaign_id}.")
+                raise click.ClickException(f"Campaign {campaign_id} does not exist.")
             speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
         if as_json:
             click.echo(orjson.dumps(api_models.campaign_json(campaign, speed), option=orjson.OPT_INDENT_2))
@@ -147,20 +147,20 @@ def _add_action(action: CampaignAction, help_text: str) -> None:
                 raise click.ClickException(str(refusal)) from None
         click.echo(f"Campaign {campaign_id} is {campaign.state}: {cli_progress.in_words(campaign)}.")
         if campaign.left_over:
-            click.echo(f"{campaign.left_over:,} are still to be marked as canceled. The workers do that.")
+            click.echo(f"{campaign.left_over:,} emails are left to mark as canceled. The workers do that.")
 
 
-_add_action(CampaignAction.PAUSE, "Stop sending campaign ID, until it is resumed.")
-_add_action(CampaignAction.RESUME, "Go on with campaign ID.")
-_add_action(CampaignAction.CANCEL, "Stop sending campaign ID for good. What was sent stays sent.")
+_add_action(CampaignAction.PAUSE, "Pause campaign ID.")
+_add_action(CampaignAction.RESUME, "Resume campaign ID.")
+_add_action(CampaignAction.CANCEL, "Cancel the remaining emails of campaign ID. This cannot be undone.")
 
 
 @main.command()
 @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-@click.option("--failed", "state", flag_value="failed", help="Only those that failed.")
-@click.option("--deferred", "state", flag_value="deferred", help="Only those that wait to be tried again.")
+@click.option("--failed", "state", flag_value="failed", help="Only failed emails.")
+@click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
 def retry(*, campaign_id: int, state: str | None) -> None:
-    """Send again, now, to those of campaign ID that failed or are deferred."""
+    """Retry the failed and deferred emails of campaign ID now."""
     chosen = Choice(RecipientState(state)) if state else EVERYBODY
     _decide(campaign_id, RecipientAction.RETRY, chosen)
 
@@ -168,38 +168,42 @@ def retry(*, campaign_id: int, state: str | None) -> None:
 @main.command("resend-unknown")
 @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 def resend_unknown(*, campaign_id: int) -> None:
-    """Send again to those of campaign ID who may have it already: they may get it twice."""
+    """Resend the unknown emails of campaign ID. Recipients who already have it get it twice."""
     _decide(campaign_id, RecipientAction.RESEND_UNKNOWN, EVERYBODY)
 
 
 @main.command("mark-sent")
 @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 def mark_sent(*, campaign_id: int) -> None:
-    """Take the unknown of campaign ID as sent, without mailing them. The log tells that a person decided."""
+    """Mark the unknown emails of campaign ID as sent. Nothing is sent."""
     _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT, EVERYBODY)
 
 
 def _add_way_past(action: RecipientAction, help_text: str) -> None:
     @main.command(action.value, help=help_text)
     @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-    @click.option("--queued", "state", flag_value="queued", help="Only those that were not refused yet.")
-    @click.option("--deferred", "state", flag_value="deferred", help="Only those that were refused for now.")
-    @click.option("--reply", help="Only those that got this reply, written like 550-5.7.1.")
-    @click.option("--search", default="", help="Only addresses that begin so, or those of @DOMAIN.")
+    @click.option("--queued", "state", flag_value="queued", help="Only queued emails.")
+    @click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
+    @click.option("--reply", help="Only emails with this reply, such as 550-5.7.1.")
+    @click.option(
+        "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
+    )
     def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
         got = views.read_reply(reply) if reply else None
         if reply and got is None:
-            raise click.UsageError("--reply must be written like 550-5.7.1, or 421 without an enhanced code.")
+            raise click.UsageError(
+                "--reply must look like 550-5.7.1, or like 421 without an enhanced status code."
+            )
         if not (state or reply or search):
-            raise click.UsageError("Say whom: --queued, --deferred, --reply or --search.")
+            raise click.UsageError("Choose emails with --queued, --deferred, --reply or --search.")
         chosen = Choice(RecipientState(state) if state else None, asking.words(search), None, got)
         _decide(campaign_id, action, chosen)
 
 
 _add_way_past(
-    RecipientAction.SKIP, "Leave some of campaign ID out: they are not mailed, and become canceled."
+    RecipientAction.SKIP, "Exclude some emails of campaign ID: they are not sent, and count as canceled."
 )
-_add_way_past(RecipientAction.FAIL, "Give some of campaign ID up: they are not tried again.")
+_add_way_past(RecipientAction.FAIL, "Mark some emails of campaign ID as failed: they are not retried.")
 
 
 def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
@@ -212,7 +216,7 @@ def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
             raise click.ClickException(str(refusal)) from None
         except KeyboardInterrupt:
             raise click.ClickException(
-                f"The workers go on with it. To see how far they are: volley status {campaign_id}"
+                f"The workers continue with it. To follow them: volley status {campaign_id}"
             ) from None
         with backend.db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
@@ -223,7 +227,7 @@ def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
 
 @main.command()
 def check() -> None:
-    """Say of each part whether it works, and what to do where it does not."""
+    """Check the settings, the database, Redis, the SMTP server and the workers."""
     try:
         chosen = settings.load()
     except SettingsError as error:
@@ -247,8 +251,8 @@ def _settings_in_words(chosen: Settings) -> str:
     if url.get_backend_name() == "sqlite":
         files.append(Path(str(url.database)))
     open_ones = " ".join(map(str, privacy.exposed(files)))
-    warning = f" But others on this machine can read secrets or addresses. Run: chmod 600 {open_ones}"
-    return f"All can be used.{warning if open_ones else ''}"
+    warning = f" But other users of this machine can read secrets or addresses. Run: chmod 600 {open_ones}"
+    return f"All settings are valid.{warning if open_ones else ''}"
 
 
 def _ask_all(chosen: Settings) -> dict[str, Finding]:
@@ -261,7 +265,7 @@ def _ask_all(chosen: Settings) -> dict[str, Finding]:
         "smtp": lambda: asyncio.run(checks.smtp(chosen.sender, CHECK_S - 1)),
         "workers": lambda: checks.worker(db),
     }
-    found = {name: Finding(ok=False, detail=f"No answer within {CHECK_S:g} seconds.") for name in asked}
+    found = {name: Finding(ok=False, detail=f"No response within {CHECK_S:g} s.") for name in asked}
 
     def ask(name: str) -> None:
         found[name] = asked[name]()
@@ -286,7 +290,7 @@ def _settings() -> Settings:
     try:
         chosen = settings.load()
     except SettingsError as error:
-        raise click.ClickException(f"These settings cannot be used:\n{error}") from None
+        raise click.ClickException(f"These settings are invalid:\n{error}") from None
     privacy.keep(chosen.instance)
     logs.configure(chosen.log, quiet=True)
     return chosen
@@ -299,7 +303,7 @@ def _backend(chosen: Settings) -> Iterator[Backend]:
             yield backend
     except SQLAlchemyError as error:
         said = database_errors.sentence(error, make_url(chosen.database_url))
-        raise click.ClickException(f"{said}\nTo see what is wrong: volley check") from None
+        raise click.ClickException(f"{said}\nFor details: volley check") from None
 
 
 def _text(file: IO[bytes]) -> str:
@@ -307,13 +311,13 @@ def _text(file: IO[bytes]) -> str:
         return file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.ClickException(
-            f"{file.name} is no text in UTF-8. Save it as UTF-8 and try again."
+            f"{file.name} is not UTF-8 text. Save it as UTF-8 and try again."
         ) from None
 
 
 def _show_list(parsed: ParsedList) -> None:
     refused, duplicates = parsed.refused, _count(len(parsed.duplicates), "duplicate")
-    click.echo(f"{_addresses(parsed)}, {duplicates} merged, {len(refused):,} refused.")
+    click.echo(f"{_addresses(parsed)}, {duplicates} merged, {_count(len(refused), 'line')} skipped.")
     for refusal in refused[:REFUSED_SHOWN]:
         click.echo(f"  line {refusal.line}: {refusal.text}\n    {refusal.reason}")
     if len(refused) > REFUSED_SHOWN:
@@ -323,7 +327,7 @@ def _show_list(parsed: ParsedList) -> None:
 def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
     faults = api_models.message_faults(draft)
     if not parsed.entries:
-        faults.append(Fault("list", "It holds no address that can be mailed."))
+        faults.append(Fault("list", "The list has no valid addresses."))
     if faults:
         said = "\n".join(f"{fault.field}: {fault.detail}" for fault in faults)
         raise click.ClickException(f"Nothing was sent.\n{said}")
@@ -336,7 +340,7 @@ def _begin(backend: Backend, draft: Draft, parsed: ParsedList) -> int:
     except NotAllowed as refusal:
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
     if not commands.announce(backend, change):
-        click.echo("The campaign is stored. It starts when Redis takes work again.")
+        click.echo("The campaign is saved. Sending starts when Redis accepts work again.")
         trouble = checks.queue_trouble(backend.news)
         click.echo(trouble.detail if trouble else "")
     return change.campaign_id

@@ -106,9 +106,7 @@ def in_words(campaign: Campaign) -> str:
 def hindrance(alive: Sequence[Worker]) -> str:
     """Return what keeps the workers from sending, and what to do; empty if nothing does."""
     if not alive:
-        return (
-            "No worker is running. Nothing is sent until one is. Start one: .venv/bin/python -m tasks.worker"
-        )
+        return "No worker is running, so nothing is sent. Start one: .venv/bin/python -m tasks.worker"
     return " ".join(sorted({worker.notice for worker in alive if worker.notice}))
 
 
@@ -118,7 +116,7 @@ def waits(campaign: Campaign) -> list[str]:
         return []
     until = formats.iso(campaign.rest.until)
     return [
-        f"The sender waits until {until}, since its own limit is reached. Then it goes on by itself:",
+        f"The sender has reached its sending limit. Sending resumes automatically at {until}:",
         f"    {campaign.rest.reason}",
     ]
 
@@ -127,15 +125,15 @@ def summary(db: Database, campaign: Campaign) -> list[str]:
     """Return lines that say how a campaign stands, and why what was not sent was not."""
     lines = [f"Campaign {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
     if campaign.left_over:
-        lines.append(f"{campaign.left_over:,} are still to be marked as canceled. The workers do that.")
+        lines.append(f"{campaign.left_over:,} emails are left to mark as canceled. The workers do that.")
     with db.read() as connection:
         going_on = undertakings.under_way(connection, [campaign.id])[campaign.id]
     for each in going_on:
         of = "" if each.expected is None else f" of {each.expected:,}"
-        lines.append(f"Under way: {each.action}, {each.moved:,}{of}. The workers go on with it.")
+        lines.append(f"In progress: {each.action}, {each.moved:,}{of}. The workers continue with it.")
     if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
         lines += [
-            "Volley paused it, since every further email would fail for the same reason:",
+            "Volley paused it, because the remaining emails would fail for the same reason:",
             f"    {campaign.paused_reason}",
         ]
     if campaign.retry:
@@ -145,9 +143,9 @@ def summary(db: Database, campaign: Campaign) -> list[str]:
         if campaign.counts[state]:
             lines += _in_groups(db, campaign.id, state)
     if campaign.state is CampaignState.PAUSED:
-        lines.append(f"Go on with: volley resume {campaign.id}")
+        lines.append(f"To resume: volley resume {campaign.id}")
         if campaign.paused_reason:
-            lines.append(f"Go on without whom it is about: volley skip {campaign.id} --deferred")
+            lines.append(f"To exclude the deferred emails first: volley skip {campaign.id} --deferred")
     return lines
 
 
@@ -164,7 +162,7 @@ def _retry(retry: Retry) -> str:
         return f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M:%S %z}"
 
     end = local(retry.given_up_at)
-    return f"Waiting to retry: the next try is at {local(retry.at)}, and by {end} all are given up."
+    return f"Waiting to retry: next attempt at {local(retry.at)}, retries stop at {end}."
 
 
 def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[str]:
@@ -189,7 +187,7 @@ def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[st
 def _sort(rows: Iterable[RecipientRow], groups: dict[str, Group]) -> None:
     """Count ``rows`` into groups by the server's codes, as its words may name each address."""
     for row in rows:
-        reason = explain(row.code, row.enhanced or "") or "there was no usable answer"
+        reason = explain(row.code, row.enhanced or "") or "no usable reply"
         codes = " ".join(str(part) for part in (row.code, row.enhanced) if part)
         key = f"{reason}, {codes}" if codes else reason
         group = groups.setdefault(key, Group(row.state, key, row.email, row.reply or ""))

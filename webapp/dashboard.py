@@ -104,37 +104,37 @@ def _speed(campaign: Campaign, found: Overview) -> str:
 
 
 def _needs(svc: Services, found: Overview) -> Iterator[Need]:
-    workers = {svc.at("/workers"): _("See the workers")}
+    workers = {svc.at("/workers"): _("View workers")}
     trouble = svc.queue.trouble
     refuses = trouble is not None and trouble.refuses  # which ends each worker that starts
     reason = say(trouble.detail) if trouble else ""
     if found.waits and not found.workers and not refuses:
-        text = _("A campaign waits. `make run` starts three workers; sending then begins by itself.")
+        text = _("A campaign is waiting. Start workers with `make run`. Sending then resumes automatically.")
         yield Need("failed", _("No worker is running"), text, workers)
     for campaign in found.under_way:
         if campaign.paused_reason:
             title = _("Volley paused “%(subject)s”", subject=campaign.subject)
-            text = _("Every further email would fail for the same reason. Mend it, then press Resume.")
-            link = {svc.at(f"/campaigns/{campaign.id}"): _("Open the campaign")}
+            text = _(
+                "The remaining emails would fail for the same reason. Fix the problem, then press Resume."
+            )
+            link = {svc.at(f"/campaigns/{campaign.id}"): _("View campaign")}
             yield Need("failed", title, text, link, say(campaign.paused_reason))
     if waiting := next((campaign for campaign in found.under_way if campaign.rest), None):
         assert waiting.rest is not None
         notice = waits(waiting.rest)
-        link = {svc.at(f"/campaigns/{waiting.id}"): _("Open the campaign")}
+        link = {svc.at(f"/campaigns/{waiting.id}"): _("View campaign")}
         yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
     yield from _of_workers(found, workers)
     if refuses:
-        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it takes work.")
-        yield Need("failed", _("The queue (Redis) takes no work"), text, workers, reason)
+        text = _("Nothing is lost. Sending resumes automatically when it accepts work again.")
+        yield Need("failed", _("The queue (Redis) isn't accepting work"), text, workers, reason)
     elif svc.hub.away:
-        text = _("Nothing is lost: all is in the database, and sending goes on by itself once it is back.")
-        yield Need("deferred", _("The queue (Redis) does not answer"), text, workers, reason)
+        text = _("Nothing is lost. Sending resumes automatically when it is back.")
+        yield Need("deferred", _("The queue (Redis) isn't responding"), text, workers, reason)
     if found.unknown:
         total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in found.unknown)
-        title = ngettext(
-            "%(n)s person may or may not have got it", "%(n)s people may or may not have got it", total
-        )
-        text = _("The line broke before the answer came. Send again, or mark as sent what arrived:")
+        title = ngettext("%(n)s delivery is unconfirmed", "%(n)s deliveries are unconfirmed", total)
+        text = _("The connection was lost before the server confirmed. Resend them or mark them as sent:")
         links = {
             svc.at(
                 f"/campaigns/{campaign.id}?state=unknown#list"
@@ -149,13 +149,13 @@ def _of_workers(found: Overview, link: Mapping[str, str]) -> Iterator[Need]:
     resting = sum(not worker.consuming for worker in found.workers)
     if resting:
         title = ngettext(
-            "%(n)s of %(total)s workers takes no work",
-            "%(n)s of %(total)s workers take no work",
+            "%(n)s of %(total)s workers is paused",
+            "%(n)s of %(total)s workers are paused",
             resting,
             total=total,
         )
         all_rest = resting == total
-        text = _("Nothing more is sent until one does.") if all_rest else _("The others take the rest.")
+        text = _("Nothing is sent until you resume one.") if all_rest else _("The others take over.")
         yield Need("failed" if all_rest and found.waits else "deferred", title, text, link)
     for notice in held_up(found.workers):
         yield Need(notice.tone, notice.title, notice.text, link, notice.detail)

@@ -37,11 +37,12 @@ if TYPE_CHECKING:
 RECIPIENTS_CHUNK = 500
 REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
 _LOG_COLUMNS = (
-    "time", "campaign", "address", "try", "result", "code", "enhanced", "reply", "server", "worker", "ms",
+    "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
     "connection", "tls", "connect ms", "envelope ms", "dot ms",
 )  # fmt: skip
 _RECIPIENT_COLUMNS = (
-    "address", "name", "state", "tries", "code", "enhanced", "reply", "server", "worker", "last try", "due"
+    "address", "name", "state", "attempts", "code", "enhanced", "reply", "server", "worker", "last attempt",
+    "due",
 )  # fmt: skip
 _BOM = b"\xef\xbb\xbf"  # without it Excel reads the local code page
 _KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}

@@ -36,7 +36,7 @@ def beginning(text: str) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """Return a percentage that says 0 % and 100 % only when it is so."""
+    """Return a percentage that says 0% and 100% only when it is so."""
     if whole <= 0 or part <= 0:
         return percent("0")
     if part >= whole:
@@ -46,8 +46,8 @@ def share(part: int, whole: int) -> str:
 
 
 def percent(figure: object) -> str:
-    """Return ``40 %`` for 40, never parted."""
-    return _measure(N_("%(n)s %%"), languages.point(str(figure)))
+    """Return ``40%`` for 40, never parted."""
+    return _measure(N_("%(n)s%%"), languages.point(str(figure)))
 
 
 def clock(ms: int | None, zone: tzinfo) -> str:
@@ -136,19 +136,19 @@ def forecast(*, waiting: int, deferred: int, per_minute: float, running_ms: int)
     ``running_ms`` how long it has been going.
     """
     later = (
-        ngettext("%(n)s email will be tried again later", "%(n)s emails will be tried again later", deferred)
+        ngettext("%(n)s email waiting to retry", "%(n)s emails waiting to retry", deferred)
         if deferred
         else ""
     )
     if not waiting:
         return later
     if running_ms < _TELLING_MS:
-        return _("Too early to tell")
+        return _("Calculating…")
     if per_minute <= 0:
-        return _("No forecast: nothing was sent in the last minute")
+        return _("Estimate unavailable: nothing was sent in the last minute")
     left = round(waiting * _MINUTE_MS / per_minute)
     about = (
-        _("Under a minute")
+        _("Less than a minute")
         if left < _MINUTE_MS
         else _("About %(time)s", time=duration(round(left / _MINUTE_MS) * _MINUTE_MS))
     )

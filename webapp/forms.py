@@ -60,7 +60,7 @@ class Parser(FormDataParser):
             else:
                 fields = []
         except ValueError:
-            abort(400, _("This form cannot be read. Load its page again and repeat."))
+            abort(400, _("This form can't be read. Reload the page and try again."))
         return self.cls(fields), self.cls()
 
 
@@ -89,8 +89,8 @@ async def _bounded(body: Any, length: int | None, most: int) -> AsyncIterator[by
 
 def _refuse(most: int) -> NoReturn:
     if most < LONGEST:
-        abort(413, _("This takes at most %(n)s KB.", n=most // 1024))
-    abort(413, _("Volley takes up to 20 MB at once. Divide the list into several campaigns."))
+        abort(413, _("This field can hold at most %(n)s KB.", n=most // 1024))
+    abort(413, _("Volley accepts up to 20 MB per request. Split the list into several campaigns."))
 
 
 async def _urlencoded(parts: AsyncIterator[bytes]) -> Fields:

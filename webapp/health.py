@@ -64,7 +64,7 @@ class Probes:
             async with asyncio.timeout(PATIENCE_S):
                 return await asyncio.shield(asking)
         except TimeoutError:
-            detail = f"There was no answer within {PATIENCE_S:g} seconds. Is it overloaded?"
+            detail = f"No response within {PATIENCE_S:g} seconds. Is it overloaded?"
             return Finding(ok=False, detail=detail)
 
     def close(self) -> None:

@@ -157,6 +157,7 @@ def _key(name: str) -> Key | None:
     key = searches.read_key(text)
     if text and key is None:
         abort(
-            400, _("%(name)s must be a place in the log, and is %(text)s.", name=name, text=repr(text[:40]))
+            400,
+            _("“%(name)s” must be a position in the log (got %(text)s).", name=name, text=repr(text[:40])),
         )
     return key

@@ -79,7 +79,7 @@ async def _mail(mail_id: int) -> inbox.ReceivedMail:
         abort(
             404,
             _(
-                "The demo inbox has no message %(id)s. It keeps the last %(n)s.",
+                "The demo inbox has no message %(id)s. It keeps the latest %(n)s.",
                 id=mail_id,
                 n=grouped(inbox.KEPT),
             ),

@@ -279,7 +279,7 @@ class Hub:
                 if not self.away:
                     log.warning("queue lost", error=str(error))
             except Exception:  # without the hub every page would stand still, and nobody would know why
-                log.exception("the hub failed and begins anew")
+                log.exception("the hub failed and restarts")
             self.away = True
             self._confirmed.clear()
             for listener in self._everyone():
@@ -341,5 +341,5 @@ def _read(data: bytes) -> Happened:
             return happened
     except (ValueError, TypeError, KeyError, AttributeError):
         pass
-    log.warning("what was published is no event", size=len(data))
+    log.warning("a published message is not an event", size=len(data))
     return ()

@@ -36,67 +36,59 @@ class Look:
 
 LOOKS: Mapping[type[StrEnum], Mapping[StrEnum, Look]] = {
     RecipientState: {
-        RecipientState.QUEUED: Look(N_("Queued"), "ring", "queued", N_("Waits for a worker.")),
-        RecipientState.SENDING: Look(
-            N_("Sending"), "arrow", "sending", N_("A worker is handing it over now.")
-        ),
+        RecipientState.QUEUED: Look(N_("Queued"), "ring", "queued", N_("Waiting for a worker.")),
+        RecipientState.SENDING: Look(N_("Sending"), "arrow", "sending", N_("A worker is sending it now.")),
         RecipientState.DEFERRED: Look(
-            N_("Deferred"), "clock", "deferred", N_("Refused for now. It is tried again at the time shown.")
+            N_("Deferred"), "clock", "deferred", N_("Rejected temporarily. Next attempt at the time shown.")
         ),
-        RecipientState.SENT: Look(N_("Sent"), "check", "sent", N_("The server accepted it.")),
+        RecipientState.SENT: Look(N_("Sent"), "check", "sent", N_("Accepted by the mail server.")),
         RecipientState.FAILED: Look(
-            N_("Failed"), "cross", "failed", N_("Refused for good, or out of tries.")
+            N_("Failed"), "cross", "failed", N_("Rejected permanently, or retries ran out.")
         ),
         RecipientState.UNKNOWN: Look(
             N_("Unknown"),
             "question",
             "unknown",
-            N_("The line broke before the answer came: it may have arrived."),
+            N_("Connection lost before confirmation: the email may have arrived."),
         ),
-        RecipientState.SUPPRESSED: Look(N_("Suppressed"), "shield", "suppressed", N_("Must not be mailed.")),
-        RecipientState.CANCELED: Look(
-            N_("Canceled"), "dash", "canceled", N_("The campaign ended before its turn.")
+        RecipientState.SUPPRESSED: Look(
+            N_("Suppressed"), "shield", "suppressed", N_("On the do-not-send list.")
         ),
+        RecipientState.CANCELED: Look(N_("Canceled"), "dash", "canceled", N_("Canceled before it was sent.")),
     },
     CampaignState: {
-        CampaignState.DRAFT: Look(N_("Draft"), "pencil", "queued", N_("Nothing has been sent.")),
+        CampaignState.DRAFT: Look(N_("Draft"), "pencil", "queued", N_("Not sent yet.")),
         CampaignState.SCHEDULED: Look(
-            N_("Scheduled"), "clock", "deferred", N_("It starts at the time shown.")
+            N_("Scheduled"), "clock", "deferred", N_("Sending starts at the time shown.")
         ),
-        CampaignState.SENDING: Look(N_("Sending"), "arrow", "sending", N_("Workers are sending it.")),
-        CampaignState.PAUSED: Look(
-            N_("Paused"), "bars", "deferred", N_("Nothing is sent until it is resumed.")
-        ),
+        CampaignState.SENDING: Look(N_("Sending"), "arrow", "sending", N_("Workers are sending.")),
+        CampaignState.PAUSED: Look(N_("Paused"), "bars", "deferred", N_("Nothing is sent until you resume.")),
         CampaignState.FINISHED: Look(
-            N_("Finished"), "check", "sent", N_("Every address has its final answer.")
+            N_("Finished"), "check", "sent", N_("Every recipient has a final result.")
         ),
-        CampaignState.CANCELED: Look(N_("Canceled"), "dash", "canceled", N_("It was stopped for good.")),
+        CampaignState.CANCELED: Look(N_("Canceled"), "dash", "canceled", N_("Stopped permanently.")),
     },
     AttemptResult: {
-        AttemptResult.SENT: Look(N_("Sent"), "check", "sent", N_("The server accepted it.")),
-        AttemptResult.DEFERRED: Look(N_("Deferred"), "clock", "deferred", N_("The server said: not now.")),
-        AttemptResult.FAILED: Look(N_("Failed"), "cross", "failed", N_("The server refused it for good.")),
+        AttemptResult.SENT: Look(N_("Sent"), "check", "sent", N_("Accepted by the mail server.")),
+        AttemptResult.DEFERRED: Look(N_("Deferred"), "clock", "deferred", N_("Rejected temporarily.")),
+        AttemptResult.FAILED: Look(N_("Failed"), "cross", "failed", N_("Rejected permanently.")),
         AttemptResult.UNKNOWN: Look(
-            N_("Unknown"), "question", "unknown", N_("The line broke before the answer came.")
+            N_("Unknown"), "question", "unknown", N_("Connection lost before confirmation.")
         ),
         AttemptResult.RETURNED: Look(
-            N_("Returned"), "back", "queued", N_("Not the address's fault: it waits for another try.")
+            N_("Requeued"), "back", "queued", N_("Not caused by the address; it will be retried.")
         ),
     },
     WorkerState: {
-        WorkerState.SENDING: Look(N_("Sending"), "arrow", "sending", N_("It has mail in hand.")),
-        WorkerState.IDLE: Look(N_("Idle"), "ring", "queued", N_("It waits for work.")),
-        WorkerState.HELD_UP: Look(
-            N_("Held up"), "clock", "deferred", N_("The mail server keeps it from sending.")
-        ),
+        WorkerState.SENDING: Look(N_("Sending"), "arrow", "sending", N_("Sending emails.")),
+        WorkerState.IDLE: Look(N_("Idle"), "ring", "queued", N_("Waiting for work.")),
+        WorkerState.HELD_UP: Look(N_("Blocked"), "clock", "deferred", N_("Blocked by the mail server.")),
         WorkerState.RESTING: Look(
-            N_("Takes no work"), "bars", "deferred", N_("It finishes what it holds and takes no new batches.")
+            N_("Paused"), "bars", "deferred", N_("Finishes its current emails and takes no new ones.")
         ),
-        WorkerState.LOST: Look(
-            N_("Lost"), "cross", "failed", N_("It gives no sign of life, or died without a word.")
-        ),
+        WorkerState.LOST: Look(N_("Lost"), "cross", "failed", N_("No heartbeat; it may have crashed.")),
         WorkerState.ENDED: Look(
-            N_("Ended"), "dash", "canceled", N_("It finished what it held and closed its connections.")
+            N_("Stopped"), "dash", "canceled", N_("Finished its emails and closed its connections.")
         ),
     },
 }
@@ -115,11 +107,11 @@ BAR_ORDER: tuple[RecipientState, ...] = (
 """States along the progress bar: what has ended, then what moves, then what waits."""
 
 _STOPPING = {
-    CampaignState.PAUSED: N_("Pausing, %(n)s in flight"),
-    CampaignState.CANCELED: N_("Canceling, %(n)s in flight"),
+    CampaignState.PAUSED: N_("Pausing, %(n)s in progress"),
+    CampaignState.CANCELED: N_("Canceling, %(n)s in progress"),
 }
-_RETRYING = N_("All were tried. Who was refused for now is tried again at the time shown.")
-_RECORDING = N_("What was handed over already is still being recorded.")
+_RETRYING = N_("Every email was attempted. The deferred ones are retried at the time shown.")
+_RECORDING = N_("The results of emails already sent are still being recorded.")
 
 
 def look(state: StrEnum) -> Look:
@@ -163,7 +155,7 @@ def campaign_badge(campaign: Campaign) -> Markup:
 
 def reply(it: Reply) -> str:
     """Return the codes of a reply as a server writes them, ``550 5.1.1``."""
-    return f"{it.code} {it.enhanced}".strip() if it.code else _("no answer")
+    return f"{it.code} {it.enhanced}".strip() if it.code else _("no reply")
 
 
 def address(email: str) -> Markup:

@@ -49,53 +49,56 @@ class Offer:
 
 
 _SKIPPING = (
-    NN_("Leave %(n)s person out?", "Leave %(n)s people out?"),
-    N_("They are not mailed in this campaign, and become canceled. It cannot be undone."),
+    NN_("Exclude %(n)s email?", "Exclude %(n)s emails?"),
+    N_("They won't be sent in this campaign and count as canceled. This can't be undone."),
 )
 _FAILING = (
-    NN_("Give %(n)s person up?", "Give %(n)s people up?"),
-    N_("They are not tried again, and count as failed. They can be retried later."),
+    NN_("Mark %(n)s email as failed?", "Mark %(n)s emails as failed?"),
+    N_("They won't be sent now and count as failed. You can retry them later."),
 )
 
 WORDS: Mapping[tuple[RecipientAction, RecipientState | None], Words] = {
     (RecipientAction.RETRY, RecipientState.DEFERRED): Words(
         N_("Retry now"),
         N_("Retry %(n)s deferred now"),
-        NN_("Retry %(n)s person now?", "Retry %(n)s people now?"),
-        N_(
-            "They are tried now instead of at the time shown. A server that wants time may refuse them again."
-        ),
+        NN_("Retry %(n)s email now?", "Retry %(n)s emails now?"),
+        N_("They are retried now instead of at the time shown. The server may reject them again."),
     ),
     (RecipientAction.RETRY, RecipientState.FAILED): Words(
         N_("Retry"),
         N_("Retry %(n)s failed"),
-        NN_("Retry %(n)s person?", "Retry %(n)s people?"),
-        N_("They were refused for good, or for too long. Whatever caused it should be mended first."),
+        NN_("Retry %(n)s email?", "Retry %(n)s emails?"),
+        N_("These were rejected permanently, or retries ran out. Fix the cause first."),
     ),
     (RecipientAction.RESEND_UNKNOWN, RecipientState.UNKNOWN): Words(
         N_("Resend"),
         N_("Resend %(n)s unknown"),
-        NN_("Send again to %(n)s person?", "Send again to %(n)s people?"),
-        N_(
-            "It may have arrived: whoever has it gets it twice, with the same Message-ID. "
-            "Both tries stay in the log."
-        ),
+        NN_("Resend %(n)s email?", "Resend %(n)s emails?"),
+        N_("Some may have arrived. Those recipients get the email twice, with the same Message-ID."),
     ),
     (RecipientAction.MARK_UNKNOWN_SENT, RecipientState.UNKNOWN): Words(
         N_("Mark as sent"),
         N_("Mark %(n)s unknown as sent"),
-        NN_("Mark %(n)s person as sent?", "Mark %(n)s people as sent?"),
+        NN_("Mark %(n)s email as sent?", "Mark %(n)s emails as sent?"),
         N_(
-            "Do this if you know that it arrived. Nobody is mailed, and it cannot be undone. "
-            "The log tells that a person decided."
+            "Do this only if you know that they arrived. Nothing is sent, and this can't be undone. "
+            "The log shows that they were marked manually."
         ),
     ),
-    (RecipientAction.SKIP, RecipientState.QUEUED): Words(N_("Skip"), N_("Skip %(n)s queued"), *_SKIPPING),
-    (RecipientAction.SKIP, RecipientState.DEFERRED): Words(N_("Skip"), N_("Skip %(n)s deferred"), *_SKIPPING),
-    (RecipientAction.SKIP, None): Words(N_("Skip"), N_("Skip these %(n)s"), *_SKIPPING),
-    (RecipientAction.FAIL, RecipientState.QUEUED): Words(N_("Fail"), N_("Fail %(n)s queued"), *_FAILING),
-    (RecipientAction.FAIL, RecipientState.DEFERRED): Words(N_("Fail"), N_("Fail %(n)s deferred"), *_FAILING),
-    (RecipientAction.FAIL, None): Words(N_("Fail"), N_("Fail these %(n)s"), *_FAILING),
+    (RecipientAction.SKIP, RecipientState.QUEUED): Words(
+        N_("Exclude"), N_("Exclude %(n)s queued"), *_SKIPPING
+    ),
+    (RecipientAction.SKIP, RecipientState.DEFERRED): Words(
+        N_("Exclude"), N_("Exclude %(n)s deferred"), *_SKIPPING
+    ),
+    (RecipientAction.SKIP, None): Words(N_("Exclude"), N_("Exclude these %(n)s"), *_SKIPPING),
+    (RecipientAction.FAIL, RecipientState.QUEUED): Words(
+        N_("Mark as failed"), N_("Mark %(n)s queued as failed"), *_FAILING
+    ),
+    (RecipientAction.FAIL, RecipientState.DEFERRED): Words(
+        N_("Mark as failed"), N_("Mark %(n)s deferred as failed"), *_FAILING
+    ),
+    (RecipientAction.FAIL, None): Words(N_("Mark as failed"), N_("Mark these %(n)s as failed"), *_FAILING),
 }
 _GOING_PAST = (RecipientAction.SKIP, RecipientAction.FAIL)
 _MUST_WAIT = (RecipientState.DEFERRED, RecipientState.FAILED, RecipientState.UNKNOWN)
@@ -140,7 +143,7 @@ def _offer(action: RecipientAction, state: RecipientState | None, n: int, found:
     words = WORDS[action, state]
     button = _(words.many, n=formats.number(n))
     if found.reply and state:
-        button = _("%(button)s that got %(reply)s", button=button, reply=looks.reply(found.reply))
+        button = _("%(button)s (%(reply)s)", button=button, reply=looks.reply(found.reply))
     if found.q:
-        button = _("%(button)s with “%(words)s”", button=button, words=found.q)
+        button = _("%(button)s (matching “%(words)s”)", button=button, words=found.q)
     return Offer(action, state, button, ngettext(*words.title, n), _(words.text), found)

@@ -84,7 +84,7 @@ async def create() -> AnyResponse | tuple[str, int]:
     form = await request.form
     faults = await _faults(form)
     if not form.get("recipients", "").strip():
-        faults["recipients"] = _("The list is empty. Paste at least one address.")
+        faults["recipients"] = _("Add at least one recipient.")
     if faults:
         return await _form(form, faults, None), 422
     try:
@@ -101,7 +101,14 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
     campaign = await the_campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
         state = looks.look(campaign.state).label
-        abort(409, _("Campaign %(id)s can no longer be changed: %(state)s.", id=campaign_id, state=state))
+        abort(
+            409,
+            _(
+                "Campaign %(id)s can't be edited any more: its state is %(state)s.",
+                id=campaign_id,
+                state=state,
+            ),
+        )
     typed = {
         "from": campaign.sender_from,
         "subject": campaign.subject,
@@ -137,7 +144,7 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
     """Show a form whose session ended, with all that was typed, to be sent from there."""
     campaign = await the_campaign(campaign_id) if campaign_id else None
     said = _(
-        "Your session had ended, so nothing was stored. Everything you typed is here: press the button again."
+        "Your session had expired, so nothing was saved. Your input is still here: press the button again."
     )
     return await _form(form, {"again": said}, campaign), 403
 
@@ -169,7 +176,7 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
     form = await request.form
     state, recipient = form.get("state", ""), form.get("recipient", "")
     if state not in {"", *RecipientState} or (recipient and not asking.is_id(recipient)):
-        abort(400, _("This form names no recipients that there can be. Load the campaign's page again."))
+        abort(400, _("This form is out of date. Reload the page."))
     choice = Choice(
         RecipientState(state) if state else None,
         asking.words(form.get("q", "")),
@@ -274,13 +281,11 @@ async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
     draft = _draft(form)
     faults = {}
     if not draft.subject:
-        faults["subject"] = _("The subject is empty. Write one.")
+        faults["subject"] = _("Enter a subject.")
     if not draft.text.strip():
-        faults["text"] = _("The message is empty. Write something.")
+        faults["text"] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
-        faults["give_up_hours"] = _(
-            "Give up after a whole number of hours, from 1 to %(most)s.", most=len(_HOURS)
-        )
+        faults["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
     try:
         await asyncio.to_thread(composing.prepare, draft.message, token="0", domain=None)  # noqa: S106
     except ComposeError as error:

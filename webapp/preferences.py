@@ -32,7 +32,7 @@ async def choose() -> Response:
     for name, choices in _CHOICES.items():
         if value := form.get(name):
             if value not in choices:
-                abort(400, _("There is no such choice. Use the buttons at the foot of a page."))
+                abort(400, _("Invalid option. Use the buttons at the bottom of the page."))
             response.set_cookie(name, value, max_age=_YEAR_S, **security.cookie_rights())
     return response
 

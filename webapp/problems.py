@@ -77,7 +77,7 @@ def unknown(names: Iterable[str], say: Callable[[str], str]) -> list[Fault]:
     rest = iter(names)
     faults = [Fault(name[:LONGEST_NAME], say(name)) for name in itertools.islice(rest, NAMED)]
     if more := sum(1 for _ in rest):
-        faults.append(Fault("", f"And so on: {more:,} more fields that there are not."))
+        faults.append(Fault("", f"And {more:,} more unknown fields."))
     return faults
 
 
@@ -85,7 +85,7 @@ def _summary(faults: Sequence[Fault]) -> str:
     if len(faults) == 1:
         return faults[0].detail
     many = f"more than {NAMED}" if len(faults) > NAMED else len(faults)
-    return f"The request has {many} faults. Mend them all."
+    return f"The request has {many} errors. Fix them all."
 
 
 def respond(problem: Problem) -> Response:
@@ -130,18 +130,18 @@ async def _answer_without_database(error: Exception) -> Response:
     trouble = services().trouble(error)
     if not trouble.passing:
         return respond(Problem(503, trouble.detail))
-    again = " With an Idempotency-Key a repeated call does nothing twice."
+    again = " With an Idempotency-Key the call is safe to repeat."
     response = respond(Problem(503, f"{trouble.detail}{again}"))
     response.headers["Retry-After"] = "5"
     return response
 
 
 _DETAILS = {
-    400: "The request cannot be understood. Compare it with the API's description in the README.",
-    404: "There is nothing at this address. The API begins with /api/v1/campaigns.",
-    405: "This address does not take this method. The Allow header names those it takes.",
+    400: "The request is invalid. The README describes the API.",
+    404: "Nothing exists at this URL. The API starts at /api/v1/campaigns.",
+    405: "This URL does not support this method. The Allow header lists the methods it supports.",
     408: "The request did not arrive in time. Send it again.",
-    413: "The request is larger than 20 MB. Divide the list into several campaigns.",
+    413: "The request is larger than 20 MB. Split the list into several campaigns.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
-    500: "Volley made a mistake. The server's log holds the cause; what was stored before is safe.",
+    500: "Something went wrong. Saved data is safe; the server's log has the details.",
 }

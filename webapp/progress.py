@@ -50,12 +50,12 @@ class Progress:
         for percent in (25, 50, 75):
             if self.percent >= percent:
                 news[str(percent)] = _(
-                    "%(percent)s of %(subject)s is done.",
+                    "%(subject)s: %(percent)s processed.",
                     percent=formats.percent(percent),
                     subject=campaign.subject,
                 )
         if campaign.counts[RecipientState.FAILED]:
-            news["failed"] = _("The first email of %(subject)s failed for good.", subject=campaign.subject)
+            news["failed"] = _("%(subject)s: the first email failed.", subject=campaign.subject)
         if campaign.state is CampaignState.PAUSED and campaign.paused_reason:
             news["paused"] = _(
                 "Volley paused %(subject)s: %(reason)s",

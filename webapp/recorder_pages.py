@@ -151,7 +151,7 @@ def _spent(row: LogRow) -> Mapping[str, int]:
 
 
 _CONNECT = N_("Connecting")
-_ENVELOPE = N_("MAIL, RCPT and DATA")
-_DOT = N_("Reply to the dot")
-_REST = N_("All the rest")
+_ENVELOPE = N_("Envelope")
+_DOT = N_("Final reply")
+_REST = N_("Other")
 _OPACITIES = (0.3, 0.55, 0.9, 0.12)

@@ -87,7 +87,7 @@ async def data(campaign_id: int) -> Response:
 async def _course(campaign_id: int) -> tuple[Campaign, Course]:
     campaign = await the_campaign(campaign_id)
     if campaign.state not in replays.OVER or campaign.started_at is None:
-        abort(409, _("A campaign can be replayed when it is finished, canceled or paused."))
+        abort(409, _("A campaign can be replayed once it is finished, canceled or paused."))
     return campaign, await services().read(services().courses.get, campaign)
 
 

@@ -37,25 +37,25 @@ def read(given: Mapping[str, str], zone: tzinfo) -> Asked:
     state, code, campaign = (written.get(name, "") for name in ("state", "code", "campaign"))
     if state and state not in set(AttemptResult):
         faults["state"] = _(
-            "There is no state %(name)s. The states are: %(known)s.",
+            "Unknown state %(name)s. Use one of: %(known)s.",
             name=repr(state[:40]),
             known=", ".join(AttemptResult),
         )
     if code and not re.fullmatch("[2-5][0-9]{2}", code, re.ASCII):
-        faults["code"] = _("A reply code has three digits, like 550.")
+        faults["code"] = _("A reply code has three digits, such as 550.")
     enhanced = written.get("enhanced", "")
     if enhanced and not re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", enhanced, re.ASCII):
-        faults["enhanced"] = _("An enhanced code has three numbers, like 5.1.1.")
+        faults["enhanced"] = _("An enhanced status code has three numbers, such as 5.1.1.")
     if campaign and not asking.is_id(campaign):
         faults["campaign"] = _(
-            "%(name)s must be a whole number, and is %(text)s.", name="campaign", text=repr(campaign[:40])
+            "“%(name)s” must be a whole number (got %(text)s).", name="campaign", text=repr(campaign[:40])
         )
     times = {}
     for name, ending in (("from", False), ("to", True)):
         times[name] = _moment(written[name], zone, ending=ending) if name in written else None
         if name in written and times[name] is None:
             faults[name] = _(
-                "%(name)s must be a time like %(example)s.", name=name, example="2026-11-22T14:02"
+                "“%(name)s” must be a time such as %(example)s.", name=name, example="2026-11-22T14:02"
             )
     search = Search() if faults else Search(
         campaign_id=int(campaign) if campaign else None,

@@ -56,8 +56,8 @@ HEADERS: Mapping[str, str] = {
 }
 
 _ENDED = N_(
-    "This form is no longer valid: your session ended or cookies are off. Nothing was changed. "
-    "Load the page again and repeat."
+    "This form has expired: your session ended or cookies are off. Nothing was changed. Reload the "
+    "page and try again."
 )
 MESSAGE_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
@@ -165,8 +165,8 @@ def _check_host(names: AbstractSet[str]) -> None:
         abort(
             421,
             _(
-                "Volley does not answer as %(name)s. Open %(url)s, or name this host in VOLLEY_URL or "
-                "VOLLEY_HOSTS.",
+                "Volley doesn't answer to the host name %(name)s. Open %(url)s, or add this host to "
+                "VOLLEY_URL or VOLLEY_HOSTS.",
                 name=repr(request.host[:LONGEST_NAME]),
                 url=services().settings.site.origin + services().at("/"),
             ),
@@ -187,8 +187,8 @@ def _check_origin(*fields: str) -> bool:
         abort(
             403,
             _(
-                "This came from a page of another site, %(page)s. Nothing was changed. If that is Volley "
-                "behind a proxy, set VOLLEY_URL to the address that people open.",
+                "This request came from another site, %(page)s. Nothing was changed. If that is Volley "
+                "behind a proxy, set VOLLEY_URL to its public address.",
                 page=repr(foreign[:LONGEST_NAME]),
             ),
         )

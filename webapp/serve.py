@@ -41,7 +41,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
-            "Stop what uses that port, or set VOLLEY_BIND, like VOLLEY_BIND=127.0.0.1:5001."
+            "Stop the program that uses this port, or set VOLLEY_BIND, such as VOLLEY_BIND=127.0.0.1:5001."
         )
     uvloop.run(serve(settings, listener))
 
@@ -65,7 +65,7 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     config.errorlog.setLevel(logging.WARNING)
     if not settings.loopback:
         log.warning(
-            "everyone who reaches this address can send mail: there is no sign-in", host=settings.host
+            "anyone who can reach this address can send mail: there is no sign-in", host=settings.host
         )
     gc.collect()
     gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it

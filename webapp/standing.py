@@ -139,9 +139,9 @@ def forecast(now: Standing, pace: Pace) -> str:
     if campaign.state is not CampaignState.SENDING:
         return ""
     if campaign.rest:
-        return _("No forecast while the sender waits")
+        return _("Estimate unavailable: the sender is waiting")
     if all(worker.held_up for worker in now.workers):
-        return _("No forecast until a worker can send") if campaign.waiting else ""
+        return _("Estimate unavailable: no worker can send") if campaign.waiting else ""
     return time_left(campaign, pace.recent, now.at)
 
 
@@ -166,8 +166,8 @@ def notices(standing: Standing, *, queue_away: bool, trouble: Trouble | None) ->
                 "failed",
                 _("Volley paused this campaign"),
                 _(
-                    "Every further email would fail for the same reason. Mend it, then press Resume: "
-                    "nobody is mailed twice."
+                    "The remaining emails would fail for the same reason. Fix the problem, then press "
+                    "Resume. Nobody is mailed twice."
                 ),
                 say(campaign.paused_reason),
                 offers.ways_past(campaign.state, standing.evidence),
@@ -181,16 +181,16 @@ def notices(standing: Standing, *, queue_away: bool, trouble: Trouble | None) ->
     refuses = trouble is not None and trouble.refuses
     reason = say(trouble.detail) if trouble else ""
     if refuses:
-        text = _("The campaign is stored. It goes on by itself when the queue takes work again.")
-        found.append(Notice("failed", _("The queue (Redis) takes no work"), text, reason))
+        text = _("The campaign is saved. Sending resumes automatically when the queue accepts work again.")
+        found.append(Notice("failed", _("The queue (Redis) isn't accepting work"), text, reason))
     elif queue_away:
         found.append(
             Notice(
                 "deferred",
-                _("The queue (Redis) does not answer"),
+                _("The queue (Redis) isn't responding"),
                 _(
-                    "The campaign is stored. Workers start by themselves when the queue is back. "
-                    "Until then this page reads the database every two seconds."
+                    "The campaign is saved. Sending resumes automatically when the queue is back. "
+                    "Until then this page refreshes every 2 s."
                 ),
                 reason,
             )
@@ -200,7 +200,7 @@ def notices(standing: Standing, *, queue_away: bool, trouble: Trouble | None) ->
             Notice(
                 "failed",
                 _("No worker is running"),
-                _("Nothing is sent until one is. `make run` starts three; sending then begins by itself."),
+                _("Start workers with `make run`. Sending then starts automatically."),
             )
         )
     return (*found, *held_up(standing.workers))
@@ -210,10 +210,10 @@ def waits(rest: Rest) -> Notice:
     """Return that a sender's own limit is reached, and when it goes on."""
     return Notice(
         "deferred",
-        _("The sender waits"),
+        _("The sender is waiting"),
         _(
-            "Its own limit is reached. Nobody fails: what waits goes out by itself, first one email to see "
-            "whether the limit has passed."
+            "Its sending limit is reached. No email fails: sending resumes automatically, with a "
+            "single email first to see whether the limit has passed."
         ),
         say(rest.reason),
         due=rest.until,
@@ -225,8 +225,8 @@ def _long_work(standing: Standing) -> Iterator[Notice]:
     if n := standing.campaign.left_over:
         yield Notice(
             "canceled",
-            ngettext("Canceling: %(n)s is still to be marked", "Canceling: %(n)s are still to be marked", n),
-            _("None of them is mailed any more. The rest goes on by itself."),
+            ngettext("Canceling: %(n)s email left to mark", "Canceling: %(n)s emails left to mark", n),
+            _("None of them will be sent. They are marked automatically."),
         )
     for each in standing.under_way:
         title = _(_DOING[each.action])
@@ -236,16 +236,20 @@ def _long_work(standing: Standing) -> Iterator[Notice]:
         else:
             far = _("%(n)s of %(most)s", n=moved, most=formats.number(each.expected))
         mails = DECISIONS[each.action].target is RecipientState.QUEUED
-        ends = _("It goes on by itself. Pause or Cancel ends it.") if mails else _("It goes on by itself.")
+        ends = (
+            _("This continues automatically. Pause or Cancel stops it.")
+            if mails
+            else _("This continues automatically.")
+        )
         yield Notice("queued", f"{title}: {far}", ends)
 
 
 _DOING = {
     RecipientAction.RETRY: N_("Retrying"),
-    RecipientAction.RESEND_UNKNOWN: N_("Sending again"),
+    RecipientAction.RESEND_UNKNOWN: N_("Resending"),
     RecipientAction.MARK_UNKNOWN_SENT: N_("Marking as sent"),
-    RecipientAction.SKIP: N_("Skipping"),
-    RecipientAction.FAIL: N_("Giving up"),
+    RecipientAction.SKIP: N_("Excluding"),
+    RecipientAction.FAIL: N_("Marking as failed"),
 }
 
 
@@ -255,21 +259,18 @@ def held_up(found: Sequence[Worker]) -> Iterator[Notice]:
     if slowed:
         yield Notice(
             "deferred",
-            _("The mail server asks to be sent less"),
-            _(
-                "Sending goes on, with fewer emails at a time; with as many as before "
-                "once it has not asked for half a minute."
-            ),
+            _("The mail server is throttling"),
+            _("Sending continues more slowly and returns to full speed after 30 s without throttling."),
             say(slowed),
         )
     total = len(found)
     for notice, n in Counter(worker.notice for worker in found if worker.held_up).items():
         held = ngettext(
-            "%(n)s of %(total)s workers is held up", "%(n)s of %(total)s workers are held up", n, total=total
+            "%(n)s of %(total)s workers is blocked", "%(n)s of %(total)s workers are blocked", n, total=total
         )
         yield Notice(
             "deferred",
-            held if total > 1 else _("The worker is held up"),
-            _("What waits goes out by itself when this is over."),
+            held if total > 1 else _("The worker is blocked"),
+            _("Queued emails are sent automatically once this is resolved."),
             say(notice),
         )

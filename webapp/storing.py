@@ -92,7 +92,7 @@ class _Process:
 
     async def run(self, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         if self._waiting >= WAITING:
-            said = _("%(n)s long lists are being read already. Try again in a minute.", n=WAITING)
+            said = _("%(n)s long lists are already being read. Try again in a minute.", n=WAITING)
             raise CrowdedError(said, retry_after=RETRY_S)
         self._waiting += 1
         pool = None

@@ -89,7 +89,7 @@ def asked() -> View:
         abort(
             400,
             _(
-                "There is no such order or size. The orders are: %(orders)s; the sizes: %(sizes)s.",
+                "Unknown order or page size. Orders: %(orders)s. Sizes: %(sizes)s.",
                 orders=", ".join(Sort),
                 sizes=", ".join(map(str, SIZES)),
             ),
@@ -115,7 +115,7 @@ def reply(text: str) -> Reply | None:
         return None
     found = read_reply(text)
     if found is None:
-        abort(400, _("reply must be written like 550-5.1.1, and is %(text)s.", text=repr(text[:40])))
+        abort(400, _("“reply” must look like 550-5.1.1 (got %(text)s).", text=repr(text[:40])))
     return found
 
 

@@ -92,7 +92,7 @@ async def order(verb: str) -> AnyResponse:
     form = await request.form
     name, alive = form.get("worker", ""), [each.name for each in await services().read(workers.alive)]
     if name not in alive:
-        abort(409, _("No worker called %(name)s is alive. Nothing was changed.", name=repr(name[:80])))
+        abort(409, _("No worker named %(name)s is running. Nothing was changed.", name=repr(name[:80])))
     command: Callable[..., None] = partial(commands.take_batches, consuming=verb == "start")
     if verb == "resize":
         command = partial(commands.resize, connections=_connections(form.get("connections", "")))
@@ -103,8 +103,8 @@ async def order(verb: str) -> AnyResponse:
         abort(
             503,
             _(
-                "%(name)s did not answer. Perhaps it has only begun, hangs, or the queue (Redis) is away. "
-                "What it does stands on the workers page; try again from there.",
+                "%(name)s didn't respond. It may be starting or stuck, or the queue (Redis) is "
+                "offline. Check its state on the Workers page and try again.",
                 name=name,
             ),
         )
@@ -116,7 +116,7 @@ def _connections(text: str) -> int:
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) < 6 and int(digits) in control.CONNECTIONS):  # noqa: PLR2004
         most = control.CONNECTIONS[-1]
-        abort(400, _("A worker has a whole number of connections, from 1 to %(most)s.", most=most))
+        abort(400, _("Enter a whole number of connections, from 1 to %(most)s.", most=most))
     return int(digits)
 
 

@@ -98,11 +98,11 @@ def test_a_campaign_is_played_again_and_scrubbed_by_keys(
     expect(page.get_by_role("button", name="Play")).to_be_visible()
     end = stack.campaign(replayed)
     assert shown(page) == end.counts
-    slider = page.get_by_role("slider", name="Moment")
+    slider = page.get_by_role("slider", name="Time")
     slider.focus()
     page.keyboard.press("Home")
     expect(page.locator("[data-count=queued]")).to_have_text("60")
-    expect(page.locator("#tail")).to_contain_text("No email was tried yet.")
+    expect(page.locator("#tail")).to_contain_text("No emails sent yet.")
     expect(page).to_have_url(re.compile(r"at=0$"))
     page.keyboard.press("ArrowRight")
     assert slider.input_value() == "1"
@@ -124,7 +124,7 @@ def test_without_scripts_the_moments_are_links(open_page: Callable[..., Page], r
     page.goto(f"/campaigns/{replayed}/replay")
     follow(page.get_by_role("link", name="Start"))
     assert shown(page)["queued"] == 60
-    follow(page.get_by_role("link", name="On", exact=True))
+    follow(page.get_by_role("link", name="Forward", exact=True))
     assert sum(shown(page).values()) == 60
     follow(page.get_by_role("button", name="Show"))
     follow(page.get_by_role("link", name="End", exact=True))

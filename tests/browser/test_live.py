@@ -166,9 +166,9 @@ def test_the_speed_is_drawn_and_said(page, end):
 
 def test_the_tab_tells_the_progress_and_news_are_spoken_once(page, end):
     watch(page)
-    expect(page).to_have_title("0 % · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("0% · Picnic, {{ name }} · Volley")
     end(*[SENT] * 120, FAILED)
-    expect(page).to_have_title("30 % · Failed · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("30% · Failed · Picnic, {{ name }} · Volley")
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
     expect(page.locator("#spoken")).to_have_text("The first email of Picnic, {{ name }} failed for good.")
     page.evaluate("document.getElementById('spoken').textContent = ''")
@@ -176,7 +176,7 @@ def test_the_tab_tells_the_progress_and_news_are_spoken_once(page, end):
     expect(page.locator(".lead b")).to_have_text("122")
     expect(page.locator("#spoken")).to_have_text("")
     end(*[SENT] * 80)
-    expect(page.locator("#spoken")).to_have_text("50\N{NO-BREAK SPACE}% of Picnic, {{ name }} is done.")
+    expect(page.locator("#spoken")).to_have_text("Picnic, {{ name }}: 50% processed.")
 
 
 def test_notifications_come_to_those_who_asked_for_them(open_page, stack, end):

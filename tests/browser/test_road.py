@@ -78,7 +78,7 @@ def test_what_failed_is_retried_after_a_question_and_the_page_follows(page: Page
     expect(row(page, "cat+drop@one.example")).to_contain_text("Marked as sent by a person")
     expect(mark(page)).to_have_text("Live")
     page.get_by_role("button", name="Retry 1 failed").click()
-    expect(page.get_by_role("heading", name="Retry 1 person?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Retry 1 email?")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Retry 1 failed").click()
     expect(row(page, "bob+bounce@one.example").locator(".tries")).to_have_text("2")
     expect(page.locator("#head")).to_contain_text("Finished")
@@ -110,7 +110,7 @@ def test_live_is_paused_for_reading_and_catches_up(page: Page, stack: Stack):
     before = ledger(page)
     stack.wait_for(campaign_id)
     assert ledger(page) == before
-    page.get_by_role("button", name="Resume live").click()
+    page.get_by_role("button", name="Resume updates").click()
     expect(page.locator(".lead")).to_contain_text("20 of 20")
     expect(mark(page)).to_have_text("Live")
 

@@ -106,10 +106,10 @@ def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_close
     page.evaluate("hide(true)")
     wait_until(lambda: not reads(page), "the stream of rows is closed")
     end(*[SENT] * 30, FAILED)
-    expect(page).to_have_title("31 % · Failed · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("31% · Failed · Picnic, {{ name }} · Volley")
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
     assert told(page) == [
-        "25\N{NO-BREAK SPACE}% of Picnic, {{ name }} is done.",
+        "Picnic, {{ name }}: 25% processed.",
         "The first email of Picnic, {{ name }} failed for good.",
     ]
     assert not reads(page)
@@ -125,7 +125,7 @@ def test_a_tab_that_was_opened_in_the_background_keeps_no_stream_and_gets_news(c
     page = open_tab(context)
     page.wait_for_function("document.readyState === 'complete'")
     end(*[SENT] * 25)
-    expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     assert not reads(page)
     page.evaluate("hide(false)")
     expect(mark(page)).to_have_text("Live")
@@ -138,15 +138,15 @@ def test_of_several_tabs_of_a_campaign_one_notifies_and_all_get_its_title(contex
         page.evaluate("hide(true)")
     end(*[SENT] * 50)
     for page in pages:
-        expect(page).to_have_title("50 % · Picnic, {{ name }} · Volley")
-    wait_until(lambda: len(told(*pages)) >= 2, "25 % and 50 % are told")
+        expect(page).to_have_title("50% · Picnic, {{ name }} · Volley")
+    wait_until(lambda: len(told(*pages)) >= 2, "25% and 50 % are told")
     end(FAILED)
     for page in pages:
-        expect(page).to_have_title("51 % · Failed · Picnic, {{ name }} · Volley")
+        expect(page).to_have_title("51% · Failed · Picnic, {{ name }} · Volley")
     wait_until(lambda: len(told(*pages)) >= 3, "the failure is told")
     assert len(told(*pages)) == 3
     assert told(other) == []
-    expect(other).to_have_title("0 % · Picnic, {{ name }} · Volley")
+    expect(other).to_have_title("0% · Picnic, {{ name }} · Volley")
 
 
 class Gate:
@@ -187,12 +187,12 @@ def test_all_hidden_tabs_share_one_connection_which_ends_with_the_last(context, 
             page.evaluate("hide(true)")
         end(*[SENT] * 25)
         for page in (pages[0], pages[2]):
-            expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+            expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
         assert len(gate.open) == 1
         pages[0].evaluate("hide(false)")
         pages[1].close()
         end(*[SENT] * 25)
-        expect(pages[2]).to_have_title("50 % · Picnic, {{ name }} · Volley")
+        expect(pages[2]).to_have_title("50% · Picnic, {{ name }} · Volley")
         assert len(gate.open) == 1
         pages[2].evaluate("hide(false)")
         wait_until(lambda: not gate.open, "nobody is hidden, and the connection ends")
@@ -207,11 +207,11 @@ def test_news_go_on_after_the_server_was_away(context, stack, end):
     page = watch(context)
     page.evaluate("hide(true)")
     end(*[SENT] * 25)
-    expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     stack.kill("web")
     deliver(stack.db, *[SENT] * 25)
     stack.start("web")
-    expect(page).to_have_title("50 % · Picnic, {{ name }} · Volley")
+    expect(page).to_have_title("50% · Picnic, {{ name }} · Volley")
     assert len(told(page)) == 2
 
 
@@ -222,10 +222,10 @@ def test_without_shared_workers_the_tab_that_leads_brings_the_news_and_the_next_
         page.evaluate("hide(true)")
     end(*[SENT] * 25)
     for page in (leader, follower):
-        expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+        expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     leader.close()
     end(*[SENT] * 25)
-    expect(follower).to_have_title("50 % · Picnic, {{ name }} · Volley")
+    expect(follower).to_have_title("50% · Picnic, {{ name }} · Volley")
 
 
 def test_news_speak_the_language_of_the_page(context, stack, end):
@@ -287,4 +287,4 @@ def test_where_there_are_no_locks_every_tab_keeps_its_stream(context, end):
     assert all(map(reads, pages))
     end(*[SENT] * 25)
     for page in pages:
-        expect(page).to_have_title("25 % · Picnic, {{ name }} · Volley")
+        expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")

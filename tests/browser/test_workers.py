@@ -76,23 +76,23 @@ def test_a_worker_is_stopped_started_and_widened_from_the_page(page: Page, stack
     page.goto("/workers")
     name = stack.alive()[0]
     other = stack.alive()[1]
-    lane(page, name).get_by_role("button", name="Stop taking work").click()
-    expect(page.get_by_role("heading", name=f"Stop taking work on {name}?")).to_be_visible()
-    page.get_by_role("dialog").get_by_role("button", name="Stop taking work").click()
-    expect(lane(page, name)).to_contain_text("Takes no work")
-    lane(page, other).get_by_role("button", name="Stop taking work").click()
+    lane(page, name).get_by_role("button", name="Pause worker").click()
+    expect(page.get_by_role("heading", name=f"Pause worker {name}?")).to_be_visible()
+    page.get_by_role("dialog").get_by_role("button", name="Pause worker").click()
+    expect(lane(page, name)).to_contain_text("Paused")
+    lane(page, other).get_by_role("button", name="Pause worker").click()
     expect(page.get_by_role("dialog")).to_contain_text("No other worker takes work")
     page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
     page.goto("/")
     expect(page.locator("#needs")).to_contain_text("1\N{NO-BREAK SPACE}of 2 workers takes no work")
-    page.get_by_role("link", name="See the workers").click()
-    lane(page, name).get_by_role("button", name="Take work again").click()
+    page.get_by_role("link", name="View workers").click()
+    lane(page, name).get_by_role("button", name="Resume").click()
     expect(lane(page, name)).to_contain_text("Idle")
     lane(page, name).get_by_role("button", name="Connections").click()
     page.get_by_role("dialog").get_by_label("SMTP connections").fill("7")
     drawn_anew(page, name)
     expect(page.get_by_role("dialog").get_by_label("SMTP connections")).to_have_value("7")
-    page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(lane(page, name)).to_contain_text("on 7")
 
 
@@ -111,7 +111,7 @@ def test_a_worker_that_hangs_is_not_said_to_obey(page: Page, stack: Stack):
     page.goto("/workers")
     name = stack.alive()[0]
     pid = int(name.rpartition(":")[2])
-    lane(page, name).get_by_role("button", name="Stop taking work").click()
+    lane(page, name).get_by_role("button", name="Pause worker").click()
     os.kill(pid, signal.SIGSTOP)  # only now: a lane that turns lost has no such button
     try:
         page.get_by_role("dialog").get_by_role("button", name="Stop taking work").click()

@@ -92,7 +92,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         write(FORMAT.format(row.drill, row.database, *figures, row.verdict))
     write(f"machine: {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end")
     write(
-        "deferred: attempts that were refused for now; resent: second messages that the log tells of; "
+        "deferred: attempts that were rejected temporarily; resent: second messages that the log tells of; "
         "duplicates: those it does not"
     )
 

@@ -80,7 +80,7 @@ class Drill:
         self.size = size
         self.faults: list[str] = []
         self.looks = 0
-        self.pulls = True  # who was refused for now is due at once
+        self.pulls = True  # who was rejected temporarily is due at once
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
@@ -258,7 +258,7 @@ class Drill:
             self.faults.append(f"rows {rows}, tallies {tallied}")
 
     def _pull(self) -> None:
-        """Let a minute pass for who was refused for now, and do not wait for beat in a short drill."""
+        """Let a minute pass for who was rejected temporarily, and do not wait for beat in a short drill."""
         if self.pulls:
             self._let_a_minute_pass()
         if self.size is SHORT:

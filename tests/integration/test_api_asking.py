@@ -38,7 +38,7 @@ async def test_a_misspelt_parameter_is_refused(client: TestClientProtocol, path:
     """Or a filter that is no filter would return everything."""
     await post(client, order())
     problem = await problem_of(await client.get(f"{path}?sate=failed"), 422)
-    assert problem["errors"] == [{"field": "sate", "detail": "There is no such parameter: 'sate'."}]
+    assert problem["errors"] == [{"field": "sate", "detail": "Unknown parameter 'sate'."}]
     assert "Nothing was changed" not in problem["detail"]
 
 
@@ -54,7 +54,7 @@ async def test_fields_for_a_whole_campaign_are_refused(client: TestClientProtoco
     """Who sends {"recipient": 17} to cancel does not mean the other thousands."""
     path = f"{CAMPAIGNS}/{(await post(client, order()))['id']}"
     faults = await faults_of(await client.post(f"{path}/{verb}", json={"recipient": 17}))
-    assert faults == {"recipient": f"{verb} takes no fields: it is for the whole campaign."}
+    assert faults == {"recipient": f"{verb} has no fields: it applies to the whole campaign."}
     assert (await (await client.get(path)).get_json())["state"] == CampaignState.DRAFT
     await problem_of(await client.post(f"{path}/{verb}", data=b"{", headers=JSON), 400)
     assert (await client.post(f"{path}/{verb}", json={})).status_code == 200
@@ -75,9 +75,9 @@ async def test_of_a_million_unknown_fields_the_first_are_named_and_the_rest_is_c
     data = await answer.get_data()
     assert (answer.status_code, len(data) < 20_000) == (422, True)
     problem = json.loads(data)
-    assert "more than 20 faults" in problem["detail"]
+    assert "more than 20 errors" in problem["detail"]
     told = {fault["field"]: fault["detail"] for fault in problem["errors"]}
-    assert told[""] == f"And so on: {many - 20:,} more fields that there are not."
+    assert told[""] == f"And {many - 20:,} more unknown fields."
     assert "7" in told
 
 

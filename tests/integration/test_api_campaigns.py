@@ -136,12 +136,12 @@ BAD_FIELDS = [
     ({"give_up_hours": "24"}, "give_up_hours", "whole number"),
     ({"priority": 1.5}, "priority", "whole number"),
     ({"recipients": ...}, "recipients", "missing"),
-    ({"recipients": 5}, "recipients", "neither"),
+    ({"recipients": 5}, "recipients", "text or a list"),
     ({"recipients": ""}, "recipients", "empty"),
     ({"recipients": []}, "recipients", "empty"),
-    ({"recipients": "nobody, nowhere"}, "recipients", "refused"),
-    ({"recipients": [7, {"name": "Ann"}]}, "recipients", "refused"),
-    ({"recipient": "a@example.org"}, "recipient", "no field"),
+    ({"recipients": "nobody, nowhere"}, "recipients", "skipped"),
+    ({"recipients": [7, {"name": "Ann"}]}, "recipients", "skipped"),
+    ({"recipient": "a@example.org"}, "recipient", "Unknown field"),
 ]
 
 

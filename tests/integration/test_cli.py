@@ -83,7 +83,7 @@ def test_a_list_is_sent_and_the_exit_says_that_all_went_well(stack: Stack):
     path.write_text(addresses(20) + "\nu1@example.org", encoding="utf-8-sig")
     text = str(stack.folder / "text.txt")
     done = volley(stack, "send", "--yes", "--subject", "Hi {{ email }}", "--text-file", text, str(path))
-    assert "20 addresses, 1 duplicate merged, 0 refused." in done.output
+    assert "20 addresses, 1 duplicate merged, 0 lines skipped." in done.output
     assert "Campaign 1 is finished: 20 sent of 20." in done.output
     assert done.exit_code == 0
     assert stack.campaign(1).counts[RecipientState.SENT] == 20
@@ -92,9 +92,9 @@ def test_a_list_is_sent_and_the_exit_says_that_all_went_well(stack: Stack):
 def test_failures_are_told_in_groups_and_the_exit_says_so(stack: Stack):
     stack.start("redis", "inbox", "worker", "beat")
     done = send(stack, "a@example.org x+bounce@example.org y+bounce@example.org nonsense", "--yes")
-    assert '1 refused.\n  line 1: nonsense\n    Missing "@"' in done.output
+    assert '1 line skipped.\n  line 1: nonsense\n    Missing "@"' in done.output
     assert "Campaign 1 is finished: 1 sent, 2 failed of 3." in done.output
-    assert "2 failed: this mailbox does not exist, 550 5.1.1 (x+bounce@example.org and 1 more)" in done.output
+    assert "2 failed: this mailbox doesn't exist, 550 5.1.1 (x+bounce@example.org and 1 more)" in done.output
     assert "    550 5.1.1 <x+bounce@example.org>" in done.output
     assert done.exit_code == 1
     again = volley(stack, "status", "1")
@@ -139,7 +139,7 @@ def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
     paused = volley(stack, "pause", "1")
     assert (paused.exit_code, "Campaign 1 is paused: 3 queued." in paused.output) == (0, True)
     assert process.wait(60) == 1
-    assert "Go on with: volley resume 1" in process.stdout.read().decode()
+    assert "To resume: volley resume 1" in process.stdout.read().decode()
     process.stdout.close()
     assert "is sending" in volley(stack, "resume", "1").output
     assert "is canceled: 3 canceled." in volley(stack, "cancel", "1").output
@@ -169,7 +169,7 @@ def test_those_who_wait_are_left_out_or_given_up_only_where_it_is_said_whom(stac
     )
     deliver(stack.db, (AttemptResult.RETURNED, 554, "5.7.1", "554 5.7.1 no"))
     vague = volley(stack, "skip", "1")
-    assert (vague.exit_code, "Say whom" in vague.output) == (2, True)
+    assert (vague.exit_code, "Choose emails" in vague.output) == (2, True)
     assert volley(stack, "fail", "1", "--reply", "nonsense").exit_code == 2
     assert "0 recipients changed." in volley(stack, "skip", "1", "--deferred").output
     assert "1 recipient changed." in volley(stack, "fail", "1", "--reply", "554-5.7.1").output
@@ -182,7 +182,7 @@ def test_the_status_says_why_the_sender_waits_and_until_when(stack: Stack):
     with stack.db.write() as connection:
         rests.begin(connection, "mx:25", 600, "452 daily quota", tried_at=0)
     told = volley(stack, "status", "1").output
-    assert "The sender waits until 20" in told
+    assert "The sender is waiting until 20" in told
     assert "    452 daily quota" in told
 
 
@@ -221,12 +221,12 @@ def test_status_prints_what_the_api_returns(stack: Stack):
 @pytest.mark.parametrize(
     ("pasted", "options", "subject", "words"),
     [
-        ("", [], "Hi", "list: It holds no address"),
-        ("nobody", [], "Hi", "list: It holds no address"),
+        ("", [], "Hi", "list: The list has no valid addresses."),
+        ("nobody", [], "Hi", "list: The list has no valid addresses."),
         ("a@example.org", [], "Hi\r\nBcc: x@example.org", "subject: The subject has a line break"),
         ("a@example.org", ["--from", "a@example.org\nX: y"], "Hi", "from: Enter one sender address"),
         ("a@example.org", [], "{{ city }}", "{{ city }}"),
-        ("a@example.org", [], "  ", "subject: It is empty"),
+        ("a@example.org", [], "  ", "subject: Must not be empty"),
         ("a@example.org", ["--priority", "10"], "Hi", "0<=x<=9"),
         ("a@example.org", ["--give-up-hours", "0"], "Hi", "1<=x<=168"),
         ("a@example.org", ["--html-file", "/nowhere/x.html"], "Hi", "/nowhere/x.html"),
@@ -294,7 +294,7 @@ def test_check_tells_all_faulty_settings(stack: Stack):
     told = {line.split()[2]: line[0] for line in done.output.splitlines()}
     assert told == {"VOLLEY_BIND:": "✗", "VOLLEY_SMTP_URL:": "✗"}
     other = volley(stack, "status", "1")
-    assert (other.exit_code, "These settings cannot be used" in other.output) == (1, True)
+    assert (other.exit_code, "These settings are invalid" in other.output) == (1, True)
 
 
 def test_a_database_without_tables_is_told(stack: Stack, tmp_path: Path):

@@ -27,8 +27,8 @@ async def visitor(tmp_path, db, database_url):
 
 async def test_an_empty_volley_says_how_to_begin(visitor):
     page = await visitor.read("/")
-    assert "Nothing here yet." in page
-    assert "Finished last" in page
+    assert "No campaigns yet." in page
+    assert "Recently finished" in page
     assert "No worker is running" not in page, "nobody waits for one"
 
 
@@ -38,14 +38,14 @@ async def test_a_campaign_is_shown_with_its_speed_while_it_is_sent_and_with_its_
     store(db, "ann@b.example bob@b.example", send=True)
     register(db)
     page = await visitor.read("/")
-    assert page.index("Under way") < page.index('id="c1"') < page.index("Finished last")
-    assert "Too early to tell" in page
+    assert page.index("In progress") < page.index('id="c1"') < page.index("Recently finished")
+    assert "Calculating…" in page
     deliver(db, SENT, SENT)
     with db.write() as connection:
         connection.execute(update(models.campaigns).values(state="finished", finished_at=models.now_ms()))
     page = await visitor.read("/")
-    assert "Nothing is being sent now." in page
-    assert page.index("Finished last") < page.index('id="c1"')
+    assert "Nothing is being sent." in page
+    assert page.index("Recently finished") < page.index('id="c1"')
     assert "<dd>2</dd>" in page
 
 
@@ -53,10 +53,10 @@ async def test_what_needs_a_person_is_said_with_the_way_to_it(visitor, db):
     store(db, "ann@b.example bob@b.example cat@b.example", send=True)
     page = await visitor.read("/")
     assert "No worker is running" in page
-    assert "The queue (Redis) does not answer" in page
+    assert "The queue (Redis) isn&#39;t responding" in page
     deliver(db, UNKNOWN)
     page = await visitor.read("/")
-    assert "1\N{NO-BREAK SPACE}person may or may not have got it" in page
+    assert "1\N{NO-BREAK SPACE}delivery is unconfirmed" in page
     assert '<a href="/campaigns/1?state=unknown#list">Picnic, {{ name }} (1)</a>' in page
     with db.write() as connection:
         lifecycle.act(connection, 1, CampaignAction.PAUSE)
@@ -69,14 +69,14 @@ async def test_what_needs_a_person_is_said_with_the_way_to_it(visitor, db):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"notice": "mx:25: no route"}, ("1\N{NO-BREAK SPACE}of 2 workers is held up", "mx:25: no route")),
+        ({"notice": "mx:25: no route"}, ("1\N{NO-BREAK SPACE}of 2 workers is blocked", "mx:25: no route")),
         (
             {"notice": "mx:25 asks to be sent less: 451 4.7.1 later", "notice_kind": "slowed"},
-            ("The mail server asks to be sent less", "Sending goes on", "451 4.7.1 later"),
+            ("The mail server is throttling", "Sending continues", "451 4.7.1 later"),
         ),
         (
             {"consuming": False},
-            ("1\N{NO-BREAK SPACE}of 2 workers takes no work", "The others take the rest."),
+            ("1\N{NO-BREAK SPACE}of 2 workers is paused", "The others take over."),
         ),
     ],
 )
@@ -94,7 +94,7 @@ async def test_the_day_begins_at_the_reader_s_midnight(visitor, db):
     deliver(db, SENT)
     with db.write() as connection:
         connection.execute(update(models.paces).values(slot=models.paces.c.slot - 24 * 3600))
-    assert "No email was tried today." in await visitor.read("/")
+    assert "No emails sent today." in await visitor.read("/")
 
 
 async def test_the_dashboard_is_live(visitor, db):
@@ -109,19 +109,27 @@ async def test_without_a_database_nobody_knows_and_the_pages_say_so(visitor, db)
     with db.write() as connection:
         connection.exec_driver_sql("ALTER TABLE workers RENAME TO gone")
     for path in ("/", "/workers"):
-        assert "Nobody can know now." in await visitor.read(path, 503)
+        assert "Status unavailable." in await visitor.read(path, 503)
 
 
 async def test_the_workers_page_shows_each_worker_and_that_nobody_knows_what_waits(visitor, db):
     page = await visitor.read("/workers")
-    assert "No worker is here." in page
-    assert "the queue (Redis) does not answer" in page
+    assert "No worker is running." in page
+    assert "the queue (Redis) isn&#39;t responding" in page
     store(db, "ann@b.example", send=True)
     register(db, in_flight=3, campaign_id=1, memory=84_500_000, done=1234)
     page = await visitor.read("/workers")
-    for words in ("host:1", "Sending", "3 on 5", "84 MB", "1,234 done", 'href="/campaigns/1"', "just now"):
+    for words in (
+        "host:1",
+        "Sending",
+        "3, 5\N{NO-BREAK SPACE}connections",
+        "84 MB",
+        "1,234 processed",
+        'href="/campaigns/1"',
+        "just now",
+    ):
         assert words in page, words
-    assert "No other worker takes work" in page
+    assert "This is the last active worker" in page
 
 
 async def test_the_workers_page_shows_a_death_and_what_becomes_of_what_was_held(visitor, db):
@@ -130,21 +138,21 @@ async def test_the_workers_page_shows_a_death_and_what_becomes_of_what_was_held(
         await page.until(r"Idle</span>")
         with db.write() as connection:
             workers.end_named(connection, "host:1")
-        await page.until(r"Lost</span>.*holds 0")
+        await page.until(r"Lost</span>.*0\u00a0emails in progress")
         assert f"stop-{worker_id}" not in page.text
 
 
 @pytest.mark.parametrize(
     ("verb", "form", "status", "words"),
     [
-        ("stop", {"worker": "nobody:1"}, 409, "No worker called"),
-        ("stop", {}, 409, "No worker called"),
+        ("stop", {"worker": "nobody:1"}, 409, "No worker named"),
+        ("stop", {}, 409, "No worker named"),
         ("resize", {"worker": "host:1", "connections": "0"}, 400, "from 1 to 200"),
         ("resize", {"worker": "host:1", "connections": "²"}, 400, "from 1 to 200"),
         ("resize", {"worker": "host:1"}, 400, "from 1 to 200"),
-        ("stop", {"worker": "host:1"}, 503, "did not answer"),
-        ("start", {"worker": "host:1"}, 503, "did not answer"),
-        ("resize", {"worker": "host:1", "connections": "20"}, 503, "did not answer"),
+        ("stop", {"worker": "host:1"}, 503, "respond. It may be"),
+        ("start", {"worker": "host:1"}, 503, "respond. It may be"),
+        ("resize", {"worker": "host:1", "connections": "20"}, 503, "respond. It may be"),
     ],
 )
 async def test_an_order_that_nobody_can_obey_is_refused_in_words(  # noqa: PLR0917

@@ -97,7 +97,7 @@ async def test_every_door_tells_the_same_speed_and_over_which_time(  # noqa: PLR
     if window == "in the last minute":
         assert shown["Last minute"] == figure
     else:
-        assert shown == {"Since the start": figure}
+        assert shown == {"Average rate": figure}
     assert f"{figure}/min" in await visitor.read("/")
     answer = await (await visitor.get("/api/v1/campaigns/1")).get_json()
     assert answer["rate_per_minute"] == float(figure.replace(",", ""))
@@ -117,7 +117,7 @@ async def test_a_campaign_of_less_than_a_second_has_no_peak_below_its_average(vi
             row = {"campaign_id": 1, "slot": at, "result": "sent", "shard": 0, "n": n}
             connection.execute(insert(tables.paces).values(row))
     page = await visitor.read("/campaigns/1")
-    average = re.search(rf"Since the start</dt>{RATE}", page)[1]
+    average = re.search(rf"Average rate</dt>{RATE}", page)[1]
     peak = re.search(r"peak ([\d,]+)/min", page)[1]
     assert average == peak == f"{1216 * 60:,}"
     assert "Last minute" not in page
@@ -131,8 +131,8 @@ async def test_the_replay_of_a_short_campaign_tells_its_average_at_the_end(visit
     page = await visitor.read("/campaigns/1")
     replay = await visitor.read("/campaigns/1/replay")
     shown = re.search(r'id="window">([^<]+)</span> <b id="rate">([\d,.]+)/min', replay)
-    assert shown[1] == "Since the start"
-    assert shown[2] == re.search(rf"Since the start</dt>{RATE}", page)[1]
+    assert shown[1] == "Average rate"
+    assert shown[2] == re.search(rf"Average rate</dt>{RATE}", page)[1]
     data = await (await visitor.get("/campaigns/1/replay.json")).get_json()
     assert data["rates"][-1] == float(shown[2].replace(",", ""))
     assert len(data["rates"]) == data["minute"]  # none of them was measured for a minute
@@ -162,7 +162,7 @@ async def test_where_all_only_wait_for_a_retry_every_door_says_so_and_until_when
         page = await visitor.read(path)
         assert "Waiting to retry" in page, path
         assert 'datetime="2030-03-17T17:46:40.000Z"' in page, path
-        assert "Workers are sending it." not in page, path
+        assert "Workers are sending." not in page, path
     answer = await (await visitor.get("/api/v1/campaigns/1")).get_json()
     assert (answer["state"], answer["condition"]) == ("sending", "waiting_to_retry")
     assert answer["next_try_at"] == "2030-03-17T17:46:40.000Z"
@@ -172,7 +172,7 @@ async def test_where_all_only_wait_for_a_retry_every_door_says_so_and_until_when
     assert campaign.retry.given_up_at == tried + 24 * 3_600_000
     assert answer["given_up_at"] in await visitor.read("/campaigns/1")
     said = await status()
-    assert "Waiting to retry: the next try is at 2030-03-17 23:16:40 +0530, and by " in said
+    assert "Waiting to retry: next attempt at 2030-03-17 23:16:40 +0530, retries stop at " in said
 
 
 @pytest.mark.parametrize("still", ["queued", "paused", "canceled", "none"])
@@ -205,9 +205,9 @@ async def test_a_canceled_campaign_says_what_was_sent_and_not_that_all_is_done(v
         page = await visitor.read(path)
         assert re.search(r"<b>18</b> of 120 sent", page), path
         assert "120 done" not in page, path
-        assert "100\u00a0%" not in page, path
+        assert "100%" not in page, path
         assert re.search(r"102\D{0,40}canceled", page), path
-    assert "15\u00a0% · " in await visitor.read("/campaigns/1")  # the tab's title
+    assert "15% · " in await visitor.read("/campaigns/1")  # the tab's title
     assert "18 sent, 102 canceled of 120." in await status()
 
 
@@ -218,7 +218,7 @@ async def test_a_finished_campaign_says_what_was_sent_and_what_was_not(visitor, 
         lifecycle.finish(connection, 1)
     page = await visitor.read("/campaigns/1")
     lead = re.search(r'class="lead">(.*?)</p>', page, re.DOTALL)[1]
-    assert re.sub(r"<[^>]+>", " ", lead).split()[:8] == ["2", "of", "3", "sent", "66.7", "%", "1", "failed"]
+    assert re.sub(r"<[^>]+>", " ", lead).split()[:7] == ["2", "of", "3", "sent", "66.7%", "1", "failed"]
 
 
 async def test_a_try_took_at_least_as_long_as_all_its_parts(visitor, db):

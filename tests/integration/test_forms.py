@@ -163,7 +163,7 @@ async def test_a_form_that_is_not_whole_is_refused_with_a_sentence(visitor, db, 
     sent["data"] = cut(sent["data"])
     answer = await visitor.client.post(COMPOSE, **sent)
     assert answer.status_code == 400
-    assert "cannot be read" in (await answer.get_data()).decode()
+    assert "be read. Reload" in (await answer.get_data()).decode()
     assert stored(db) == 0
 
 
@@ -205,7 +205,7 @@ async def comes_back(visitor, db, how):
     answer = await visitor.client.post(COMPOSE, **sent)
     text = (await answer.get_data()).decode()
     assert answer.status_code == 403
-    assert "Your session had ended" in text
+    assert "Your session had expired" in text
     assert "<script>alert" not in text
     shown = {
         name: html.unescape(value) for name, value in re.findall(r'name="(\w+)"[^>]* value="([^"]*)"', text)

@@ -63,8 +63,8 @@ async def test_a_whole_campaign_page_is_in_vietnamese_but_the_server_s_words(vis
 
 async def test_an_error_page_speaks_too_and_a_program_is_answered_in_english(visitor):
     vietnamese = {"Accept-Language": "vi"}
-    assert "Không có chiến dịch 9." in await read(visitor, "/campaigns/9", **vietnamese)
-    assert "Không có gì ở đây" in await read(visitor, "/nowhere", **vietnamese)
+    assert "Chiến dịch 9 không tồn tại." in await read(visitor, "/campaigns/9", **vietnamese)
+    assert "Không tìm thấy trang" in await read(visitor, "/nowhere", **vietnamese)
     assert "no campaign 9" in await read(visitor, "/api/v1/campaigns/9", **vietnamese)
     assert (
         "Biểu mẫu này không còn hiệu lực"

@@ -48,14 +48,14 @@ async def test_it_begins_with_all_that_are_followed_and_goes_on_with_those_that_
         first = await next_news(line)
         assert set(first) == {"1", "2"}
         assert first["2"] == {
-            "title": "0 % · Picnic, {{ name }} · Volley",
+            "title": "0% · Picnic, {{ name }} · Volley",
             "icon": "/icons/sent-0.svg",
             "news": {},
         }
         await end(stack, SENT, FAILED)
         then = await next_news(line)
         assert set(then) == {"1"}
-        assert then["1"]["title"] == "50 % · Failed · Picnic, {{ name }} · Volley"
+        assert then["1"]["title"] == "50% · Failed · Picnic, {{ name }} · Volley"
         assert then["1"]["icon"] == "/icons/failed-50.svg"
         assert set(then["1"]["news"]) == {"25", "50", "failed"}
 
@@ -97,7 +97,7 @@ async def test_news_come_without_redis(stack, tmp_path):
     async with running(settings) as lonely, stream(lonely, "/news/stream?campaigns=1") as line:
         await next_news(line)
         await asyncio.to_thread(deliver, stack.db, SENT)
-        assert (await next_news(line))["1"]["title"].startswith("25 %")
+        assert (await next_news(line))["1"]["title"].startswith("25%")
 
 
 async def test_a_campaign_that_does_not_exist_is_left_out(visitor):

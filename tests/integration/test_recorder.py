@@ -60,19 +60,19 @@ async def test_every_try_is_shown_with_its_connection_its_times_and_the_whole_re
         (Trace(4, "", None, 1_200, 8), AttemptResult.FAILED, 550, "550 no"),
     )
     text = await visitor.read("/campaigns/1/recipients/2")
-    assert text.index("Try 2") < text.index("Try 1")
-    assert "number 3 of this worker, opened for this try" in text
-    assert "number 4 of this worker, open already" in text
+    assert text.index("Attempt 2") < text.index("Attempt 1")
+    assert "#3 (new)" in text
+    assert "#4 (reused)" in text
     assert "<dd>TLSv1.3</dd>" in text
     assert "<dd>none</dd>" in text
     for words in (
         "Connecting <b>41 ms",
-        "MAIL, RCPT and DATA <b>12 ms",
-        "Reply to the dot <b>31 ms",
+        "Envelope <b>12 ms",
+        "Final reply <b>31 ms",
         "<b>1,200 ms",
     ):
         assert words in text
-    assert "All the rest <b>57 ms" in text
+    assert "Other <b>57 ms" in text
     assert "451-one &lt;b&gt;\n451 two" in text
     assert "here:7" in text
     assert "mx.b.example:25" in text
@@ -82,12 +82,12 @@ async def test_every_try_is_shown_with_its_connection_its_times_and_the_whole_re
 
 async def test_what_is_still_to_come_is_told_with_its_time(visitor: Visitor, db: Database) -> None:
     store(db, "ann@b.example bob@b.example", send=True)
-    assert "Not tried yet." in await visitor.read("/campaigns/1/recipients/1")
+    assert "No attempts yet." in await visitor.read("/campaigns/1/recipients/1")
     tried(db, 1, (Trace(), AttemptResult.DEFERRED, 451, "451 later"))
     text = await visitor.read("/campaigns/1/recipients/1")
-    assert "Next try" in text
+    assert "Next attempt" in text
     assert "in 2\N{NO-BREAK SPACE}min" in text
-    assert "Given up" in text
+    assert "Stops retrying" in text
 
 
 async def test_a_press_of_its_button_leads_back_to_it(visitor: Visitor, db: Database) -> None:

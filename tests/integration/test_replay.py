@@ -99,7 +99,7 @@ async def test_a_finished_campaign_is_looked_through_without_scripts(visitor: Vi
     assert "250 &lt;ok&gt;" in end
     start = await visitor.read("/campaigns/1/replay?at=0")
     assert '<b data-count="queued">2</b>' in start
-    assert "No email was tried yet." in start
+    assert "No emails sent yet." in start
     assert "bob@b.example" in await visitor.read("/campaigns/1/replay/tail?at=9999")
     course = json.loads(await visitor.read("/campaigns/1/replay.json"))
     assert {state: sum(changes) for state, changes in course["counts"].items()} == {

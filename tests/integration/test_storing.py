@@ -117,7 +117,7 @@ async def test_a_crowd_is_told_on_the_page_and_to_programs_and_nothing_typed_is_
         page = await visitor.post("/campaigns", form)
         assert page.status_code == 503
         text = (await page.get_data()).decode()
-        assert "long lists are being read already" in text
+        assert "long lists are already being read" in text
         assert "ann@example.org, b@example.org" in text
         order = {"subject": "Hi", "text": "x", "recipients": ["a@example.org"], "send": False}
         answer = await visitor.client.post("/api/v1/campaigns", json=order, headers={"Host": "127.0.0.1"})

@@ -16,13 +16,13 @@ SP = formats.NBSP
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
     [
-        (48_210, 120_000, f"40.2{SP}%"),
-        (0, 120_000, f"0{SP}%"),
-        (120_000, 120_000, f"100{SP}%"),
-        (119_999, 120_000, f"99.9{SP}%"),
-        (1, 120_000, f"<0.1{SP}%"),
-        (1, 1_000, f"0.1{SP}%"),
-        (0, 0, f"0{SP}%"),
+        (48_210, 120_000, "40.2%"),
+        (0, 120_000, "0%"),
+        (120_000, 120_000, "100%"),
+        (119_999, 120_000, "99.9%"),
+        (1, 120_000, "<0.1%"),
+        (1, 1_000, "0.1%"),
+        (0, 0, "0%"),
     ],
 )
 def test_a_share_says_nothing_and_all_only_when_it_is_so(part, whole, text):
@@ -75,18 +75,18 @@ def test_the_bar_is_always_full_and_shows_every_state_that_has_an_email(counts):
         ({"waiting": 0, "deferred": 0, "per_minute": 0, "running_ms": 60_000}, ""),
         (
             {"waiting": 0, "deferred": 1, "per_minute": 0, "running_ms": 60_000},
-            f"1{SP}email will be tried again later",
+            f"1{SP}email waiting to retry",
         ),
-        ({"waiting": 9, "deferred": 0, "per_minute": 5, "running_ms": 900}, "Too early to tell"),
+        ({"waiting": 9, "deferred": 0, "per_minute": 5, "running_ms": 900}, "Calculating…"),
         (
             {"waiting": 9, "deferred": 0, "per_minute": 0, "running_ms": 90_000},
-            "No forecast: nothing was sent in the last minute",
+            "Estimate unavailable: nothing was sent in the last minute",
         ),
         ({"waiting": 600, "deferred": 0, "per_minute": 100, "running_ms": 90_000}, f"About 6{SP}min"),
-        ({"waiting": 50, "deferred": 0, "per_minute": 100, "running_ms": 90_000}, "Under a minute"),
+        ({"waiting": 50, "deferred": 0, "per_minute": 100, "running_ms": 90_000}, "Less than a minute"),
         (
             {"waiting": 600, "deferred": 3, "per_minute": 100, "running_ms": 20_000},
-            f"About 6{SP}min; 3{SP}emails will be tried again later",
+            f"About 6{SP}min; 3{SP}emails waiting to retry",
         ),
     ],
 )

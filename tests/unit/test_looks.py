@@ -43,12 +43,12 @@ def test_the_bar_shows_every_state_once():
 @pytest.mark.parametrize(
     ("code", "enhanced", "words"),
     [
-        (550, "5.1.1", "this mailbox does not exist"),
+        (550, "5.1.1", "this mailbox doesn't exist"),
         (452, "4.2.2", "the mailbox is full"),
-        (550, "", "the mailbox is not available"),
-        (599, "5.1.99", "something is wrong with the address"),
-        (599, "", "refused for good"),
-        (499, "", "refused for now"),
+        (550, "", "the mailbox is unavailable"),
+        (599, "5.1.99", "problem with the address"),
+        (599, "", "rejected permanently"),
+        (499, "", "rejected temporarily"),
         (250, "2.1.5", ""),
         (None, "", ""),
     ],

@@ -108,11 +108,11 @@ def test_a_url_of_postgresql_as_other_programs_write_it_is_taken(tmp_path, schem
 @pytest.mark.parametrize(
     ("option", "content", "words"),
     [
-        ("ssl_ca_certs", None, "names an ssl_ca_certs that cannot be read: No such file"),
-        ("ssl_ca_certs", "no certificate", "names an ssl_ca_certs that holds no PEM"),
-        ("ssl_certfile", None, "names an ssl_certfile that cannot be read: No such file"),
-        ("ssl_certfile", "no certificate", "names an ssl_certfile that holds no PEM"),
-        ("ssl_ca_path", None, "names an ssl_ca_path that cannot be read: No such file"),
+        ("ssl_ca_certs", None, "has an ssl_ca_certs that cannot be read: No such file"),
+        ("ssl_ca_certs", "no certificate", "has an ssl_ca_certs without a matching PEM"),
+        ("ssl_certfile", None, "has an ssl_certfile that cannot be read: No such file"),
+        ("ssl_certfile", "no certificate", "has an ssl_certfile without a matching PEM"),
+        ("ssl_ca_path", None, "has an ssl_ca_path that cannot be read: No such file"),
     ],
 )
 def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_path, option, content, words):
@@ -127,13 +127,13 @@ def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_pa
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("DATABASE_URL", "volley.sqlite", "write it like postgresql://"),
+        ("DATABASE_URL", "volley.sqlite", "such as postgresql://"),
         ("DATABASE_URL", "mysql+pymysql://db/volley", "use sqlite:/// or postgresql://"),
         ("DATABASE_URL", "postgresql+odbc://db/volley", "use sqlite:/// or postgresql://"),
-        ("DATABASE_URL", "postgresql://db:port/volley", "write it like postgresql://"),
+        ("DATABASE_URL", "postgresql://db:port/volley", "such as postgresql://"),
         ("DATABASE_URL", "postgresql://db:65536/volley", "1 to 65535"),
-        ("DATABASE_URL", "sqlite://", "names no file"),
-        ("DATABASE_URL", "sqlite:///:memory:", "names no file"),
+        ("DATABASE_URL", "sqlite://", "has no file"),
+        ("DATABASE_URL", "sqlite:///:memory:", "has no file"),
         ("REDIS_URL", "redis://", "must look like redis://"),
         ("REDIS_URL", "redis://redis:port", "must look like redis://"),
         ("REDIS_URL", "redis://redis:0", "must look like redis://"),
@@ -188,9 +188,7 @@ def test_the_record_shows_no_secret(tmp_path):
 
 @pytest.mark.parametrize("name", ["VOLLEY_PORT", "VOLLEY_PORT_FILE", "VOLLEY_", "VOLLEY_LOGS"])
 def test_a_name_that_is_no_setting_is_a_fault(tmp_path, name):
-    assert faults(tmp_path, **{name: "x"}) == (
-        f"{name}: there is no such setting; see the README for the names.",
-    )
+    assert faults(tmp_path, **{name: "x"}) == (f"{name}: unknown setting; the README lists the settings.",)
 
 
 def test_names_for_tests_and_of_other_programs_are_left_alone(tmp_path):
@@ -215,7 +213,9 @@ class TestFiles:
     def test_is_refused_beside_the_value(self, tmp_path):
         (tmp_path / "key").write_text(SECRET)
         found = faults(tmp_path, VOLLEY_SECRET_KEY=SECRET, VOLLEY_SECRET_KEY_FILE=str(tmp_path / "key"))
-        assert found == ("VOLLEY_SECRET_KEY: set it or VOLLEY_SECRET_KEY_FILE, not both.",)
+        assert found == (
+            "VOLLEY_SECRET_KEY: set either VOLLEY_SECRET_KEY or VOLLEY_SECRET_KEY_FILE, not both.",
+        )
 
     def test_its_value_is_checked_like_any_other(self, tmp_path):
         (tmp_path / "key").write_text("short")
@@ -227,7 +227,7 @@ class TestFiles:
         [
             ("none", "No such file"),
             ("folder", "Is a directory"),
-            ("binary", "no UTF-8"),
+            ("binary", "not UTF-8"),
             ("empty", "is empty"),
             ("a\0b", "cannot read"),
         ],
@@ -258,12 +258,12 @@ class TestDotenv:
 
     def test_is_searched_for_unknown_names_too(self, root):
         (root / ".env").write_text("VOLLEY_PORT=1\n")
-        with pytest.raises(SettingsError, match="VOLLEY_PORT: there is no such setting"):
+        with pytest.raises(SettingsError, match="VOLLEY_PORT: unknown setting"):
             load()
 
     def test_that_is_no_text_is_a_fault(self, root):
         (root / ".env").write_bytes(b"VOLLEY_LOG=\xff")
-        with pytest.raises(SettingsError, match=r"\.env: cannot read .* no UTF-8"):
+        with pytest.raises(SettingsError, match=r"\.env: cannot read .* not UTF-8"):
             load()
 
     def test_is_not_read_where_the_settings_are_given(self, root):
@@ -279,7 +279,7 @@ def test_a_command_says_which_settings_cannot_be_used(module, tmp_path):
     ended = run([sys.executable, "-m", module], env=wrong, capture_output=True, text=True)
     assert ended.returncode == 1
     said = ended.stderr.splitlines()
-    assert said[0] == "These settings cannot be used:"
+    assert said[0] == "These settings are invalid:"
     assert [line.partition(":")[0] for line in said[1:]] == ["VOLLEY_WORKERS", "VOLLEY_LOG"]
 
 
@@ -371,4 +371,4 @@ class TestSecretKey:
         (tmp_path / "file").write_text("x")
         (fault,) = faults(tmp_path / folder)
         assert fault.startswith("VOLLEY_INSTANCE: ")
-        assert "Name a folder" in fault
+        assert "writable folder" in fault
