@@ -189,7 +189,7 @@ def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str
     """Let somebody look on for some days; return the link's id. Raises ``NotAllowed`` if there are enough."""
     with backend.db.write() as connection:
         watch_id = watches.create(connection, campaign_id, label, days)
-    _log(actor, "make watch link", campaign_id, watch_id=watch_id)
+    _log(actor, "create share link", campaign_id, watch_id=watch_id)
     return watch_id
 
 
@@ -197,7 +197,7 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
     """Revoke a link; to revoke it again changes nothing."""
     with backend.db.write() as connection:
         watches.revoke(connection, campaign_id, watch_id)
-    _log(actor, "revoke watch link", campaign_id, watch_id=watch_id)
+    _log(actor, "revoke share link", campaign_id, watch_id=watch_id)
 
 
 def take_batches(_backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:

@@ -104,8 +104,8 @@ def test_each_change_is_logged_with_who_asked_for_it_and_the_campaign(
         "send",
         "pause",
         "skip",
-        "make watch link",
-        "revoke watch link",
+        "create share link",
+        "revoke share link",
         "resize worker",
         "stop worker",
     ]
