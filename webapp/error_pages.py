@@ -63,7 +63,7 @@ def way(code: int, path: str) -> Way:
     """Return where to continue: the campaign of ``path``, else its section, else the overview."""
     campaign = _CAMPAIGN.match(path)
     if campaign and code != NOT_FOUND:
-        return Way("campaigns", campaign[1], N_("Open the campaign"))
+        return Way("campaigns", campaign[1], N_("View campaign"))
     inside = (it for it in _SECTIONS if f"{path}/".replace(".", "/").startswith(f"{it.path}/"))
     return next(inside, _OVERVIEW)
 

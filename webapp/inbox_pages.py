@@ -90,9 +90,7 @@ async def _mail(mail_id: int) -> inbox.ReceivedMail:
 def _only_here() -> None:
     sender = services().settings.sender
     if sender.host not in LOOPBACK_NAMES:
-        abort(
-            404, _("Mail goes to %(server)s, so there is no demo inbox to look into.", server=sender.server)
-        )
+        abort(404, _("The demo inbox is off: mail goes to %(server)s.", server=sender.server))
 
 
 def _path() -> Path:

@@ -47,7 +47,7 @@ async def stream() -> Response:
     """Tell how the ``campaigns`` stand whose ids are asked for, with dots between them."""
     ids = numbers("campaigns", MOST)
     if not ids:
-        abort(400, _("campaigns must name the campaigns to follow."))
+        abort(400, _("“campaigns” must list the campaigns to follow."))
     return sse.plain(_follow(services(), ids))
 
 

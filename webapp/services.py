@@ -106,6 +106,6 @@ async def the_campaign(campaign_id: int) -> Campaign:
     if campaign is None:
         abort(
             404,
-            _("There is no campaign %(id)s. The list of campaigns shows those that exist.", id=campaign_id),
+            _("Campaign %(id)s doesn't exist.", id=campaign_id),
         )
     return campaign

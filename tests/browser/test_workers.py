@@ -114,7 +114,7 @@ def test_a_worker_that_hangs_is_not_said_to_obey(page: Page, stack: Stack):
     lane(page, name).get_by_role("button", name="Pause worker").click()
     os.kill(pid, signal.SIGSTOP)  # only now: a lane that turns lost has no such button
     try:
-        page.get_by_role("dialog").get_by_role("button", name="Stop taking work").click()
+        page.get_by_role("dialog").get_by_role("button", name="Pause worker").click()
         expect(page.get_by_role("heading", name="No answer")).to_be_visible()
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -150,7 +150,7 @@ def test_a_stranger_watches_live_sees_no_address_and_is_shut_out_at_once(
     page.get_by_role("dialog", name="Revoke the link").get_by_role(
         "button", name="Revoke", exact=True
     ).click()
-    expect(stranger.get_by_role("heading", name="This link shows nothing")).to_be_visible(timeout=4_000)
+    expect(stranger.get_by_role("heading", name="This link isn't valid")).to_be_visible(timeout=4_000)
     assert stranger.evaluate("window.sameDocument") is True
     expect(stranger.locator("main")).not_to_contain_text("Picnic")
     wait_until(lambda: stack.campaign(campaign_id).state == "finished", "it goes on for all others")
