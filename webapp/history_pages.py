@@ -147,7 +147,7 @@ def _size() -> int:
     if size not in SIZES:
         abort(
             400,
-            _("%(name)s must be one of %(known)s.", name="size", known=", ".join(map(str, sorted(SIZES)))),
+            _("“%(name)s” must be one of %(known)s.", name="size", known=", ".join(map(str, sorted(SIZES)))),
         )
     return size
 
