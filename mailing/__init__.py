@@ -13,8 +13,12 @@ The way of one email leads through these rooms::
     drafts      a message and its list, stored piece by piece; strides: how much one transaction takes
     campaigns   how each stands: its message, its state, its counts
     lifecycle   what changes its state: people, faults, decisions, its end
+    growing     it is added to, and its skipped lines are fixed
     lists       its recipients in bulk, and the remarks on its lines
-      shapes      what its recipients have, counted when it is stored
+      additions   what of another list is new to it
+      repairs     its skipped lines, as a person has changed them
+      surveys     what it holds in sum, counted when it is stored
+      shapes      what its recipients have; domain_counts: and how many of them are at which domain
       readiness   whether a message can be filled for all of them
     batches     the list in ranges, as Celery carries them to the workers
     delivery    the engine of a worker: claims, composes, transmits, records, announces

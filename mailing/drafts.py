@@ -1,8 +1,8 @@
 """Drafts: what a person writes, stored with its list piece by piece, however long the list is.
 
 Each piece is a short transaction, so nobody waits long for the lock. Until the last one, a new campaign is
-not there for anybody, and one whose list is replaced cannot be sent. What a process leaves behind that dies
-in the middle, ``remove_remains`` removes.
+not there for anybody, and one whose list is replaced, or added to, cannot be sent. What a process leaves
+behind that dies in the middle, ``remove_remains`` removes: a list that was added to is as before.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
-from mailing import campaigns, composing, lists, readiness
-from mailing.campaigns import HOUR_S, THERE
+from mailing import campaigns, composing, lists, readiness, surveys
+from mailing.campaigns import HOUR_S, THERE, WHOLE
 from mailing.composing import Message
 from mailing.lifecycle import NotAllowed, may, refusal
+from mailing.lists import NOTHING, End, Storing
 from mailing.models import campaigns as table
 from mailing.models import now_ms, storings
 from mailing.states import CampaignAction, CampaignState
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from mailing.addresses import ParsedList
     from mailing.database import Database
-    from mailing.shapes import Shapes
+    from mailing.surveys import Survey
 
 GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
 GIVE_UP_USUALLY = 24
@@ -72,19 +73,19 @@ def creating(
     message, and ``NotAllowed`` for one that must be ``ready`` and cannot be sent to everybody: else the body
     may send revision ``FIRST``. Blocking, for seconds where the list is long.
     """
-    surveyed = lists.survey(parsed)
+    survey = surveys.survey(parsed)
     if not ready:
-        _check(draft)
-    elif found := readiness.faults(draft.message, len(parsed.entries), surveyed):
+        check(draft)
+    elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes):
         raise NotAllowed(" ".join(map(str, found)))
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
-            yield connection, store(connection, draft, parsed, surveyed)
+            yield connection, store(connection, draft, parsed, survey)
         return
     with database.write() as connection:
         campaign_id = _begin(connection, draft)
-        hold = _Hold(connection, campaign_id, fresh=True)
-    with _storing(database, hold, parsed, surveyed) as connection:
+        hold = Hold(connection, campaign_id, fresh=True)
+    with storing(database, hold, Storing(campaign_id, parsed, survey)) as connection:
         yield connection, campaign_id
 
 
@@ -94,33 +95,43 @@ def create(database: Database, draft: Draft, parsed: ParsedList) -> int:
         return campaign_id
 
 
-def revise(database: Database, campaign_id: int, draft: Draft, parsed: ParsedList) -> None:
-    """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft. Blocking.
+def revise(
+    database: Database, campaign_id: int, draft: Draft, parsed: ParsedList, *, seen: int | None = None
+) -> None:
+    """Change a draft and replace its list. Blocking.
 
-    Raises ``ComposeError`` for an unusable message.
+    Raises ``NotAllowed`` as ``rewrite`` does, and ``ComposeError`` for an unusable message.
     """
-    _check(draft)
+    check(draft)
+    new_list = Storing(campaign_id, parsed, surveys.survey(parsed))
     with database.write() as connection:
-        rewrite(connection, campaign_id, draft)
-        hold = _Hold(connection, campaign_id, fresh=False)
-    with _storing(database, hold, parsed):
+        rewrite(connection, campaign_id, draft, seen=seen)
+        hold = Hold(connection, campaign_id, fresh=False)
+    with storing(database, hold, new_list):
         pass
 
 
-def store(connection: Connection, draft: Draft, parsed: ParsedList, surveyed: Shapes) -> int:
+def store(connection: Connection, draft: Draft, parsed: ParsedList, survey: Survey) -> int:
     """Store a draft and its short list; return its id. Its message was found good, its list surveyed."""
     campaign_id = _begin(connection, draft)
-    lists.store(connection, campaign_id, parsed, surveyed)
-    _grow(connection, campaign_id, len(parsed.entries))
+    lists.store(connection, campaign_id, parsed, survey)
+    grow(connection, campaign_id, len(parsed.entries))
     return campaign_id
 
 
-def rewrite(connection: Connection, campaign_id: int, draft: Draft) -> None:
-    """Change a draft's message to one that was found good. Raises ``NotAllowed`` once it is no draft."""
-    statement = update(table).where(*may(campaign_id, CampaignAction.EDIT), THERE)
-    values = {**_columns(draft), "revision": table.c.revision + 1}
-    if not connection.execute(statement.values(values)).rowcount:
-        raise refusal(connection, campaign_id, CampaignAction.EDIT)
+def rewrite(connection: Connection, campaign_id: int, draft: Draft, *, seen: int | None = None) -> None:
+    """Change a draft's message to one that was found good.
+
+    Raises ``NotAllowed`` once it is no draft, or was changed since the revision that was ``seen``.
+    """
+    _change(connection, campaign_id, seen, THERE, **_columns(draft))
+
+
+def touch(connection: Connection, campaign_id: int, seen: int) -> None:
+    """Count a change of a draft's list. Raises ``NotAllowed`` as ``rewrite`` does, and while it is stored."""
+    if being_stored(connection, campaign_id):
+        raise NotAllowed(BEING_STORED)
+    _change(connection, campaign_id, seen, WHOLE)
 
 
 def ready(connection: Connection, campaign_id: int) -> int:
@@ -139,19 +150,26 @@ def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
         return ("There is no such campaign.",)
-    if connection.execute(select(storings).where(storings.c.campaign_id == campaign_id)).first():
+    if being_stored(connection, campaign_id):
         return (BEING_STORED,)
-    shapes = lists.held(connection, campaign_id).shapes
+    shapes = surveys.load(connection, campaign_id).shapes
     return tuple(map(str, readiness.faults(campaign.message, campaign.total, shapes)))
+
+
+def being_stored(connection: Connection, campaign_id: int) -> bool:
+    """Whether a campaign's list is not complete."""
+    found = select(storings.c.campaign_id).where(storings.c.campaign_id == campaign_id)
+    return connection.execute(found).first() is not None
 
 
 def remove_remains(connection: Connection, rows: int) -> bool:
     """Remove up to ``rows`` of a list that was left incomplete; at last its campaign, if that was new.
 
-    Returns whether there is more to do. The draft whose list was to be replaced stays, and has none.
+    Returns whether there is more to do. A draft whose list was to be replaced has none; a list that was to be
+    added to is as before.
     """
     forgotten = (
-        select(storings.c.campaign_id, storings.c.fresh, table.c.state)
+        select(storings, table.c.state)
         .join(table, table.c.id == storings.c.campaign_id)
         .where(storings.c.touched_at < now_ms() - LEFT_BEHIND_MS)
         .order_by(storings.c.touched_at)
@@ -163,8 +181,9 @@ def remove_remains(connection: Connection, rows: int) -> bool:
         return False
     own, gone = storings.c.campaign_id == row.campaign_id, 0
     if row.state == CampaignState.DRAFT:  # else it was canceled meanwhile, and its recipients are with it
-        gone, people = lists.clear(connection, row.campaign_id, rows)
-        _grow(connection, row.campaign_id, -people)
+        kept = NOTHING if row.keeps_recipients is None else End(row.keeps_recipients, row.keeps_notes)
+        gone, people = lists.clear(connection, row.campaign_id, rows, kept)
+        grow(connection, row.campaign_id, -people)
     if gone:  # its process may be only frozen, and must not go on
         connection.execute(update(storings).where(own).values(holder=""))
     elif row.fresh:
@@ -174,7 +193,7 @@ def remove_remains(connection: Connection, rows: int) -> bool:
     return True
 
 
-def _check(draft: Draft) -> None:
+def check(draft: Draft) -> None:
     """Raise ``ComposeError`` if the message cannot be sent to anyone as it is written."""
     composing.prepare(draft.message, token=_PROBE, domain=None)
 
@@ -186,10 +205,21 @@ def _begin(connection: Connection, draft: Draft) -> int:
     return int(connection.execute(statement).scalar_one())
 
 
-def _grow(connection: Connection, campaign_id: int, n: int) -> None:
+def grow(connection: Connection, campaign_id: int, n: int) -> None:
     """Count ``n`` more recipients, or fewer. Raises ``NotAllowed`` once it is no draft."""
     statement = update(table).where(*may(campaign_id, CampaignAction.EDIT))
     if not connection.execute(statement.values(total=table.c.total + n)).rowcount:
+        raise refusal(connection, campaign_id, CampaignAction.EDIT)
+
+
+def _change(
+    connection: Connection, campaign_id: int, seen: int | None, where: ColumnElement[bool], **values: object
+) -> None:
+    conditions = [*may(campaign_id, CampaignAction.EDIT), where]
+    if seen is not None:
+        conditions.append(table.c.revision == seen)
+    values["revision"] = table.c.revision + 1
+    if not connection.execute(update(table).where(*conditions).values(values)).rowcount:
         raise refusal(connection, campaign_id, CampaignAction.EDIT)
 
 
@@ -204,12 +234,21 @@ def _columns(draft: Draft) -> dict[str, object]:
     }
 
 
-class _Hold:
-    """The right to change a draft's list, until somebody else takes it."""
+class Hold:
+    """The right to change a draft's list, until somebody else takes it. ``keeps`` is what of it stays."""
 
-    def __init__(self, connection: Connection, campaign_id: int, *, fresh: bool) -> None:
-        self.campaign_id, self.fresh, self._token = campaign_id, fresh, secrets.token_hex(16)
-        held = {"holder": self._token, "touched_at": now_ms()}
+    def __init__(
+        self, connection: Connection, campaign_id: int, *, fresh: bool, keeps: End = NOTHING
+    ) -> None:
+        self.campaign_id, self.fresh, self.keeps = campaign_id, fresh, keeps
+        self._token = secrets.token_hex(16)
+        end = (None, None) if keeps == NOTHING else (keeps.recipient, keeps.note)
+        held = {
+            "holder": self._token,
+            "touched_at": now_ms(),
+            "keeps_recipients": end[0],
+            "keeps_notes": end[1],
+        }
         if not connection.execute(update(storings).where(self._own()).values(held)).rowcount:
             connection.execute(insert(storings).values(campaign_id=campaign_id, fresh=fresh, **held))
 
@@ -235,25 +274,23 @@ class _Hold:
 
 
 @contextmanager
-def _storing(
-    database: Database, hold: _Hold, parsed: ParsedList, surveyed: Shapes | None = None
-) -> Iterator[Connection]:
-    """Replace the list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
-    storing, stride = lists.Storing(hold.campaign_id, parsed, surveyed), Stride(AT_ONCE)
-    gone = 0 if hold.fresh else 1  # what the last piece removed of the old list
+def storing(database: Database, hold: Hold, added: Storing) -> Iterator[Connection]:
+    """Store a list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
+    stride = Stride(AT_ONCE)
+    gone = 0 if hold.fresh or hold.keeps != NOTHING else 1  # what the last piece removed of the old list
     try:
-        while gone or storing.left > stride.rows:
+        while gone or added.left > stride.rows:
             with stride.write(database) as connection:
                 hold.keep(connection)
                 if gone:
                     gone, people = lists.clear(connection, hold.campaign_id, stride.rows)
-                    _grow(connection, hold.campaign_id, -people)
+                    grow(connection, hold.campaign_id, -people)
                 else:
-                    _grow(connection, hold.campaign_id, storing.go_on(connection, stride.rows))
+                    grow(connection, hold.campaign_id, added.go_on(connection, stride.rows))
             time.sleep(REST_S)
         with database.write() as connection:
             hold.keep(connection)
-            _grow(connection, hold.campaign_id, storing.go_on(connection, storing.left))
+            grow(connection, hold.campaign_id, added.go_on(connection, added.left))
             hold.end(connection)
             yield connection
     except BaseException:

@@ -38,6 +38,8 @@ class Entry:
 class Duplicate:
     """An address that an earlier line has already given; they were merged into one recipient.
 
+    ``of_line`` is 0 where the list had the address before these lines were added to it.
+
     ``note`` says what that one took from this line, if it took anything.
     """
 

@@ -5,26 +5,27 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import delete, func, insert, select, tuple_
 
-from mailing import batches, counters, models, shapes
+from mailing import batches, counters, models
+from mailing import surveys as counted
+from mailing.findings import TEXT_MAX
 from mailing.mailboxes import domain_of
 from mailing.models import list_notes, now_ms, recipients, surveys
-from mailing.shapes import Shapes
 from mailing.states import RecipientState
-from mailing.values import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Table
 
     from mailing.addresses import Entry, ParsedList
+    from mailing.surveys import Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,23 @@ class ListNote:
     line: int
     text: str
     reason: str
+    number: int = 0  # its key, in the order in which they were found
 
-
-_NO_REMARKS = {"refused": 0, "duplicate": 0, "noted": 0, "column": 0}
+    @property
+    def cut(self) -> bool:
+        """Whether the text was longer than what is kept of it."""
+        return len(self.text) == TEXT_MAX and self.text.endswith("…")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """What a list holds in sum: the shapes of its recipients, and how many remarks of each kind it has."""
+class End:
+    """Where a list ends: its last recipient's id, and the number of its last remark."""
 
-    shapes: Shapes = field(default_factory=Shapes)
-    remarks: Mapping[str, int] = field(default_factory=lambda: dict(_NO_REMARKS))
+    recipient: int = 0
+    note: int = -1
 
-    @property
-    def nameless(self) -> int:
-        """How many recipients have no name."""
-        return self.shapes.having("name", Kind.EMPTY)
+
+NOTHING = End()
 
 
 def size(parsed: ParsedList) -> int:
@@ -62,33 +64,22 @@ def size(parsed: ParsedList) -> int:
     return len(parsed.entries) + sum(map(len, remarks))
 
 
-def survey(parsed: ParsedList) -> Shapes:
-    """Count what the recipients of a list have. Takes a second or two for 1,000,000 of them."""
-    return shapes.survey((entry.email, entry.name, entry.fields) for entry in parsed.entries)
-
-
-def store(connection: Connection, campaign_id: int, parsed: ParsedList, surveyed: Shapes) -> None:
+def store(connection: Connection, campaign_id: int, parsed: ParsedList, survey: Survey) -> None:
     """Store the recipients and the remarks of a list, and cut it into batches."""
-    Storing(campaign_id, parsed, surveyed).go_on(connection, size(parsed))
+    Storing(campaign_id, parsed, survey).go_on(connection, size(parsed))
 
 
 class Storing:
-    """A list on its way into the database, piece by piece, each in a transaction of its own."""
+    """A list on its way into the database, piece by piece, each in a transaction of its own.
 
-    def __init__(self, campaign_id: int, parsed: ParsedList, surveyed: Shapes | None = None) -> None:
-        self._campaign_id, self._entries = campaign_id, parsed.entries
-        self._survey = {
-            "shapes": shapes.dump(surveyed or survey(parsed)),
-            "remarks": {
-                "refused": len(parsed.refused),
-                "duplicate": len(parsed.duplicates),
-                "noted": len(parsed.noted),
-                "column": len(parsed.columns),
-            },
-        }
+    It is stored behind the ``end`` of the list that is there. ``survey`` is that of both.
+    """
+
+    def __init__(self, campaign_id: int, parsed: ParsedList, survey: Survey, end: End = NOTHING) -> None:
+        self._campaign_id, self._entries, self._survey = campaign_id, parsed.entries, survey
         self._batch = batches.size(len(parsed.entries))
-        self._stored = self._last_id = 0
-        self._remarks = enumerate(_remarks(parsed))
+        self._stored, self._last_id = 0, end.recipient
+        self._remarks = enumerate(_remarks(parsed), end.note + 1)
         self.left = size(parsed)  # rows that are not stored yet
 
     def go_on(self, connection: Connection, rows: int) -> int:
@@ -106,9 +97,8 @@ class Storing:
             self._last_id = batches.cut(connection, self._campaign_id, total, after=self._last_id)
             self._stored += len(entries)
         self.left -= len(entries) + self._remark(connection, rows - len(entries))
-        if not self.left and self._survey:
-            connection.execute(insert(surveys).values(campaign_id=self._campaign_id, **self._survey))
-            self._survey = {}
+        if not self.left:
+            counted.store(connection, self._campaign_id, self._survey)
         return len(entries)
 
     def _remark(self, connection: Connection, rows: int) -> int:
@@ -128,14 +118,22 @@ class Storing:
         return len(noted)
 
 
-def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int]:
-    """Remove up to ``rows`` of the list of a campaign that was not sent yet.
+def end(connection: Connection, campaign_id: int) -> End:
+    """Return where a draft's list ends."""
+    last = select(func.max(models.batches.c.last_id)).where(models.batches.c.campaign_id == campaign_id)
+    note = select(func.max(list_notes.c.number)).where(list_notes.c.campaign_id == campaign_id)
+    ids, numbers = connection.execute(last).scalar(), connection.execute(note).scalar()
+    return End(ids or NOTHING.recipient, NOTHING.note if numbers is None else numbers)
+
+
+def clear(connection: Connection, campaign_id: int, rows: int, behind: End = NOTHING) -> tuple[int, int]:
+    """Remove up to ``rows`` of the list of a campaign that was not sent yet, ``behind`` that end.
 
     Returns how many rows went, and how many recipients were among them: none of either, then all are gone.
     """
-    for table in (surveys, models.batches, recipients, list_notes):
+    for table, *which in _parts(behind):
         key = table.primary_key.columns
-        some = select(*key).where(table.c.campaign_id == campaign_id).limit(rows)
+        some = select(*key).where(table.c.campaign_id == campaign_id, *which).limit(rows)
         gone = connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
         if gone:
             people = gone if table is recipients else 0
@@ -144,27 +142,37 @@ def clear(connection: Connection, campaign_id: int, rows: int) -> tuple[int, int
     return 0, 0
 
 
-def notes(connection: Connection, campaign_id: int, held: Held, kind: str, limit: int) -> Sequence[ListNote]:
-    """Return the first remarks of one kind on the list, in the order of its lines."""
-    kinds = list(held.remarks)
-    before = sum(held.remarks[other] for other in kinds[: kinds.index(kind)])
+def _parts(behind: End) -> Iterator[tuple[Table, *tuple[ColumnElement[bool], ...]]]:
+    """Yield the tables that hold a list, each with the conditions for its part behind an end."""
+    if behind == NOTHING:
+        yield from ((table,) for table in (surveys, models.batches, recipients, list_notes))
+        return
+    yield models.batches, models.batches.c.first_id > behind.recipient
+    # A draft's are all queued: with their state there is an index that leads past the others.
+    yield recipients, recipients.c.state == RecipientState.QUEUED, recipients.c.id > behind.recipient
+    yield list_notes, list_notes.c.number > behind.note
+
+
+def notes(
+    connection: Connection, campaign_id: int, kind: str, limit: int, *, after: int = NOTHING.note
+) -> Sequence[ListNote]:
+    """Return remarks of one kind on the list in the order of their numbers, those above ``after``."""
+    wanted = (list_notes.c.campaign_id == campaign_id, list_notes.c.kind == kind, list_notes.c.number > after)
     statement = (
-        select(list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason)
-        .where(
-            list_notes.c.campaign_id == campaign_id,
-            list_notes.c.number >= before,
-            list_notes.c.number < before + min(limit, held.remarks[kind]),
+        select(
+            list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason, list_notes.c.number
         )
+        .where(*wanted)
         .order_by(list_notes.c.number)
+        .limit(limit)
     )
     return [ListNote(*row) for row in connection.execute(statement)]
 
 
-def held(connection: Connection, campaign_id: int) -> Held:
-    """Return what a list holds in sum; nothing while it is not complete."""
-    statement = select(surveys.c.shapes, surveys.c.remarks).where(surveys.c.campaign_id == campaign_id)
-    row = connection.execute(statement).one_or_none()
-    return Held(shapes.load(row.shapes), _NO_REMARKS | row.remarks) if row else Held()
+def forget(connection: Connection, campaign_id: int, numbers: Sequence[int]) -> None:
+    """Remove remarks by their numbers."""
+    gone = (list_notes.c.campaign_id == campaign_id, list_notes.c.number.in_(numbers))
+    connection.execute(delete(list_notes).where(*gone))
 
 
 def _insert(connection: Connection, campaign_id: int, entries: Sequence[Entry]) -> None:

@@ -263,6 +263,7 @@ list_notes = Table(
     Column("line", Integer, nullable=False),
     Column("text", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Index("ix_list_notes_kind", "campaign_id", "kind", "number"),
 )
 """What was found while reading a campaign's list: refused lines, merged duplicates, remarks, columns."""
 
@@ -284,6 +285,9 @@ storings = Table(
     Column("fresh", Boolean, nullable=False),  # its campaign is not there before the list is complete
     Column("holder", String(32), nullable=False),  # who alone may go on: the fence
     Column("touched_at", BigInteger, nullable=False),  # when it last did
+    # Where the list ended to which another is being added: up to here it stays. None: nothing of it does.
+    Column("keeps_recipients", BigInteger),  # up to this id
+    Column("keeps_notes", Integer),  # up to this number
 )
 """Lists that are not complete: being stored piece by piece, or left behind by a process that died."""
 
@@ -292,7 +296,8 @@ surveys = Table(
     metadata,
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
     Column("shapes", JSON, nullable=False),  # what the recipients have, as ``shapes`` writes it
-    Column("remarks", JSON, nullable=False),  # how many of each kind there are, in their order
+    Column("remarks", JSON, nullable=False),  # how many of each kind there are
+    Column("domains", JSON),  # the most frequent domains, as ``domain_counts`` writes them; none: not counted
 )
 """What a list holds in sum, counted when it is stored: so no page depends on how long a list is."""
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mailing import columns
+from mailing import columns, tables
 from mailing.columns import Columns
 from mailing.findings import Column, Findings
 from mailing.freetext import read_line, read_text_line
@@ -41,20 +41,24 @@ def read_table(found: Findings, table: Table, rows: Iterable[Row]) -> None:
     for row in rows:
         if row.blank or (header and (row.line <= header.line or row.cells == header.cells)):
             continue
-        cells = row.cells
-        if len(cells) > width and plan.full is not None:
-            cells = _rejoined(cells, plan.email, plan.full, len(cells) - width)
-        cell = cells[plan.email].strip() if plan.email < len(cells) else ""
-        if "@" not in cell and WIDE_AT not in cell and (len(cells) == 1 or not header):
-            read_text_line(found, row.line, clean(", ".join(filter(None, map(str.strip, row.cells)))))
-        else:
-            fields = {
-                name: cells[place].strip()
-                for place, name in plan.fields
-                if place < len(cells) and cells[place].strip()
-            }
-            shown = ", ".join(filter(None, map(str.strip, cells)))
-            _take_row(found, (row.line, shown), cell, plan.name(cells), fields)
+        read_table_row(found, row, plan, width, header=bool(header))
+
+
+def read_table_row(found: Findings, row: Row, plan: Columns, width: int, *, header: bool) -> None:
+    """Take one row of a table of ``width`` columns, with a ``header`` or without."""
+    cells = row.cells
+    if len(cells) > width and plan.full is not None:
+        cells = _rejoined(cells, plan.email, plan.full, len(cells) - width)
+    cell = cells[plan.email].strip() if plan.email < len(cells) else ""
+    if "@" not in cell and WIDE_AT not in cell and (len(cells) == 1 or not header):
+        read_text_line(found, row.line, clean(", ".join(filter(None, map(str.strip, row.cells)))))
+        return
+    fields = {
+        name: cells[place].strip()
+        for place, name in plan.fields
+        if place < len(cells) and cells[place].strip()
+    }
+    _take_row(found, (row.line, cells), cell, plan.name(cells), fields)
 
 
 def _rejoined(cells: Sequence[str], email: int, full: int, more: int) -> Sequence[str]:
@@ -69,14 +73,14 @@ def _rejoined(cells: Sequence[str], email: int, full: int, more: int) -> Sequenc
 def read_record(found: Findings, record: Record) -> None:
     """Take the person of an address book."""
     cell = "; ".join(record.emails)
-    _take_row(found, (record.line, cell or record.name), cell, record.name, record.fields)
+    _take_row(found, (record.line, [cell or record.name]), cell, record.name, record.fields)
 
 
-def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fields: Fields) -> None:
-    """Take a row as people write it, ``at`` its line and text. Of several addresses the first counts."""
-    line, shown = at
+def _take_row(found: Findings, at: tuple[int, Sequence[str]], cell: str, called: str, fields: Fields) -> None:
+    """Take a row as people write it, ``at`` its line and cells. Of several addresses the first counts."""
+    line, cells = at
     if not cell:
-        found.refuse(line, shown, Reason("row.no-address"))
+        found.refuse(line, tables.written(cells), Reason("row.no-address"))
         return
     more: list[str] = []
     if plain := read_plain(cell):
@@ -85,7 +89,8 @@ def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fiel
         inner = Findings(found.domains)
         read_line(inner, line, clean(cell))
         if not inner.entries:
-            found.refuse(line, cell, inner.refused[0].reason if inner.refused else Reason("row.no-address"))
+            reason = inner.refused[0].reason if inner.refused else Reason("row.no-address")
+            found.refuse(line, tables.written(cells), reason)
             return
         email, name = inner.entries[0].email, inner.entries[0].name
         more = [entry.email for entry in inner.entries[1:]]
@@ -94,7 +99,7 @@ def _take_row(found: Findings, at: tuple[int, str], cell: str, called: str, fiel
         for key, value in fields.items():
             _check_value(key, value)
     except UnfitError as fault:
-        found.refuse(line, shown, fault.reason)
+        found.refuse(line, tables.written(cells), fault.reason)
         return
     if more:
         found.note(line, email, Reason("note.more-addresses", who=tuple(more[:5])))

@@ -60,6 +60,16 @@ class Shapes:
         """Return how many recipients have such a value in this field."""
         return sum(shape.n for shape in (*self.known, *self.rest) if shape.kinds.get(name) == wanted)
 
+    def plus(self, other: Shapes) -> Shapes:
+        """Return the shapes of these and the other's recipients together."""
+        others, longest = _Rest(), dict(self.longest)
+        others.join(self)
+        others.join(other)
+        for name, size in other.longest.items():
+            if name in longest or len(longest) < FIELDS_MAX:
+                longest[name] = max(size, longest.get(name, 0))
+        return _gathered((*self.known, *other.known), others, longest)
+
     def of(self, used: frozenset[str]) -> Sequence[Shape]:
         """Return what matters where only these fields are used: each shape once, the most frequent first.
 
@@ -111,15 +121,16 @@ def survey(people: Iterable[tuple[str, str, Mapping[str, Value] | None]]) -> Sha
             counts[names, kinds] = [1, [email]]
         else:
             others.add(names, kinds, 1, [email])
-    return _gathered(counts, others, longest)
+    counted = (
+        Shape(dict(zip(names, kinds, strict=True)), n, samples)
+        for (names, kinds), (n, samples) in counts.items()
+    )
+    return _gathered(counted, others, longest)
 
 
-def _gathered(
-    counts: Mapping[tuple[tuple[str, ...], str], list[Any]], others: _Rest, longest: Mapping[str, int]
-) -> Shapes:
+def _gathered(counted: Iterable[Shape], others: _Rest, longest: Mapping[str, int]) -> Shapes:
     shapes: dict[frozenset[tuple[str, str]], Shape] = {}  # those whose fields came in another order are alike
-    for (names, kinds), (n, samples) in counts.items():
-        shape = Shape(dict(zip(names, kinds, strict=True)), n, samples)
+    for shape in counted:
         alike = frozenset(shape.kinds.items())
         shapes[alike] = shapes.get(alike, Shape(shape.kinds)).with_more(shape)
     known: list[Shape] = []
@@ -158,6 +169,14 @@ class _Rest:
 
     def add(self, names: Sequence[str], kinds: str, n: int, samples: Sequence[str]) -> None:
         self.n += n
+        self._count(names, kinds, n, samples)
+
+    def join(self, counted: Shapes) -> None:
+        self.n += counted.rest_n
+        for shape in counted.rest:
+            self._count(tuple(shape.kinds), "".join(shape.kinds.values()), shape.n, shape.samples)
+
+    def _count(self, names: Sequence[str], kinds: str, n: int, samples: Sequence[str]) -> None:
         for name, its in zip(names, kinds, strict=True):
             known = self._fields.get(name)
             if known is None:

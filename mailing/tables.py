@@ -103,6 +103,19 @@ def cut(text: str, separator: str, most: int | None = None) -> Iterator[Row]:
         given += 1
 
 
+def written(cells: Sequence[str]) -> str:
+    """Return a row as one line, which ``cut`` takes apart at its commas; one cell alone as it is."""
+    shown = [" ".join(cell.split()) for cell in cells]
+    while len(shown) > 1 and not shown[-1]:
+        shown.pop()
+    return ", ".join(map(_quoted, shown)) if len(shown) > 1 else "".join(shown)
+
+
+def _quoted(cell: str) -> str:
+    doubled = cell.replace('"', '""')
+    return f'"{doubled}"' if "," in cell or '"' in cell else cell
+
+
 def _trim(cells: list[str], separator: str) -> list[str]:
     """Take off the outer rules of a table in Markdown: ``| a | b |``."""
     if separator == "|" and len(cells) > 2 and not (cells[0].strip() or cells[-1].strip()):  # noqa: PLR2004

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, drafts, finding, history, lists
+from mailing import campaigns, composing, drafts, finding, history, lists, surveys
 from mailing.composing import ComposeError
 from mailing.decisions import Choice
 from mailing.drafts import Draft
@@ -242,9 +242,9 @@ async def _campaign_page(campaign_id: int) -> Response:
 
 
 def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    held = lists.held(connection, campaign.id)
+    held = surveys.load(connection, campaign.id)
     first = previews.first(connection, campaign)
-    remarks = {kind: lists.notes(connection, campaign.id, held, kind, REFUSED_SHOWN) for kind in held.remarks}
+    remarks = {kind: lists.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in held.remarks}
     return {
         "faults": drafts.faults(connection, campaign.id),
         "found": held.remarks,

@@ -48,6 +48,8 @@ PURE = (
     "merging",
     "policies",
     "shapes",
+    "domain_counts",
+    "repairs",
     "readiness",
     "marks",
     "expressions",

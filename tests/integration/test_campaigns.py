@@ -12,8 +12,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, counters, drafts, lifecycle, lists, migrate
+from mailing import addresses, campaigns, counters, drafts, lifecycle, lists, migrate, surveys
 from mailing.database import Database
+from mailing.domain_counts import DomainCounts
 from mailing.drafts import Draft
 from mailing.lifecycle import NotAllowed
 from mailing.models import batches, recipients
@@ -31,7 +32,7 @@ def store(db: Database, text: str, rows: list[Mapping[str, object]] | str) -> in
     parsed = addresses.parse_pasted(rows) if isinstance(rows, str) else addresses.parse_rows(rows)
     with db.write() as connection:
         return drafts.store(
-            connection, Draft("a@b.example", "About {{ name }}", text), parsed, lists.survey(parsed)
+            connection, Draft("a@b.example", "About {{ name }}", text), parsed, surveys.survey(parsed)
         )
 
 
@@ -73,7 +74,7 @@ def test_a_line_break_in_a_field_of_the_subject_is_refused_before_sending(db: Da
     parsed = addresses.parse_rows([{"email": "a@x.example", "city": "Hue\r\nBcc: x@y.example"}])
     with db.write() as connection:
         draft = Draft("a@b.example", "News of {{ city }}", "text")
-        campaign_id = drafts.store(connection, draft, parsed, lists.survey(parsed))
+        campaign_id = drafts.store(connection, draft, parsed, surveys.survey(parsed))
     found = faults(db, campaign_id)
     assert found or not parsed.entries
     assert all("city" in fault for fault in found)
@@ -109,21 +110,22 @@ def test_a_list_that_was_replaced_between_the_check_and_the_send_is_noticed(db: 
 def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_replaced(db: Database) -> None:
     campaign_id = store(db, "hi", "a@x.example\nBob <b@x.example>\nnobody\na@x.example")
     with db.read() as connection:
-        held = lists.held(connection, campaign_id)
-        assert (held.nameless, held.remarks) == (1, {"refused": 1, "duplicate": 1, "noted": 0, "column": 0})
-        assert [note.line for note in lists.notes(connection, campaign_id, held, "refused", 9)] == [3]
-        assert [note.line for note in lists.notes(connection, campaign_id, held, "duplicate", 9)] == [4]
-        assert lists.notes(connection, campaign_id, held, "noted", 9) == []
+        found = surveys.load(connection, campaign_id)
+        assert (found.nameless, found.domains) == (1, DomainCounts({"x.example": 2}))
+        assert found.remarks == {"refused": 1, "duplicate": 1, "noted": 0, "column": 0}
+        assert [note.line for note in lists.notes(connection, campaign_id, "refused", 9)] == [3]
+        assert [note.line for note in lists.notes(connection, campaign_id, "duplicate", 9)] == [4]
+        assert lists.notes(connection, campaign_id, "noted", 9) == []
     drafts.revise(
         db, campaign_id, Draft("a@b.example", "s", "hi"), addresses.parse_pasted("Cy <c@x.example>")
     )
     with db.read() as connection:
-        held = lists.held(connection, campaign_id)
-        assert (held.nameless, held.remarks["refused"]) == (0, 0)
+        found = surveys.load(connection, campaign_id)
+        assert (found.nameless, found.remarks["refused"]) == (0, 0)
 
 
 def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path) -> None:
-    """Its recipients' shapes are found, so what they lack is told as for a new one."""
+    """Its recipients' shapes are found, so what they lack is told as for a new one, and its domains."""
     url = f"sqlite:///{tmp_path}/old.sqlite"
     migrate.upgrade(url)
     db = Database(url)
@@ -136,6 +138,8 @@ def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path
     db.close()
     migrate.upgrade(url)
     (fault,) = faults(db, campaign_id)
+    with db.read() as connection:
+        assert surveys.load(connection, campaign_id).domains == DomainCounts({"x.example": 2})
     db.close()
     assert "missing for 1 of 2 recipients: b@x.example" in fault
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import claims, drafts, lists, results, workers
+from mailing import claims, drafts, results, surveys, workers
 from mailing.addresses import parse_rows
 from mailing.drafts import Draft
 from mailing.models import recipients
@@ -166,9 +166,8 @@ async def test_a_message_that_its_values_make_too_long_costs_no_page_its_memory(
 ) -> None:
     with db.write() as connection:
         parsed = parse_rows([{"email": "ann@b.example", "city": "x"}])
-        drafts.store(
-            connection, Draft("Ann <ann@example.org>", "Hi", "{{ city }}" * 300), parsed, lists.survey(parsed)
-        )
+        draft = Draft("Ann <ann@example.org>", "Hi", "{{ city }}" * 300)
+        drafts.store(connection, draft, parsed, surveys.survey(parsed))
         stored = recipients.update().values(fields={"city": "x" * 1_000_000})
         connection.execute(stored)  # as a list from before the limit may have it
     assert "The message would have more than 10 MB" in await visitor.read("/campaigns/1/recipients/1")
@@ -180,7 +179,7 @@ async def test_what_a_recipient_has_is_shown_as_it_is_printed(visitor: Visitor, 
     with db.write() as connection:
         parsed = parse_rows([{"email": "ann@b.example", "vip": "x", "age": "y"}])
         draft = Draft("Ann <ann@example.org>", "Hi", "{% if vip %}VIP{% else %}{{ age }} years{% endif %}")
-        drafts.store(connection, draft, parsed, lists.survey(parsed))
+        drafts.store(connection, draft, parsed, surveys.survey(parsed))
         connection.execute(recipients.update().values(fields={"vip": False, "age": 18.0}))
     shown = await visitor.read("/campaigns/1/recipients/1")
     assert "18 years" in shown

@@ -158,6 +158,24 @@ def test_fields_in_another_order_are_the_same_shape():
     assert [shape.n for shape in survey(people).known] == [2]
 
 
+def test_lists_that_are_surveyed_one_after_the_other_count_as_one():
+    listed = [
+        (f"p{n}@x.example", "A" * (n % 3), fields) for n, (_, fields) in enumerate(sparse(60, fields=3))
+    ]
+    whole, parts = survey(listed), survey(listed[:7]).plus(survey(listed[7:]))
+    assert {shape.n: dict(shape.kinds) for shape in parts.known} == {
+        shape.n: dict(shape.kinds) for shape in whole.known
+    }
+    assert sorted(shape.n for shape in parts.known) == sorted(shape.n for shape in whole.known)
+    assert parts.longest == whole.longest
+    many = [(f"p{n}@x.example", "A", fields) for n, (_, fields) in enumerate(sparse(4_000))]
+    parts = survey(many[:2_000]).plus(survey(many[2_000:]))
+    assert (len(parts.known), sum(shape.n for shape in parts.known) + parts.rest_n) == (SHAPES_MAX, 4_000)
+    lacking = sum("f7" not in fields for _, _, fields in many)
+    (fault,) = faults(Message(FROM, "s", "{{ f7 }}"), 4_000, parts)
+    assert f"missing for {lacking:,} of 4,000 recipients" in fault
+
+
 VALUES = st.one_of(
     st.sampled_from(["", "x", "18", " 5 ", "n/a", "a\nb", "true"]),
     st.integers(-2, 20),

@@ -32,7 +32,7 @@ def test_a_table_copied_from_a_spreadsheet_gives_names_and_fields():
         Entry(2, "giang@z.example", "Đặng Giang", {"thanh_pho": "Vinh"}),
         Entry(3, "hai@z.example", "Bùi Hải, Phòng IT", {"thanh_pho": "Huế"}),
     )
-    assert [(refusal.line, refusal.text) for refusal in found.refused] == [(4, "khong-phai")]
+    assert [(refusal.line, refusal.text) for refusal in found.refused] == [(4, "Email sai, khong-phai, Huế")]
     assert [(column.header, column.field) for column in found.columns] == [
         ("Họ tên", "name"),
         ("Email", "email"),
