@@ -34,7 +34,7 @@
 ``phrases``  what ``mailing`` says, in the reader's language
 ``rendering``, ``formats``, ``looks``, ``offers``, ``explanations``  words, numbers, shapes, colours
 ``api``, ``api_models``, ``api_log``, ``api_streams``, ``problems``  for programs: JSON, events, errors
-``health``     for supervisors
+``health``, ``probes``  for supervisors
 ``cli``, ``cli_progress``  for terminals
 ============== ===================================================================================
 """

@@ -17,7 +17,7 @@ from mailing.composing import ComposeError, Message
 from mailing.decisions import Choice
 from mailing.drafts import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
 from mailing.states import DECISIONS, CampaignAction, RecipientState
-from webapp import formats, views
+from webapp import asking, formats
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault, Problem, invalid, misasked, unknown
 
@@ -117,7 +117,7 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
         RecipientState(state) if state else None,
         given.get("q", "").strip(),
         given.get("recipient"),
-        views.read_reply(given["reply"]) if "reply" in given else None,
+        asking.read_reply(given["reply"]) if "reply" in given else None,
     )
 
 
@@ -355,7 +355,7 @@ def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
         fits = isinstance(value, str) and "\0" not in value
         return "" if fits else "Must be a string without NUL characters."
     if name == "reply":
-        fits = isinstance(value, str) and views.read_reply(value) is not None
+        fits = isinstance(value, str) and asking.read_reply(value) is not None
         return "" if fits else "Must be a reply such as 550-5.7.1, or 421 without an enhanced status code."
     fits = _is_whole(value) and value in range(1, LARGEST_ID + 1)
     return "" if fits else "Must be the id of a recipient, as returned by GET /campaigns/ID/recipients."

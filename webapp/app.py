@@ -41,8 +41,8 @@ from webapp import (
     workers_pages,
 )
 from webapp.boards import Boards
-from webapp.health import Probes
 from webapp.live import Hub
+from webapp.probes import Probes
 from webapp.queue_watch import QueueWatch
 from webapp.services import THREADS, Services
 from webapp.storing import Lists
@@ -96,6 +96,7 @@ def create_app(settings: Settings) -> Quart:
     languages.install(app, english=api.PREFIX)
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     rendering.install(app, services)
+    pages.install(app.jinja_env)
     compression.install(app)
     for module in (*_PAGES, preferences, campaign_stream, news, icons, assets, api, health):
         app.register_blueprint(module.blueprint)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
+from mailing.finding import Reply
 from mailing.states import RecipientAction
 from webapp.languages import _
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     State = TypeVar("State", bound=StrEnum)
 
+_REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
 LARGEST_ID = 2**63 - 1  # what the database's keys hold
 DECISION = "<any({}):verb>".format(", ".join(f'"{action}"' for action in RecipientAction))
 """What a person decides about recipients, as the end of a path."""
@@ -80,3 +83,24 @@ def search() -> str:
 def words(text: str) -> str:
     """Return what is searched for with ``text``."""
     return text.replace("\0", "").strip()[:LONGEST_SEARCH]
+
+
+def spell(reply: Reply) -> str:
+    """Return ``550-5.1.1``, or ``421`` without an enhanced code, or ``0`` where no answer came."""
+    return f"{reply.code}-{reply.enhanced}" if reply.enhanced else str(reply.code)
+
+
+def reply(text: str) -> Reply | None:
+    """Return the reply that ``spell`` wrote as ``text``; None if it is empty."""
+    if not text:
+        return None
+    found = read_reply(text)
+    if found is None:
+        abort(400, _("“reply” must look like 550-5.1.1 (got %(text)s).", text=repr(text[:40])))
+    return found
+
+
+def read_reply(text: str) -> Reply | None:
+    """Return the reply that ``spell`` wrote as ``text``; None if it wrote no such text."""
+    found = _REPLY.fullmatch(text)
+    return Reply(int(found[1]), found[2] or "") if found else None

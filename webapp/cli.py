@@ -40,7 +40,7 @@ from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
-from webapp import api_models, asking, cli_progress, views
+from webapp import api_models, asking, cli_progress
 from webapp.asking import LARGEST_ID
 from webapp.problems import Fault
 
@@ -189,7 +189,7 @@ def _add_way_past(action: RecipientAction, help_text: str) -> None:
         "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
     )
     def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
-        got = views.read_reply(reply) if reply else None
+        got = asking.read_reply(reply) if reply else None
         if reply and got is None:
             raise click.UsageError(
                 "--reply must look like 550-5.7.1, or like 421 without an enhanced status code."

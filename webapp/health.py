@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 from quart import Blueprint, Response
 
 from mailing import checks
-from mailing.checks import Finding
 from webapp.services import services
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
 blueprint = Blueprint("health", __name__)
-PATIENCE_S = 2.0
-PARTS = 3
 
 
 @blueprint.get("/healthz")
@@ -41,35 +32,6 @@ async def ready() -> Response:
     found = {"database": database, "redis": queue, "worker": worker}
     good = all(finding.ok for finding in found.values())
     return _answer({"ready": good, "checks": found}, 200 if good else 503)
-
-
-class Probes:
-    """Asks on threads of its own, so that a part that does not answer takes none from the pages.
-
-    Each part is asked by one thread at a time, however often a supervisor comes: who comes meanwhile waits
-    for the same answer.
-    """
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(PARTS, "probe")
-        self._asking: dict[str, asyncio.Future[Finding]] = {}
-
-    async def ask(self, name: str, check: Callable[[T], Finding], part: T) -> Finding:
-        """Return what ``check`` finds, or after ``PATIENCE_S`` that there was no answer."""
-        asking = self._asking.get(name)
-        if asking is None or asking.done():
-            asking = asyncio.get_running_loop().run_in_executor(self._threads, check, part)
-            self._asking[name] = asking
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                return await asyncio.shield(asking)
-        except TimeoutError:
-            detail = f"No response within {PATIENCE_S:g} seconds. Is it overloaded?"
-            return Finding(ok=False, detail=detail)
-
-    def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _answer(body: dict[str, object], status: int) -> Response:

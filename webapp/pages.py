@@ -41,6 +41,7 @@ from webapp.storing import CrowdedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2 import Environment
     from sqlalchemy import Connection
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as AnyResponse
@@ -51,6 +52,11 @@ blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
 _HOURS = frozenset(map(str, drafts.GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
+
+
+def install(env: Environment) -> None:
+    """Give the templates of campaigns what they ask for."""
+    env.globals.update(offers=offers.offers, row_offers=offers.row_offers, SIZES=views.SIZES)
 
 
 @blueprint.get("/campaigns")
@@ -181,7 +187,7 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
         RecipientState(state) if state else None,
         asking.words(form.get("q", "")),
         int(recipient) if recipient else None,
-        views.reply(form.get("reply", "")),
+        asking.reply(form.get("reply", "")),
     )
     try:
         done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)

@@ -15,17 +15,16 @@ from mailing.sites import LOOPBACK_NAMES
 from mailing.states import RecipientState
 from mailing.values import printed
 from webapp import (
+    asking,
     assets,
     auth,
     dialogs,
     explanations,
     formats,
     looks,
-    offers,
     phrases,
     preferences,
     receipts,
-    views,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ def install(app: Quart, services: Services) -> None:
         look=looks.look,
         reply=looks.reply,
         reason=explanations.reason,
-        spell=views.spell,
+        spell=asking.spell,
         shape=looks.shape,
         clock=_clock,
         stamp=_stamp,
@@ -72,11 +71,8 @@ def install(app: Quart, services: Services) -> None:
         opens=dialogs.opens,
         closes=dialogs.closes,
         explain=explanations.explain,
-        offers=offers.offers,
         receipt=receipts.take,
-        row_offers=offers.row_offers,
         RECIPIENT_STATES=tuple(RecipientState),
-        SIZES=views.SIZES,
         SHOWN_MAX=formats.SHOWN_MAX,
     )
 

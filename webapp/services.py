@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from mailing.settings import Settings
     from tasks.commands import Backend
     from webapp.boards import Boards
-    from webapp.health import Probes
     from webapp.live import Hub
+    from webapp.probes import Probes
     from webapp.queue_watch import QueueWatch
     from webapp.storing import Lists
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 SIZES = (25, 50, 100, 200)
 USUAL = 25  # a first view stays below 60 KB
-_REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class View:
         values: dict[str, object] = {
             "state": it.state,
             "q": it.q,
-            "reply": it.reply and spell(it.reply),
+            "reply": it.reply and asking.spell(it.reply),
             "sort": "" if it.filter or it.sort is Sort.LIST else it.sort,
             "size": "" if it.size == USUAL else it.size,
             "causes": "all" if it.causes else "",
@@ -97,29 +95,8 @@ def asked() -> View:
     return View(
         asking.state(RecipientState),
         asking.search(),
-        reply(request.args.get("reply", "")),
+        asking.reply(request.args.get("reply", "")),
         Sort(sort),
         int(size),
         request.args.get("causes") == "all",
     )
-
-
-def spell(reply: Reply) -> str:
-    """Return ``550-5.1.1``, or ``421`` without an enhanced code, or ``0`` where no answer came."""
-    return f"{reply.code}-{reply.enhanced}" if reply.enhanced else str(reply.code)
-
-
-def reply(text: str) -> Reply | None:
-    """Return the reply that ``spell`` wrote as ``text``; None if it is empty."""
-    if not text:
-        return None
-    found = read_reply(text)
-    if found is None:
-        abort(400, _("“reply” must look like 550-5.1.1 (got %(text)s).", text=repr(text[:40])))
-    return found
-
-
-def read_reply(text: str) -> Reply | None:
-    """Return the reply that ``spell`` wrote as ``text``; None if it wrote no such text."""
-    found = _REPLY.fullmatch(text)
-    return Reply(int(found[1]), found[2] or "") if found else None

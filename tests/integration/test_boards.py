@@ -14,10 +14,10 @@ from mailing import checks, events
 from mailing.checks import Finding
 from tests.integration.test_live import PATIENCE_S, publish, until
 from tests.integration.web import HOST, running, settings_for, store
-from webapp import auth, health
+from webapp import auth, probes
 from webapp.boards import Board, Boards, Key
-from webapp.health import Probes
 from webapp.live import Feed, Hub, Viewer
+from webapp.probes import Probes
 from webapp.sse import respond
 
 KEY = Key("view", auth.EVERYTHING, "en", "UTC")
@@ -255,7 +255,7 @@ async def test_probes_that_hang_take_no_thread_from_the_pages(tmp_path, db, data
 
     for name in ("database", "queue", "worker"):
         monkeypatch.setattr(checks, name, hang)
-    monkeypatch.setattr(health, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(probes, "PATIENCE_S", 0.05)
     store(db, "a@b.example")
     async with running(settings_for(tmp_path, database_url)) as visitor:
         try:
@@ -270,7 +270,7 @@ async def test_probes_that_hang_take_no_thread_from_the_pages(tmp_path, db, data
 
 
 async def test_a_probe_that_answers_late_is_asked_anew(monkeypatch):
-    monkeypatch.setattr(health, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(probes, "PATIENCE_S", 0.05)
     free, probes = threading.Event(), Probes()
     late = await probes.ask("x", lambda _: Finding(ok=free.wait(PATIENCE_S), detail="first"), None)
     assert not late.ok
