@@ -73,7 +73,7 @@ there), ``database``, ``database_errors`` (what its errors mean), ``clock`` (the
 ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``, ``threads`` and ``logs``;
 ``privacy`` (nobody else reads what Volley writes), ``redis_url`` (where Redis is), ``redis_errors`` (why it
 takes no work) and ``installation`` (what is ours in it). Beside them: ``checks`` (does all that Volley leans
-on work), ``actors`` (who asks for a change), ``answers`` (the first answer to an API call, for its
-repetition), ``passwords`` (those of Compose) and ``inbox``, the demo SMTP server. ``foreground`` is what
-processes in a terminal share.
+on work), ``actors`` (who asks for a change), ``bounds`` (what may be asked for), ``answers`` (the first
+answer to an API call, for its repetition), ``passwords`` (those of Compose) and ``inbox``, the demo SMTP
+server. ``foreground`` is what processes in a terminal share.
 """

@@ -17,6 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailing import campaigns, composing, lists, readiness, surveys
+from mailing.bounds import GIVE_UP_USUALLY
 from mailing.campaigns import HOUR_S, THERE, WHOLE
 from mailing.composing import Message
 from mailing.lifecycle import NotAllowed, may, refusal
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from mailing.database import Database
     from mailing.surveys import Survey
 
-GIVE_UP_HOURS = range(1, 169)  # how long temporary refusals may be tried again
-GIVE_UP_USUALLY = 24
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from mailing.bounds import LARGEST_ID
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from celery import Celery
 
-LARGEST_ID = 2**63 - 1  # what a BIGINT holds
 LARGEST_BODY = 64 * 1024  # characters: a task carries ids and little else
 YEARS = range(2000, 9000)
 _JUNK = (

@@ -35,6 +35,6 @@
 ``rendering``, ``formats``, ``looks``, ``offers``, ``explanations``  words, numbers, shapes, colours
 ``api``, ``api_models``, ``api_log``, ``api_streams``, ``problems``  for programs: JSON, events, errors
 ``health``, ``probes``  for supervisors
-``cli``, ``cli_progress``  for terminals
+``cli``, ``cli_work``, ``cli_progress``  for terminals
 ============== ===================================================================================
 """

@@ -13,12 +13,12 @@ import orjson
 
 from mailing import addresses, composing
 from mailing.addresses import ParsedList
+from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.composing import ComposeError, Message
 from mailing.decisions import Choice
-from mailing.drafts import GIVE_UP_HOURS, GIVE_UP_USUALLY, Draft
+from mailing.drafts import Draft
 from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import asking, formats
-from webapp.asking import LARGEST_ID
 from webapp.problems import Fault, Problem, invalid, misasked, unknown
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
+from mailing.bounds import LARGEST_ID, LONGEST_SEARCH
 from mailing.finding import Reply
 from mailing.states import RecipientAction
 from webapp.languages import _
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     State = TypeVar("State", bound=StrEnum)
 
 _REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
-LARGEST_ID = 2**63 - 1  # what the database's keys hold
 DECISION = "<any({}):verb>".format(", ".join(f'"{action}"' for action in RecipientAction))
 """What a person decides about recipients, as the end of a path."""
-LONGEST_SEARCH = 254  # no address is longer (RFC 5321 section 4.5.3.1)
 
 
 class Digits(IntegerConverter):

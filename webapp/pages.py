@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
 from mailing import campaigns, composing, drafts, finding, history, lists, surveys
+from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.composing import ComposeError
 from mailing.decisions import Choice
 from mailing.drafts import Draft
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pages", __name__)
 REFUSED_SHOWN = 200
-_HOURS = frozenset(map(str, drafts.GIVE_UP_HOURS))
+_HOURS = frozenset(map(str, GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 
 
@@ -274,12 +275,12 @@ def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
         text=form.get("text", ""),
         html=old.html if old else "",
         priority=old.priority if old else 5,
-        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else drafts.GIVE_UP_USUALLY,
+        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
     )
 
 
 def _give_up_hours(form: Mapping[str, str]) -> str:
-    return form.get("give_up_hours", str(drafts.GIVE_UP_USUALLY)).strip()
+    return form.get("give_up_hours", str(GIVE_UP_USUALLY)).strip()
 
 
 async def _faults(form: MultiDict[str, str]) -> dict[str, str]:

@@ -271,10 +271,10 @@ async def test_probes_that_hang_take_no_thread_from_the_pages(tmp_path, db, data
 
 async def test_a_probe_that_answers_late_is_asked_anew(monkeypatch):
     monkeypatch.setattr(probes, "PATIENCE_S", 0.05)
-    free, probes = threading.Event(), Probes()
-    late = await probes.ask("x", lambda _: Finding(ok=free.wait(PATIENCE_S), detail="first"), None)
+    free, asking = threading.Event(), Probes()
+    late = await asking.ask("x", lambda _: Finding(ok=free.wait(PATIENCE_S), detail="first"), None)
     assert not late.ok
     free.set()
-    await until(probes._asking["x"].done, "the first answer comes")
-    assert (await probes.ask("x", lambda _: Finding(ok=True, detail="second"), None)).detail == "second"
-    probes.close()
+    await until(asking._asking["x"].done, "the first answer comes")
+    assert (await asking.ask("x", lambda _: Finding(ok=True, detail="second"), None)).detail == "second"
+    asking.close()

@@ -43,7 +43,7 @@ async def visitor(tmp_path: Path, db: Database, database_url: str) -> AsyncItera
 def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The clock of all doors: its only value may be set."""
     moment = [NOW]
-    for module in ("webapp.standing", "webapp.api", "webapp.cli", "mailing.overview"):
+    for module in ("webapp.standing", "webapp.api", "webapp.cli_work", "mailing.overview"):
         monkeypatch.setattr(f"{module}.now_ms", lambda: moment[0])
     return moment
 
