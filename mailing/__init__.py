@@ -5,6 +5,7 @@ The way of one email leads through these rooms::
     addresses   what people paste -> clean recipients, and why the rest was refused
       freetext    a line taken apart: addresses, names, words; markup: a line of a web page
       tables      how a pasted table parts its cells; columns: what its headers mean
+                  field_names: what a template calls a column
       records     vCards, LDIF and the like
       rows        a row of any of them, or of a program, becomes a recipient
       mailboxes   the judge of one address and its name
@@ -67,13 +68,14 @@ While it is under way, ``workers`` knows who sends and whether they live, ``rost
 looks, and ``sweeping`` puts back on its way whatever a dead one left behind. ``overview`` says how it all
 stands, and ``watches`` lets somebody else look on.
 
-Below them: ``reasons`` (what Volley has to tell, as codes; ``wording.toml`` has their sentences), ``states``
-(what may follow what), ``models`` (the tables), ``schema`` (which of them are
-there), ``database``, ``database_errors`` (what its errors mean), ``clock`` (the time that all agree on),
+Below them: ``reasons`` (what Volley has to tell, as codes; ``wording.toml`` has their sentences),
+``states`` (what may follow what), ``models`` (the tables), ``schema`` (which of them are there),
+``database``, ``database_errors`` (what its errors mean), ``clock`` (the time that all agree on),
 ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``, ``threads`` and ``logs``;
 ``privacy`` (nobody else reads what Volley writes), ``redis_url`` (where Redis is), ``redis_errors`` (why it
-takes no work) and ``installation`` (what is ours in it). Beside them: ``checks`` (does all that Volley leans
-on work), ``actors`` (who asks for a change), ``bounds`` (what may be asked for), ``answers`` (the first
+takes no work) and ``redis_prefix`` (what is ours in it, which ``installation`` prints). Beside them:
+``checks`` (does all that Volley leans on work), ``actors`` (who asks for a change), ``bounds`` (what may be asked
+for), ``answers`` (the first
 answer to an API call, for its repetition), ``passwords`` (those of Compose) and ``inbox``, the demo SMTP
 server. ``foreground`` is what processes in a terminal share.
 """

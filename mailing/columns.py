@@ -1,63 +1,17 @@
-"""The columns of a table: what a header means, and what a merge field is called in a message.
+"""The columns of a table: which holds the address, which the name; all others are merge fields.
 
-Pure. A header is what people write above a column; a field's name is what a template can use. The one
-comes from the other by ``field_name``, everywhere and always the same way. ``assign`` says which column
-holds the address and which the name; all others are merge fields.
+Pure. A header is what people write above a column; ``field_names`` makes of it what a template can use.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from jinja2.lexer import name_re  # type: ignore[attr-defined]  # what Jinja itself reads as a name
+from mailing.field_names import field_name, usable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-FIELD_NAME_MAX = 60  # characters
-
-_HEADER_MAX = 500  # more of a header does not change its name, in practice
-# Letters that Unicode does not take apart into an ASCII letter and its marks.
-_PLAIN_LETTERS = str.maketrans({"đ": "d", "ð": "d", "ø": "o", "ł": "l", "\u0131": "i", "æ": "ae", "œ": "oe"})
-_RESERVED = frozenset(
-    "and block call caller else elif endfor endif extends false filter for if import in include is loop "  # noqa: SIM905
-    "macro none not or recursive self set super true varargs kwargs with".split()
-)
-_APOSTROPHES = re.compile("['\u2019\u02bc]")
-
-
-@lru_cache(maxsize=1_000)
-def field_name(header: str) -> str:
-    """Return the name under which a template uses the column with this header.
-
-    It is an identifier in lower case. Whatever is no letter or digit becomes ``_``; Latin letters lose
-    their accents, letters of other scripts stay: ``First Name`` and ``first-name`` are ``first_name``,
-    ``Thành phố`` is ``thanh_pho``, ``名前`` stays. A header without any letter or digit gives ``field``.
-    A name that is given back is given back unchanged.
-    """
-    folded = unicodedata.normalize("NFKC", header[:_HEADER_MAX]).casefold().translate(_PLAIN_LETTERS)
-    letters = _without_accents(_APOSTROPHES.sub("", unicodedata.normalize("NFKD", folded)))
-    words = "_".join(filter(None, letters.split("_")))[:FIELD_NAME_MAX].strip("_")
-    if not words:
-        return "field"
-    if words in _RESERVED or not words.isidentifier():
-        return f"field_{words}"
-    return words
-
-
-def _without_accents(text: str) -> str:
-    """Return decomposed text with marks only where their letter is not Latin, and ``_`` for other signs."""
-    kept: list[str] = []
-    for character in text:
-        if unicodedata.combining(character) and (not kept or kept[-1].isascii()):
-            continue
-        within = f"a{character}"
-        kept.append(character if within.isidentifier() and name_re.fullmatch(within) else "_")
-    return unicodedata.normalize("NFC", "".join(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +56,6 @@ _LAST = frozenset(
 )
 _FAMILY_FIRST = frozenset("ho ho_dem ho_lot ho_va_dem ho_va_ten_dem ho_ten_dem ho_va_ten_lot".split())  # noqa: SIM905
 _SHORT_IS_LAST = frozenset("vorname prenom".split())  # noqa: SIM905  # beside these, "Name" and "Nom" are surnames
-_FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def means_email(header: str) -> bool:
@@ -129,17 +82,13 @@ def assign(headers: Sequence[str], email: int | None = None, *, keep: bool = Fal
         return None
     full, parts = _names(headers, words, email)
     names = [
-        header if keep and _usable(header) else words[place] if header.strip() else f"column_{place + 1}"
+        header if keep and usable(header) else words[place] if header.strip() else f"column_{place + 1}"
         for place, header in enumerate(headers)
     ]
     others = [place for place in range(len(words)) if place not in (email, full)]
     others.sort(key=lambda place: names[place] != headers[place])  # who is called so has the name first
     distinct = _distinct([names[place] for place in others])
     return Columns(email, full, parts, tuple(sorted(zip(others, distinct, strict=True))))
-
-
-def _usable(header: str) -> bool:
-    return bool(_FIELD.fullmatch(header)) and header not in _RESERVED
 
 
 def _names(headers: Sequence[str], words: Sequence[str], email: int) -> tuple[int | None, tuple[int, ...]]:

@@ -1,6 +1,6 @@
 """News over Redis: what workers publish after each commit, and what the web process listens to.
 
-Each campaign has one channel, of this installation alone (see ``installation``). A message on it is one or
+Each campaign has one channel, of this installation alone (see ``redis_prefix``). A message on it is one or
 more lines, each an event: a JSON object whose state is absolute, so hearing it twice is harmless, and
 nothing depends on hearing it at all: the database is the truth (P1).
 
@@ -29,7 +29,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import installation, redis_url
+from mailing import redis_prefix, redis_url
 from mailing.models import now_ms
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Client(redis.Redis):
     @property
     def prefix(self) -> str:
         """What begins every name of this installation. Raises what the database raises, until it is known."""
-        return installation.prefix(self.database_url)
+        return redis_prefix.prefix(self.database_url)
 
 
 def connect(url: str, database_url: str) -> Client:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from mailing.columns import field_name
+from mailing.field_names import field_name
 from mailing.marks import FILTERS, ComposeError
 from mailing.reasons import Reason
 from mailing.values import CONTROL, KINDS, MergeError, MissingFieldError, encodable, kind, operand

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING
 
 from mailing import markup, records
-from mailing.columns import field_name, means_email, means_name
+from mailing.columns import means_email, means_name
+from mailing.field_names import field_name
 from mailing.findings import TEXT_MAX
 from mailing.mailboxes import read_plain, unwrap
 from mailing.reasons import Reason

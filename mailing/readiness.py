@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mailing import composing
-from mailing.columns import field_name
 from mailing.composing import ComposeError
+from mailing.field_names import field_name
 from mailing.reasons import Reason
 from mailing.shapes import Shape
 from mailing.values import KINDS, Kind, MergeError, MissingFieldError, with_default

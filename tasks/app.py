@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors, installation, logs, redis_url, settings
+from mailing import database_errors, logs, redis_prefix, redis_url, settings
 from tasks import messages
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _App(Celery):
     def prefix(self) -> str:
         """What begins every name of this installation in Redis."""
         try:
-            return installation.prefix(self.conf.volley_database_url)
+            return redis_prefix.prefix(self.conf.volley_database_url)
         except SQLAlchemyError as error:
             url = make_url(self.conf.volley_database_url)
             raise OperationalError(database_errors.sentence(error, url)) from error

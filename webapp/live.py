@@ -22,7 +22,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events, installation
+from mailing import events, redis_prefix
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -288,7 +288,7 @@ class Hub:
 
     async def _listen(self) -> None:
         """Subscribe to everything wanted and pass on what comes, until the connection fails."""
-        self._prefix = await asyncio.to_thread(installation.prefix, self._database_url)
+        self._prefix = await asyncio.to_thread(redis_prefix.prefix, self._database_url)
         async with self._client.pubsub() as pubsub:
             wanted = {events.ALL_CAMPAIGNS, *self._listeners}
             self._asked = Counter(wanted)

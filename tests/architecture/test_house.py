@@ -35,6 +35,7 @@ PURE = (
     "replies",
     "addresses",
     "columns",
+    "field_names",
     "findings",
     "freetext",
     "mailboxes",

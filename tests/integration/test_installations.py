@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import events, installation, migrate
+from mailing import events, migrate, redis_prefix
 from mailing.database import Database
 from tasks import queues
 from tests.harness import Stack, wait_until
@@ -105,9 +105,9 @@ def test_everything_in_redis_carries_the_name_of_its_installation(two):
 
 def test_an_installation_keeps_its_name_and_all_who_share_its_database_know_it(database_url):
     migrate.upgrade(database_url)
-    prefix = installation.prefix(database_url)
+    prefix = redis_prefix.prefix(database_url)
     migrate.upgrade(database_url)
     database = Database(database_url)
     with database.read() as connection:
-        assert prefix == f"volley:{installation.name(connection)}:"
+        assert prefix == f"volley:{redis_prefix.name(connection)}:"
     database.close()

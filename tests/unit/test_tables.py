@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.addresses import Entry, parse_pasted
-from mailing.columns import field_name
+from mailing.field_names import field_name
 from mailing.reasons import Reason
 
 LISTS = Path(__file__).parents[1] / "lists"
