@@ -74,8 +74,7 @@ Below them: ``reasons`` (what Volley has to tell, as codes; ``wording.toml`` has
 ``migrate``, ``senders``, ``sites`` (where people find Volley), ``settings``, ``threads`` and ``logs``;
 ``privacy`` (nobody else reads what Volley writes), ``redis_url`` (where Redis is), ``redis_errors`` (why it
 takes no work) and ``redis_prefix`` (what is ours in it, which ``installation`` prints). Beside them:
-``checks`` (does all that Volley leans on work), ``actors`` (who asks for a change), ``bounds`` (what may be asked
-for), ``answers`` (the first
-answer to an API call, for its repetition), ``passwords`` (those of Compose) and ``inbox``, the demo SMTP
-server. ``foreground`` is what processes in a terminal share.
+``checks`` (does all that Volley leans on work), ``actors`` (who asks for a change), ``bounds`` (what may be
+asked for), ``answers`` (the first answer to an API call, for its repetition), ``passwords`` (those of
+Compose) and ``inbox``, the demo SMTP server. ``foreground`` is what processes in a terminal share.
 """

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from mailing.finding import Reply
 from mailing.models import reply_groups
+from mailing.replies import ReplyCode
 from mailing.states import AttemptResult
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST = 500
 class Cause:
     """A reply, how often it came, with which result most often, and one server's words for it, verbatim."""
 
-    reply: Reply
+    reply: ReplyCode
     n: int
     result: AttemptResult
     sample: str
@@ -45,9 +45,9 @@ def of(connection: Connection, campaign_id: int) -> Sequence[Cause]:
         .order_by(n.desc())
         .limit(MOST)
     )
-    found: dict[Reply, Cause] = {}
+    found: dict[ReplyCode, Cause] = {}
     for row in connection.execute(statement):
-        reply = Reply(row.code, row.enhanced)
+        reply = ReplyCode(row.code, row.enhanced)
         most = found.get(reply) or Cause(reply, 0, AttemptResult(row.result), row.sample)
         found[reply] = Cause(reply, most.n + int(row.n), most.result, most.sample)
     return sorted(found.values(), key=lambda cause: (-cause.n, cause.reply.code, cause.reply.enhanced))

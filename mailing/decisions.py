@@ -20,30 +20,14 @@ from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, Recip
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Select
+    from sqlalchemy import Connection, Select
 
     from mailing.batches import Errand
-    from mailing.finding import Reply
+    from mailing.finding import Choice
     from mailing.states import Decision, RecipientAction
 
 CHUNK = 2_000
 MARKED = "Marked as sent by a person. No server confirmed it."
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Whom a decision is about: all that it can move, or only those in ``state``, found by ``q``, or one.
-
-    With ``reply`` only those that ever got it.
-    """
-
-    state: RecipientState | None = None
-    q: str = ""
-    recipient: int | None = None
-    reply: Reply | None = None
-
-
-EVERYBODY = Choice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +66,8 @@ def decide(
         select(recipients.c.id, recipients.c.state, recipients.c.attempts, recipients.c.domain)
         .where(
             recipients.c.id.in_(seen),
-            recipients.c.campaign_id == campaign_id,
             recipients.c.state.in_(decision.sources),
-            *_chosen(campaign_id, choice),
+            *finding.conditions(campaign_id, choice),
         )
         .order_by(recipients.c.id)
         .with_for_update(skip_locked=True)
@@ -156,16 +139,3 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
         "result": AttemptResult.SENT,
         "reply": MARKED,
     }
-
-
-def _chosen(campaign_id: int, choice: Choice) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if choice.state is not None:
-        conditions.append(recipients.c.state == choice.state)
-    if choice.q:
-        conditions.append(finding.matches(choice.q))
-    if choice.recipient is not None:
-        conditions.append(recipients.c.id == choice.recipient)
-    if choice.reply is not None:
-        conditions.append(finding.got(campaign_id, choice.reply))
-    return conditions

@@ -13,8 +13,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mailing import rulebook
-from mailing.finding import Reply
 from mailing.models import attempts, campaigns, refusals
+from mailing.replies import ReplyCode
 from mailing.rulebook import Outcome
 from mailing.states import AttemptResult
 
@@ -30,7 +30,7 @@ class Evidence:
     """How many recipients of a campaign got the reply that stands for all, since it was started last."""
 
     n: int
-    reply: Reply
+    reply: ReplyCode
     text: str
 
 
@@ -69,7 +69,7 @@ def of(connection: Connection, campaign_id: int) -> Evidence | None:
         .limit(1)
     )
     row = connection.execute(statement).one_or_none()
-    return Evidence(int(row[2]), Reply(row[0], row[1]), row[3]) if row else None
+    return Evidence(int(row[2]), ReplyCode(row[0], row[1]), row[3]) if row else None
 
 
 def forget(connection: Connection, campaign_id: int) -> None:

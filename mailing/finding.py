@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select, TextClause
 
+    from mailing.replies import ReplyCode
+
 T = TypeVar("T")
 FEW = 5_000  # so many of a state are looked through one by one
 MOST_COUNTED = 20_000  # counting more would keep a page waiting
@@ -45,32 +47,28 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What servers answered alike. ``code`` is 0 where no answer came."""
+class Choice:
+    """Which recipients: those in ``state``, that ``q`` matches, that got ``reply`` in any attempt, or one.
 
-    code: int
-    enhanced: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Those in a state, those that ``q`` matches, those that got a reply in any of their tries."""
+    An empty choice means all of them.
+    """
 
     state: RecipientState | None = None
     q: str = ""
-    reply: Reply | None = None
+    reply: ReplyCode | None = None
+    recipient: int | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.state or self.q or self.reply)
+        return self != EVERYBODY
 
 
-EVERYBODY = Filter()
+EVERYBODY = Choice()
 
 
 def find(
     connection: Connection,
     campaign_id: int,
-    wanted: Filter,
+    wanted: Choice,
     sort: Sort,
     *,
     after: int | None,
@@ -98,7 +96,7 @@ def find(
     )
 
 
-def count(connection: Connection, campaign_id: int, wanted: Filter) -> dict[RecipientState, int]:
+def count(connection: Connection, campaign_id: int, wanted: Choice) -> dict[RecipientState, int]:
     """Return how many are in each state; nothing if there are more than ``MOST_COUNTED``."""
     order = _order(connection, campaign_id, wanted, Sort.LIST)
     found = order.statement.limit(MOST_COUNTED + 1).subquery()
@@ -111,12 +109,26 @@ def count(connection: Connection, campaign_id: int, wanted: Filter) -> dict[Reci
     return counts if sum(counts.values()) <= MOST_COUNTED else {}
 
 
-def got(campaign_id: int, reply: Reply) -> ColumnElement[bool]:
+def conditions(campaign_id: int, choice: Choice) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions that a recipient is of a campaign and chosen."""
+    found: list[ColumnElement[bool]] = [recipients.c.campaign_id == campaign_id]
+    if choice.state is not None:
+        found.append(recipients.c.state == choice.state)
+    if choice.q:
+        found.append(matches(choice.q))
+    if choice.recipient is not None:
+        found.append(recipients.c.id == choice.recipient)
+    if choice.reply is not None:
+        found.append(got(campaign_id, choice.reply))
+    return found
+
+
+def got(campaign_id: int, reply: ReplyCode) -> ColumnElement[bool]:
     """Return the condition that a recipient ever got ``reply``."""
     return exists().where(attempts.c.recipient_id == _ID, *_answered(campaign_id, reply))
 
 
-def next_that_got(campaign_id: int, reply: Reply, after: int, limit: int) -> Select[tuple[int]]:
+def next_that_got(campaign_id: int, reply: ReplyCode, after: int, limit: int) -> Select[tuple[int]]:
     """Choose the ids above ``after`` of recipients that ever got ``reply``, in their order."""
     got = attempts.c.recipient_id
     statement = select(got).distinct().where(*_answered(campaign_id, reply), got > after)
@@ -143,14 +155,13 @@ class _Order:
         return connection.execute(select(*self.keys).where(self.id == key)).one_or_none()
 
 
-def _order(connection: Connection, campaign_id: int, wanted: Filter, sort: Sort) -> _Order:
+def _order(connection: Connection, campaign_id: int, wanted: Choice, sort: Sort) -> _Order:
+    if wanted.recipient is not None or (wanted.state and not (wanted.reply or wanted.q)):
+        return _Order(_ids().where(*conditions(campaign_id, wanted)), (_ID,), _ID)
     if wanted.reply:
         return _with_reply(campaign_id, wanted.reply, wanted)
     if wanted.q:
         return _with_address(connection, campaign_id, wanted)
-    if wanted.state:
-        mine = recipients.c.campaign_id == campaign_id
-        return _Order(_ids().where(mine, recipients.c.state == wanted.state), (_ID,), _ID)
     if sort is Sort.LATEST:
         return _latest(campaign_id)
     if sort is Sort.ADDRESS:
@@ -169,7 +180,7 @@ def _as_in_the_list(campaign_id: int) -> _Order:
     return _Order(_ids().where(mine, first <= _ID, last >= _ID), (_ID,), _ID)
 
 
-def _with_address(connection: Connection, campaign_id: int, wanted: Filter) -> _Order:
+def _with_address(connection: Connection, campaign_id: int, wanted: Choice) -> _Order:
     """By address. Where few are in the state they are looked through instead, and then put in order."""
     state, q = recipients.c.state, wanted.q
     first, second = (recipients.c.domain, _ID) if q.startswith("@") else (_ADDRESS, recipients.c.email)
@@ -183,7 +194,7 @@ def _with_address(connection: Connection, campaign_id: int, wanted: Filter) -> _
     return _Order(some.where(_begins(shown, q.removeprefix("@"))), (shown, second), _ID)
 
 
-def _with_reply(campaign_id: int, reply: Reply, wanted: Filter) -> _Order:
+def _with_reply(campaign_id: int, reply: ReplyCode, wanted: Choice) -> _Order:
     """Those that ever got a reply, each once."""
     statement = select(attempts.c.recipient_id, attempts.c.recipient_id.label("key")).distinct()
     statement = statement.where(*_answered(campaign_id, reply))
@@ -196,7 +207,7 @@ def _with_reply(campaign_id: int, reply: Reply, wanted: Filter) -> _Order:
     return _Order(statement, (attempts.c.recipient_id,), attempts.c.recipient_id)
 
 
-def _answered(campaign_id: int, reply: Reply) -> tuple[ColumnElement[bool] | TextClause, ...]:
+def _answered(campaign_id: int, reply: ReplyCode) -> tuple[ColumnElement[bool] | TextClause, ...]:
     code = attempts.c.code == reply.code if reply.code else attempts.c.code.is_(None)
     return attempts.c.campaign_id == campaign_id, code, attempts.c.enhanced == reply.enhanced, _NOT_SENT
 

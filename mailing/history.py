@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.finding import Filter
+    from mailing.finding import Choice
 
 EXPORT_CHUNK = 2_000
 
@@ -49,7 +49,7 @@ class RecipientRow:
 def recipients_page(
     connection: Connection,
     campaign_id: int,
-    wanted: Filter = EVERYBODY,
+    wanted: Choice = EVERYBODY,
     *,
     sort: Sort = Sort.LIST,
     after: int | None = None,

@@ -61,6 +61,14 @@ OPENING = frozenset({Stage.CONNECT, Stage.GREETING, Stage.HELLO, Stage.TLS, Stag
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyCode:
+    """What servers answered alike. ``code`` is 0 where no answer came."""
+
+    code: int
+    enhanced: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """One reply. ``text`` is the server's lines verbatim, codes included, joined by newlines.
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from mailing import counters, decisions
-from mailing.decisions import Choice
-from mailing.finding import Reply
+from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
 from mailing.models import campaigns, now_ms
 from mailing.models import decisions as table
+from mailing.replies import ReplyCode
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def under_way(connection: Connection, ids: Collection[int]) -> Mapping[int, Sequ
 def _step(connection: Connection, row: Any, rows: int) -> decisions.Step:
     given = dict(row.choice)
     state, reply = given["state"], given["reply"]
-    given |= {"state": state and RecipientState(state), "reply": reply and Reply(**reply)}
+    given |= {"state": state and RecipientState(state), "reply": reply and ReplyCode(**reply)}
     action = RecipientAction(row.action)
     return decisions.decide(
         connection, row.campaign_id, action, Choice(**given), after=row.after, rows=rows, give_out=0

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from mailing.actors import Actor
     from mailing.addresses import ParsedList
     from mailing.campaigns import Campaign
-    from mailing.decisions import Choice
     from mailing.drafts import Draft
+    from mailing.finding import Choice
     from mailing.settings import Settings
     from mailing.states import RecipientAction
     from mailing.undertakings import Undertaking

@@ -32,7 +32,7 @@ from sqlalchemy.exc import IntegrityError
 
 from mailing import answers, campaigns, history, maillog, paces, undertakings
 from mailing.answers import KeyReused
-from mailing.finding import Filter
+from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
@@ -225,7 +225,7 @@ def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
 
 def _recipients(connection: Connection, campaign_id: int, query: api_models.Query) -> Page[RecipientRow]:
     _campaign(connection, campaign_id)
-    wanted = Filter(query.state, query.q)
+    wanted = Choice(query.state, query.q)
     return history.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)
 
 

@@ -15,8 +15,8 @@ from mailing import addresses, composing
 from mailing.addresses import ParsedList
 from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.composing import ComposeError, Message
-from mailing.decisions import Choice
 from mailing.drafts import Draft
+from mailing.finding import Choice
 from mailing.states import DECISIONS, CampaignAction, RecipientState
 from webapp import asking, formats
 from webapp.problems import Fault, Problem, invalid, misasked, unknown
@@ -116,8 +116,8 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
     return Choice(
         RecipientState(state) if state else None,
         given.get("q", "").strip(),
-        given.get("recipient"),
         asking.read_reply(given["reply"]) if "reply" in given else None,
+        given.get("recipient"),
     )
 
 

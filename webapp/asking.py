@@ -9,7 +9,7 @@ from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
 from mailing.bounds import LARGEST_ID, LONGEST_SEARCH
-from mailing.finding import Reply
+from mailing.replies import ReplyCode
 from mailing.states import RecipientAction
 from webapp.languages import _
 
@@ -84,12 +84,12 @@ def words(text: str) -> str:
     return text.replace("\0", "").strip()[:LONGEST_SEARCH]
 
 
-def spell(reply: Reply) -> str:
+def spell(reply: ReplyCode) -> str:
     """Return ``550-5.1.1``, or ``421`` without an enhanced code, or ``0`` where no answer came."""
     return f"{reply.code}-{reply.enhanced}" if reply.enhanced else str(reply.code)
 
 
-def reply(text: str) -> Reply | None:
+def reply(text: str) -> ReplyCode | None:
     """Return the reply that ``spell`` wrote as ``text``; None if it is empty."""
     if not text:
         return None
@@ -99,7 +99,7 @@ def reply(text: str) -> Reply | None:
     return found
 
 
-def read_reply(text: str) -> Reply | None:
+def read_reply(text: str) -> ReplyCode | None:
     """Return the reply that ``spell`` wrote as ``text``; None if it wrote no such text."""
     found = _REPLY.fullmatch(text)
-    return Reply(int(found[1]), found[2] or "") if found else None
+    return ReplyCode(int(found[1]), found[2] or "") if found else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailing import campaigns, history, undertakings, workers
-from mailing.finding import Filter
+from mailing.finding import Choice
 from mailing.states import CampaignState, RecipientState
 from mailing.strides import Stride
 from tasks import commands
@@ -170,7 +170,7 @@ def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[st
     after: int | None = 0
     while after is not None:
         with db.read() as connection:
-            page = history.recipients_page(connection, campaign_id, Filter(state), after=after, limit=PAGE)
+            page = history.recipients_page(connection, campaign_id, Choice(state), after=after, limit=PAGE)
         _sort(page.rows, groups)
         after = page.next
     largest = sorted(groups.values(), key=lambda group: -group.n)

@@ -29,8 +29,8 @@ from mailing import (
 from mailing.actors import Actor, ActorKind
 from mailing.checks import Finding
 from mailing.database import Database
-from mailing.decisions import EVERYBODY, Choice
 from mailing.drafts import Draft
+from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
@@ -127,7 +127,7 @@ def go_past(
         )
     if not (state or reply or search):
         raise click.UsageError("Choose emails with --queued, --deferred, --reply or --search.")
-    chosen = Choice(RecipientState(state) if state else None, asking.words(search), None, got)
+    chosen = Choice(RecipientState(state) if state else None, asking.words(search), got)
     _decide(campaign_id, action, chosen)
 
 

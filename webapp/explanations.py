@@ -12,7 +12,7 @@ from mailing.states import AttemptResult
 from webapp.languages import N_, _
 
 if TYPE_CHECKING:
-    from mailing.finding import Reply
+    from mailing.replies import ReplyCode
 
 _EXACT = {
     "4.3.2": N_("the server isn't accepting email now"),
@@ -89,7 +89,7 @@ def explain(code: int | None, enhanced: str) -> str:
     return _(known) if known else _("rejected temporarily") if code < 500 else _("rejected permanently")  # noqa: PLR2004
 
 
-def reason(reply: Reply, result: AttemptResult) -> str:
+def reason(reply: ReplyCode, result: AttemptResult) -> str:
     """Return why tries with this reply were not simply ``sent``, also where no answer came."""
     if reply.code:
         return explain(reply.code, reply.enhanced) or _("accepted with an unexpected reply")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.finding import Filter
+    from mailing.finding import Choice
     from mailing.history import RecipientRow
     from mailing.log_walks import Key, Search
     from mailing.maillog import LogRow
@@ -63,7 +63,7 @@ def log(search: Search, form: str) -> Response:
     )
 
 
-def recipients(campaign_id: int, wanted: Filter, form: str) -> Response:
+def recipients(campaign_id: int, wanted: Choice, form: str) -> Response:
     """Answer with the recipients of a campaign that are wanted, each with its last attempt."""
 
     def chunk(connection: Connection, after: int | None) -> tuple[Sequence[RecipientRow], int | None]:

@@ -105,7 +105,7 @@ async def log_file(form: str) -> Response:
 @blueprint.get("/campaigns/<id:campaign_id>/recipients.<any(csv, jsonl):form>")
 async def recipients_file(campaign_id: int, form: str) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
-    wanted = views.asked().filter
+    wanted = views.asked().choice
     await the_campaign(campaign_id)
     return exports.recipients(campaign_id, wanted, form)
 

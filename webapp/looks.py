@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
     from mailing.campaigns import Campaign
-    from mailing.finding import Reply
+    from mailing.replies import ReplyCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def campaign_badge(campaign: Campaign) -> Markup:
     return _badge(replace(look(campaign.state), label=label, meaning=_(_RECORDING)))
 
 
-def reply(it: Reply) -> str:
+def reply(it: ReplyCode) -> str:
     """Return the codes of a reply as a server writes them, ``550 5.1.1``."""
     return f"{it.code} {it.enhanced}".strip() if it.code else _("no reply")
 

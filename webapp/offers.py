@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing import states
-from mailing.finding import EVERYBODY, Filter
+from mailing.finding import EVERYBODY, Choice
 from mailing.states import RecipientAction, RecipientState
 from webapp import formats, looks
 from webapp.languages import N_, NN_, _, ngettext
@@ -40,7 +40,7 @@ class Offer:
     button: str
     title: str
     text: str
-    found: Filter
+    found: Choice
 
     @property
     def id(self) -> str:
@@ -105,7 +105,7 @@ _MUST_WAIT = (RecipientState.DEFERRED, RecipientState.FAILED, RecipientState.UNK
 
 
 def offers(
-    campaign: CampaignState, counts: Mapping[RecipientState, int], found: Filter = EVERYBODY
+    campaign: CampaignState, counts: Mapping[RecipientState, int], found: Choice = EVERYBODY
 ) -> tuple[Offer, ...]:
     """Return what can be done with the recipients counted: all of a campaign, or those in ``found``."""
     return tuple(
@@ -121,7 +121,7 @@ def ways_past(campaign: CampaignState, evidence: Evidence | None) -> tuple[Offer
     if evidence is None:
         return ()
     allowed = states.decisions(campaign, RecipientState.DEFERRED)
-    these = Filter(reply=evidence.reply)
+    these = Choice(reply=evidence.reply)
     return tuple(_offer(action, None, evidence.n, these) for action in _GOING_PAST if action in allowed)
 
 
@@ -139,7 +139,7 @@ def row_offers(
     )
 
 
-def _offer(action: RecipientAction, state: RecipientState | None, n: int, found: Filter) -> Offer:
+def _offer(action: RecipientAction, state: RecipientState | None, n: int, found: Choice) -> Offer:
     words = WORDS[action, state]
     button = _(words.many, n=formats.number(n))
     if found.reply and state:

@@ -14,9 +14,8 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 from mailing import campaigns, composing, drafts, finding, history, lists, surveys
 from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.composing import ComposeError
-from mailing.decisions import Choice
 from mailing.drafts import Draft
-from mailing.finding import Sort
+from mailing.finding import Choice, Sort
 from mailing.lifecycle import NotAllowed
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
@@ -187,8 +186,8 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
     choice = Choice(
         RecipientState(state) if state else None,
         asking.words(form.get("q", "")),
-        int(recipient) if recipient else None,
         asking.reply(form.get("reply", "")),
+        int(recipient) if recipient else None,
     )
     try:
         done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)
@@ -214,13 +213,13 @@ async def _campaign_page(campaign_id: int) -> Response:
     page = await svc.read(
         history.recipients_page,
         campaign_id,
-        view.filter,
+        view.choice,
         sort=view.sort,
         after=after,
         before=before,
         limit=view.size,
     )
-    found = await svc.read(finding.count, campaign_id, view.filter) if view.q or view.reply else {}
+    found = await svc.read(finding.count, campaign_id, view.choice) if view.q or view.reply else {}
     first_and_last = not (after or before) and (view.sort is Sort.LATEST or page.next is None)
     known = view.known(now) if first_and_last else None
     rows = ".".join(str(row.id) for row in page.rows)
@@ -232,7 +231,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         "address": svc.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
         "moved": 0,
         "fresh": 0,
-        "found": offers.offers(now.campaign.state, found, view.filter),
+        "found": offers.offers(now.campaign.state, found, view.choice),
         "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}"),
     }
     if "HX-Request" in request.headers:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from quart import abort, request
 
-from mailing.finding import Filter, Reply, Sort
+from mailing.finding import Choice, Sort
 from mailing.states import RecipientState
 from webapp import asking
 from webapp.languages import _
@@ -16,6 +16,7 @@ from webapp.languages import _
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from mailing.replies import ReplyCode
     from webapp.standing import Standing
 
 SIZES = (25, 50, 100, 200)
@@ -28,20 +29,20 @@ class View:
 
     state: RecipientState | None = None
     q: str = ""
-    reply: Reply | None = None
+    reply: ReplyCode | None = None
     sort: Sort = Sort.LIST
     size: int = USUAL
     causes: bool = False
 
     @property
-    def filter(self) -> Filter:
+    def choice(self) -> Choice:
         """Which recipients."""
-        return Filter(self.state, self.q, self.reply)
+        return Choice(self.state, self.q, self.reply)
 
     @property
     def sorts(self) -> Sequence[Sort]:
         """The orders that can be chosen: a filter brings its own."""
-        return () if self.filter else tuple(Sort)
+        return () if self.choice else tuple(Sort)
 
     def query(self, **more: Any) -> str:
         """Return the address's query for this view with other values; what is usual is left out."""
@@ -53,7 +54,7 @@ class View:
             "state": it.state,
             "q": it.q,
             "reply": it.reply and asking.spell(it.reply),
-            "sort": "" if it.filter or it.sort is Sort.LIST else it.sort,
+            "sort": "" if it.choice or it.sort is Sort.LIST else it.sort,
             "size": "" if it.size == USUAL else it.size,
             "causes": "all" if it.causes else "",
             **keys,

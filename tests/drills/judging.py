@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing import workers
 from mailing.clock import now_ms
-from mailing.decisions import EVERYBODY
 from mailing.drafts import Draft
+from mailing.finding import EVERYBODY
 from mailing.models import attempts, recipients
 from mailing.models import workers as worker_rows
 from mailing.states import AttemptResult

@@ -11,7 +11,7 @@ from mailing import campaigns, events, watches
 from mailing.actors import Actor, ActorKind
 from mailing.addresses import parse_pasted
 from mailing.answers import KeyReused, find
-from mailing.decisions import Choice
+from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands, control, sending

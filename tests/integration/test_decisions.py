@@ -23,8 +23,7 @@ from mailing import (
     sweeping,
     workers,
 )
-from mailing.decisions import EVERYBODY, Choice
-from mailing.finding import Filter
+from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
 from mailing.log_walks import Search
 from mailing.models import now_ms
@@ -112,7 +111,7 @@ def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
     assert list(decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved) == [ids[4]]
     assert not decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved
     with db.read() as connection:
-        found = finding.count(connection, campaign_id, Filter(q="u1"))
+        found = finding.count(connection, campaign_id, Choice(q="u1"))
     assert found == {RecipientState.QUEUED: 3}
     assert check(db, campaign_id, 12)[RecipientState.QUEUED] == 4
 

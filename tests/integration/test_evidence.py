@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from mailing import campaigns, evidence, lifecycle, models, rounds
-from mailing.finding import Reply
 from mailing.models import now_ms
-from mailing.replies import Stage, reply_from
+from mailing.replies import ReplyCode, Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
 from mailing.verdicts import classify
 from tests.integration.test_ledger import claim, result, store, worker
@@ -67,7 +66,7 @@ def test_one_refusal_and_another_pause_nothing_and_the_third_does(db: Database) 
     )
     with db.read() as connection:
         assert evidence.of(connection, campaign_id) == evidence.Evidence(
-            3, Reply(550, "5.7.30"), "550 5.7.30 DKIM didn't pass"
+            3, ReplyCode(550, "5.7.30"), "550 5.7.30 DKIM didn't pass"
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mailing import finding, history
-from mailing.finding import Filter, Reply, Sort
+from mailing.finding import Choice, Sort
+from mailing.replies import ReplyCode
 from mailing.states import AttemptResult, RecipientState
 from tests.integration.web import deliver, store
 
@@ -44,7 +45,7 @@ def campaign(db):
 
 
 def found(db, q, state=None):
-    return [email for page in pages(db, Filter(state, q), limit=2) for email in page]
+    return [email for page in pages(db, Choice(state, q), limit=2) for email in page]
 
 
 def test_the_list_is_read_in_its_own_order(campaign):
@@ -103,15 +104,19 @@ def test_the_latest_are_those_whose_last_try_ended_last(campaign):
 
 def test_those_with_a_reply_are_found_by_its_codes(campaign):
     deliver(campaign, SENT, FAILED, LOST, FAILED)
-    assert pages(campaign, Filter(reply=Reply(550, "5.1.1"))) == [["Anna.B@two.example", "ben@one.example"]]
-    assert pages(campaign, Filter(reply=Reply(0, ""))) == [["annb@one.example.org"]]
-    assert pages(campaign, Filter(reply=Reply(550, "5.2.2"))) == [[]]
-    assert pages(campaign, Filter(RecipientState.FAILED, "ben", Reply(550, "5.1.1"))) == [["ben@one.example"]]
+    assert pages(campaign, Choice(reply=ReplyCode(550, "5.1.1"))) == [
+        ["Anna.B@two.example", "ben@one.example"]
+    ]
+    assert pages(campaign, Choice(reply=ReplyCode(0, ""))) == [["annb@one.example.org"]]
+    assert pages(campaign, Choice(reply=ReplyCode(550, "5.2.2"))) == [[]]
+    assert pages(campaign, Choice(RecipientState.FAILED, "ben", ReplyCode(550, "5.1.1"))) == [
+        ["ben@one.example"]
+    ]
 
 
 def test_a_key_that_is_no_recipients_finds_nothing(campaign):
     with campaign.read() as connection:
-        page = history.recipients_page(connection, 1, Filter(q="a"), after=10**12)
+        page = history.recipients_page(connection, 1, Choice(q="a"), after=10**12)
     assert not page.rows
     assert (page.next, page.previous) == (None, None)
 
@@ -119,13 +124,13 @@ def test_a_key_that_is_no_recipients_finds_nothing(campaign):
 def test_what_is_found_is_counted_by_state_unless_it_is_too_much(campaign, monkeypatch):
     deliver(campaign, SENT, FAILED)
     with campaign.read() as connection:
-        assert finding.count(connection, 1, Filter(q="ann")) == {
+        assert finding.count(connection, 1, Choice(q="ann")) == {
             RecipientState.QUEUED: 1,
             RecipientState.SENT: 1,
             RecipientState.FAILED: 1,
         }
-        assert finding.count(connection, 1, Filter(RecipientState.FAILED, "ann")) == {
+        assert finding.count(connection, 1, Choice(RecipientState.FAILED, "ann")) == {
             RecipientState.FAILED: 1
         }
         monkeypatch.setattr(finding, "MOST_COUNTED", 2)
-        assert finding.count(connection, 1, Filter(q="ann")) == {}
+        assert finding.count(connection, 1, Choice(q="ann")) == {}

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from mailing import claims, decisions, drafts, history, inbox, lifecycle, maillog
 from mailing.actors import Actor, ActorKind
-from mailing.decisions import EVERYBODY, Choice
 from mailing.drafts import Draft
+from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
 from mailing.log_walks import Search
 from mailing.states import (

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from mailing import evidence
-from mailing.decisions import Choice
 from mailing.drafts import Draft
-from mailing.finding import Reply
+from mailing.finding import Choice
 from mailing.models import attempts, now_ms, recipients, refusals
+from mailing.replies import ReplyCode
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks.sending import act, decide
 from tests.harness import wait_until
@@ -144,7 +144,7 @@ def test_a_domain_without_its_records_pauses_the_campaign_with_the_evidence_and_
         with stack.db.read() as connection:
             found = evidence.of(connection, campaign_id)
         assert found
-        assert (found.n, found.reply) == (before[DEFERRED], Reply(550, "5.7.26"))
+        assert (found.n, found.reply) == (before[DEFERRED], ReplyCode(550, "5.7.26"))
         these = Choice(reply=found.reply)
         step = decide(stack.db, stack.redis, campaign_id, RecipientAction.SKIP, these)
         assert step.moved == before[DEFERRED]

@@ -28,10 +28,10 @@ from mailing import (
     undertakings,
 )
 from mailing.actors import Actor, ActorKind
-from mailing.decisions import EVERYBODY, Choice
-from mailing.finding import Reply
+from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
 from mailing.models import now_ms, recipients
+from mailing.replies import ReplyCode
 from mailing.states import (
     DECISIONS,
     AttemptResult,
@@ -338,11 +338,11 @@ def test_a_decision_in_pieces_moves_exactly_whom_it_is_about(db: Database, rows:
         third = set(connection.execute(mine.where(recipients.c.domain == "d3.example")).scalars())
         ones = set(connection.execute(mine.where(recipients.c.email.startswith("u1"))).scalars())
     choices = {
-        Choice(reply=Reply(550, "5.1.1")): meant,
+        Choice(reply=ReplyCode(550, "5.1.1")): meant,
         Choice(RecipientState.FAILED, q="@d3"): third - meant,
         Choice(q="U1"): ones - third - meant,
         Choice(RecipientState.DEFERRED): set(),
-        Choice(reply=Reply(451, "4.7.1")): set(),
+        Choice(reply=ReplyCode(451, "4.7.1")): set(),
     }
     for choice, wanted in choices.items():
         with db.read() as connection:
