@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, text
 
-from mailing import batches, models
+from mailing import batches, clock, models
 from mailing.rates import SLOT_S
 from mailing.states import CampaignState
 
@@ -68,7 +68,7 @@ def fill(db: Database, attempts: int) -> int:
             index.drop(connection)
         _prepare(connection)
     sizes = _sizes(round(attempts / 1.0144))
-    first, since = 1, models.now_ms() - YEARS_MS
+    first, since = 1, clock.now_ms() - YEARS_MS
     for number, size in enumerate(sizes, 1):
         with db.write() as connection:
             _campaign(connection, number, first, size, since)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text, update
 
-from mailing.models import batches, campaigns, now_ms, recipients
+from mailing.clock import now_ms
+from mailing.models import batches, campaigns, recipients
 from mailing.states import RecipientState
 
 if TYPE_CHECKING:

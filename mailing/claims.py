@@ -14,7 +14,8 @@ import orjson
 from sqlalchemy import select
 
 from mailing import counters
-from mailing.models import now_ms, recipients
+from mailing.clock import now_ms
+from mailing.models import recipients
 from mailing.statements import run
 from mailing.states import RecipientState
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import case, false, insert, null, select, union_all, update
 
 from mailing import batches, counters, finding, lifecycle
-from mailing.models import attempts, now_ms, recipients
+from mailing.clock import now_ms
+from mailing.models import attempts, recipients
 from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:

@@ -19,11 +19,12 @@ from sqlalchemy.exc import DBAPIError
 from mailing import campaigns, composing, lists, readiness, surveys
 from mailing.bounds import GIVE_UP_USUALLY
 from mailing.campaigns import HOUR_S, THERE, WHOLE
+from mailing.clock import now_ms
 from mailing.composing import Message
 from mailing.lifecycle import NotAllowed, may, refusal
 from mailing.lists import NOTHING, End, Storing
 from mailing.models import campaigns as table
-from mailing.models import now_ms, storings
+from mailing.models import storings
 from mailing.states import CampaignAction, CampaignState
 from mailing.strides import Stride
 

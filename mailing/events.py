@@ -30,7 +30,7 @@ from redis.retry import Retry
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import redis_prefix, redis_url
-from mailing.models import now_ms
+from mailing.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -35,9 +35,9 @@ from typing import TYPE_CHECKING, Any
 import uvloop
 from aiosmtpd.smtp import SMTP
 
+from mailing.clock import now_ms
 from mailing.foreground import say, stop_on_signal
 from mailing.foreign_mail import subject_and_id
-from mailing.models import now_ms
 from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import structlog
 
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.replies import Stage
 from mailing.results import Trace
 from mailing.rulebook import Follows

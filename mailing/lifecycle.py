@@ -12,7 +12,8 @@ from sqlalchemy import exists, select, update
 
 from mailing import evidence, states
 from mailing.campaigns import THERE, WHOLE, get
-from mailing.models import campaigns, decisions, now_ms, recipients
+from mailing.clock import now_ms
+from mailing.models import campaigns, decisions, recipients
 from mailing.states import CAMPAIGN_CHANGES, DECISIONS, CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:

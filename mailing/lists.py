@@ -14,9 +14,10 @@ from sqlalchemy import delete, func, insert, select, tuple_
 
 from mailing import batches, counters, models
 from mailing import surveys as counted
+from mailing.clock import now_ms
 from mailing.findings import TEXT_MAX
 from mailing.mailboxes import domain_of
-from mailing.models import list_notes, now_ms, recipients, surveys
+from mailing.models import list_notes, recipients, surveys
 from mailing.states import RecipientState
 
 if TYPE_CHECKING:

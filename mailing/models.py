@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-from mailing.clock import now_ms as now_ms  # noqa: PLC0414 - also for whoever imports it from here
+from mailing.clock import now_ms
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:

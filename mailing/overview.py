@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from mailing import campaigns, paces, workers
+from mailing.clock import now_ms
 from mailing.models import campaigns as table
-from mailing.models import now_ms, tallies
 from mailing.models import paces as slots
+from mailing.models import tallies
 from mailing.rates import SLOT_S
 from mailing.states import AttemptResult, CampaignState, RecipientState
 

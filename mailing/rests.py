@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mailing.models import now_ms, rests
+from mailing.clock import now_ms
+from mailing.models import rests
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

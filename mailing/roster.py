@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
-from mailing.models import campaigns, now_ms, recipients, workers
+from mailing.clock import now_ms
+from mailing.models import campaigns, recipients, workers
 from mailing.rates import Speed
 from mailing.states import RecipientState, WorkerState
 from mailing.workers import NoticeKind

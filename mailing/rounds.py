@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from mailing import claims, events, evidence, lifecycle, rests, results, workers
-from mailing.models import campaigns, now_ms
+from mailing.clock import now_ms
+from mailing.models import campaigns
 from mailing.rulebook import Follows
 from mailing.states import ENDED, AttemptResult, CampaignState
 

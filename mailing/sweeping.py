@@ -13,7 +13,8 @@ from sqlalchemy import exists, func, or_, select, text, update
 
 from mailing import claims, counters, lifecycle, rests, results
 from mailing.batches import Errand, lose_those_of, somebody_queued
-from mailing.models import batches, campaigns, now_ms, recipients, tallies, workers
+from mailing.clock import now_ms
+from mailing.models import batches, campaigns, recipients, tallies, workers
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:

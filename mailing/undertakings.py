@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from mailing import counters, decisions
+from mailing.clock import now_ms
 from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
-from mailing.models import campaigns, now_ms
+from mailing.models import campaigns
 from mailing.models import decisions as table
 from mailing.replies import ReplyCode
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 
+from mailing.clock import now_ms
 from mailing.lifecycle import NotAllowed
-from mailing.models import now_ms, watches
+from mailing.models import watches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

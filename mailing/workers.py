@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import insert, select, update
 
-from mailing.models import now_ms, workers
+from mailing.clock import now_ms
+from mailing.models import workers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

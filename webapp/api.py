@@ -32,9 +32,9 @@ from sqlalchemy.exc import IntegrityError
 
 from mailing import answers, campaigns, history, maillog, paces, undertakings
 from mailing.answers import KeyReused
+from mailing.clock import now_ms
 from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
-from mailing.models import now_ms
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 from tasks import commands
 from tasks.commands import Once

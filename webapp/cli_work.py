@@ -28,11 +28,11 @@ from mailing import (
 )
 from mailing.actors import Actor, ActorKind
 from mailing.checks import Finding
+from mailing.clock import now_ms
 from mailing.database import Database
 from mailing.drafts import Draft
 from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
-from mailing.models import now_ms
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands

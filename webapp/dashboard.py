@@ -12,7 +12,7 @@ from quart import Blueprint, render_template
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import overview
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.states import AttemptResult, CampaignState, RecipientState
 from webapp import formats
 from webapp.languages import _, ngettext

@@ -17,7 +17,7 @@ import orjson
 from quart import Response
 
 from mailing import history, maillog
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from webapp import api_log, api_models, formats
 from webapp.services import services
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing import composing, finding, foreign_mail, recorder
+from mailing.clock import now_ms
 from mailing.composing import ComposeError, MergeError
 from mailing.finding import EVERYBODY, Sort
-from mailing.models import now_ms
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

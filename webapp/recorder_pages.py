@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, render_template
 
 from mailing import composing, events, foreign_mail, recorder
+from mailing.clock import now_ms
 from mailing.composing import ComposeError, MergeError
-from mailing.models import now_ms
 from webapp.languages import N_, _
 from webapp.live import UPDATE_S, Viewer
 from webapp.security import MESSAGE_HEADERS

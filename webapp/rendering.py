@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import pass_context
 from quart import has_request_context, request
 
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.sites import LOOPBACK_NAMES
 from mailing.states import RecipientState
 from mailing.values import printed

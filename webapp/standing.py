@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailing import campaigns, causes, evidence, maillog, paces, rates, undertakings, workers
+from mailing.clock import now_ms
 from mailing.log_walks import Search
-from mailing.models import now_ms
 from mailing.rates import Speed
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from webapp import formats, offers

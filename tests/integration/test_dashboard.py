@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import update
 
-from mailing import lifecycle, models, workers
+from mailing import clock, lifecycle, models, workers
 from mailing.states import AttemptResult, CampaignAction
 from tests.integration.test_live import stream, until
 from tests.integration.web import deliver, register, running, settings_for, store
@@ -42,7 +42,7 @@ async def test_a_campaign_is_shown_with_its_speed_while_it_is_sent_and_with_its_
     assert "Calculating…" in page
     deliver(db, SENT, SENT)
     with db.write() as connection:
-        connection.execute(update(models.campaigns).values(state="finished", finished_at=models.now_ms()))
+        connection.execute(update(models.campaigns).values(state="finished", finished_at=clock.now_ms()))
     page = await visitor.read("/")
     assert "Nothing is being sent." in page
     assert page.index("Recently finished") < page.index('id="c1"')

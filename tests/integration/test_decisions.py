@@ -23,10 +23,10 @@ from mailing import (
     sweeping,
     workers,
 )
+from mailing.clock import now_ms
 from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
 from mailing.log_walks import Search
-from mailing.models import now_ms
 from mailing.states import (
     DECISIONS,
     ENDED,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from mailing import campaigns, evidence, lifecycle, models, rounds
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.replies import ReplyCode, Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
 from mailing.verdicts import classify

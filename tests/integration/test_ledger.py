@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from mailing import batches, claims, counters, lifecycle, models, results, sweeping, workers
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.states import (
     RECIPIENT_CHANGES,
     RESULT_STATES,

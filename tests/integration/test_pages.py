@@ -12,7 +12,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mailing import campaigns, claims, drafts, evidence, lifecycle, rests, results, rulebook, workers
-from mailing.models import now_ms, recipients
+from mailing.clock import now_ms
+from mailing.models import recipients
 from mailing.replies import Stage, reply_from
 from mailing.states import AttemptResult, CampaignAction, CampaignState
 from tests.integration.web import DRAFT, HOST, deliver, running, settings_for, store

@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from mailing import evidence
+from mailing.clock import now_ms
 from mailing.drafts import Draft
 from mailing.finding import Choice
-from mailing.models import attempts, now_ms, recipients, refusals
+from mailing.models import attempts, recipients, refusals
 from mailing.replies import ReplyCode
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks.sending import act, decide

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from mailing import models, rests, sweeping
-from mailing.models import now_ms
+from mailing.clock import now_ms
 from mailing.rests import LONGEST_S, PROBE_MS, Rest, Seen
 from tests.integration.test_ledger import store
 

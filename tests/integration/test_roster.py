@@ -100,13 +100,13 @@ def test_a_worker_that_ended_in_order_is_listed_for_some_minutes_below_those_tha
         connection.execute(
             update(models.workers)
             .where(models.workers.c.id == worker_id)
-            .values(ended_at=models.now_ms() - roster.LISTED_MS)
+            .values(ended_at=clock.now_ms() - roster.LISTED_MS)
         )
     assert len(look(db, Roster(), clock.steady_s())) == 1
 
 
 def test_the_overview_holds_what_is_under_way_what_is_unknown_and_what_today_brought(db):
-    now_s = models.now_ms() // 1000
+    now_s = clock.now_ms() // 1000
     with db.read() as connection:
         assert overview.load(connection, now_s - 60).empty
     store(db, "ann@b.example bob@b.example cat@b.example", send=True)
@@ -157,7 +157,7 @@ def test_a_watch_is_valid_until_it_expires_or_is_withdrawn(db):
         assert watches.find(connection, one), "it belongs to another campaign"
         watches.revoke(connection, 1, one)
         connection.execute(
-            update(models.watches).where(models.watches.c.id == other).values(expires_at=models.now_ms())
+            update(models.watches).where(models.watches.c.id == other).values(expires_at=clock.now_ms())
         )
     with db.read() as connection:
         assert watches.find(connection, one) is watches.find(connection, other) is None

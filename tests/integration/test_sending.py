@@ -15,9 +15,10 @@ from sqlalchemy import func, select, text, update
 
 from mailing import batches, drafts, paces, workers
 from mailing.addresses import parse_pasted, parse_rows
+from mailing.clock import now_ms
 from mailing.drafts import Draft
 from mailing.lifecycle import act as act_on
-from mailing.models import attempts, campaigns, now_ms, recipients
+from mailing.models import attempts, campaigns, recipients
 from mailing.states import CampaignAction, CampaignState, RecipientState
 from tasks.app import app, use
 from tasks.sending import act, enqueue

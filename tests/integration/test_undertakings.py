@@ -28,9 +28,10 @@ from mailing import (
     undertakings,
 )
 from mailing.actors import Actor, ActorKind
+from mailing.clock import now_ms
 from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
-from mailing.models import now_ms, recipients
+from mailing.models import recipients
 from mailing.replies import ReplyCode
 from mailing.states import (
     DECISIONS,

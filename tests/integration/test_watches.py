@@ -8,7 +8,7 @@ import re
 import pytest
 from sqlalchemy import update
 
-from mailing import models
+from mailing import clock, models
 from mailing.states import AttemptResult
 from tests.integration.test_live import stream
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
@@ -105,9 +105,9 @@ async def test_a_link_that_ended_or_never_was_says_the_same(visitor, db, why):
     path = await made(visitor, db)
     with db.write() as connection:
         if why == "withdrawn":
-            connection.execute(update(models.watches).values(revoked_at=models.now_ms()))
+            connection.execute(update(models.watches).values(revoked_at=clock.now_ms()))
         elif why == "expired":
-            connection.execute(update(models.watches).values(expires_at=models.now_ms()))
+            connection.execute(update(models.watches).values(expires_at=clock.now_ms()))
         elif why == "campaign gone":
             connection.execute(models.watches.delete())
     if why == "forged":
