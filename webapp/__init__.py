@@ -24,7 +24,8 @@
 ``sse``        what open pages are told, as Server-Sent Events; ``campaign_stream`` those of campaigns
 ``news``, ``progress``  the same for tabs in the background: title, icon, milestones
 ``views``      what the address of a campaign's page asks for
-``standing``, ``charts``, ``icons``  how a campaign stands, drawn and as the tab's icon
+``standing``, ``notices``  how a campaign stands: a reading, and what it says in words
+``charts``, ``icons``  how it went, drawn; the tab's icon
 ``previews``   a message as its recipient gets it
 ``watch_links``, ``watch_pages``  links for those who may only look on, and what they see
 ``storing``    lists are read and stored where no page has to wait for it

@@ -10,7 +10,7 @@ from quart import Blueprint
 
 from mailing import campaigns, events, history
 from mailing.states import CampaignState
-from webapp import standing, views
+from webapp import notices, standing, views
 from webapp.asking import number, numbers
 from webapp.live import Viewer
 from webapp.services import services, the_campaign
@@ -81,12 +81,12 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
             found = {
                 "standing": now,
                 "pace": pace,
-                "forecast": standing.forecast(now, pace),
+                "forecast": notices.forecast(now, pace),
                 "campaign": now.campaign,
                 "view": page.view,
                 "fresh": page.view.fresh(now, page.known),
                 "moved": page.view.moved(states.values()),
-                "notices": standing.notices(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
+                "notices": notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
             }
             for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
                 board.show(f"#{region}", f"_{region}.html", **found)

@@ -16,11 +16,11 @@ from mailing.clock import now_ms
 from mailing.states import AttemptResult, CampaignState, RecipientState
 from webapp import formats
 from webapp.languages import _, ngettext
+from webapp.notices import held_up, time_left, waits
 from webapp.phrases import say
 from webapp.rendering import reader_zone
 from webapp.services import services
 from webapp.sse import respond
-from webapp.standing import held_up, time_left, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -24,6 +24,7 @@ from webapp import (
     auth,
     demos,
     looks,
+    notices,
     offers,
     origins,
     previews,
@@ -237,10 +238,10 @@ async def _campaign_page(campaign_id: int) -> Response:
     if "HX-Request" in request.headers:
         response = Response(await render_template("_list.html", **shown))
     else:
-        notices = standing.notices(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
+        told = notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
         pace = await svc.read(standing.pace, now)
         links = await watch_links.of(campaign_id)
-        shown |= {"pace": pace, "forecast": standing.forecast(now, pace), "notices": notices}
+        shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
         text = await render_template("campaign.html", section="campaigns", standing=now, **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")

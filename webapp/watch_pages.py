@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, render_template
 
 from mailing import watches
-from webapp import auth, explanations, standing, watch_links
+from webapp import auth, explanations, notices, standing, watch_links
 from webapp.services import services
 from webapp.sse import respond
 
@@ -105,7 +105,7 @@ def _values(now: Standing, pace: Pace) -> Mapping[str, object]:
     return {
         "campaign": now.campaign,
         "pace": pace,
-        "forecast": standing.forecast(now, pace),
+        "forecast": notices.forecast(now, pace),
         "running_ms": now.running_ms,
         "causes": [(cause, _why(cause)) for cause in now.causes[:CAUSES]],
         "tail": [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailing.states import RecipientAction
 from mailing.strides import HELD_S, LEAST, MOST, Stride
-from webapp import standing
+from webapp import notices
 
 if TYPE_CHECKING:
     from mailing.database import Database
@@ -55,4 +55,4 @@ def test_while_the_lock_is_held_no_garbage_is_collected(db: Database, fails: boo
 
 
 def test_each_decision_that_may_go_on_for_long_has_its_words() -> None:
-    assert set(standing._DOING) == set(RecipientAction)
+    assert set(notices._DOING) == set(RecipientAction)
