@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from mailing.database import Database
     from mailing.senders import Sender
     from mailing.workers import Notice
-    from mailing.worklist import Order
+    from mailing.worklist import ActiveCampaign
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
 CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
@@ -149,10 +149,10 @@ class Engine:
 
     def may_send(self, work: Work) -> bool:
         """Whether the campaign is sending, and the lease that covers the claim is certainly held."""
-        order = self._worklist.order(work.claim.campaign_id)
+        active = self._worklist.active(work.claim.campaign_id)
         return (
-            order is not None
-            and order.sending
+            active is not None
+            and active.sending
             and not self.halted
             and not self._rests.holds
             and work.claim.worker_id == self._worker_id
@@ -173,9 +173,9 @@ class Engine:
 
     def report(self, work: Work, delivery: Delivery, started_at: int, trace: Trace) -> None:
         """Take the outcome of a transmission; the next round records it."""
-        order = self._worklist.order(work.claim.campaign_id)
-        assert order is not None  # it stays as long as anything of it is held
-        self._worklist.settle(self._decide(work.claim, delivery, started_at, order.campaign, trace))
+        active = self._worklist.active(work.claim.campaign_id)
+        assert active is not None  # it stays as long as anything of it is held
+        self._worklist.settle(self._decide(work.claim, delivery, started_at, active.campaign, trace))
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
@@ -241,17 +241,17 @@ class Engine:
         batch, campaign = await self._until_it_works(lambda: self._load(batch_id))
         if batch is None or campaign is None or campaign.state is not CampaignState.SENDING:
             return Ending.STOPPED
-        order = self._worklist.order(campaign.id)
-        if order is None:
+        active = self._worklist.active(campaign.id)
+        if active is None:
             prepare = functools.partial(composing.prepare, token=campaign.token, domain=None)
             try:
                 prepared = await asyncio.to_thread(prepare, campaign.message)
             except ComposeError as error:  # another version stored it
                 await self._pause(campaign.id, str(error))
                 return Ending.STOPPED
-            order = self._worklist.add_order(campaign, prepared)
+            active = self._worklist.activate(campaign, prepared)
         until = clock.steady_s() + seconds
-        job = Job(batch, order, batch.first_id - 1, until, self._loop.create_future())
+        job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
         self._wake.set()
         return await job.ended
@@ -308,8 +308,8 @@ class Engine:
         self._told.set()
         denied = bool(entry.wants) and not brought.claimed
         self._rests.take(brought.rest, denied=denied, now_s=clock.steady_s())
-        for claim, order in self._worklist.committed(entry, brought):
-            self._compose(claim, order)
+        for claim, active in self._worklist.committed(entry, brought):
+            self._compose(claim, active)
         if not brought.lease_held:
             log.warning("the lease was lost; registering again", worker_id=self._worker_id)
             self._worker_id = 0
@@ -336,16 +336,16 @@ class Engine:
             campaign_id=self._worklist.campaign_id,
         )
 
-    def _compose(self, claim: Claim, order: Order) -> None:
+    def _compose(self, claim: Claim, active: ActiveCampaign) -> None:
         try:
-            filled = order.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
+            filled = active.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
             text = f"The message cannot be composed for this recipient: {error}"
             failure = Delivery(verdicts.of(verdicts.FAILED), None, text, Stage.MAIL, alive=True)
-            self._worklist.settle(self._decide(claim, failure, now_ms(), order.campaign, Trace()))
+            self._worklist.settle(self._decide(claim, failure, now_ms(), active.campaign, Trace()))
             return
         recipient = write_address(claim.email)
-        mail = Mail(order.prepared.envelope_from, recipient, filled.data, filled.needs_smtputf8, clean=True)
+        mail = Mail(active.prepared.envelope_from, recipient, filled.data, filled.needs_smtputf8, clean=True)
         self._lane.put(Work(claim, mail))
 
     async def _announce(self) -> None:

@@ -33,7 +33,7 @@ OVER = frozenset({CampaignState.PAUSED, CampaignState.FINISHED, CampaignState.CA
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Replay:
     """Frame n shows the moment ``begun`` + n * ``step`` (ms): ``counts`` by state, which add up to the total.
 
     ``tries`` is how many tries had ended by then. The first frame is the start, the last one the end, which
@@ -66,7 +66,7 @@ class Course:
         return Speed(self.tries[frame] - self.tries[back], end - self.moment(back))
 
 
-def course(connection: Connection, campaign: Campaign) -> Course:
+def read(connection: Connection, campaign: Campaign) -> Replay:
     """Read the course of a campaign that has been sent, in at most ``MOST_STEPS`` steps."""
     mine = attempts.c.campaign_id == campaign.id
     first, last = connection.execute(
@@ -91,17 +91,17 @@ def course(connection: Connection, campaign: Campaign) -> Course:
     counts[RecipientState.QUEUED] = [campaign.total - sum(at) for at in others]
     for state in RecipientState:  # what ended without a try, or was decided by a person, is known of the end
         counts[state][-1] = campaign.counts[state]
-    return Course(begun, end, step, counts, list(accumulate(tries)))
+    return Replay(begun, end, step, counts, list(accumulate(tries)))
 
 
-class Courses:
+class Replays:
     """The last courses that were asked for. Each is read once, by however many threads it is wanted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Future[Course]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Future[Replay]] = OrderedDict()
 
-    def get(self, connection: Connection, campaign: Campaign) -> Course:
+    def get(self, connection: Connection, campaign: Campaign) -> Replay:
         """Return a campaign's course: nothing in it changes without its end or its counts."""
         key = (campaign.id, campaign.finished_at, *campaign.counts.values())
         with self._lock:
@@ -112,7 +112,7 @@ class Courses:
                 self._kept.popitem(last=False)
         if known is None:
             try:
-                found.set_result(course(connection, campaign))
+                found.set_result(read(connection, campaign))
             except BaseException as error:
                 with self._lock:
                     self._kept.pop(key, None)

@@ -31,7 +31,7 @@ MOST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class WorkerRow:
     """A worker process. Times in ms since 1970; ``silent_s`` is how long it has given no sign of life.
 
     ``held`` and ``unknown`` count what a lost one still holds, and what was made of the rest. ``per_minute``
@@ -80,7 +80,7 @@ class Roster:
         self._seen: dict[int, _Seen] = {}
         self._looked_at = 0.0
 
-    def look(self, connection: Connection, now: float) -> Sequence[Entry]:
+    def look(self, connection: Connection, now: float) -> Sequence[WorkerRow]:
         """Return the roster at ``now`` (steady s): who lives first, then the latest that ended."""
         rows = connection.execute(_list()).all()
         silent = {row.id: self._silent_s(row, now) for row in rows}
@@ -89,7 +89,7 @@ class Roster:
         states = {row.id: _state(row, silent[row.id]) for row in rows}
         left = _left(connection, [id_ for id_, state in states.items() if state is WorkerState.LOST])
         return [
-            Entry(
+            WorkerRow(
                 **row._asdict(),
                 state=states[row.id],
                 silent_s=silent[row.id],

@@ -63,7 +63,7 @@ class Round:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Committed:
     """What the commit brought: claims for each want, the campaigns' states, the news, the sender's rest.
 
     ``claimed`` is empty where the sender rests; its wants then have found out nothing.
@@ -76,7 +76,7 @@ class Outcome:
     rest: Rest | None = None
 
 
-def commit(writer: Writer, entry: Round) -> Outcome:
+def commit(writer: Writer, entry: Round) -> Committed:
     """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
     try:
         return _commit(writer, entry, at_once=True)
@@ -84,8 +84,8 @@ def commit(writer: Writer, entry: Round) -> Outcome:
         return _commit(writer, entry, at_once=False)
 
 
-def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Outcome:
-    outcome = Outcome()
+def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
+    outcome = Committed()
     with writer.write() as connection:
         if entry.status is not None:
             outcome.lease_held = workers.beat(connection, entry.worker_id, entry.status)
@@ -116,7 +116,7 @@ def _states(connection: Connection, watched: Collection[int]) -> dict[int, Campa
     return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
 
 
-def _reopen(connection: Connection, doubtful: Collection[int], outcome: Outcome) -> None:
+def _reopen(connection: Connection, doubtful: Collection[int], outcome: Committed) -> None:
     """Send on in campaigns that finished while what this worker now gives back was in doubt."""
     for campaign_id in sorted(doubtful):
         if lifecycle.reopen(connection, campaign_id):
@@ -140,7 +140,7 @@ def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> bool
     return tried
 
 
-def _may_claim(connection: Connection, entry: Round, outcome: Outcome) -> bool:
+def _may_claim(connection: Connection, entry: Round, outcome: Committed) -> bool:
     """Whether the sender is free, or this is the one email that is tried after a rest."""
     if outcome.rest is None or not outcome.rest.lasts:
         return True
@@ -148,7 +148,9 @@ def _may_claim(connection: Connection, entry: Round, outcome: Outcome) -> bool:
     return alone and rests.probe(connection, entry.sender)
 
 
-def _stop_what_must(connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Outcome) -> None:
+def _stop_what_must(
+    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
+) -> None:
     """Pause campaigns whose sender or message is at fault, and finish those in which nobody waits."""
     for result in fresh:
         if result.ruling is None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailing.claims import Claim
     from mailing.composing import Prepared
     from mailing.results import Result
-    from mailing.rounds import Outcome, Round
+    from mailing.rounds import Committed, Round
 
 
 class Ending(StrEnum):
@@ -37,7 +37,7 @@ class Ending(StrEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Order:
+class ActiveCampaign:
     """A campaign that this process is sending: its compiled message, and how much of it is held."""
 
     campaign: Campaign
@@ -51,7 +51,7 @@ class Job:
     """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim."""
 
     batch: Batch
-    order: Order
+    active: ActiveCampaign
     cursor: int
     until: float
     ended: asyncio.Future[Ending]
@@ -67,7 +67,7 @@ class Worklist:
 
     def __init__(self) -> None:
         self._jobs: list[Job] = []
-        self._orders: dict[int, Order] = {}
+        self._active: dict[int, ActiveCampaign] = {}
         self._held: set[int] = set()  # recipients claimed and not yet recorded
         self._results: list[Result] = []
         self._returned: list[Claim] = []
@@ -87,26 +87,26 @@ class Worklist:
     @property
     def campaign_id(self) -> int | None:
         """The campaign whose turn it is, if there is any."""
-        return self._jobs[0].batch.campaign_id if self._jobs else next(iter(self._orders), None)
+        return self._jobs[0].batch.campaign_id if self._jobs else next(iter(self._active), None)
 
     @property
     def unrecorded(self) -> int:
         """How many outcomes wait for the next commit."""
         return len(self._results) + len(self._returned)
 
-    def order(self, campaign_id: int) -> Order | None:
-        """Return the order of a campaign, if this process has one."""
-        return self._orders.get(campaign_id)
+    def active(self, campaign_id: int) -> ActiveCampaign | None:
+        """Return a campaign that this process is sending; None if it is not."""
+        return self._active.get(campaign_id)
 
-    def add_order(self, campaign: Campaign, prepared: Prepared) -> Order:
+    def activate(self, campaign: Campaign, prepared: Prepared) -> ActiveCampaign:
         """Begin to send a campaign."""
-        return self._orders.setdefault(campaign.id, Order(campaign, prepared))
+        return self._active.setdefault(campaign.id, ActiveCampaign(campaign, prepared))
 
     def add(self, job: Job) -> None:
         """Begin to claim from a batch; the most urgent campaign's come first."""
-        job.order.sending = True
+        job.active.sending = True
         self._jobs.append(job)
-        self._jobs.sort(key=lambda job: (job.order.campaign.priority, job.batch.id))
+        self._jobs.sort(key=lambda job: (job.active.campaign.priority, job.batch.id))
 
     def settle(self, result: Result) -> None:
         """Keep a result for the next commit."""
@@ -133,11 +133,11 @@ class Worklist:
                 rounds.Want(job.batch.campaign_id, job.cursor, job.batch.last_id, limit)
                 for job, limit in self._wishes
             ],
-            watched=list(self._orders),
+            watched=list(self._active),
             finishing=[
                 id_
-                for id_, order in self._orders.items()
-                if order.held == leaving[id_] and id_ not in at_work
+                for id_, active in self._active.items()
+                if active.held == leaving[id_] and id_ not in at_work
             ],
             held=frozenset(self._held) if self._in_doubt else None,
             sender=sender,
@@ -148,21 +148,21 @@ class Worklist:
         self._results[:0], self._returned[:0] = entry.results, entry.returned
         self._in_doubt = True
 
-    def committed(self, entry: Round, outcome: Outcome) -> list[tuple[Claim, Order]]:
+    def committed(self, entry: Round, outcome: Committed) -> list[tuple[Claim, ActiveCampaign]]:
         """Take note of a commit; return the new claims, to be composed and sent."""
         self._in_doubt = False
         self._forget(result.claim for result in entry.results)
         self._forget(entry.returned)
         for id_, state in outcome.states.items():
-            if order := self._orders.get(id_):
-                order.sending = state is CampaignState.SENDING
+            if active := self._active.get(id_):
+                active.sending = state is CampaignState.SENDING
         taken = []
         for (job, limit), claims in zip(self._wishes, outcome.claimed, strict=False):
             for claim in claims:
                 self._held.add(claim.recipient_id)
-                job.order.held += 1
+                job.active.held += 1
                 job.cursor = claim.recipient_id
-                taken.append((claim, job.order))
+                taken.append((claim, job.active))
             if len(claims) < limit or job.cursor >= job.batch.last_id:
                 self._end(job, Ending.EMPTY)
         self._go_back(entry)
@@ -182,7 +182,7 @@ class Worklist:
         for job in list(self._jobs):
             if halted:
                 self._end(job, Ending.HANDED_BACK)
-            elif not job.order.sending:
+            elif not job.active.sending:
                 self._end(job, Ending.STOPPED)
             elif resting:
                 self._end(job, Ending.RESTING)
@@ -205,9 +205,9 @@ class Worklist:
     def _forget(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
             self._held.discard(claim.recipient_id)
-            self._orders[claim.campaign_id].held -= 1
+            self._active[claim.campaign_id].held -= 1
 
     def _drop_idle_orders(self) -> None:
         at_work = {job.batch.campaign_id for job in self._jobs}
-        for id_ in [id_ for id_, order in self._orders.items() if not order.held and id_ not in at_work]:
-            del self._orders[id_]
+        for id_ in [id_ for id_, active in self._active.items() if not active.held and id_ not in at_work]:
+            del self._active[id_]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mailing.campaigns import Campaign
     from mailing.maillog import LogRow
-    from mailing.replays import Course
+    from mailing.replays import Replay
 
 blueprint = Blueprint("replay", __name__)
 TAIL = 10
@@ -84,18 +84,18 @@ async def data(campaign_id: int) -> Response:
     return Response(orjson.dumps(body), content_type="application/json")
 
 
-async def _course(campaign_id: int) -> tuple[Campaign, Course]:
+async def _course(campaign_id: int) -> tuple[Campaign, Replay]:
     campaign = await the_campaign(campaign_id)
     if campaign.state not in replays.OVER or campaign.started_at is None:
         abort(409, _("A campaign can be replayed once it is finished, canceled or paused."))
-    return campaign, await services().read(services().courses.get, campaign)
+    return campaign, await services().read(services().replays.get, campaign)
 
 
 def _latest(connection: Connection, campaign_id: int, moment: int) -> Sequence[LogRow]:
     return maillog.page(connection, Search(campaign_id=campaign_id, until=moment), limit=TAIL).rows
 
 
-def _frame(course: Course) -> int:
+def _frame(course: Replay) -> int:
     """Return the frame that is asked for, or the last one."""
     asked = asking.number("at")
     return course.last if asked is None else min(asked, course.last)

@@ -15,7 +15,7 @@ from quart import abort, current_app
 
 from mailing import campaigns, database_errors
 from mailing.overview import Days
-from mailing.replays import Courses
+from mailing.replays import Replays
 from webapp.languages import _
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Services:
     lists: Lists
     probes: Probes
     days: Days = field(default_factory=Days)
-    courses: Courses = field(default_factory=Courses)
+    replays: Replays = field(default_factory=Replays)
 
     @property
     def db(self) -> Database:

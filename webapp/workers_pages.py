@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from quart import Response
     from werkzeug.wrappers import Response as AnyResponse
 
-    from mailing.roster import Entry
+    from mailing.roster import WorkerRow
     from tasks.queues import Depths
     from webapp.boards import Board
     from webapp.live import Reading
@@ -50,18 +50,18 @@ ORDER_S = 6.0  # the answer's own patience, and that of the connection on which 
 class Crew:
     """All workers, and how much waits for them: None where Redis does not say."""
 
-    entries: Sequence[Entry]
+    rows: Sequence[WorkerRow]
     depths: Depths | None
 
     @property
-    def alive(self) -> Sequence[Entry]:
+    def alive(self) -> Sequence[WorkerRow]:
         """Those that can be told something."""
-        return [entry for entry in self.entries if entry.alive]
+        return [row for row in self.rows if row.alive]
 
     @property
     def taking(self) -> int:
         """How many take batches."""
-        return sum(entry.consuming for entry in self.alive)
+        return sum(row.consuming for row in self.alive)
 
 
 @blueprint.get("/workers")
@@ -138,8 +138,8 @@ def _reading(svc: Services) -> Reading[Crew]:
 
 
 async def _load(svc: Services, roster: Roster) -> Crew:
-    entries, depths = await asyncio.gather(svc.read(roster.look, clock.steady_s()), _depths(svc))
-    return Crew(entries, depths)
+    rows, depths = await asyncio.gather(svc.read(roster.look, clock.steady_s()), _depths(svc))
+    return Crew(rows, depths)
 
 
 async def _depths(svc: Services) -> Depths | None:

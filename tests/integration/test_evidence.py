@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailing.claims import Claim
     from mailing.database import Database
     from mailing.results import Result
-    from mailing.rounds import Outcome
+    from mailing.rounds import Committed
 
 NO_DKIM = (550, "5.7.30 DKIM didn't pass")
 WHIM = (554, "5.7.1 Message refused")
@@ -34,7 +34,7 @@ def refused(claimed: Claim, code: int, text: str) -> Result:
     return result(claimed, verdict.result, now_ms() + 60_000)._replace(**told)
 
 
-def commit(db: Database, results: Sequence[Result]) -> Outcome:
+def commit(db: Database, results: Sequence[Result]) -> Committed:
     worker_id = results[0].claim.worker_id
     entry = rounds.Round(worker_id, "test:1", results, [], [], [], [], None, "mx:25")
     return rounds.commit(db.writer(), entry)

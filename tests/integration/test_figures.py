@@ -305,14 +305,14 @@ def test_a_course_is_read_once_by_however_many_ask_for_it_and_only_some_are_kept
     store(db, "ann@b.example", send=True)
     with db.read() as connection:
         campaign = campaigns.get(connection, 1)
-        whole = replays.course(connection, campaign)
-    courses, reads, together = replays.Courses(), [], threading.Barrier(8)
+        whole = replays.read(connection, campaign)
+    courses, reads, together = replays.Replays(), [], threading.Barrier(8)
 
     def course(_connection, of):
         reads.append(of.finished_at)
         return whole
 
-    monkeypatch.setattr(replays, "course", course)
+    monkeypatch.setattr(replays, "read", course)
 
     def ask(_n: int):
         together.wait()
@@ -329,11 +329,11 @@ def test_a_course_is_read_once_by_however_many_ask_for_it_and_only_some_are_kept
 
 def test_a_course_that_could_not_be_read_is_read_again(db, monkeypatch):
     store(db, "ann@b.example", send=True)
-    courses = replays.Courses()
+    courses = replays.Replays()
     with db.read() as connection:
         campaign = campaigns.get(connection, 1)
         with monkeypatch.context() as patched:
-            patched.setattr(replays, "course", lambda *_: 1 // 0)
+            patched.setattr(replays, "read", lambda *_: 1 // 0)
             with pytest.raises(ZeroDivisionError):
                 courses.get(connection, campaign)
         assert courses.get(connection, campaign).last >= 1

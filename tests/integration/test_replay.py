@@ -66,7 +66,7 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
             changes = {(RecipientState(state), RecipientState.QUEUED): n for state, n in moved.items()}
             counters.move(connection, 1, 0, changes)
     with db.read() as connection:
-        course = replays.course(connection, campaigns.get(connection, 1))
+        course = replays.read(connection, campaigns.get(connection, 1))
     assert course.last <= replays.MOST_STEPS
     for frame in range(course.last + 1):
         counts = course.at(frame)
