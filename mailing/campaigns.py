@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
 
-from mailing import counters, rests, retries, states
+from mailing import counters, reasons, rests, retries, states
 from mailing.composing import Message
 from mailing.models import campaigns, reply_groups, storings
 from mailing.states import CampaignAction, CampaignState, RecipientState
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+    from mailing.reasons import Words
     from mailing.rests import Rest
     from mailing.retries import Retry
 
@@ -47,7 +48,7 @@ class Campaign:
     started_at: int | None
     finished_at: int | None
     give_up_after: int
-    paused_reason: str
+    paused_reason: Words
     counts: Mapping[RecipientState, int]
     retry: Retry | None = None
     rest: Rest | None = None  # while it sends: the sender waits
@@ -122,7 +123,7 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     rest = rests.lasting(connection) if sending else None
     return [
         Campaign(
-            **row._asdict() | {"state": CampaignState(row.state)},
+            **reasons.in_row(row._asdict(), "paused_reason") | {"state": CampaignState(row.state)},
             counts=counts[row.id],
             retry=retry.get(row.id),
             rest=rest if row.state == CampaignState.SENDING else None,

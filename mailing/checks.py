@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mailing import database_errors, events, redis_errors, schema, workers
 from mailing.database_errors import line
+from mailing.reasons import Reason
 from mailing.smtp import Session, SmtpError, Timeouts
 
 if TYPE_CHECKING:
@@ -45,15 +46,15 @@ def database(db: Database) -> Finding:
 
 def _cannot_write(db: Database, connection: Connection) -> str:
     """Return what keeps the database from storing more, found without writing; empty if nothing does."""
-    name, form = database_errors.name(db.url), ""
+    name, code = database_errors.name(db.url), ""
     if not db.sqlite:
         standby = connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on"
-        form = database_errors.STANDBY if standby else ""
+        code = database_errors.STANDBY if standby else ""
     elif database_errors.free_bytes(db.url) < database_errors.FULL_BYTES:
-        form = database_errors.FULL
+        code = database_errors.FULL
     elif not all(os.access(path, os.W_OK) for path in (name, Path(name).parent)):
-        form = database_errors.READ_ONLY
-    return form.format(name=name)
+        code = database_errors.READ_ONLY
+    return str(Reason(code, name=name)) if code else ""
 
 
 def worker(db: Database) -> Finding:
@@ -68,7 +69,7 @@ def worker(db: Database) -> Finding:
             ok=False,
             detail="No worker is running, so nothing is sent. Start one: .venv/bin/python -m tasks.worker",
         )
-    notices = {w.notice for w in alive if w.notice}
+    notices = {str(w.notice) for w in alive if w.notice}
     living = f"{len(alive)} {'worker is' if len(alive) == 1 else 'workers are'} running."
     return Finding(ok=True, detail=" ".join([living, *sorted(notices)]))
 
@@ -77,7 +78,7 @@ def queue(client: events.Client) -> Finding:
     """Ask Redis whether it takes work. Blocking."""
     trouble = queue_trouble(client)
     if trouble:
-        return Finding(ok=False, detail=f"{trouble.detail} Until then campaigns are saved, but not sent.")
+        return Finding(ok=False, detail=f"{trouble.reason} Until then campaigns are saved, but not sent.")
     return Finding(ok=True, detail="Redis is running and accepts work.")
 
 

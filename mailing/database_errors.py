@@ -1,4 +1,4 @@
-"""What a database's error means, in one sentence for whoever has to mend it: what, to what, what to do.
+"""What a database's error means for whoever has to fix it: what happened, to what, what to do.
 
 SQLite's own codes and PostgreSQL's SQLSTATE decide (https://sqlite.org/rescode.html, PostgreSQL appendix A);
 where a connection does not even begin, libpq gives only words.
@@ -24,35 +24,33 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from mailing.reasons import FIELDS, Reason
+
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-ALL_BUSY = "All connections to the database are in use. Try again in a few seconds."
-LOCKED = "The database is locked by another process. Try again in a few seconds."
-FULL = "The disk that holds {name} is full. Make room on it; what was stored is safe."
-DAMAGED = "The database {name} is damaged. Stop Volley and restore a backup of it."
-NO_DATABASE = "{name} is no SQLite database. Name another file in VOLLEY_DATABASE_URL, or restore a backup."
-READ_ONLY = (
-    "The database {name} cannot be written to. Give Volley's user the right to write it and its folder."
-)
-UNREADABLE = "{name} cannot be opened. Give Volley's user the right to read and write it and its folder."
-NO_FOLDER = "The folder of {name} is missing. Make it, or name another file in VOLLEY_DATABASE_URL."
-NO_FILE = "{name} is a folder, no file. Name a file in VOLLEY_DATABASE_URL."
-BAD_DISK = "The disk that holds {name} cannot be read or written. Check the disk and the file system."
-NO_TABLES = "The database {name} lacks tables of this version. Run: make migrate"
-SERVER_FULL = "The disk of the PostgreSQL server at {name} is full. Make room there; what was stored is safe."
-SERVER_MEMORY = "The PostgreSQL server at {name} is out of memory. Try again, or give it more."
-STANDBY = "The database {name} is read-only. Name the primary server in VOLLEY_DATABASE_URL."
-CROWDED = (
-    "The PostgreSQL server at {name} takes no more connections. Try again, or raise its max_connections."
-)
-RESTARTING = "The PostgreSQL server at {name} is starting or stopping. Try again in a few seconds."
-NO_ENTRY = "The PostgreSQL server at {name} refuses the user or password. Check VOLLEY_DATABASE_URL."
-NO_RIGHTS = "Volley's user may not use what it needs in {name}. Make it the owner of the database."
-NOT_THERE = "There is no database {name}. Make it, or name another in VOLLEY_DATABASE_URL."
-BAD_URL = "VOLLEY_DATABASE_URL has an option that PostgreSQL's library does not take: {said}."
-NO_ANSWER = "The database {name} does not answer: {said}. Check that it runs, and VOLLEY_DATABASE_URL."
-UNKNOWN = "The database {name} failed: {said}. Check VOLLEY_DATABASE_URL."
+ALL_BUSY = "database.all-busy"
+LOCKED = "database.locked"
+FULL = "database.full"
+DAMAGED = "database.damaged"
+NO_DATABASE = "database.no-database"
+READ_ONLY = "database.read-only"
+UNREADABLE = "database.unreadable"
+NO_FOLDER = "database.no-folder"
+NO_FILE = "database.no-file"
+BAD_DISK = "database.bad-disk"
+NO_TABLES = "database.no-tables"
+SERVER_FULL = "database.server-full"
+SERVER_MEMORY = "database.server-memory"
+STANDBY = "database.standby"
+CROWDED = "database.crowded"
+RESTARTING = "database.restarting"
+NO_ENTRY = "database.sign-in-refused"
+NO_RIGHTS = "database.no-rights"
+NOT_THERE = "database.not-there"
+BAD_URL = "database.bad-url"
+NO_ANSWER = "database.no-answer"
+UNKNOWN = "database.unknown"
 
 FULL_BYTES = 16 * 1024 * 1024  # with less room than this a disk counts as full
 PASSING = {ALL_BUSY, LOCKED, SERVER_MEMORY, CROWDED, RESTARTING, NO_ANSWER, UNKNOWN}
@@ -105,29 +103,34 @@ _WORDS = {  # of a connection that was refused: libpq passes on no SQLSTATE; PgB
 class Trouble:
     """What is wrong with the database. ``passing``: it may end by itself, so trying again is worthwhile."""
 
-    detail: str
+    reason: Reason
     passing: bool
 
 
 def explain(error: BaseException, url: URL) -> Trouble | None:
     """Return what ``error`` says of the database at ``url``; None: it is no trouble of the database's own."""
     if isinstance(error, PoolTimeoutError):
-        return Trouble(ALL_BUSY, passing=True)
+        return Trouble(Reason(ALL_BUSY), passing=True)
     if not isinstance(error, DBAPIError) or error.orig is None:
         return None
     said = line(error.orig)
-    form = _of_sqlite(error.orig, url) if url.get_backend_name() == "sqlite" else _of_postgresql(error, said)
-    if form is None and isinstance(error, _OURS):
+    code = _of_sqlite(error.orig, url) if url.get_backend_name() == "sqlite" else _of_postgresql(error, said)
+    if code is None and isinstance(error, _OURS):
         return None
-    form = form or UNKNOWN
-    return Trouble(form.format(name=name(url), said=said), form in PASSING)
+    code = code or UNKNOWN
+    return Trouble(_reason(code, name=name(url), said=said), code in PASSING)
 
 
 def sentence(error: BaseException, url: URL) -> str:
     """Return the sentence about ``error``, whatever it is."""
     trouble = explain(error, url)
     said = line(getattr(error, "orig", None) or error)
-    return trouble.detail if trouble else UNKNOWN.format(name=name(url), said=said)
+    return str(trouble.reason if trouble else _reason(UNKNOWN, name=name(url), said=said))
+
+
+def _reason(code: str, **values: str) -> Reason:
+    """Return a reason with those of the values that its sentence has."""
+    return Reason(code, **{name: value for name, value in values.items() if name in FIELDS[code]})
 
 
 def name(url: URL) -> str:
@@ -154,19 +157,19 @@ def _of_sqlite(error: BaseException, url: URL) -> str | None:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     if code == sqlite3.SQLITE_ERROR and str(error).startswith("no such "):
         return NO_TABLES
-    form, file = _SQLITE.get(code), Path(str(url.database))
-    if form == UNREADABLE:
+    found, file = _SQLITE.get(code), Path(str(url.database))
+    if found == UNREADABLE:
         return NO_FILE if file.is_dir() else UNREADABLE if file.parent.is_dir() else NO_FOLDER
-    if form == BAD_DISK and free_bytes(url) < FULL_BYTES:  # its index of the log could not grow
+    if found == BAD_DISK and free_bytes(url) < FULL_BYTES:  # its index of the log could not grow
         return FULL
-    return form
+    return found
 
 
 def _of_postgresql(error: DBAPIError, said: str) -> str | None:
     state = getattr(error.orig, "sqlstate", None)
     if state:
         return next((_POSTGRESQL[key] for key in (state, state[:3], state[:2]) if key in _POSTGRESQL), None)
-    for words, form in _WORDS.items():
+    for words, code in _WORDS.items():
         if re.search(words, said):
-            return form
+            return code
     return NO_ANSWER if isinstance(error, OperationalError) else None

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, false, insert, null, select, union_all, update
 
-from mailing import batches, counters, finding, lifecycle
+from mailing import batches, counters, finding, lifecycle, reasons
 from mailing.clock import now_ms
 from mailing.models import attempts, recipients
+from mailing.reasons import Reason
 from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from mailing.states import Decision, RecipientAction
 
 CHUNK = 2_000
-MARKED = "Marked as sent by a person. No server confirmed it."
+MARKED = Reason("attempt.marked-sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,5 +139,6 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
         "started_at": now,
         "ended_at": now,
         "result": AttemptResult.SENT,
-        "reply": MARKED,
+        "reply": str(MARKED),
+        "reason_code": reasons.dump(MARKED),
     }

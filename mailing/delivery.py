@@ -41,6 +41,7 @@ from mailing.composing import ComposeError, MergeError
 from mailing.headers import write_address
 from mailing.lanes import Lane, Work
 from mailing.outcome import Tries
+from mailing.reasons import Reason
 from mailing.replies import Stage
 from mailing.results import Result, Trace
 from mailing.smtp import Delivery, Mail, Timeouts
@@ -189,19 +190,19 @@ class Engine:
         self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign, trace: Trace
     ) -> Result:
         """Turn a verdict into the recipient's fate."""
-        now = now_ms()
+        now, reply = now_ms(), delivery.reply
         rested = self._rests.time_since(claim.first_tried_at, now)
         tries = Tries(claim.attempt, claim.first_tried_at, campaign.give_up_after * 1000, rested)
-        fate = outcome.fate(delivery.verdict, delivery.text, tries, now, random.random())  # noqa: S311 - jitter
+        fate = outcome.fate(delivery.verdict, reply.text if reply else "", tries, now, random.random())  # noqa: S311 - jitter
         return Result(
             claim=claim,
             result=fate.result,
             server=self._sender.server,
             started_at=started_at,
             ended_at=now,
-            code=delivery.reply.code if delivery.reply else None,
+            code=reply.code if reply else None,
             enhanced=delivery.enhanced,
-            reply=delivery.text,
+            reply=delivery.words,
             due_at=fate.due_at,
             trace=trace,
             ruling=fate.ruling,
@@ -247,7 +248,7 @@ class Engine:
             try:
                 prepared = await asyncio.to_thread(prepare, campaign.message)
             except ComposeError as error:  # another version stored it
-                await self._pause(campaign.id, str(error))
+                await self._pause(campaign.id, error.reason)
                 return Ending.STOPPED
             active = self._worklist.activate(campaign, prepared)
         until = clock.steady_s() + seconds
@@ -326,7 +327,7 @@ class Engine:
 
     def _status(self) -> workers.Status:
         return workers.Status(
-            notice=self._lane.notice.text,
+            notice=self._lane.notice.words,
             notice_kind=self._lane.notice.kind,
             consuming=self.consuming and not self.halted,
             connections=self._lane.sender.connections,
@@ -340,8 +341,8 @@ class Engine:
         try:
             filled = active.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
-            text = f"The message cannot be composed for this recipient: {error}"
-            failure = Delivery(verdicts.of(verdicts.FAILED), None, text, Stage.MAIL, alive=True)
+            why = Reason("message.cannot-be-composed", reason=error.reason)
+            failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._worklist.settle(self._decide(claim, failure, now_ms(), active.campaign, Trace()))
             return
         recipient = write_address(claim.email)
@@ -382,7 +383,7 @@ class Engine:
             batch = batches.take(connection, batch_id)
             return batch, campaigns.get(connection, batch.campaign_id) if batch else None
 
-    async def _pause(self, campaign_id: int, reason: str) -> None:
+    async def _pause(self, campaign_id: int, reason: Reason) -> None:
         def pause() -> bool:
             with self._database.write() as connection:
                 return lifecycle.pause(connection, campaign_id, reason)

@@ -25,6 +25,7 @@ from mailing.lifecycle import NotAllowed, may, refusal
 from mailing.lists import NOTHING, End, Storing
 from mailing.models import campaigns as table
 from mailing.models import storings
+from mailing.reasons import Reason
 from mailing.states import CampaignAction, CampaignState
 from mailing.strides import Stride
 
@@ -41,8 +42,6 @@ FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
 LEFT_BEHIND_MS = 60_000  # a list that did not grow for so long has lost its process
-BEING_STORED = "Its list is being stored. If it still is in two minutes, edit the draft and paste it again."
-INTERRUPTED = "The list was replaced by somebody else meanwhile, or storing it took too long. Paste it again."
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
 
 
@@ -77,7 +76,7 @@ def creating(
     if not ready:
         check(draft)
     elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes):
-        raise NotAllowed(" ".join(map(str, found)))
+        raise NotAllowed(*found)
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
             yield connection, store(connection, draft, parsed, survey)
@@ -130,7 +129,7 @@ def rewrite(connection: Connection, campaign_id: int, draft: Draft, *, seen: int
 def touch(connection: Connection, campaign_id: int, seen: int) -> None:
     """Count a change of a draft's list. Raises ``NotAllowed`` as ``rewrite`` does, and while it is stored."""
     if being_stored(connection, campaign_id):
-        raise NotAllowed(BEING_STORED)
+        raise NotAllowed(Reason("campaign.being-stored"))
     _change(connection, campaign_id, seen, WHOLE)
 
 
@@ -141,19 +140,19 @@ def ready(connection: Connection, campaign_id: int) -> int:
     """
     revision = connection.execute(select(table.c.revision).where(table.c.id == campaign_id)).scalar()
     if found := faults(connection, campaign_id):
-        raise NotAllowed(" ".join(found))
+        raise NotAllowed(*found)
     return revision or 0
 
 
-def faults(connection: Connection, campaign_id: int) -> tuple[str, ...]:
+def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
     """Return why a draft cannot be sent, each with what to do; nothing if it can."""
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
-        return ("There is no such campaign.",)
+        return (Reason("campaign.not-found"),)
     if being_stored(connection, campaign_id):
-        return (BEING_STORED,)
+        return (Reason("campaign.being-stored"),)
     shapes = surveys.load(connection, campaign_id).shapes
-    return tuple(map(str, readiness.faults(campaign.message, campaign.total, shapes)))
+    return readiness.faults(campaign.message, campaign.total, shapes)
 
 
 def being_stored(connection: Connection, campaign_id: int) -> bool:
@@ -256,7 +255,7 @@ class Hold:
         """Go on to hold it. Raises ``NotAllowed`` if somebody else does."""
         mine = update(storings).where(*self._mine()).values(touched_at=now_ms())
         if not connection.execute(mine).rowcount:
-            raise NotAllowed(INTERRUPTED)
+            raise NotAllowed(Reason("campaign.list-replaced"))
 
     def end(self, connection: Connection) -> None:
         """Let it go: the list is complete."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailing import verdicts
+from mailing.reasons import Reason, ReasonError
 
 _UNSENDABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")  # would end the command line, or has no UTF-8
 
@@ -39,11 +40,11 @@ class Offers:
     mailmax: int
 
 
-class NotTaken(Exception):  # noqa: N818 - an outcome, not a mistake
+class NotTaken(ReasonError):  # noqa: N818 - an outcome, not a mistake
     """This server cannot take a mail, without asking it. ``enhanced`` is a code of ours (RFC 3463)."""
 
-    def __init__(self, enhanced: str, text: str, *, sender_fault: bool = False) -> None:
-        super().__init__(text)
+    def __init__(self, enhanced: str, reason: Reason, *, sender_fault: bool = False) -> None:
+        super().__init__(reason)
         self.enhanced = enhanced
         self.verdict = verdicts.of(verdicts.STOPPED if sender_fault else verdicts.FAILED)
 
@@ -52,23 +53,21 @@ def commands_for(mail: Mail, offers: Offers) -> tuple[bytes, bytes, bytes]:
     """Return MAIL, RCPT and DATA for ``mail``. Raises ``NotTaken`` if this server cannot take it."""
     sender, recipient = mail.sender, mail.recipient
     if _UNSENDABLE.search(recipient):
-        raise NotTaken("5.1.3", "Not sent: the address holds characters that no address may hold.")
+        raise NotTaken("5.1.3", Reason("attempt.address-unsendable"))
     if _UNSENDABLE.search(sender):
-        text = "Not sent: the From address holds characters that no address may hold."
-        raise NotTaken("5.1.7", text, sender_fault=True)
+        raise NotTaken("5.1.7", Reason("attempt.from-unsendable"), sender_fault=True)
     parameters = ""
     if offers.size:
         if len(mail.data) > offers.size:
-            text = f"Not sent: the message has {len(mail.data)} bytes, the server takes {offers.size}."
-            raise NotTaken("5.3.4", text)
+            large = Reason("attempt.message-too-large", n=len(mail.data), most=offers.size)
+            raise NotTaken("5.3.4", large)
         parameters = f" SIZE={len(mail.data)}"
     international = mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii())
     if international and not offers.smtputf8:  # the reason, also where the message is 8-bit for it
-        text = "Not sent: the address needs international email (SMTPUTF8), which the server lacks."
-        raise NotTaken("5.6.7", text)
+        raise NotTaken("5.6.7", Reason("attempt.no-smtputf8"))
     if not mail.data.isascii():
         if not offers.eight_bit:
-            raise NotTaken("5.6.3", "Not sent: the message is 8-bit and the server takes only 7-bit ones.")
+            raise NotTaken("5.6.3", Reason("attempt.no-8bit"))
         parameters += " BODY=8BITMIME"
     if international:
         parameters += " SMTPUTF8"

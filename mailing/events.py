@@ -8,8 +8,8 @@ nothing depends on hearing it at all: the database is the truth (P1).
 ``type``       the other keys
 =============  =====================================================================================
 ``recipient``  one per email, after the commit that logged its attempt: ``campaign``, ``recipient``
-               (id), ``email``, ``state``, ``attempt``, ``code``, ``enhanced``, ``reply``, ``worker``,
-               ``started_at``, ``at``, ``due_at``
+               (id), ``email``, ``state``, ``attempt``, ``code``, ``enhanced``, ``reply``, ``reason_code``
+               (of a reason of ours), ``worker``, ``started_at``, ``at``, ``due_at``
 ``claimed``    ``campaign``, ``recipients`` (ids now ``sending``), ``worker``, ``at``
 ``campaign``   its own state or its list changed at large, read it again: ``campaign``, ``state``, ``at``
 =============  =====================================================================================

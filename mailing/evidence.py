@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailing import rulebook
 from mailing.models import attempts, campaigns, refusals
+from mailing.reasons import Reason
 from mailing.replies import ReplyCode
 from mailing.rulebook import Outcome
 from mailing.states import AttemptResult
@@ -34,8 +35,8 @@ class Evidence:
     text: str
 
 
-def weigh(connection: Connection, result: Result, ruling: Ruling) -> str:
-    """Keep a refusal; return why its campaign must pause, empty if it need not (yet)."""
+def weigh(connection: Connection, result: Result, ruling: Ruling) -> Reason | None:
+    """Keep a refusal; return why its campaign must pause, if it must by now."""
     claim = result.claim
     own = select(campaigns.c.id).where(campaigns.c.id == claim.campaign_id)
     connection.execute(own.with_for_update(key_share=True))
@@ -51,11 +52,9 @@ def weigh(connection: Connection, result: Result, ruling: Ruling) -> str:
         at_one_domain=True,
     )
     if not n:
-        return ""
-    return (
-        f"{n} recipients were refused for a reason that is not theirs. Check {ruling.mend}. "
-        f"The reply: {result.reply}"
-    )
+        return None
+    check = Reason(f"check.{ruling.check}")
+    return Reason("paused.many-refused", n=n, check=check, reply=result.reply)
 
 
 def of(connection: Connection, campaign_id: int) -> Evidence | None:
@@ -83,7 +82,7 @@ def keep(connection: Connection, result: Result, ruling: Ruling) -> None:
         "threshold": ruling.threshold,
         "code": result.code or 0,
         "enhanced": result.enhanced,
-        "reply": result.reply,
+        "reply": str(result.reply),
         "at": result.ended_at,
     }
     key = {"campaign_id": result.claim.campaign_id, "recipient_id": result.claim.recipient_id}

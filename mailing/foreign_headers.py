@@ -1,7 +1,7 @@
 """The header of foreign mail (RFC 5322, 2045, 2047, 2231): its fields, and what stands in them.
 
-Pure, and nothing here raises. What cannot be read is returned as it came, and ``note`` takes a sentence
-about it. How much is read has limits, so that the time is bounded whatever a header holds.
+Pure, and nothing here raises. What cannot be read is returned as it came, and ``note`` takes the
+reason. How much is read has limits, so that the time is bounded whatever a header holds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 from mailing import foreign_text
 from mailing.foreign_text import quote
+from mailing.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -79,11 +80,11 @@ def split(data: bytes, start: int, stop: int, note: Note) -> Fields:
         at = _after(_UNFOLDED, data, field.end(), stop)
         name, size = field[1].decode("ascii"), at - field.end()
         if size > FIELD_MOST:
-            note(f"The field {name} has {size:,} bytes. Only the first {FIELD_MOST:,} are read.")
+            note(Reason("foreign-mail.field-too-long", name=name, n=size, most=FIELD_MOST))
         found.append((name.lower(), data[field.end() : min(at, field.end() + FIELD_MOST)]))
         left -= len(found[-1][1])
     if at < stop and not _BLANK.match(data, at, stop):
-        note(f"The header is too long. It is read up to field {len(found):,}.")
+        note(Reason("foreign-mail.header-too-long", n=len(found)))
         return Fields(found, _after(_END, data, at - 1, stop))
     return Fields(found, _text(data, at, stop, None))
 
@@ -97,7 +98,7 @@ def _text(data: bytes, at: int, stop: int, note: Note | None) -> int:
     """Return where the text begins if its header ends at ``at``: an empty line is not of it."""
     blank = _BLANK.match(data, at, stop)
     if note and at < stop and not blank:
-        note("The header ends with a line that is not a header field. The text begins there.")
+        note(Reason("foreign-mail.no-header-field"))
     return blank.end() if blank else at
 
 
@@ -108,7 +109,7 @@ def plain(value: bytes, note: Note, name: str) -> str:
     except UnicodeDecodeError:
         text = value.decode("latin-1")
         if len(value) < FIELD_MOST:  # a cut may part a character
-            note(f"The field {name} holds bytes that are not UTF-8. They are shown as Latin-1.")
+            note(Reason("foreign-mail.field-not-utf8", name=name))
     return _CONTROLS.sub(" ", text.replace("\r\n", "\n").replace("\n", "")).strip()
 
 
@@ -122,7 +123,7 @@ def message_id(value: bytes, note: Note) -> str:
     raw = plain(value, note, "Message-ID")
     found = _MESSAGE_ID.search(raw)
     if raw and not found:
-        note("The Message-ID cannot be read. It is shown as it came.")
+        note(Reason("foreign-mail.message-id"))
     return found[0] if found else raw
 
 
@@ -136,9 +137,9 @@ def mailboxes(value: bytes, note: Note, name: str) -> Sequence[Mailbox]:
             count += 1
             found += [mailbox] if mailbox else []
     if count > ADDRESSES_MOST:
-        note(f"The field {name} names {count:,} addresses. The first {ADDRESSES_MOST:,} are shown.")
+        note(Reason("foreign-mail.field-many-addresses", name=name, n=count, most=ADDRESSES_MOST))
     if raw and not found and not raw.endswith((":;", ": ;")):
-        note(f"The field {name} holds no address that can be read. It is shown as it came.")
+        note(Reason("foreign-mail.field-no-address", name=name))
         return [Mailbox(raw, "")]
     return [Mailbox(_one_line(foreign_text.words(it.name, note)), _one_line(it.address)) for it in found]
 
@@ -185,7 +186,7 @@ def parameters(value: bytes, note: Note, name: str) -> tuple[str, Mapping[str, s
     pieces: dict[str, dict[int, tuple[bool, str]]] = {}
     for number, match in enumerate(_PARAMETER.finditer(raw)):
         if number >= PARAMETERS_MOST:
-            note(f"The field {name} has more than {PARAMETERS_MOST} parameters. The rest is not read.")
+            note(Reason("foreign-mail.field-many-parameters", name=name, most=PARAMETERS_MOST))
             break
         key, place, encoded, content = match[1].lower(), match[2], bool(match[3]), _unquoted(match[4].strip())
         if place or encoded:
@@ -225,5 +226,5 @@ def kind(value: bytes, default: str, note: Note) -> tuple[str, Mapping[str, str]
     head, given = parameters(value, note, "Content-Type")
     if re.fullmatch(r"[^\s/()<>@,;:\\\"\[\]?=]+/[^\s/()<>@,;:\\\"\[\]?=]+", head):
         return head, given
-    note(f"The Content-Type {quote(head)} cannot be read. The part is shown as plain text.")
+    note(Reason("foreign-mail.content-type", quoted=quote(head)))
     return "text/plain", given

@@ -2,7 +2,7 @@
 
 Pure. ``read`` never raises, and its time and memory are bounded by the limits here, whatever was sent:
 depth, number of parts, length and number of header fields, bytes looked through. What cannot be read is
-returned as it came, and each such fault is a sentence for a person. The grammar is that of RFC 5322 and
+returned as it came, and each such fault has its reason. The grammar is that of RFC 5322 and
 RFC 2045 to 2049, read as mail programs do and not as it is written.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mailing import foreign_headers as headers
 from mailing import foreign_text
+from mailing.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ class ForeignMail:
     html: str
     attachments: tuple[Attachment, ...]
     root: Part
-    faults: tuple[str, ...]
+    faults: tuple[Reason, ...]
 
 
 def read(data: bytes) -> ForeignMail:
@@ -79,9 +80,9 @@ def read(data: bytes) -> ForeignMail:
     root = reader.message(0, len(reader.data), 0)
     fields, note = root.fields, reader.note
     if not data.strip():
-        note("The message is empty.")
+        note(Reason("foreign-mail.empty"))
     elif not fields.found:
-        note("The message has no header.")
+        note(Reason("foreign-mail.no-header"))
     sender, to = (
         ", ".join(map(str, headers.mailboxes(fields.first(name.lower()), note, name)))
         for name in ("From", "To")
@@ -115,18 +116,18 @@ class _Reader:
     """One message being read, and what is left of its limits."""
 
     def __init__(self, data: bytes) -> None:
-        self.faults: dict[str, None] = {}
+        self.faults: dict[Reason, None] = {}
         self.left = PARTS_MOST
         self.scan, self.hits = SCAN_MOST, HITS_MOST
         if len(data) > SIZE_MOST:
-            self.note(f"The message has {len(data):,} bytes. Only the first {SIZE_MOST:,} are read.")
+            self.note(Reason("foreign-mail.too-large", n=len(data), most=SIZE_MOST))
             data = data[:SIZE_MOST]
         if b"\n" not in data and b"\r" in data:
-            self.note("The lines end with a lone CR, which mail does not allow. They are read all the same.")
+            self.note(Reason("foreign-mail.lone-cr"))
             data = data.replace(b"\r", b"\n")
         self.data = data
 
-    def note(self, fault: str) -> None:
+    def note(self, fault: Reason) -> None:
         """Remember a fault once; of very many only the first."""
         if len(self.faults) < FAULTS_MOST:
             self.faults[fault] = None
@@ -137,7 +138,7 @@ class _Reader:
         fields = headers.split(self.data, start, stop, self.note)
         for name in {name for name, _value in fields.found} & _ONCE.keys():
             if fields.count(name) > 1:
-                self.note(f"There are {fields.count(name):,} fields called {_ONCE[name]}. The first is read.")
+                self.note(Reason("foreign-mail.field-repeated", n=fields.count(name), name=_ONCE[name]))
         kind, given = headers.kind(fields.first("content-type"), default, self.note)
         disposition, more = headers.parameters(
             fields.first("content-disposition"), self.note, "Content-Disposition"
@@ -157,14 +158,14 @@ class _Reader:
             return Part(kind, "", name, attached, fields, stop - fields.end, parts=parts)
         body = foreign_text.undo(self.data[fields.end : stop], encoding, self.note)
         if kind in _TNEF:
-            self.note("A part is in Outlook's own format (TNEF). It is listed as a file.")
+            self.note(Reason("foreign-mail.tnef"))
         return Part(kind, given.get("charset", "us-ascii"), name, attached, fields, len(body), body)
 
     def _multipart(self, start: int, stop: int, depth: int, boundary: str, kind: str) -> tuple[Part, ...]:
         """Return the parts of a multipart; none if it has to be shown as plain text."""
         marker = boundary.encode("utf-8", "replace").rstrip()
         if not marker:
-            self.note("A multipart names no boundary. It is shown as plain text.")
+            self.note(Reason("foreign-mail.no-boundary"))
             return ()
         if not self._may(depth):
             return ()
@@ -172,18 +173,16 @@ class _Reader:
         parts = []
         for begin, end in self._between(start, stop, b"--" + marker):
             if not self.left:
-                self.note(f"There are more than {PARTS_MOST:,} parts. The rest is not shown.")
+                self.note(Reason("foreign-mail.many-parts", most=PARTS_MOST))
                 break
             parts.append(self.message(begin, end, depth + 1, default))
         if not parts:
-            self.note("The boundary of a multipart does not occur in it. It is shown as plain text.")
+            self.note(Reason("foreign-mail.boundary-missing"))
         return tuple(parts)
 
     def _may(self, depth: int) -> bool:
         if depth >= DEPTH_MOST:
-            self.note(
-                f"Parts are nested more than {DEPTH_MOST} deep. What lies deeper is shown as plain text."
-            )
+            self.note(Reason("foreign-mail.too-deep", n=DEPTH_MOST))
         return depth < DEPTH_MOST and self.left > 0
 
     def _between(self, start: int, stop: int, marker: bytes) -> Iterator[tuple[int, int]]:
@@ -204,9 +203,9 @@ class _Reader:
                 begun = min(end + 1, stop)
             at = self._find(marker, end, stop)
         if self.hits <= 0 or self.scan < 0:
-            self.note("There are too many boundaries to look for. The rest is not divided into parts.")
+            self.note(Reason("foreign-mail.many-boundaries"))
         if begun is not None:
-            self.note("A multipart has no end. The message may have been cut off.")
+            self.note(Reason("foreign-mail.no-end"))
             yield begun, stop
 
     def _find(self, marker: bytes, start: int, stop: int) -> int:

@@ -1,7 +1,7 @@
 """The bytes of foreign mail as text: charsets, transfer encodings, encoded words. Nothing here raises.
 
 Pure. Whatever stands there has a meaning here: a charset that does not exist is read as UTF-8 or else as
-Latin-1, broken base64 as far as it goes. ``note`` takes a sentence for a person where that was needed.
+Latin-1, broken base64 as far as it goes. ``note`` takes the reason where that was needed.
 The time is in proportion to the bytes.
 """
 
@@ -12,10 +12,12 @@ from binascii import Error, a2b_base64, a2b_qp, a2b_uu
 from encodings.aliases import aliases
 from typing import TYPE_CHECKING, TypeAlias
 
+from mailing.reasons import Reason
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Note: TypeAlias = Callable[[str], None]
+    Note: TypeAlias = Callable[[Reason], None]
 
 UNREADABLE = "\ufffd"
 QUOTED = 60  # characters of what came that a sentence quotes
@@ -67,17 +69,17 @@ def decode(data: bytes, charset: str, note: Note) -> str:
     known = codec(charset)
     if known is None:
         text, other = _guess(data)
-        note(f"The charset {quote(charset)} cannot be used. The text is shown as {other}.")
+        note(Reason("foreign-mail.charset-unknown", quoted=quote(charset), other=other))
     elif known == "ascii":
         text, other = _guess(data)
         if not data.isascii():
-            note(f"The text should be ASCII and is not. It is shown as {other}.")
+            note(Reason("foreign-mail.no-ascii", other=other))
     else:
         text = data.decode(known, "replace")
         if UNREADABLE in text:
-            note(f"Some bytes are not valid {charset.strip()}. Each is shown as {UNREADABLE}.")
+            note(Reason("foreign-mail.charset-invalid", name=charset.strip(), mark=UNREADABLE))
     if _UNFIT.search(text):
-        note(f"The text holds NUL bytes or broken characters. Each is shown as {UNREADABLE}.")
+        note(Reason("foreign-mail.broken-characters", mark=UNREADABLE))
         text = _UNFIT.sub(UNREADABLE, text)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -98,11 +100,11 @@ def undo(data: bytes, encoding: str, note: Note) -> bytes:
         return _unbase64(data, note)
     if name == "quoted-printable":
         if _BAD_ESCAPE.search(data):
-            note("The quoted-printable text is broken. What could not be decoded is shown as it came.")
+            note(Reason("foreign-mail.quoted-printable-broken"))
         return a2b_qp(data)
     if name in {"x-uuencode", "uuencode", "x-uue", "uue"}:
         return _unuuencode(data, note)
-    note(f"The transfer encoding {quote(encoding)} is unknown. The part is shown as it came.")
+    note(Reason("foreign-mail.encoding-unknown", quoted=quote(encoding)))
     return data
 
 
@@ -112,12 +114,12 @@ def _unbase64(data: bytes, note: Note) -> bytes:
     clean = _STRAY.sub(b"", body)
     stray = len(body) - len(clean)
     if stray > max(1, _MOST_STRAY * len(body)):
-        note("The part should be base64 and is not. It is shown as it came.")
+        note(Reason("foreign-mail.no-base64"))
         return data
     over = len(clean) % _QUARTET
     wrong = over == 1 or (len(padding + rest) != -over % _QUARTET) or rest.strip(b"=")
     if stray or wrong:
-        note("The base64 is broken. What could be decoded is shown.")
+        note(Reason("foreign-mail.base64-broken"))
     if over == 1:
         clean = clean[:-1]
     try:
@@ -129,7 +131,7 @@ def _unbase64(data: bytes, note: Note) -> bytes:
 def _unuuencode(data: bytes, note: Note) -> bytes:
     lines = iter(data.splitlines())
     if not any(line.startswith(b"begin ") for line in lines):
-        note("The part should be uuencoded and is not. It is shown as it came.")
+        note(Reason("foreign-mail.no-uuencoding"))
         return data
     decoded: list[bytes] = []
     for line in lines:
@@ -144,7 +146,7 @@ def _unuuencode(data: bytes, note: Note) -> bytes:
                 decoded.append(a2b_uu(line[: ((line[0] - 32) & 63) * 4 // 3 + 3]))
             except Error:
                 break
-    note("The uuencoded part is broken. What could be decoded is shown.")
+    note(Reason("foreign-mail.uuencoding-broken"))
     return b"".join(decoded)
 
 

@@ -15,6 +15,7 @@ from mailing.findings import ENTRIES_MAX, REFUSED_MAX
 from mailing.lifecycle import NotAllowed
 from mailing.lists import Storing
 from mailing.models import campaigns
+from mailing.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from mailing.drafts import Draft
     from mailing.lists import ListNote
 
-TOO_MANY = (
-    f"A list takes at most {ENTRIES_MAX:,} addresses, and {REFUSED_MAX:,} skipped lines. Nothing was added."
-)
 FIXED_AT_ONCE = 200  # skipped lines that a person is shown, and can fix
 
 
@@ -60,7 +58,7 @@ def add(
         drafts.check(draft)
     with database.read() as connection:
         if drafts.being_stored(connection, campaign_id):
-            raise NotAllowed(drafts.BEING_STORED)
+            raise NotAllowed(Reason("campaign.being-stored"))
         before, end = surveys.load(connection, campaign_id), lists.end(connection, campaign_id)
         known = additions.look_up(connection, campaign_id, parsed, before.domains.top)
         total = connection.execute(select(campaigns.c.total).where(campaigns.c.id == campaign_id)).scalar()
@@ -68,7 +66,7 @@ def add(
     fresh = additions.new_of(parsed, known)
     survey = before.plus(fresh, known.domains, gone=len(instead))
     if (total or 0) + len(fresh.entries) > ENTRIES_MAX or survey.remarks["refused"] > REFUSED_MAX:
-        raise NotAllowed(TOO_MANY)
+        raise NotAllowed(Reason("campaign.list-too-long", most=ENTRIES_MAX, skipped=REFUSED_MAX))
     added, whole = Storing(campaign_id, fresh, survey, end), lists.size(fresh) <= drafts.AT_ONCE
     with database.write() as connection:
         drafts.touch(connection, campaign_id, seen)
@@ -102,6 +100,6 @@ def fix(database: Database, campaign_id: int, box: str, *, seen: int) -> Added:
     repair = repairs.compare([repairs.Skipped(it.number, it.line, it.text) for it in skipped], box)
     if not (repair.gone or repair.changed):
         return Added()
-    plan = repairs.plan([(it.text, it.reason) for it in headers])
+    plan = repairs.plan([(it.text, str(it.reason)) for it in headers])
     parsed = repairs.read(repair.changed, plan)
     return add(database, campaign_id, parsed, seen=seen, instead=repair.gone)

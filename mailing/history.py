@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from mailing import finding
+from mailing import finding, reasons
 from mailing.finding import EVERYBODY, Page, Sort
 from mailing.models import attempts, recipients, workers
 from mailing.states import RecipientState
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.finding import Choice
+    from mailing.reasons import Words
 
 EXPORT_CHUNK = 2_000
 
@@ -43,7 +44,7 @@ class RecipientRow:
     ended_at: int | None
     code: int | None
     enhanced: str | None
-    reply: str | None
+    reply: Words | None
 
 
 def recipients_page(
@@ -88,6 +89,7 @@ def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Rec
             attempts.c.code,
             attempts.c.enhanced,
             attempts.c.reply,
+            attempts.c.reason_code,
         )
         .outerjoin(last, last.c.recipient_id == recipients.c.id)
         .outerjoin(attempts, attempts.c.id == last.c.id)
@@ -103,5 +105,5 @@ _holder = workers.alias("holder")
 
 
 def _recipient(row: Any) -> RecipientRow:
-    values = row._asdict()
+    values = reasons.in_row(row._asdict(), "reply")
     return RecipientRow(**(values | {"state": RecipientState(values["state"])}))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import structlog
 
 from mailing.clock import now_ms
+from mailing.reasons import Reason
 from mailing.replies import Stage
 from mailing.results import Trace
 from mailing.rulebook import Follows
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailing.claims import Claim
+    from mailing.reasons import Words
     from mailing.senders import Sender
     from mailing.verdicts import Verdict
 
@@ -248,7 +250,7 @@ class Lane:
         if alone and line.ahead is None:
             self._alone.remove(line)
         if self._width.heard(delivery.verdict, asyncio.get_running_loop().time()):
-            self._slowed(delivery.text)
+            self._slowed(delivery.words)
         if delivery.verdict.goes_on and self._goes_on(line, work, delivery):
             return line.ahead
         delivery = delivery._replace(verdict=_or_waits(delivery.verdict))
@@ -276,7 +278,7 @@ class Lane:
                 return False
             fewer = min(self._width.connections, self._lines) - 1
             self._width.spare(fewer, asyncio.get_running_loop().time())
-            self._slowed(delivery.text)
+            self._slowed(delivery.words)
             if line.ahead:
                 self.put(line.ahead)
                 line.ahead = None
@@ -286,7 +288,7 @@ class Lane:
                 return False
             if delivery.verdict.follows is Follows.RECYCLE:
                 self._most = min(self._most, carried)
-        log.info("smtp connection abandoned", server=self.sender.server, reason=delivery.text)
+        log.info("smtp connection abandoned", server=self.sender.server, reason=str(delivery.words))
         self.put(work)
         return True
 
@@ -338,10 +340,11 @@ class Lane:
             finally:
                 self._sleeping -= 1
             return
-        delivery = Delivery(_or_waits(error.verdict), error.reply, str(error), error.stage, alive=False)
+        delivery = Delivery(_or_waits(error.verdict), error.reply, error.reason, error.stage, alive=False)
         if self._hold(_pause_s(self._failures)):
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
-        self.notice = Notice(NoticeKind.HELD_UP, f"{self.sender.server}: {error}")
+        held_up = Reason("smtp.held-up", server=self.sender.server, reason=error.reason)
+        self.notice = Notice(NoticeKind.HELD_UP, held_up)
         for refused in [work, *self._drain()]:
             self._owner.report(refused, delivery, started_at, Trace())
 
@@ -359,8 +362,9 @@ class Lane:
             self._open -= 1
             await line.session.close()
 
-    def _slowed(self, reason: str) -> None:
-        self.notice = Notice(NoticeKind.SLOWED, f"{self.sender.server} asks to be sent less: {reason}")
+    def _slowed(self, words: Words) -> None:
+        throttled = Reason("smtp.throttled", server=self.sender.server, reply=words)
+        self.notice = Notice(NoticeKind.SLOWED, throttled)
 
     @contextmanager
     def _may_be_interrupted(self) -> Iterator[None]:

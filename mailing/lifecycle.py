@@ -14,6 +14,7 @@ from mailing import evidence, states
 from mailing.campaigns import THERE, WHOLE, get
 from mailing.clock import now_ms
 from mailing.models import campaigns, decisions, recipients
+from mailing.reasons import Reason, ReasonError, dump
 from mailing.states import CAMPAIGN_CHANGES, DECISIONS, CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.campaigns import Campaign
+    from mailing.reasons import Value
     from mailing.states import RecipientAction
 
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
 
-class NotAllowed(Exception):  # noqa: N818 - a refusal with its reason, not a malfunction
-    """The campaign's state or content does not allow this: the message says why and what to do."""
+class NotAllowed(ReasonError):  # noqa: N818 - a refusal with its reasons, not a malfunction
+    """The campaign's state or content does not allow this: the reasons say why and what to do."""
 
 
 def act(
@@ -41,7 +43,7 @@ def act(
     campaign's waiting recipients are moved by ``sweeping``.
     """
     now, where = now_ms(), [THERE]
-    values: dict[str, object] = {"paused_reason": ""}
+    values: dict[str, object] = {"paused_reason": "", "reason_code": None}
     if action is CampaignAction.SEND:
         values["started_at"] = now
         where += [campaigns.c.revision == checked, WHOLE]
@@ -66,21 +68,21 @@ def decided(
     locked = select(campaigns.c.state).where(campaigns.c.id == campaign_id).with_for_update(key_share=True)
     state = connection.execute(locked).scalar()
     if state is None:
-        raise NotAllowed("There is no such campaign.")
+        raise NotAllowed(Reason("campaign.not-found"))
     before = CampaignState(state)
     after = DECISIONS[action].campaigns.get(before)
     if after is None:
-        raise NotAllowed(f"Campaign {campaign_id} is {before}, so this cannot be done: {action}.")
+        raise NotAllowed(_said("campaign.decision-not-allowed", campaign_id, before, action))
     if not moved or after is before:
         return before
     _change(connection, campaign_id, (before,), after, finished_at=None)
     return after
 
 
-def pause(connection: Connection, campaign_id: int, reason: str) -> bool:
+def pause(connection: Connection, campaign_id: int, reason: Reason) -> bool:
     """Pause a sending campaign because of its sender's fault; return whether this call did."""
-    sending = (CampaignState.SENDING,)
-    return _change(connection, campaign_id, sending, CampaignState.PAUSED, paused_reason=reason)
+    sending, said = (CampaignState.SENDING,), {"paused_reason": str(reason), "reason_code": dump(reason)}
+    return _change(connection, campaign_id, sending, CampaignState.PAUSED, **said)
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:
@@ -121,13 +123,25 @@ def refusal(connection: Connection, campaign_id: int, action: CampaignAction) ->
     """Return why a campaign did not take ``action``."""
     campaign = get(connection, campaign_id)
     if campaign is None:
-        return NotAllowed("There is no such campaign.")
-    state, offered = campaign.state, ", ".join(campaign.actions)
+        return NotAllowed(Reason("campaign.not-found"))
     if action in campaign.actions:
-        return NotAllowed(f"Campaign {campaign_id} was changed meanwhile. Look at it again first.")
-    if not offered:
-        return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It is over.")
-    return NotAllowed(f"Campaign {campaign_id} is {state}, so it cannot {action}. It allows: {offered}.")
+        return NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
+    if not campaign.actions:
+        return NotAllowed(_said("campaign.over", campaign_id, campaign.state, action))
+    offered = tuple(Reason(f"action.{each}") for each in campaign.actions)
+    said = _said("campaign.not-allowed", campaign_id, campaign.state, action, offered=offered)
+    return NotAllowed(said)
+
+
+def _said(
+    code: str,
+    campaign_id: int,
+    state: CampaignState,
+    action: CampaignAction | RecipientAction,
+    **more: Value,
+) -> Reason:
+    state_name, action_name = Reason(f"state.{state}"), Reason(f"action.{action}")
+    return Reason(code, id=str(campaign_id), state=state_name, action=action_name, **more)
 
 
 def _change(

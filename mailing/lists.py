@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 from sqlalchemy import delete, func, insert, select, tuple_
 
-from mailing import batches, counters, models
+from mailing import batches, counters, models, reasons
 from mailing import surveys as counted
 from mailing.clock import now_ms
 from mailing.findings import TEXT_MAX
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
 
     from mailing.addresses import Entry, ParsedList
+    from mailing.reasons import Words
     from mailing.surveys import Survey
 
 
@@ -39,7 +40,7 @@ class ListNote:
     kind: str
     line: int
     text: str
-    reason: str
+    reason: Words
     number: int = 0  # its key, in the order in which they were found
 
     @property
@@ -110,7 +111,8 @@ class Storing:
                 "kind": kind,
                 "line": line,
                 "text": shown,
-                "reason": reason,
+                "reason": str(reason),
+                "reason_code": reasons.dump(reason),
             }
             for number, (kind, line, shown, reason) in islice(self._remarks, rows)
         ]
@@ -161,13 +163,15 @@ def notes(
     wanted = (list_notes.c.campaign_id == campaign_id, list_notes.c.kind == kind, list_notes.c.number > after)
     statement = (
         select(
-            list_notes.c.kind, list_notes.c.line, list_notes.c.text, list_notes.c.reason, list_notes.c.number
+            *(list_notes.c.kind, list_notes.c.line, list_notes.c.text),
+            *(list_notes.c.reason, list_notes.c.reason_code, list_notes.c.number),
         )
         .where(*wanted)
         .order_by(list_notes.c.number)
         .limit(limit)
     )
-    return [ListNote(*row) for row in connection.execute(statement)]
+    rows = connection.execute(statement)
+    return [ListNote(**reasons.in_row(row._asdict(), "reason")) for row in rows]
 
 
 def forget(connection: Connection, campaign_id: int, numbers: Sequence[int]) -> None:
@@ -206,10 +210,10 @@ def _copy(connection: Connection, campaign_id: int, entries: Sequence[Entry]) ->
 _QUEUED = RecipientState.QUEUED.value
 
 
-def _remarks(parsed: ParsedList) -> Iterator[tuple[str, int, str, str]]:
+def _remarks(parsed: ParsedList) -> Iterator[tuple[str, int, str, Words]]:
     return chain(
-        (("refused", r.line, r.text, str(r.reason)) for r in parsed.refused),
-        (("duplicate", d.line, d.email, str(d.said)) for d in parsed.duplicates),
-        (("noted", n.line, n.email, str(n.note)) for n in parsed.noted),
+        (("refused", r.line, r.text, r.reason) for r in parsed.refused),
+        (("duplicate", d.line, d.email, d.said) for d in parsed.duplicates),
+        (("noted", n.line, n.email, n.note) for n in parsed.noted),
         (("column", c.line, c.header, c.field) for c in parsed.columns),
     )

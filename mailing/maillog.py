@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, literal, or_, select, tuple_
 
+from mailing import reasons
 from mailing.log_walks import Key, Search, equals, walks
 from mailing.models import attempts, campaigns, recipients, reply_groups, workers
 from mailing.states import AttemptResult
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import CTE, Connection, Select
+
+    from mailing.reasons import Words
 
 LONGEST_WALK = 5_000
 SHORT_WALK = 4  # times the rows wanted: far enough for most questions
@@ -49,7 +52,7 @@ class LogRow:
     ended_at: int
     code: int | None
     enhanced: str
-    reply: str
+    reply: Words
 
     @property
     def key(self) -> Key:
@@ -232,6 +235,7 @@ def _rows(found: Any = None) -> Select[Any]:
         attempts.c.code,
         attempts.c.enhanced,
         attempts.c.reply,
+        attempts.c.reason_code,
     ).select_from(
         source.join(recipients, recipients.c.id == attempts.c.recipient_id).outerjoin(
             workers, workers.c.id == attempts.c.worker_id
@@ -240,8 +244,9 @@ def _rows(found: Any = None) -> Select[Any]:
 
 
 def _row(row: Any) -> LogRow:
-    values = list(row)  # in the order of the fields: an export makes a million of them
+    *values, reason_code = row  # in the order of the fields: an export makes a million of them
     values[_RESULT] = AttemptResult(values[_RESULT])
+    values[-1] = reasons.load(values[-1], reason_code)
     return LogRow(*values)
 
 

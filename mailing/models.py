@@ -81,6 +81,7 @@ campaigns = Table(
     Column("finished_at", BigInteger),
     Column("give_up_after", Integer, nullable=False, default=24 * 3600),  # seconds of trying per recipient
     Column("paused_reason", Text, nullable=False, default=""),  # empty when a person paused it
+    Column("reason_code", Text),
     _one_of("state", CampaignState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("give_up_after > 0", name="give_up_after"),
@@ -146,6 +147,7 @@ attempts = Table(
     Column("code", SmallInteger),  # basic reply code, RFC 5321 section 4.2
     Column("enhanced", String(12), nullable=False, default=""),  # RFC 3463
     Column("reply", Text, nullable=False, default=""),  # verbatim (P6), or what failed here
+    Column("reason_code", Text),
     # Unknown, then perhaps a person's mark, then perhaps a late reply.
     UniqueConstraint("recipient_id", "number", "result", "worker_id"),
     Index("ix_attempts_campaign", "campaign_id", "ended_at", "id"),
@@ -195,6 +197,7 @@ reply_groups = Table(
     Column("shard", SmallInteger, primary_key=True),
     Column("n", Integer, nullable=False),
     Column("sample", Text, nullable=False),  # the reply that opened the group, verbatim
+    Column("reason_code", Text),
 )
 """How many attempts that were not ``sent`` got which reply: the causes, without counting the log."""
 
@@ -207,6 +210,7 @@ workers = Table(
     Column("seen_at", BigInteger, nullable=False),  # its lease counts from here
     Column("ended_at", BigInteger),  # stopped, or its lease was ended; it never sends again
     Column("notice", Text, nullable=False, default=""),  # what keeps it from sending, in plain words
+    Column("reason_code", Text),
     Column("notice_kind", String(10), nullable=False, default="", server_default=""),  # workers.NoticeKind
     Column("consuming", Boolean, nullable=False, default=True),  # whether it takes batches from the queue
     Column("connections", Integer, nullable=False, default=0),  # that it may open
@@ -223,6 +227,7 @@ rests = Table(
     Column("since", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),  # then one email is tried, and all go on if it is accepted
     Column("reason", Text, nullable=False),  # the reply that began it, verbatim
+    Column("reason_code", Text),
     Column("times", Integer, nullable=False, default=1),  # how often it was begun anew by a try that failed
     Column("probed_at", BigInteger),  # since when one email is being tried
     Column("ended_at", BigInteger),
@@ -263,6 +268,7 @@ list_notes = Table(
     Column("line", Integer, nullable=False),
     Column("text", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("reason_code", Text),
     Index("ix_list_notes_kind", "campaign_id", "kind", "number"),
 )
 """What was found while reading a campaign's list: refused lines, merged duplicates, remarks, columns."""

@@ -14,6 +14,7 @@ import aiosmtplib
 
 from mailing import verdicts
 from mailing.envelope import Offers
+from mailing.reasons import Reason, ReasonError
 from mailing.replies import Stage, reply_from
 from mailing.verdicts import classify
 from mailing.wire import Wire
@@ -21,6 +22,7 @@ from mailing.wire import Wire
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailing.reasons import Value
     from mailing.replies import Reply
     from mailing.senders import Sender
     from mailing.wire import Timeouts
@@ -33,7 +35,7 @@ _OPENLY = ("cram-md5", "plain", "login")  # CRAM-MD5 does not show the password 
 _DIGITS = 20  # of a SIZE (RFC 1870 section 3)
 
 
-class SmtpError(Exception):
+class SmtpError(ReasonError):
     """No connection could be opened. ``stage`` and ``reply`` tell where and what the server said.
 
     ``verdict`` is what it means for the mail that waits. A certificate that fails and a server that
@@ -44,13 +46,13 @@ class SmtpError(Exception):
     def __init__(
         self,
         stage: Stage,
-        message: str,
+        reason: Reason,
         reply: Reply | None = None,
         *,
         server: str = "",
         lasts: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(reason)
         self.stage = stage
         self.reply = reply
         if reply is not None:
@@ -92,7 +94,7 @@ async def open_wire(
             cast("asyncio.Transport", client.transport).abort()
         raise
     if client.transport is None:
-        raise SmtpError(Stage.HELLO, f"{sender.server} closed the connection as soon as it was open.")
+        raise SmtpError(Stage.HELLO, Reason("smtp.closed", server=sender.server))
     offers = Offers(
         pipelining=client.supports_extension("pipelining"),
         eight_bit=client.supports_extension("8bitmime"),
@@ -130,9 +132,8 @@ async def _connect(client: aiosmtplib.SMTP, sender: Sender, timeouts: Timeouts) 
             finally:
                 timer.cancel()
     except TimeoutError as exc:
-        raise SmtpError(
-            Stage.CONNECT, f"{sender.server} did not answer within {timeouts.connect:g} seconds."
-        ) from exc
+        late = Reason("smtp.timeout", server=sender.server, n=f"{timeouts.connect:g}")
+        raise SmtpError(Stage.CONNECT, late) from exc
 
 
 async def _hello(client: aiosmtplib.SMTP, sender: Sender, name: str) -> None:
@@ -147,12 +148,7 @@ async def _hello(client: aiosmtplib.SMTP, sender: Sender, name: str) -> None:
 
 async def _start_tls(client: aiosmtplib.SMTP, sender: Sender) -> None:
     if not client.supports_extension("starttls"):
-        raise SmtpError(
-            Stage.TLS,
-            f"{sender.server} offers no STARTTLS. Nothing was sent unprotected; check the port, or use "
-            "smtps:// or smtp:// for this sender.",
-            lasts=True,
-        )
+        raise SmtpError(Stage.TLS, Reason("smtp.no-starttls", server=sender.server), lasts=True)
     with _speaking(sender, Stage.TLS):
         await client.starttls()
 
@@ -181,28 +177,22 @@ async def _sign_in(client: aiosmtplib.SMTP, sender: Sender) -> None:
             else:
                 return
     if sender.auth:
-        text = f"{sender.server} does not offer the sign-in that ?auth={sender.auth} asks for. It offers: "
-        text += (
-            f"{', '.join(offered) or 'none'}. Choose one of these in VOLLEY_SMTP_URL, or leave ?auth= out."
-        )
-        raise SmtpError(Stage.AUTH, text, lasts=True)
-    raise SmtpError(
-        Stage.AUTH,
-        f"{sender.server} offers no sign-in that Volley knows (PLAIN, LOGIN, CRAM-MD5). It may want TLS "
-        "first, or no user name at all.",
-        lasts=True,
-    )
+        others = tuple(offered) or Reason("smtp.none")
+        missing = Reason("smtp.sign-in-not-offered", server=sender.server, way=sender.auth, ways=others)
+        raise SmtpError(Stage.AUTH, missing, lasts=True)
+    raise SmtpError(Stage.AUTH, Reason("smtp.no-sign-in", server=sender.server), lasts=True)
 
 
 def _refuse_to_sign_in(
     sender: Sender, refusal: aiosmtplib.SMTPAuthenticationError, way: str, offered: Sequence[str]
 ) -> NoReturn:
     reply = reply_from(refusal.code, refusal.message)
-    text = f"{sender.server} refused the sign-in by {way.upper()}: {reply.text}"
+    said: dict[str, Value] = {"server": sender.server, "way": way.upper(), "reply": reply.text}
     others = [f"?auth={other}" for other in _PRIVATELY if other in offered and other != way]
+    reason = Reason("smtp.sign-in-refused", **said)
     if others and refusal.code == _WRONG_PASSWORD:
-        text += f" If the password is right, choose another way in VOLLEY_SMTP_URL: {' or '.join(others)}."
-    raise SmtpError(Stage.AUTH, text, reply, server=sender.server) from refusal
+        reason = Reason("smtp.sign-in-refused-others", **said, ways=tuple(others))
+    raise SmtpError(Stage.AUTH, reason, reply, server=sender.server) from refusal
 
 
 def _is_loopback(client: aiosmtplib.SMTP) -> bool:
@@ -217,24 +207,23 @@ def _speaking(sender: Sender, stage: Stage) -> Iterator[None]:
         yield
     except aiosmtplib.SMTPResponseException as exc:
         if exc.code < 0:
-            raise SmtpError(stage, f"{sender.server} sent no SMTP reply: {exc.message[:200]}") from exc
+            odd = Reason("smtp.no-reply", server=sender.server, reply=exc.message[:200])
+            raise SmtpError(stage, odd) from exc
         reply = reply_from(exc.code, exc.message)
-        text = f"{sender.server} refused: {reply.text}"
-        raise SmtpError(stage, text, reply, server=sender.server) from exc
+        refused = Reason("smtp.refused", server=sender.server, reply=reply.text)
+        raise SmtpError(stage, refused, reply, server=sender.server) from exc
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as exc:
         cause = exc.__cause__ or exc
         if isinstance(exc, aiosmtplib.SMTPConnectError) and not isinstance(cause, aiosmtplib.SMTPException):
             stage = Stage.CONNECT  # aiosmtplib raises the same for the greeting, but caused by its own
         if isinstance(cause, ssl.SSLCertVerificationError):
-            raise SmtpError(
-                Stage.TLS,
-                f"The certificate of {sender.server} is not to be trusted: {cause.verify_message} "
-                "Nothing was sent. Use the host name that the certificate names, or have it mended.",
-                lasts=True,
-            ) from exc
+            untrusted = Reason("smtp.certificate", server=sender.server, said=cause.verify_message)
+            raise SmtpError(Stage.TLS, untrusted, lasts=True) from exc
         stage = Stage.TLS if isinstance(cause, ssl.SSLError) else stage
-        what = "could not be reached" if stage is Stage.CONNECT else "could not be talked to"
-        raise SmtpError(stage, f"{sender.server} {what} ({stage}): {cause}") from exc
+        code = "smtp.unreachable" if stage is Stage.CONNECT else "smtp.no-dialogue"
+        raise SmtpError(
+            stage, Reason(code, server=sender.server, stage=stage.value, said=str(cause))
+        ) from exc
 
 
 def _own_name(client: aiosmtplib.SMTP) -> str:

@@ -7,6 +7,7 @@ ever read as a code.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -90,32 +91,36 @@ def word(reason: Reason, fill: Callable[[str, Mapping[str, str]], str], number: 
     return fill(WORDING[reason.code], {name: spoken(value) for name, value in reason.values.items()})
 
 
-def dump(words: Words) -> dict[str, Any] | None:
-    """Return a reason as JSON; None of a server's own words."""
-    if isinstance(words, str):
-        return None
-    return {"code": words.code, **({"values": _dumped(words.values)} if words.values else {})}
+def code(words: Words) -> str | None:
+    """Return the code of a reason; None of a server's own words."""
+    return None if isinstance(words, str) else words.code
 
 
-def load(text: str, dumped: Mapping[str, Any] | None) -> Words:
+def dump(words: Words) -> str | None:
+    """Return a reason as JSON, to be stored beside its text; None of a server's own words."""
+    return None if isinstance(words, str) else json.dumps(_dumped(words), ensure_ascii=False)
+
+
+def load(text: str, dumped: str | None) -> Words:
     """Return what ``dump`` made JSON of; the ``text`` beside it where that is none, or of another version."""
     if dumped is None:
         return text
-    reason = _loaded(dumped)
+    reason = _loaded(json.loads(dumped))
     return reason if isinstance(reason, Reason) and _is_worded(reason) else text
 
 
-def _dumped(values: Mapping[str, Value]) -> dict[str, Any]:
-    def each(value: Value) -> Any:
-        return (
-            dump(value)
-            if isinstance(value, Reason)
-            else [*map(each, value)]
-            if isinstance(value, tuple)
-            else value
-        )
+def in_row(row: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """Return a row of the database with its ``reason_code`` read into the words of ``column``."""
+    values = dict(row)
+    code = values.pop("reason_code")
+    return values | {column: load(values[column], code)}
 
-    return {name: each(value) for name, value in values.items()}
+
+def _dumped(value: Value) -> Any:
+    if isinstance(value, Reason):
+        values = {name: _dumped(each) for name, each in value.values.items()}
+        return {"code": value.code, "values": values} if values else {"code": value.code}
+    return [*map(_dumped, value)] if isinstance(value, tuple) else value
 
 
 def _loaded(given: Any) -> Value:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mailing.reasons import Reason, ReasonError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,14 +33,14 @@ ACCEPTED, TRANSIENT, PERMANENT = 2, 4, 5  # the first digit of a code
 _REFUSING = 400  # and above
 
 
-class ReplyError(ValueError):
+class ReplyError(ReasonError, ValueError):
     """The server sent something that is no SMTP reply, so nothing that follows can be trusted.
 
     ``replies`` are those that were complete before the fault.
     """
 
-    def __init__(self, message: str, replies: Sequence[Reply] = ()) -> None:
-        super().__init__(message)
+    def __init__(self, reason: Reason, replies: Sequence[Reply] = ()) -> None:
+        super().__init__(reason)
         self.replies = list(replies)
 
 
@@ -107,14 +109,14 @@ class ReplyParser:
             if len(self._rest) > MAX_LINE + 1:  # the CR may be here already
                 _checked(self._rest)
         except ReplyError as error:
-            raise ReplyError(str(error), replies) from None
+            raise ReplyError(error.reason, replies) from None
         return replies
 
     def _one_of_many(self, line: bytes) -> Reply | None:
         self._lines.append(line)
         self._size += len(line)
         if self._size > MAX_REPLY:
-            raise ReplyError(f"The server sent a reply of more than {MAX_REPLY} bytes.")
+            raise ReplyError(Reason("connection.reply-too-long", most=MAX_REPLY))
         if line[3:4] == b"-":
             return None
         lines, self._lines, self._size = self._lines, [], 0
@@ -125,9 +127,9 @@ def _checked(line: bytes) -> bytes:
     """Return ``line`` without its CR. Raises ``ReplyError`` if it is no line of a reply."""
     line = line.removesuffix(b"\r")
     if len(line) > MAX_LINE:
-        raise ReplyError(f"The server sent a line of more than {MAX_LINE} bytes.")
+        raise ReplyError(Reason("connection.line-too-long", most=MAX_LINE))
     if not _LINE.match(line):
-        raise ReplyError(f"The server sent a line that is no SMTP reply: {_readable(line[:100])!r}.")
+        raise ReplyError(Reason("connection.no-reply-line", reply=repr(_readable(line[:100]))))
     return line
 
 

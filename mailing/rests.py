@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mailing import reasons
 from mailing.clock import now_ms
 from mailing.models import rests
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from mailing.reasons import Words
 
 SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
 ASK_S = 0.25  # between two wishes to be the one that tries
@@ -29,7 +32,7 @@ class Rest(NamedTuple):
 
     since: int
     until: int
-    reason: str
+    reason: Words
     times: int
     ended_at: int | None
 
@@ -81,23 +84,24 @@ class Seen:
 def of(connection: Connection, sender: str) -> Rest | None:
     """Return the rest of a sender that lasts, or else its last one; None if it never had one."""
     row = connection.execute(select(*_COLUMNS).where(rests.c.sender == sender)).one_or_none()
-    return Rest(*row) if row else None
+    return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
 
 
 def lasting(connection: Connection) -> Rest | None:
     """Return the rest that lasts longest, of any sender; None if none rests."""
     statement = select(*_COLUMNS).where(rests.c.ended_at.is_(None)).order_by(rests.c.until.desc()).limit(1)
     row = connection.execute(statement).one_or_none()
-    return Rest(*row) if row else None
+    return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
 
 
-def begin(connection: Connection, sender: str, wait_s: int, reason: str, *, tried_at: int) -> None:
+def begin(connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int) -> None:
     """Have a sender rest since an attempt, begun at ``tried_at`` (ms since 1970), was refused for its limit.
 
     What was under way when the rest began changes nothing; a try after it doubles it.
     """
     now = now_ms()
     wait_ms = 1000 * min(max(wait_s, SHORTEST_S), LONGEST_S)
+    said = {"reason": str(reason), "reason_code": reasons.dump(reason)}
     rest = of(connection, sender)
     if rest and rest.lasts:
         if tried_at < rest.until:
@@ -106,10 +110,10 @@ def begin(connection: Connection, sender: str, wait_s: int, reason: str, *, trie
         connection.execute(
             update(rests)
             .where(rests.c.sender == sender, rests.c.ended_at.is_(None), rests.c.times == rest.times)
-            .values(until=now + longer, times=rest.times + 1, reason=reason, probed_at=None)
+            .values(until=now + longer, times=rest.times + 1, probed_at=None, **said)
         )
         return
-    values = {"since": now, "until": now + wait_ms, "reason": reason, "times": 1}
+    values = {"since": now, "until": now + wait_ms, "times": 1, **said}
     values |= {"probed_at": None, "ended_at": None}
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(rests).values(sender=sender, **values)
@@ -157,4 +161,11 @@ def end_others(connection: Connection, sender: str) -> None:
     )
 
 
-_COLUMNS = (rests.c.since, rests.c.until, rests.c.reason, rests.c.times, rests.c.ended_at)
+_COLUMNS = (
+    rests.c.since,
+    rests.c.until,
+    rests.c.reason,
+    rests.c.reason_code,
+    rests.c.times,
+    rests.c.ended_at,
+)

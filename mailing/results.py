@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from mailing import counters
+from mailing import counters, reasons
 from mailing.counters import SHARDS, Change
 from mailing.rates import SLOT_MS, SLOT_S
 from mailing.statements import run, run_many
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.claims import Claim
+    from mailing.reasons import Words
     from mailing.rulebook import Ruling
 
 _MOVE = (
@@ -34,16 +35,16 @@ _OVERTAKEN = (
 )
 _LOG = (
     "INSERT INTO attempts (campaign_id, recipient_id, number, domain, worker_id, server, connection, tls, "
-    "connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply, reason_code) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PACE = (
     "INSERT INTO paces (campaign_id, slot, result, shard, n) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (campaign_id, slot, result, shard) DO UPDATE SET n = paces.n + excluded.n"
 )
 _GROUP = (
-    "INSERT INTO reply_groups (campaign_id, result, code, enhanced, shard, n, sample) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "INSERT INTO reply_groups (campaign_id, result, code, enhanced, shard, n, sample, reason_code) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (campaign_id, result, code, enhanced, shard) "
     "DO UPDATE SET n = reply_groups.n + excluded.n"
 )
@@ -69,7 +70,7 @@ class Result(NamedTuple):
     ended_at: int
     code: int | None  # of the reply, RFC 5321; None where none came
     enhanced: str  # enhanced status code, RFC 3463; empty where the reply had none
-    reply: str  # the server's words, or ours where it said nothing
+    reply: Words  # the server's words, or a reason of ours where it said nothing
     due_at: int | None = None  # the next try of one that is deferred
     trace: Trace = Trace()
     ruling: Ruling | None = None  # whom a refusal means, and what follows
@@ -121,7 +122,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     changes: defaultdict[int, Counter[Change]] = defaultdict(Counter)
     paces: Counter[tuple[int, int, str]] = Counter()
     groups: Counter[tuple[int, str, int, str]] = Counter()
-    samples: dict[tuple[int, str, int, str], str] = {}
+    samples: dict[tuple[int, str, int, str], Words] = {}
     for result, before in moves:
         campaign_id, kind = result.claim.campaign_id, result.result.value
         if before is not None:
@@ -135,7 +136,8 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
-    run_many(connection, _GROUP, [(*group, shard, n, samples[group]) for group, n in sorted(groups.items())])
+    said = {group: (str(words), reasons.dump(words)) for group, words in samples.items()}
+    run_many(connection, _GROUP, [(*group, shard, n, *said[group]) for group, n in sorted(groups.items())])
 
 
 def _overtaken(
@@ -176,5 +178,6 @@ def _row(result: Result) -> tuple[object, ...]:
         result.result.value,
         result.code,
         result.enhanced,
-        result.reply,
+        str(result.reply),
+        reasons.dump(result.reply),
     )

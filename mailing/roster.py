@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, or_, select
 
+from mailing import reasons
 from mailing.clock import now_ms
 from mailing.models import campaigns, recipients, workers
 from mailing.rates import Speed
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection, Select
+
+    from mailing.reasons import Words
 
 LOST_S = 3.5  # a worker beats at least every 2 s, and whoever looks each second must know within 5
 LISTED_MS = 300_000  # how long an ended worker stays on the roster
@@ -45,7 +48,7 @@ class WorkerRow:
     seen_at: int
     ended_at: int | None
     silent_s: float
-    notice: str
+    notice: Words
     notice_kind: str
     consuming: bool
     connections: int
@@ -90,7 +93,7 @@ class Roster:
         left = _left(connection, [id_ for id_, state in states.items() if state is WorkerState.LOST])
         return [
             WorkerRow(
-                **row._asdict(),
+                **reasons.in_row(row._asdict(), "notice"),
                 state=states[row.id],
                 silent_s=silent[row.id],
                 held=left[row.id].get(RecipientState.SENDING, 0),
@@ -129,6 +132,7 @@ def _list() -> Select[Any]:
             workers.c.started_at,
             workers.c.ended_at,
             workers.c.notice,
+            workers.c.reason_code,
             workers.c.notice_kind,
             workers.c.consuming,
             workers.c.connections,

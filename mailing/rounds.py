@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from mailing import claims, events, evidence, lifecycle, rests, results, workers
+from mailing import claims, events, evidence, lifecycle, reasons, rests, results, workers
 from mailing.clock import now_ms
 from mailing.models import campaigns
+from mailing.reasons import Reason
 from mailing.rulebook import Follows
 from mailing.states import ENDED, AttemptResult, CampaignState
 
@@ -157,7 +158,7 @@ def _stop_what_must(
             continue
         if result.result is AttemptResult.RETURNED:
             claims.forgive(connection, result.claim)
-        reason = ""
+        reason: Reason | None = None
         if result.ruling.follows is Follows.STOP:
             reason = _in_words(result, result.ruling)
             evidence.keep(connection, result, result.ruling)
@@ -173,11 +174,11 @@ def _stop_what_must(
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
 
 
-def _in_words(result: Result, ruling: Ruling) -> str:
-    """Return why a campaign must pause, and what to do: a sentence of ours says both by itself."""
-    if result.code is None or not result.reply.startswith(str(result.code)):
+def _in_words(result: Result, ruling: Ruling) -> Reason:
+    """Return why a campaign must pause, and what to do: a reason of ours says both by itself."""
+    if isinstance(result.reply, Reason):
         return result.reply
-    return f"The sender was refused. Check {ruling.mend}. The reply: {result.reply}"
+    return Reason("paused.sender-refused", check=Reason(f"check.{ruling.check}"), reply=result.reply)
 
 
 def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:
@@ -212,7 +213,8 @@ def _result_news(result: Result, worker_name: str) -> dict[str, Any]:
         "attempt": result.claim.attempt,
         "code": result.code,
         "enhanced": result.enhanced,
-        "reply": result.reply,
+        "reply": str(result.reply),
+        "reason_code": reasons.code(result.reply),
         "worker": worker_name,
         "started_at": result.started_at,
         "at": result.ended_at,

@@ -53,14 +53,14 @@ class Follows(StrEnum):
 class Ruling(NamedTuple):
     """Whom a refusal means, what follows, and for how many seconds.
 
-    ``mend`` is what a person has to look at, ``threshold`` the name of the one that a pause waits for,
-    ``rule`` the id of the rule that says all this.
+    ``check`` is what a person has to look at, a word of ``wording.toml``, ``threshold`` the name of the one
+    that a pause waits for, ``rule`` the id of the rule that says all this.
     """
 
     scope: Scope
     follows: Follows
     wait_s: int = 0
-    mend: str = ""
+    check: str = ""
     threshold: str = ""
     rule: str = ""
 
@@ -157,7 +157,7 @@ def everybodys(name: str, outcomes: Iterable[Outcome], *, at_one_domain: bool) -
 def _read(row: Mapping[str, Any]) -> Rule:
     scope, follows = Scope(row["scope"]), Follows(row["follows"])
     threshold = row.get("threshold", scope.value) if follows is Follows.PAUSE else ""
-    ruling = Ruling(scope, follows, row.get("wait", 0), row.get("mend", ""), threshold, row["id"])
+    ruling = Ruling(scope, follows, row.get("wait", 0), row.get("check", ""), threshold, row["id"])
     example = row["example"]
     return Rule(
         ruling,

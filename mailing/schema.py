@@ -71,11 +71,11 @@ def require(database_url: str, *, patient: bool) -> None:
                 trouble = database_errors.explain(error, database.url)
                 if trouble is None or not trouble.passing:
                     sys.exit(database_errors.sentence(error, database.url))
-                if trouble.detail != told:
-                    log.warning("the database cannot be used yet", reason=trouble.detail)
+                if str(trouble.reason) != told:
+                    log.warning("the database cannot be used yet", reason=str(trouble.reason))
                 if not patient:
                     return
-                told = trouble.detail
+                told = str(trouble.reason)
                 time.sleep(LOOK_AGAIN_S)
             else:
                 if wrong:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailing import verdicts
 from mailing.envelope import Mail, NotTaken, commands_for, stuffed
 from mailing.opening import SmtpError, open_wire
+from mailing.reasons import Reason
 from mailing.replies import ACCEPTED, Reply, Stage
 from mailing.states import AttemptResult
 from mailing.verdicts import Verdict, classify
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mailing.envelope import Offers
+    from mailing.reasons import Words
     from mailing.senders import Sender
 
 __all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts", "stuffed"]
@@ -39,14 +41,14 @@ _CLOSING = 421
 class Delivery(NamedTuple):
     """How one message fared. ``stage`` is where it was decided, ``alive`` whether the session goes on.
 
-    ``text`` is the server's reply verbatim, or a sentence of ours where ``reply`` is ``None``.
+    ``words`` are the server's reply verbatim, or a reason of ours where ``reply`` is ``None``.
     ``enhanced`` is the reply's enhanced code, or ours (RFC 3463) where we refused without asking.
     ``envelope_ms`` is how long MAIL, RCPT and DATA took, ``dot_ms`` the wait for the reply to the dot.
     """
 
     verdict: Verdict
     reply: Reply | None
-    text: str
+    words: Words
     stage: Stage
     alive: bool
     enhanced: str = ""
@@ -142,9 +144,9 @@ class Session:
             self._following = following
             return await self._transact(mail, may_leave)
         except NotTaken as refused:
-            return Delivery(refused.verdict, None, str(refused), Stage.MAIL, self.usable, refused.enhanced)
+            return Delivery(refused.verdict, None, refused.reason, Stage.MAIL, self.usable, refused.enhanced)
         except Lost as lost:
-            return self._after_loss(str(lost))
+            return self._after_loss(lost.words)
         except BaseException:
             self.abort()
             raise
@@ -166,15 +168,14 @@ class Session:
 
     def abort(self) -> None:
         """Close at once, without a word."""
-        self._wire.drop("Volley closed the connection.")
+        self._wire.drop(Reason("connection.closed-here"))
 
     async def _transact(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         commands: tuple[bytes, ...] = ()
         if self._ahead is None or self._ahead != mail:
             commands = commands_for(mail, self._offers)
             if self._ahead is not None and not await self._forget_ahead():
-                text = "the connection had to close, its envelope was another mail's."
-                return _handed_back(text, Stage.MAIL)
+                return _handed_back(Reason("connection.other-envelope"), Stage.MAIL)
         self._ahead = None
         envelope = await self._envelope(commands)
         self._envelope_ms = self._lap()
@@ -239,7 +240,7 @@ class Session:
             body = await self._all_but_the_end(body)
         if not await may_leave():
             self.abort()  # closing without a dot is the one way not to send
-            return _handed_back("it may not be sent any more.", Stage.DATA)
+            return _handed_back(Reason("connection.not-to-be-sent"), Stage.DATA)
         ahead = self._envelope_ahead()
         self._in_doubt = self._wire.usable
         self._begun = monotonic()
@@ -286,7 +287,7 @@ class Session:
         Only a refused recipient makes the lone dot harmless: with one taken it would send an empty message.
         """
         if envelope.taken:
-            self._wire.drop("The server refused the sender, but waits for the text.")
+            self._wire.drop(Reason("connection.waits-for-text"))
             return
         ahead = self._envelope_ahead()
         try:
@@ -312,21 +313,21 @@ class Session:
             await self._end_empty(envelope)
         return self.usable
 
-    def _after_loss(self, reason: str) -> Delivery:
+    def _after_loss(self, words: Words) -> Delivery:
         if self._in_doubt:
-            text = f"The connection was lost after the message was handed over, before the reply: {reason}"
+            lost = Reason("attempt.lost-after-dot", reason=words)
             verdict = Verdict(AttemptResult.UNKNOWN, close=True)
-            return Delivery(verdict, None, text, Stage.DOT, False, "", self._envelope_ms, self._lap())
+            return Delivery(verdict, None, lost, Stage.DOT, False, "", self._envelope_ms, self._lap())
         if self._stage is Stage.DATA and (reply := self._wire.farewell):  # it did not wait for the dot
             verdict = replace(classify(Stage.DOT, reply, self._server), close=True)
             return Delivery(verdict, reply, reply.text, Stage.DOT, False, reply.enhanced, self._envelope_ms)
-        text = f"The connection was lost before the message was handed over ({self._stage}): {reason}"
+        lost = Reason("attempt.lost-before-dot", stage=self._stage.value, reason=words)
         # Some servers end a connection without a word once it has carried as many mails as they like.
         worn_out = self._stage is Stage.MAIL and self._taken and self._wire.hung_up
         ruling = verdicts.RECONNECT if worn_out else verdicts.LATER
-        return Delivery(verdicts.of(ruling, close=True), None, text, self._stage, alive=False)
+        return Delivery(verdicts.of(ruling, close=True), None, lost, self._stage, alive=False)
 
 
-def _handed_back(reason: str, stage: Stage) -> Delivery:
+def _handed_back(reason: Reason, stage: Stage) -> Delivery:
     verdict = Verdict(AttemptResult.RETURNED, close=True)
-    return Delivery(verdict, None, f"Handed back: {reason}", stage, alive=False)
+    return Delivery(verdict, None, Reason("attempt.handed-back", reason=reason), stage, alive=False)

@@ -15,6 +15,7 @@ from mailing import claims, counters, lifecycle, rests, results
 from mailing.batches import Errand, lose_those_of, somebody_queued
 from mailing.clock import now_ms
 from mailing.models import batches, campaigns, recipients, tallies, workers
+from mailing.reasons import Reason
 from mailing.states import AttemptResult, CampaignState, RecipientState
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
             continue
         who = (row.email, row.domain, "", None, now)
         claim = claims.Claim(row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, *who)
-        reply = "The worker ended before the server's reply was recorded. It may have been delivered."
+        reply = Reason("attempt.lease-ended")
         lost = results.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
         results.record(connection, [(lost, RecipientState.SENDING)])
         found[row.campaign_id] += 1

@@ -18,6 +18,7 @@ from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
 from mailing.models import campaigns
 from mailing.models import decisions as table
+from mailing.reasons import Reason
 from mailing.replies import ReplyCode
 from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 
@@ -55,9 +56,8 @@ def begin(
     if step.reached is None:
         return begun, step.errands
     if connection.execute(select(table.c.id).where(_goes_on(campaign_id), table.c.action == action)).first():
-        raise NotAllowed(
-            f"Campaign {campaign_id} is busy with this already: {action}. Wait until it is done."
-        )
+        busy = Reason("campaign.busy", id=str(campaign_id), action=Reason(f"action.{action}"))
+        raise NotAllowed(busy)
     values = {
         "campaign_id": campaign_id,
         "action": action,

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from mailing.clock import now_ms
 from mailing.lifecycle import NotAllowed
 from mailing.models import watches
+from mailing.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ def create(connection: Connection, campaign_id: int, label: str, days: int) -> i
     """Let somebody look on for some ``DAYS``; return the id. Raises ``NotAllowed`` if there are ``MOST``."""
     count = select(func.count()).where(watches.c.campaign_id == campaign_id, *_valid())
     if connection.execute(count).scalar_one() >= MOST:
-        raise NotAllowed(f"This campaign has {MOST} watch links. Withdraw one first.")
+        raise NotAllowed(Reason("watch.too-many", most=MOST))
     values = {"campaign_id": campaign_id, "label": label, "expires_at": now_ms() + days * _DAY_MS}
     return int(connection.execute(insert(watches).values(values).returning(watches.c.id)).scalar_one())
 

@@ -13,9 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailing.reasons import Reason
 from mailing.replies import PERMANENT, TRANSIENT, ReplyError, ReplyParser
 
 if TYPE_CHECKING:
+    from mailing.reasons import Words
     from mailing.replies import Reply
 
 BLOCK = 64 * 1024
@@ -43,7 +45,11 @@ class Timeouts:
 
 
 class Lost(Exception):  # noqa: N818 - an outcome, not a mistake
-    """The connection is of no more use; the message is the reason, as a sentence."""
+    """The connection is of no more use, and ``words`` say why."""
+
+    def __init__(self, words: Words) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Wire(asyncio.Protocol):
@@ -55,7 +61,7 @@ class Wire(asyncio.Protocol):
         self._parser = ReplyParser()
         self._replies: deque[Reply] = deque()
         self._owed = 0
-        self._lost = ""
+        self._lost: Words | None = None
         self.hung_up = False  # the server closed, and did nothing wrong before
         self.farewell: Reply | None = None  # a refusal that nothing asked for
         self._paused = False
@@ -84,7 +90,7 @@ class Wire(asyncio.Protocol):
     def write(self, data: bytes, replies: int) -> None:
         """Send ``data``, to which the server owes ``replies``. Raises ``Lost`` with nothing sent."""
         if self._lost or self._transport.is_closing():
-            raise Lost(self._lost or "The connection broke.")
+            raise Lost(self._lost or Reason("connection.broken"))
         self._owed += replies
         self._transport.write(data)
 
@@ -99,10 +105,10 @@ class Wire(asyncio.Protocol):
             await self._wait(timeout)
         return self._replies.popleft()
 
-    def drop(self, reason: str) -> None:
-        """Close at once. ``reason`` is a sentence; the first one given is the one that is kept."""
-        if not self._lost:
-            self._lost = reason
+    def drop(self, words: Words) -> None:
+        """Close at once. ``words`` say why; the first ones given are kept."""
+        if self._lost is None:
+            self._lost = words
             self._transport.abort()
             self._wake()
 
@@ -112,10 +118,10 @@ class Wire(asyncio.Protocol):
             async with asyncio.timeout(patience):
                 self.write(b"QUIT\r\n", 1)
                 await self.reply(patience)
-                self._lost = "Volley closed the connection."
+                self._lost = Reason("connection.closed-here")
                 self._transport.close()
                 await asyncio.shield(self._closed)
-        self._lost = self._lost or "Volley closed the connection."
+        self._lost = self._lost or Reason("connection.closed-here")
         self._transport.abort()
 
     async def _wait(self, timeout: float) -> None:  # noqa: ASYNC109
@@ -137,7 +143,7 @@ class Wire(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             return
         if now >= self._deadline:
-            self.drop(f"The server did not answer within {self._timeout:g} seconds.")
+            self.drop(Reason("connection.timeout", n=f"{self._timeout:g}"))
         else:
             self._timer = self._loop.call_at(min(self._deadline, now + self._tick), self._look_at_the_clock)
 
@@ -149,15 +155,15 @@ class Wire(asyncio.Protocol):
         """Read what the server sent (called by the event loop)."""
         if self._lost:
             return
-        fault = ""
+        fault: Reason | None = None
         try:
             replies = self._parser.feed(data)
         except ReplyError as error:
-            replies, fault = error.replies, str(error)
+            replies, fault = error.replies, error.reason
         self._owed -= len(replies)
         if self._owed < 0:
             unasked = replies[self._owed]
-            fault = f"The server sent a reply that nothing asked for: {unasked.text}"
+            fault = Reason("connection.unasked-reply", reply=unasked.text)
             if unasked.code // 100 in {TRANSIENT, PERMANENT}:
                 self.farewell = unasked
             del replies[self._owed :]
@@ -173,12 +179,13 @@ class Wire(asyncio.Protocol):
     def eof_received(self) -> None:
         """Note that the server closed its end (called by the event loop)."""
         self.hung_up = self.hung_up or not self._lost
-        self.drop("The server closed the connection.")
+        self.drop(Reason("connection.closed"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the connection is gone (called by the event loop)."""
         self.hung_up = self.hung_up or not self._lost
-        self.drop(f"The connection broke: {exc}." if exc else "The server closed the connection.")
+        broken = Reason("connection.broken-by", said=str(exc)) if exc else Reason("connection.closed")
+        self.drop(broken)
         if self._timer is not None:
             self._timer.cancel()
         if not self._closed.done():

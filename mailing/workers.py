@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import insert, select, update
 
+from mailing import reasons
 from mailing.clock import now_ms
 from mailing.models import workers
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Connection
+
+    from mailing.reasons import Words
 
 LEASE_S = 20.0  # longer than a database lock that an operator may cause (5 s), several beats long
 BEAT_S = 2.0
@@ -39,10 +42,10 @@ class NoticeKind(StrEnum):
 
 
 class Notice(NamedTuple):
-    """What keeps a worker from sending as fast as it could, in plain words."""
+    """What keeps a worker from sending as fast as it could."""
 
     kind: NoticeKind = NoticeKind.NONE
-    text: str = ""
+    words: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Worker:
     name: str
     started_at: int
     seen_at: int
-    notice: str
+    notice: Words
     notice_kind: NoticeKind
     consuming: bool
 
@@ -66,7 +69,7 @@ class Worker:
 class Status(NamedTuple):
     """How a worker is doing, told with each beat. The names are those of the columns."""
 
-    notice: str
+    notice: Words
     consuming: bool
     connections: int
     in_flight: int
@@ -98,10 +101,11 @@ def register(connection: Connection, name: str) -> int:
 
 def beat(connection: Connection, worker_id: int, status: Status) -> bool:
     """Renew the lease and tell how the worker is doing. False: the lease has ended."""
+    told = {"notice": str(status.notice), "reason_code": reasons.dump(status.notice)}
     statement = (
         update(workers)
         .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
-        .values(seen_at=now_ms(), **status._asdict())
+        .values(seen_at=now_ms(), **status._asdict() | told)
     )
     return connection.execute(statement).rowcount == 1
 
@@ -165,11 +169,12 @@ def alive(connection: Connection) -> Sequence[Worker]:
             workers.c.started_at,
             workers.c.seen_at,
             workers.c.notice,
+            workers.c.reason_code,
             workers.c.notice_kind,
             workers.c.consuming,
         )
         .where(workers.c.ended_at.is_(None), workers.c.seen_at >= now_ms() - ALIVE_MS)
         .order_by(workers.c.id)
     )
-    rows = [row._asdict() for row in connection.execute(statement)]
+    rows = [reasons.in_row(row._asdict(), "notice") for row in connection.execute(statement)]
     return [Worker(**row | {"notice_kind": NoticeKind(row["notice_kind"])}) for row in rows]

@@ -111,7 +111,7 @@ async def act(campaign_id: int, verb: str) -> Response:
     try:
         done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
-        raise Problem(409, f"{refusal} Nothing was changed.") from None
+        raise problems.refused(refusal) from None
     campaign = await svc.read(_campaign, campaign_id)
     return _json({**campaign, **await _notice(svc, campaign)}, 202 if done.left_over else 200)
 
@@ -128,7 +128,7 @@ async def decide(campaign_id: int, verb: str) -> Response:
     try:
         done = await svc.do(commands.decide, auth.program(), campaign_id, action, choice)
     except NotAllowed as refusal:
-        raise Problem(409, f"{refusal} Nothing was changed.") from None
+        raise problems.refused(refusal) from None
     campaign = await svc.read(_campaign, campaign_id)
     answer = {"affected": done.moved, **campaign, **await _notice(svc, campaign)}
     return _json(answer, 202 if done.going_on else 200)
@@ -179,7 +179,7 @@ def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str)
         change = commands.store(db, actor, order.draft, order.parsed, send=order.send, once=once)
     except NotAllowed as refusal:
         more = api_models.refused_json(order.parsed.refused)
-        raise invalid([Fault("recipients", str(refusal))], **more) from None
+        raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None
     except IntegrityError:
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
             return Stored(first)
@@ -193,14 +193,14 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
             return answers.find(connection, key, digest)
     except KeyReused:
         detail = "This Idempotency-Key was already used with another body. Use a new key for each campaign."
-        raise Problem(422, f"{detail} Nothing was changed.") from None
+        raise Problem(422, f"{detail} Nothing was changed.", "request.key-reused") from None
 
 
 async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
     trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
     return (
-        {"notice": f"Saved. Sending starts when Redis accepts work again. {trouble.detail}"}
+        {"notice": f"Saved. Sending starts when Redis accepts work again. {trouble.reason}"}
         if trouble
         else {}
     )
@@ -209,7 +209,8 @@ async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, st
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
-        raise Problem(404, f"Campaign {campaign_id} does not exist. Check the id in the URL.")
+        detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
+        raise Problem(404, detail, "campaign.not-found")
     speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
     going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
     return api_models.campaign_json(campaign, speed, going_on)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+from mailing import reasons
 from webapp import formats, searches
-from webapp.api_models import LARGEST_PAGE, PAGE, number, unknown_parameters
-from webapp.problems import Fault, misasked
+from webapp.api_models import LARGEST_PAGE, PAGE
+from webapp.problems import WRONG_VALUE, Fault, misasked, number, unknown_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,8 @@ def read_query(given: Mapping[str, str]) -> Query:
     before, faults = given.get("before", ""), list[Fault]()
     key, limit = searches.read_key(before), number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     if before and key is None:
-        faults.append(Fault("before", f'{before!r:.50} must be the "next" of an earlier response.'))
+        wrong = f'{before!r:.50} must be the "next" of an earlier response.'
+        faults.append(Fault("before", wrong, WRONG_VALUE))
     search = _read(given, {*searches.NAMES, "before", "limit"}, *faults)
     return Query(search, key, limit)
 
@@ -78,13 +80,18 @@ def row_json(row: LogRow) -> dict[str, Any]:
         "dot_ms": row.dot_ms,
         "code": row.code,
         "enhanced": row.enhanced,
-        "reply": row.reply,
+        "reply": str(row.reply),
+        "reason_code": reasons.code(row.reply),
     }
 
 
 def _read(given: Mapping[str, str], known: set[str], *faults: Fault) -> Search:
     asked = searches.read(given, UTC)
     unknown = unknown_parameters(given, known)
-    if found := [*faults, *(Fault(*fault) for fault in asked.faults.items()), *unknown]:
+    if found := [
+        *faults,
+        *(Fault(*fault, WRONG_VALUE) for fault in asked.faults.items()),
+        *unknown,
+    ]:
         raise misasked(found)
     return asked.search

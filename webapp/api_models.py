@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mailing import addresses, composing
+from mailing import addresses, composing, reasons
 from mailing.addresses import ParsedList
 from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.composing import ComposeError, Message
 from mailing.drafts import Draft
 from mailing.finding import Choice
 from mailing.states import DECISIONS, CampaignAction, RecipientState
-from webapp import asking, formats
-from webapp.problems import Fault, Problem, invalid, misasked, unknown
+from webapp import asking, formats, problems
+from webapp.problems import UNKNOWN_FIELD, WRONG_VALUE, Fault, Problem, number, unknown_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mailing.finding import Page
     from mailing.history import RecipientRow
     from mailing.rates import Speed
+    from mailing.reasons import Reason
     from mailing.rests import Rest
     from mailing.states import RecipientAction
     from mailing.undertakings import Undertaking
@@ -49,7 +50,9 @@ _WHOLE = {
     "priority": (range(10), "from 0 (sent first) to 9"),
     "give_up_hours": (GIVE_UP_HOURS, f"of hours from 1 to {len(GIVE_UP_HOURS)}"),
 }
+_PARTS = frozenset({"from", "subject", "text", "html"})
 _PROBE = "0"
+_NUL = "NUL characters are not allowed. Remove them."
 _PLAIN = Message("Volley <volley@localhost>", "subject", "text")
 
 
@@ -75,20 +78,23 @@ class Query:
 def read_order(body: bytes, default_from: str) -> Order:
     """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
     given = {**_defaults(default_from), **_object(body, '{"subject": ..., "text": ...}')}
-    faults = unknown((name for name in given if name not in _FIELDS), lambda name: _no_field(name, _FIELDS))
+    faults = problems.unknown(
+        (name for name in given if name not in _FIELDS), lambda name: _no_field(name, _FIELDS), UNKNOWN_FIELD
+    )
     for name in _FIELDS:
         if name not in given:
-            faults.append(Fault(name, f'"{name}" is missing. {_REQUIRED[name]}'))
-        elif problem := _problem(name, given[name]):
-            faults.append(Fault(name, problem))
+            faults.append(Fault(name, f'"{name}" is missing. {_REQUIRED[name]}', "request.missing-field"))
+        elif fault := _fault(name, given[name]):
+            faults.append(fault)
     parsed = ParsedList()
     if isinstance(given.get("recipients"), str | list):
         parsed = _parse(given["recipients"])
         if not parsed.entries:
             what = "Every line was skipped" if parsed.refused else "The list is empty"
-            faults.append(Fault("recipients", f"{what}. Give at least one valid address."))
+            said = f"{what}. Give at least one valid address."
+            faults.append(Fault("recipients", said, "list-fault.no-addresses"))
     if faults:
-        raise invalid(faults, **refused_json(parsed.refused))
+        raise problems.invalid(faults, **refused_json(parsed.refused))
     draft = Draft(
         given["from"],
         given["subject"],
@@ -104,14 +110,14 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
     """Read whom a decision is about; no body means everybody. Raises ``Problem`` with all faults at once."""
     given = _object(body, '{"state": "failed"}') if body.strip() else {}
     faults = [
-        Fault(name, problem)
+        Fault(name, problem, WRONG_VALUE)
         for name in _CHOICE_FIELDS
         if name in given and (problem := _choice_problem(name, given[name], action))
     ]
     strange = (name for name in given if name not in _CHOICE_FIELDS)
-    faults += unknown(strange, lambda name: _no_field(name, _CHOICE_FIELDS))
+    faults += problems.unknown(strange, lambda name: _no_field(name, _CHOICE_FIELDS), UNKNOWN_FIELD)
     if faults:
-        raise invalid(faults)
+        raise problems.invalid(faults)
     state = given.get("state")
     return Choice(
         RecipientState(state) if state else None,
@@ -124,15 +130,14 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
 def read_nothing(body: bytes, verb: str) -> None:
     """Refuse fields where all of a campaign is meant: who sends some may mean less."""
     if body.strip() and (given := _object(body, "{}")):
-        raise invalid(
-            unknown(given, lambda _name: f"{verb} has no fields: it applies to the whole campaign.")
-        )
+        none = f"{verb} has no fields: it applies to the whole campaign."
+        raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
 
 
 def message_faults(draft: Draft) -> list[Fault]:
     """Return what is wrong with a message, part by part."""
     parts = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
-    return [Fault(name, problem) for name, value in parts.items() if (problem := _problem(name, value))]
+    return [fault for name, value in parts.items() if (fault := _fault(name, value))]
 
 
 def read_key(values: Sequence[str]) -> str:
@@ -148,7 +153,7 @@ def read_key(values: Sequence[str]) -> str:
         detail = (
             f"The Idempotency-Key must be one value of 1 to {KEY_MAX} visible ASCII characters, like a UUID."
         )
-        raise Problem(400, detail)
+        raise Problem(400, detail, "request.wrong-key")
     return key
 
 
@@ -158,14 +163,15 @@ def read_query(given: Mapping[str, str]) -> Query:
     state, q = given.get("state", ""), given.get("q", "")
     if state and state not in set(RecipientState):
         names = ", ".join(RecipientState)
-        faults.append(Fault("state", f"Unknown state {state!r:.50}. Use one of: {names}."))
+        strange = f"Unknown state {state!r:.50}. Use one of: {names}."
+        faults.append(Fault("state", strange, WRONG_VALUE))
     if "\0" in q:
-        faults.append(Fault("q", "NUL characters are not allowed. Remove them."))
+        faults.append(Fault("q", _NUL, WRONG_VALUE))
     after = number(given, "after", 0, range(LARGEST_ID + 1), faults)
     limit = number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     faults += unknown_parameters(given, {"state", "q", "after", "limit"})
     if faults:
-        raise misasked(faults)
+        raise problems.misasked(faults)
     return Query(RecipientState(state) if state else None, q.strip(), after, limit)
 
 
@@ -175,23 +181,8 @@ def read_listing(given: Mapping[str, str]) -> tuple[int, int]:
     before = number(given, "before", LARGEST_ID, range(1, LARGEST_ID + 1), faults)
     limit = number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
     if faults := [*faults, *unknown_parameters(given, {"before", "limit"})]:
-        raise misasked(faults)
+        raise problems.misasked(faults)
     return before, limit
-
-
-def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faults: list[Fault]) -> int:
-    """Read a parameter that is a whole number; if it is not allowed, add to ``faults``."""
-    text, most = given.get(name, str(usual)), allowed.stop - 1
-    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) in allowed:
-        return int(text)
-    faults.append(Fault(name, f"{text!r:.50} must be a whole number from {allowed.start} to {most}."))
-    return usual
-
-
-def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
-    """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
-    unasked = (name for name in given if name not in known)
-    return unknown(unasked, lambda name: f"Unknown parameter {name[:50]!r}.")
 
 
 def created_json(campaign_id: int, state: str, parsed: ParsedList) -> dict[str, Any]:
@@ -265,7 +256,8 @@ def campaign_json(campaign: Campaign, speed: Speed, under_way: Sequence[Undertak
         "created_at": _time(campaign.created_at),
         "started_at": _time(campaign.started_at),
         "finished_at": _time(campaign.finished_at),
-        "paused_reason": campaign.paused_reason,
+        "paused_reason": str(campaign.paused_reason),
+        "paused_reason_code": reasons.code(campaign.paused_reason),
         "waits": _waits(campaign.rest),
         "actions": [action for action in campaign.actions if action is not CampaignAction.EDIT],
         "under_way": [
@@ -276,7 +268,10 @@ def campaign_json(campaign: Campaign, speed: Speed, under_way: Sequence[Undertak
 
 def _waits(rest: Rest | None) -> dict[str, Any] | None:
     """Return why the sender waits and until when; None if it does not."""
-    return {"reason": rest.reason, "since": _time(rest.since), "until": _time(rest.until)} if rest else None
+    if rest is None:
+        return None
+    why = {"reason": str(rest.reason), "code": reasons.code(rest.reason)}
+    return {**why, "since": _time(rest.since), "until": _time(rest.until)}
 
 
 def page_json(page: Page[RecipientRow]) -> dict[str, Any]:
@@ -292,7 +287,8 @@ def recipient_json(row: RecipientRow) -> dict[str, Any]:
         "server": row.server,
         "code": row.code,
         "enhanced": row.enhanced,
-        "reply": row.reply,
+        "reply": str(row.reply or ""),
+        "reason_code": reasons.code(row.reply or ""),
     }
     return {
         "id": row.id,
@@ -311,9 +307,11 @@ def _object(body: bytes, example: str) -> dict[str, Any]:
     try:
         given = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"The body is not JSON: {error}. Send one JSON object in UTF-8.") from None
+        said = f"The body is not JSON: {error}. Send one JSON object in UTF-8."
+        raise Problem(400, said, "request.no-json") from None
     if not isinstance(given, dict):
-        raise Problem(422, f"The body is not a JSON object. Send one such as {example}.")
+        said = f"The body is not a JSON object. Send one such as {example}."
+        raise Problem(422, said, "request.no-object")
     return given
 
 
@@ -331,8 +329,18 @@ def _defaults(default_from: str) -> dict[str, Any]:
     return {"from": default_from, "html": "", "priority": 5, "give_up_hours": GIVE_UP_USUALLY}
 
 
+def _fault(name: str, value: object) -> Fault | None:
+    """Return what is wrong with one field and what to do, if anything is."""
+    if problem := _problem(name, value):
+        empty = name in _REQUIRED and isinstance(value, str) and not value.strip()
+        return Fault(name, problem, "request.empty-field" if empty else WRONG_VALUE)
+    if name in _PARTS and isinstance(value, str) and (reason := _unusable(name, value)):
+        return Fault.of(name, reason)
+    return None
+
+
 def _problem(name: str, value: object) -> str:
-    """Return what is wrong with one field and what to do; empty if nothing is."""
+    """Return what is wrong with the kind of a value and what to do; empty if nothing is."""
     if name == "send":
         return "" if isinstance(value, bool) else f"Must be true or false. {_REQUIRED[name]}"
     if name in _WHOLE:
@@ -344,7 +352,7 @@ def _problem(name: str, value: object) -> str:
         return "Must be a string."
     if name in _REQUIRED and not value.strip():
         return f"Must not be empty. {_REQUIRED[name]}"
-    return _message_problem(name, value)
+    return _NUL if "\0" in value else ""
 
 
 def _choice_problem(name: str, value: object, action: RecipientAction) -> str:
@@ -369,14 +377,12 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _message_problem(name: str, value: str) -> str:
+def _unusable(name: str, value: str) -> Reason | None:
     """Return why this part makes a message unusable, whatever its other parts are."""
-    if "\0" in value:
-        return "NUL characters are not allowed. Remove them."
     parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
     part = "sender_from" if name == "from" else name
     try:
         composing.prepare(Message(**(parts | {part: value})), token=_PROBE, domain=None)
     except ComposeError as error:
-        return str(error)
-    return ""
+        return error.reason
+    return None

@@ -3,8 +3,8 @@
 ============  =======================================================================================
 ``snapshot``  first: the campaign as ``GET /campaigns/ID`` returns it. What follows may repeat it
 (unnamed)     one email: ``campaign``, ``recipient``, ``email``, ``state``, ``attempt``, ``code``,
-              ``enhanced``, ``reply``, ``worker``, and in milliseconds since 1970 UTC ``started_at``,
-              ``at``, ``due_at``. States are absolute, so one that comes twice is harmless
+              ``enhanced``, ``reply``, ``reason_code``, ``worker``, and in milliseconds since 1970
+              UTC ``started_at``, ``at``, ``due_at``. States are absolute, so one that comes twice is harmless
 ``beat``      nothing happened for a while; the server lives
 ``overflow``  events were lost: the program read too slowly, or Redis was away. The stream ends;
               connect again and read the recipients anew

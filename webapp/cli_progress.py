@@ -107,7 +107,7 @@ def hindrance(alive: Sequence[Worker]) -> str:
     """Return what keeps the workers from sending, and what to do; empty if nothing does."""
     if not alive:
         return "No worker is running, so nothing is sent. Start one: .venv/bin/python -m tasks.worker"
-    return " ".join(sorted({worker.notice for worker in alive if worker.notice}))
+    return " ".join(sorted({str(worker.notice) for worker in alive if worker.notice}))
 
 
 def waits(campaign: Campaign) -> list[str]:
@@ -190,7 +190,7 @@ def _sort(rows: Iterable[RecipientRow], groups: dict[str, Group]) -> None:
         reason = explain(row.code, row.enhanced or "") or "no usable reply"
         codes = " ".join(str(part) for part in (row.code, row.enhanced) if part)
         key = f"{reason}, {codes}" if codes else reason
-        group = groups.setdefault(key, Group(row.state, key, row.email, row.reply or ""))
+        group = groups.setdefault(key, Group(row.state, key, row.email, str(row.reply or "")))
         group.n += 1
 
 

@@ -33,6 +33,7 @@ from mailing.database import Database
 from mailing.drafts import Draft
 from mailing.finding import EVERYBODY, Choice
 from mailing.lifecycle import NotAllowed
+from mailing.reasons import Reason
 from mailing.settings import Settings, SettingsError
 from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
@@ -256,7 +257,7 @@ def _show_list(parsed: ParsedList) -> None:
 def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
     faults = api_models.message_faults(draft)
     if not parsed.entries:
-        faults.append(Fault("list", "The list has no valid addresses."))
+        faults.append(Fault.of("list", Reason("list-fault.no-addresses")))
     if faults:
         said = "\n".join(f"{fault.field}: {fault.detail}" for fault in faults)
         raise click.ClickException(f"Nothing was sent.\n{said}")
@@ -271,7 +272,7 @@ def _begin(backend: Backend, draft: Draft, parsed: ParsedList) -> int:
     if not commands.announce(backend, change):
         click.echo("The campaign is saved. Sending starts when Redis accepts work again.")
         trouble = checks.queue_trouble(backend.news)
-        click.echo(trouble.detail if trouble else "")
+        click.echo(trouble.reason if trouble else "")
     return change.campaign_id
 
 

@@ -107,7 +107,7 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
     workers = {svc.at("/workers"): _("View workers")}
     trouble = svc.queue.trouble
     refuses = trouble is not None and trouble.refuses  # which ends each worker that starts
-    reason = say(trouble.detail) if trouble else ""
+    reason = say(trouble.reason) if trouble else ""
     if found.waits and not found.workers and not refuses:
         text = _("A campaign is waiting. Start workers with `make run`. Sending then resumes automatically.")
         yield Need("failed", _("No worker is running"), text, workers)

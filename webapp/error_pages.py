@@ -90,4 +90,4 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
 
 async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
     trouble = services().trouble(error)
-    return await _explain(ServiceUnavailable(phrases.say(trouble.detail)))
+    return await _explain(ServiceUnavailable(phrases.say(trouble.reason)))

@@ -84,7 +84,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     if campaign.rest:
         found.append(waits(campaign.rest))
     refuses = trouble is not None and trouble.refuses
-    reason = say(trouble.detail) if trouble else ""
+    reason = say(trouble.reason) if trouble else ""
     if refuses:
         text = _("The campaign is saved. Sending resumes automatically when the queue accepts work again.")
         found.append(Notice("failed", _("The queue (Redis) isn't accepting work"), text, reason))

@@ -35,7 +35,7 @@ from webapp import (
 )
 from webapp.campaign_stream import CAMPAIGNS_PER_PAGE
 from webapp.languages import _
-from webapp.phrases import say
+from webapp.phrases import say_why
 from webapp.services import services, the_campaign
 from webapp.storing import CrowdedError
 
@@ -142,7 +142,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
     except NotAllowed as refusal:
-        abort(409, say(str(refusal)))
+        abort(409, say_why(refusal))
     await services().do(commands.announce, change)
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
@@ -172,7 +172,7 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
     try:
         await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
-        abort(409, say(str(refusal)))
+        abort(409, say_why(refusal))
     receipts.acted(CampaignAction(verb))
     return _back(campaign_id)
 
@@ -193,7 +193,7 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
     try:
         done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)
     except NotAllowed as refusal:
-        abort(409, say(str(refusal)))
+        abort(409, say_why(refusal))
     receipts.decided(done)
     return _back(campaign_id)
 
@@ -296,5 +296,5 @@ async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
     try:
         await asyncio.to_thread(composing.prepare, draft.message, token="0", domain=None)  # noqa: S106
     except ComposeError as error:
-        faults.setdefault(error.field, say(str(error)))
+        faults.setdefault(error.field, say_why(error))
     return faults

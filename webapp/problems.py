@@ -1,8 +1,8 @@
 """Errors as programs read them: ``application/problem+json`` (RFC 9457).
 
 ``type`` is always ``about:blank``, so ``title`` is the status in words (RFC 9457 section 4.2.1);
-``detail`` says what happened and what to do. A request with several faults lists them all in
-``errors``, each with its ``field`` and a ``detail`` of its own.
+``detail`` says what happened and what to do, and ``code`` the same for programs. A request with several
+faults lists them all in ``errors``, each with its ``field`` and a ``detail`` and ``code`` of its own.
 """
 
 from __future__ import annotations
@@ -21,22 +21,31 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from webapp.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from quart import Blueprint
     from werkzeug.exceptions import HTTPException
 
+    from mailing.reasons import Reason, ReasonError
+
 NAMED = 20
 LONGEST_NAME = 100  # characters of a field's name that are repeated
 MEDIA_TYPE = "application/problem+json"
+UNKNOWN_FIELD, WRONG_VALUE = "request.unknown-field", "request.wrong-value"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with one field of a request, as a sentence that says what to do."""
+    """What is wrong with one field of a request: a sentence that says what to do, and a code."""
 
     field: str
     detail: str
+    code: str
+
+    @classmethod
+    def of(cls, field: str, reason: Reason) -> Fault:
+        """Return a reason as the fault of a field."""
+        return cls(field, str(reason), reason.code)
 
 
 class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfunction
@@ -46,39 +55,68 @@ class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfu
         self,
         status: int,
         detail: str,
+        code: str,
         *,
         faults: Sequence[Fault] = (),
         more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
+        self.code = code
         self.faults = tuple(faults)
         self.more = dict(more or {})
 
     def __reduce__(self) -> tuple[Any, ...]:  # a list is read in another process, and may be refused there
-        return partial(Problem, faults=self.faults, more=self.more), (self.status, str(self))
+        return partial(Problem, faults=self.faults, more=self.more), (self.status, str(self), self.code)
 
 
 def invalid(faults: Sequence[Fault], **more: Any) -> Problem:
     """Return the refusal of a change that can be read but not be done."""
-    return Problem(422, f"{_summary(faults)} Nothing was changed.", faults=faults, more=more)
+    return Problem(422, f"{_summary(faults)} Nothing was changed.", _code(faults), faults=faults, more=more)
 
 
 def misasked(faults: Sequence[Fault]) -> Problem:
     """Return the refusal of a question that can be read but not be answered."""
-    return Problem(422, _summary(faults), faults=faults)
+    return Problem(422, _summary(faults), _code(faults), faults=faults)
 
 
-def unknown(names: Iterable[str], say: Callable[[str], str]) -> list[Fault]:
+def refused(refusal: ReasonError) -> Problem:
+    """Return the answer to what a campaign's state or content does not allow."""
+    return Problem(409, f"{refusal} Nothing was changed.", refusal.reason.code)
+
+
+def unknown(names: Iterable[str], say: Callable[[str], str], code: str) -> list[Fault]:
     """Return the faults of fields that there are not: the first are named, the rest is counted.
 
     Whoever sends a million of them gets no answer of a million sentences (CWE-405).
     """
     rest = iter(names)
-    faults = [Fault(name[:LONGEST_NAME], say(name)) for name in itertools.islice(rest, NAMED)]
+    faults = [Fault(name[:LONGEST_NAME], say(name), code) for name in itertools.islice(rest, NAMED)]
     if more := sum(1 for _ in rest):
-        faults.append(Fault("", f"And {more:,} more unknown fields."))
+        faults.append(Fault("", f"And {more:,} more unknown fields.", code))
     return faults
+
+
+def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faults: list[Fault]) -> int:
+    """Read a parameter that is a whole number; if it is not allowed, add to ``faults``."""
+    text, most = given.get(name, str(usual)), allowed.stop - 1
+    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) in allowed:
+        return int(text)
+    wrong = f"{text!r:.50} must be a whole number from {allowed.start} to {most}."
+    faults.append(Fault(name, wrong, WRONG_VALUE))
+    return usual
+
+
+def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
+    """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
+    unasked = (name for name in given if name not in known)
+    return unknown(
+        unasked, lambda name: f"There is no such parameter: {name[:50]!r}.", "request.unknown-parameter"
+    )
+
+
+def _no_parameter(name: str) -> str:
+    return f"Unknown parameter {name[:50]!r}."
 
 
 def _summary(faults: Sequence[Fault]) -> str:
@@ -88,6 +126,10 @@ def _summary(faults: Sequence[Fault]) -> str:
     return f"The request has {many} errors. Fix them all."
 
 
+def _code(faults: Sequence[Fault]) -> str:
+    return faults[0].code if len(faults) == 1 else "request.several-faults"
+
+
 def respond(problem: Problem) -> Response:
     """Return ``problem`` as a response."""
     body = {
@@ -95,6 +137,7 @@ def respond(problem: Problem) -> Response:
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": str(problem),
+        "code": problem.code,
         **problem.more,
     }
     if problem.faults:
@@ -108,7 +151,7 @@ def respond_to_http(error: HTTPException) -> Response:
     said = error.description or ""
     if not said or said == type(error).description:
         said = _DETAILS.get(code, HTTPStatus(code).description or HTTPStatus(code).phrase + ".")
-    response = respond(Problem(code, said))
+    response = respond(Problem(code, said, _CODES.get(code, f"http.{code}")))
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value
@@ -129,9 +172,9 @@ async def _answer(problem: Problem) -> Response:
 async def _answer_without_database(error: Exception) -> Response:
     trouble = services().trouble(error)
     if not trouble.passing:
-        return respond(Problem(503, trouble.detail))
+        return respond(Problem(503, str(trouble.reason), trouble.reason.code))
     again = " With an Idempotency-Key the call is safe to repeat."
-    response = respond(Problem(503, f"{trouble.detail}{again}"))
+    response = respond(Problem(503, f"{trouble.reason}{again}", trouble.reason.code))
     response.headers["Retry-After"] = "5"
     return response
 
@@ -144,4 +187,16 @@ _DETAILS = {
     413: "The request is larger than 20 MB. Split the list into several campaigns.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
     500: "Something went wrong. Saved data is safe; the server's log has the details.",
+}
+_CODES = {
+    400: "request.malformed",
+    403: "request.forbidden",
+    404: "request.not-found",
+    405: "request.wrong-method",
+    408: "request.timeout",
+    413: "request.too-large",
+    415: "request.wrong-media-type",
+    421: "request.misdirected",
+    500: "server.error",
+    503: "server.unavailable",
 }

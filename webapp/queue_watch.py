@@ -43,7 +43,7 @@ class QueueWatch:
         """Look now; return the trouble."""
         found = await asyncio.to_thread(checks.queue_trouble, self._client)
         if found and found != self.trouble:
-            log.warning("the queue refuses work", reason=found.detail)
+            log.warning("the queue refuses work", reason=str(found.reason))
         self.trouble = found
         return found
 

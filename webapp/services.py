@@ -91,7 +91,7 @@ class Services:
         found = database_errors.explain(error, self.db.url)
         if found is None:
             raise error
-        log.warning("the database cannot be used", reason=found.detail)
+        log.warning("the database cannot be used", reason=str(found.reason))
         return found
 
 

@@ -19,6 +19,7 @@ from mailing.sites import LOOPBACK_NAMES
 from tasks import commands
 from webapp import auth, receipts
 from webapp.languages import _
+from webapp.phrases import say_why
 from webapp.services import services, the_campaign
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ async def create(campaign_id: int) -> Response:
     await the_campaign(campaign_id)
     try:
         await services().do(commands.make_watch_link, auth.person(), campaign_id, label, int(days))
-    except NotAllowed:
-        abort(409, _("This campaign has %(n)s share links. Revoke one first.", n=watches.MOST))
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
     receipts.tell(_("Share link “%(name)s” created.", name=label))
     return redirect(services().at(f"/campaigns/{campaign_id}#share"), 303)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from mailing import campaigns
@@ -31,6 +32,8 @@ async def problem_of(response: Any, status: int) -> dict[str, Any]:
     assert problem["status"] == status
     assert problem["title"]
     assert problem["detail"].endswith(".")
+    for fault in [problem, *problem.get("errors", [])]:
+        assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", fault["code"])
     return problem
 
 

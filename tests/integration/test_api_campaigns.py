@@ -53,6 +53,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "started_at": None,
         "finished_at": None,
         "paused_reason": "",
+        "paused_reason_code": None,
         "waits": None,
         "actions": ["send", "cancel"],
         "under_way": [],

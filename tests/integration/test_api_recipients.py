@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mailing import lifecycle, models, rests
+from mailing.reasons import Reason
 from mailing.states import AttemptResult
 from tests.integration.api import CAMPAIGNS, faults_of, order, post, problem_of
 from tests.integration.web import deliver
@@ -54,7 +55,10 @@ async def test_the_unknown_are_resent_or_marked_as_sent(
     client: TestClientProtocol, db: Database, verb: str, state: str
 ):
     await post(client, order(send=True))
-    deliver(db, (AttemptResult.UNKNOWN, None, "", "The connection was lost."))
+    deliver(db, (AttemptResult.UNKNOWN, None, "", Reason("attempt.lease-ended")))
+    page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()
+    assert page["recipients"][0]["last_attempt"]["reason_code"] == "attempt.lease-ended"
+    assert page["recipients"][0]["last_attempt"]["reply"].startswith("The worker ended before")
     answer = await (await client.post(f"{CAMPAIGNS}/1/{verb}")).get_json()
     assert (answer["affected"], answer["counts"]["unknown"]) == (1, 0)
     page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()

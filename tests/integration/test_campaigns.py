@@ -60,9 +60,8 @@ def test_a_list_of_name_and_email_needs_no_other_field(db: Database) -> None:
 def test_a_field_that_some_lack_is_refused_with_the_field_and_their_addresses(db: Database) -> None:
     rows = [{"email": "a@x.example", "city": "Hue"}, {"email": "b@x.example"}]
     (fault,) = faults(db, store(db, "in {{ city }}", rows))
-    assert "{{ city }}" in fault
-    assert "b@x.example" in fault
-    assert "a@x.example" not in fault
+    assert fault.values["field"] == "{{ city }}"
+    assert fault.values["who"] == ("b@x.example",)
 
 
 def test_a_field_with_a_default_may_be_missing(db: Database) -> None:
@@ -77,7 +76,7 @@ def test_a_line_break_in_a_field_of_the_subject_is_refused_before_sending(db: Da
         campaign_id = drafts.store(connection, draft, parsed, surveys.survey(parsed))
     found = faults(db, campaign_id)
     assert found or not parsed.entries
-    assert all("city" in fault for fault in found)
+    assert all("city" in str(fault) for fault in found)
 
 
 def test_an_edit_between_the_check_and_the_send_is_noticed(db: Database) -> None:
@@ -104,7 +103,7 @@ def test_a_list_that_was_replaced_between_the_check_and_the_send_is_noticed(db: 
     drafts.revise(db, campaign_id, draft, addresses.parse_pasted("b@x.example"))
     with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
         lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
-    assert "no recipient has it" in faults(db, campaign_id)[0]
+    assert faults(db, campaign_id)[0].code == "list-fault.no-column"
 
 
 def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_replaced(db: Database) -> None:
@@ -141,7 +140,7 @@ def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path
     with db.read() as connection:
         assert surveys.load(connection, campaign_id).domains == DomainCounts({"x.example": 2})
     db.close()
-    assert "missing for 1 of 2 recipients: b@x.example" in fault
+    assert "b@x.example (1 of 2)" in str(fault)
 
 
 class Timed(Database):
@@ -190,7 +189,7 @@ def test_nothing_is_stored_of_what_is_to_be_sent_at_once_and_cannot(db: Database
 
 def test_an_empty_list_cannot_be_sent_and_says_so(db: Database) -> None:
     campaign_id = store(db, "hi", "nobody")
-    with pytest.raises(NotAllowed, match="no address"), db.write() as connection:
+    with pytest.raises(NotAllowed, match="no valid addresses"), db.write() as connection:
         lifecycle.act(
             connection, campaign_id, CampaignAction.SEND, checked=drafts.ready(connection, campaign_id)
         )

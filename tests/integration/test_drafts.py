@@ -228,7 +228,7 @@ def test_a_draft_whose_list_is_being_replaced_cannot_be_sent_and_one_left_so_is_
     process.wait()
     forget_soon(monkeypatch)
     carry_on(db)
-    with pytest.raises(NotAllowed, match="no address"), db.write() as connection:
+    with pytest.raises(NotAllowed, match="no valid addresses"), db.write() as connection:
         lifecycle.act(
             connection, campaign_id, CampaignAction.SEND, checked=drafts.ready(connection, campaign_id)
         )

@@ -44,7 +44,7 @@ def state(db: Database, campaign_id: int) -> tuple[CampaignState, str]:
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
     assert campaign
-    return campaign.state, campaign.paused_reason
+    return campaign.state, str(campaign.paused_reason)
 
 
 def at_domains(db: Database, campaign_id: int, claims: list[Claim]) -> list[Claim]:

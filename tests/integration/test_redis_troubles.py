@@ -115,6 +115,6 @@ async def test_a_redis_that_takes_work_needs_no_notice(make_stack, db):
     ],
 )
 def test_each_refusal_has_its_sentence(error, words):
-    assert f"Redis at redis:6379 {words}" in explain(error, "redis:6379").detail.replace(
+    assert f"Redis at redis:6379 {words}" in str(explain(error, "redis:6379").reason).replace(
         "The certificate of ", ""
     )

@@ -44,7 +44,7 @@ async def test_a_delivery_tells_the_reply_verbatim():
         opened(server) as session,
     ):
         delivery = await session.deliver(mail())
-    assert delivery.text == "250-2.0.0 thanks\n250 2.0.0 queued as 4711"
+    assert delivery.words == "250-2.0.0 thanks\n250 2.0.0 queued as 4711"
     assert (delivery.reply.code, delivery.enhanced, delivery.stage) == (250, "2.0.0", Stage.DOT)
     assert delivery.alive
 
@@ -217,7 +217,7 @@ async def test_a_refusal_hits_one_mail_and_the_session_goes_on(step, answer, res
     ):
         deliveries = await deliver_all(session, [mail(number) for number in range(4)])
     assert [one.verdict.result for one in deliveries] == [SENT, result, SENT, SENT]
-    assert deliveries[1].text == answer.decode().rstrip().replace("\r\n", "\n")
+    assert deliveries[1].words == answer.decode().rstrip().replace("\r\n", "\n")
     assert deliveries[1].stage == step
     assert all(one.alive for one in deliveries)
     assert [one.recipients[0] for one in server.accepted] == [f"to{n}@example.net" for n in (0, 2, 3)]
@@ -240,7 +240,7 @@ async def test_a_354_although_the_recipient_was_refused_is_answered_with_a_lone_
     async with FakeServer(answers) as server, opened(server) as session:
         deliveries = await deliver_all(session, [mail(1), mail(2)])
     assert [one.verdict.result for one in deliveries] == [FAILED, SENT]
-    assert deliveries[0].text == "550 5.1.1 no"
+    assert deliveries[0].words == "550 5.1.1 no"
     assert deliveries[0].alive
     assert [(one.recipients, one.data) for one in server.received] == [
         ((), b""),
@@ -253,7 +253,7 @@ async def test_a_connection_lost_at_the_lone_dot_leaves_the_refusal_standing(dot
     answers = {"rcpt": [b"550 5.1.1 no\r\n"], "data": [b"354 go\r\n"], "dot": [dot]}
     async with FakeServer(answers) as server, opened(server, hasty("dot")) as session:
         delivery = await session.deliver(mail(1), mail(2))
-    assert (delivery.verdict.result, delivery.text, delivery.alive) == (FAILED, "550 5.1.1 no", False)
+    assert (delivery.verdict.result, delivery.words, delivery.alive) == (FAILED, "550 5.1.1 no", False)
     assert not session.in_doubt
 
 

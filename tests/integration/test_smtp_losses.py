@@ -42,7 +42,7 @@ async def test_a_connection_that_fails_before_the_dot_defers_the_mail(step, answ
         delivery = await session.deliver(mail(1), mail(2))
         assert (delivery.verdict.result, delivery.stage, delivery.alive) == (DEFERRED, step, False)
         assert delivery.reply is None
-        assert delivery.text.startswith("The connection was lost before the message was handed over")
+        assert delivery.words.code == "attempt.lost-before-dot"
         assert not session.in_doubt
         assert not server.received
 
@@ -89,7 +89,7 @@ async def test_a_server_that_stops_reading_a_large_message_is_given_up():
     ):
         delivery = await session.deliver(mail(data=text))
     assert delivery.verdict.result is DEFERRED
-    assert f"did not answer within {HASTE_S} seconds" in delivery.text
+    assert f"did not answer within {HASTE_S} seconds" in str(delivery.words)
 
 
 async def test_each_step_has_its_own_patience():
@@ -106,7 +106,7 @@ async def test_each_step_has_its_own_patience():
             first = await session.deliver(mail(1), mail(2))
             second = await session.deliver(mail(2))
     assert (first.verdict.result, second.verdict.result) == (SENT, DEFERRED)
-    assert f"did not answer within {HASTE_S} seconds" in second.text
+    assert f"did not answer within {HASTE_S} seconds" in str(second.words)
 
 
 async def test_the_mail_whose_envelope_went_ahead_is_sent_again_elsewhere():
@@ -173,7 +173,7 @@ async def test_a_refusal_that_was_read_counts_whatever_becomes_of_the_connection
 ):
     async with FakeServer(answers, extensions=extensions) as server, opened(server) as session:
         delivery = await session.deliver(mail(1), mail(2))
-    assert (delivery.stage, delivery.text) == (stage, text)
+    assert (delivery.stage, delivery.words) == (stage, text)
     assert delivery.verdict.result is (FAILED if text.startswith("5") else DEFERRED)
     assert not server.received
 
@@ -186,7 +186,7 @@ async def test_a_refusal_that_comes_before_the_dot_of_a_long_message_counts():
 
     async with FakeServer({"body": [refuse_and_close]}) as server, opened(server) as session:
         delivery = await session.deliver(mail(data=text))
-    assert (delivery.verdict.result, delivery.text) == (FAILED, "552 5.3.4 too large")
+    assert (delivery.verdict.result, delivery.words) == (FAILED, "552 5.3.4 too large")
     assert not delivery.alive
 
 
@@ -275,4 +275,4 @@ def test_random_bytes_never_hang_or_crash_the_client(opens, portions):
         return deliveries
 
     for delivery in asyncio.run(talk()):
-        assert delivery.text
+        assert delivery.words

@@ -225,7 +225,7 @@ async def test_a_refused_sign_in_names_the_way_and_how_to_choose_another():
         server.commands = commands
         with pytest.raises(SmtpError, match="refused the sign-in by CRAM-MD5") as error:
             await Session.open(server.sender(username="u", password="p", auth="cram-md5"), PATIENT)
-    assert "choose another way in VOLLEY_SMTP_URL: ?auth=plain or ?auth=login." in str(error.value)
+    assert "choose another way in VOLLEY_SMTP_URL: ?auth=plain, ?auth=login." in str(error.value)
 
 
 async def test_a_way_to_sign_in_that_is_not_offered_is_not_replaced_by_another():

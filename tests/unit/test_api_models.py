@@ -83,7 +83,7 @@ def test_two_keys_are_refused():
 
 
 def test_a_problem_survives_the_way_from_one_process_to_another():
-    problem = invalid([Fault("text", "It is empty.")], refused=[])
+    problem = invalid([Fault("text", "It is empty.", "request.empty-field")], refused=[])
     copy = pickle.loads(pickle.dumps(problem))
     assert (copy.status, str(copy), copy.faults, copy.more) == (
         422,

@@ -13,6 +13,7 @@ import pytest
 from mailing import reasons
 from mailing.marks import FILTERS
 from mailing.reasons import FIELDS, WORDING, Reason, UnfitError
+from mailing.rulebook import RULES
 from mailing.settings import ROOT
 from mailing.states import CampaignAction, CampaignState, RecipientAction
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 SOURCES = sorted((ROOT / "mailing").rglob("*.py"))
 GIVEN_BY = {"reason", "fault", "_fault"}  # methods that add a mark's place to the values that they get
 FILES = {"conf"}  # endings of what is no code, such as redis.conf
-LATER = {"attempt", "campaign", "check", "connection", "database", "foreign-mail", "paused", "redis", "smtp"}
-LATER |= {"state", "action", "message"}
 
 NOT_ALLOWED = Reason(
     "campaign.not-allowed",
@@ -87,10 +86,7 @@ def test_every_sentence_is_named_by_the_program():
     """An empty name: the code is put together of the topic and a word, such as a campaign's state."""
     found = named()
     unused = [
-        code
-        for code in WORDING
-        for topic, _, name in [code.partition(".")]
-        if topic not in LATER and not found[topic] & {"", name}
+        code for code in WORDING for topic, _, name in [code.partition(".")] if not found[topic] & {"", name}
     ]
     assert unused == []
 
@@ -110,6 +106,7 @@ def test_each_reason_is_given_the_values_of_its_sentence():
         ("state", CampaignState),
         ("action", [*CampaignAction, *RecipientAction]),
         ("part", ["from", "subject", "text", "html"]),
+        ("check", [rule.ruling.check for rule in RULES if rule.ruling.check]),
     ],
 )
 def test_a_topic_of_words_has_exactly_the_words_there_are(topic, words):
@@ -130,9 +127,8 @@ def test_an_error_carries_its_reason_and_reads_as_its_sentence():
 
 
 def test_what_is_stored_comes_back_as_it_was():
-    stored = json.loads(json.dumps(reasons.dump(NOT_ALLOWED)))
-    assert reasons.load("", stored) == NOT_ALLOWED
-    assert reasons.dump(Reason("row.empty")) == {"code": "row.empty"}
+    assert reasons.load("", reasons.dump(NOT_ALLOWED)) == NOT_ALLOWED
+    assert reasons.dump(Reason("row.empty")) == '{"code": "row.empty"}'
 
 
 def test_a_server_s_own_words_are_never_a_code():
@@ -150,4 +146,4 @@ def test_a_server_s_own_words_are_never_a_code():
     ],
 )
 def test_what_another_version_stored_is_told_by_the_text_beside_it(stored):
-    assert reasons.load("the sentence of its time", stored) == "the sentence of its time"
+    assert reasons.load("the sentence of its time", json.dumps(stored)) == "the sentence of its time"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailing.reasons import WORDING
 from mailing.replies import Reply, ReplyParser, Stage, reply_from
 from mailing.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, everybodys, plain, rule
 from mailing.settings import ROOT
-from webapp.phrases import MENDING
 
 CASES = [
     tuple(line.split(" | ", 2))
@@ -41,9 +41,9 @@ def test_the_rules_are_told_apart_and_say_where_they_are_from():
 
 
 @pytest.mark.parametrize("it", RULES, ids=lambda it: it.ruling.rule)
-def test_a_rule_that_stops_a_campaign_says_what_to_look_at_in_a_known_sentence(it):
+def test_a_rule_that_stops_a_campaign_says_what_to_look_at(it):
     stops = it.ruling.follows in {Follows.PAUSE, Follows.STOP}
-    assert (it.ruling.mend in MENDING) if stops else not it.ruling.mend
+    assert (f"check.{it.ruling.check}" in WORDING) if stops else not it.ruling.check
     assert (it.ruling.threshold in THRESHOLDS) is (it.ruling.follows is Follows.PAUSE)
 
 
