@@ -49,6 +49,7 @@ The way of one email leads through these rooms::
     rests       a sender whose own limit is reached waits, and nobody fails
     events      the news of it over Redis
     decisions   what a person does with what failed, waits or is unknown; undertakings: with very many
+      address_search  what a search for an address means, wherever it is typed
     finding     recipients by state, address or reply, page by page
     causes      the replies that held mail up, in groups
     paces       how fast it goes; rates: what that is, the one definition

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import and_, exists, func, select, text, tuple_
 
-from mailing import counters
+from mailing import address_search, counters
 from mailing.models import attempts, batches, recipients
 from mailing.states import RecipientState
 
@@ -136,8 +136,8 @@ def next_that_got(campaign_id: int, reply: ReplyCode, after: int, limit: int) ->
 
 
 def matches(q: str) -> ColumnElement[bool]:
-    """Return the condition that an address begins with ``q``, whatever the case, or with ``@`` its domain."""
-    return _begins(recipients.c.domain, q[1:]) if q.startswith("@") else _begins(_ADDRESS, q)
+    """Return the condition that an address fits ``q`` (see ``address_search``)."""
+    return _fits(_ADDRESS, recipients.c.domain, q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ def _with_address(connection: Connection, campaign_id: int, wanted: Choice) -> _
         asked = state.concat("") == wanted.state  # as an expression it leads into no index
         return _Order(_ids().where(mine, matches(q), asked), (first, second), _ID)
     some, shown = _ids().where(mine, state == wanted.state), first.concat("")
-    return _Order(some.where(_begins(shown, q.removeprefix("@"))), (shown, second), _ID)
+    return _Order(some.where(_fits(shown, shown, q)), (shown, second), _ID)
 
 
 def _with_reply(campaign_id: int, reply: ReplyCode, wanted: Choice) -> _Order:
@@ -237,10 +237,12 @@ def _beyond(
     return and_(keys[0] >= place[0], tuple_(*keys) > tuple_(*place))
 
 
-def _begins(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
-    """A range of bytes: unlike LIKE it is one on every database, whatever its locale."""
-    low = prefix.encode(errors="replace").lower().decode()  # ASCII only, as lower() of both databases
-    return and_(column >= low, column < low + _LAST)
+def _fits(address: ColumnElement[str], domain: ColumnElement[str], q: str) -> ColumnElement[bool]:
+    """One domain, or a range of bytes: unlike LIKE it is one on every database, whatever its locale."""
+    asked = address_search.read(q)
+    if asked.domain:
+        return domain == asked.domain
+    return and_(address >= asked.start, address < asked.start + _LAST)
 
 
 _ID = recipients.c.id

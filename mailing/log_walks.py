@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, func, literal, or_, select, text, tuple_
 
+from mailing import address_search
+from mailing.address_search import small
 from mailing.models import attempts, recipients
 from mailing.states import AttemptResult
 
@@ -45,7 +47,7 @@ class Key(NamedTuple):
 class Search:
     """Which rows are wanted: those that fit everything given.
 
-    ``address`` is the start of the address, or a domain behind an @; ``family`` the first digit of the reply
+    ``address`` is read by ``address_search``; ``family`` the first digit of the reply
     code; each of ``words`` is in the reply or in the server's name. Case is ignored. ``since`` and ``until``
     (not included) are ms since 1970.
     """
@@ -74,12 +76,12 @@ class Search:
     @property
     def at_domain(self) -> str:
         """The domain that is asked for; empty for any."""
-        return (self.address[1:] if self.address.startswith("@") else self.domain).lower()
+        return address_search.read(self.address).domain or small(self.domain.lower())
 
     @property
     def start(self) -> str:
-        """How addresses must start, as their index has it: with small ASCII letters; empty for any."""
-        return "" if self.address.startswith("@") else _small(self.address)
+        """How addresses must start, in small letters; empty for any."""
+        return address_search.read(self.address).start
 
     @property
     def range(self) -> tuple[Key, Key]:
@@ -103,7 +105,7 @@ class Search:
         )
         if self.family:
             found.append(near.c.code.between(self.family * 100, self.family * 100 + 99))
-        for word in map(_small, self.words):
+        for word in map(small, self.words):
             said = (
                 func.lower(column).contains(word, autoescape=True) for column in (near.c.reply, near.c.server)
             )
@@ -179,8 +181,3 @@ def walks(search: Search, low: Key, high: Key, *, up: bool) -> list[Walk]:
 def equals(*pairs: tuple[ColumnElement[Any], Any]) -> list[ColumnElement[bool]]:
     """Return the conditions that columns have the values given, without those that are not."""
     return [column == value for column, value in pairs if value not in {None, ""}]
-
-
-def _small(text_: str) -> str:
-    """Return ``text_`` with small ASCII letters, as lower() of both databases makes them."""
-    return "".join(letter.lower() if letter.isascii() else letter for letter in text_)

@@ -31,6 +31,7 @@ FORBIDDEN = {
     "tasks": {"quart", "flask", "hypercorn"},
 }
 PURE = (
+    "address_search",
     "states",
     "replies",
     "addresses",

@@ -157,7 +157,8 @@ async def test_recipients_are_found_by_state_and_by_how_they_begin(client: TestC
     assert await found("q=xb") == []
     assert await found("q=%25") == []
     assert await found("state=sent") == []
-    assert len(await found("state=queued&q=@example")) == 2
+    assert len(await found("state=queued&q=@Example.org")) == 2
+    assert await found("q=@example") == []
 
 
 async def test_a_recipient_without_an_attempt_has_none(client: TestClientProtocol):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mailing import finding, history
+from mailing import finding, history, maillog
 from mailing.finding import Choice, Sort
+from mailing.log_walks import Search
 from mailing.replies import ReplyCode
 from mailing.states import AttemptResult, RecipientState
 from tests.integration.web import deliver, store
@@ -63,7 +64,8 @@ def test_addresses_are_put_in_order_whatever_their_case(campaign):
         ("ANNA", ["Anna.B@two.example", "anna@one.example"]),
         ("ann", ["Anna.B@two.example", "anna@one.example", "annb@one.example.org"]),
         ("anna@", ["anna@one.example"]),
-        ("@two", ["Anna.B@two.example"]),
+        ("@TWO.example", ["Anna.B@two.example"]),
+        ("@two", []),
         (
             "@One.example",
             [
@@ -71,7 +73,6 @@ def test_addresses_are_put_in_order_whatever_their_case(campaign):
                 "ben@one.example",
                 "under_score@one.example",
                 "under-score@one.example",
-                "annb@one.example.org",
             ],
         ),
         ("under_", ["under_score@one.example"]),
@@ -84,13 +85,21 @@ def test_a_search_finds_what_begins_so_and_nothing_else(campaign, q, emails):
     assert found(campaign, q) == emails
 
 
+@pytest.mark.parametrize("q", ["ann", "ANNA@", "@one.example", "@One.Example", "@one", "zoë", "nobody", "@"])
+def test_the_log_finds_whom_the_campaign_s_page_finds(campaign, q):
+    deliver(campaign, *[SENT] * len(PEOPLE.split()))
+    with campaign.read() as connection:
+        rows = maillog.page(connection, Search(campaign_id=1, address=q), limit=50).rows
+    assert sorted(row.email for row in rows) == sorted(found(campaign, q))
+
+
 @pytest.mark.parametrize("few", [0, finding.FEW])
 def test_a_search_within_a_state_finds_the_same_by_either_way(campaign, monkeypatch, few):
     deliver(campaign, SENT, FAILED)
     monkeypatch.setattr(finding, "FEW", few)
     assert found(campaign, "ann", RecipientState.SENT) == ["anna@one.example"]
-    assert found(campaign, "@one", RecipientState.QUEUED) == [
-        "ben@one.example", "under_score@one.example", "under-score@one.example", "annb@one.example.org"
+    assert found(campaign, "@one.example", RecipientState.QUEUED) == [
+        "ben@one.example", "under_score@one.example", "under-score@one.example"
     ]  # fmt: skip
 
 

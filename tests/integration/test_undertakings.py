@@ -340,7 +340,7 @@ def test_a_decision_in_pieces_moves_exactly_whom_it_is_about(db: Database, rows:
         ones = set(connection.execute(mine.where(recipients.c.email.startswith("u1"))).scalars())
     choices = {
         Choice(reply=ReplyCode(550, "5.1.1")): meant,
-        Choice(RecipientState.FAILED, q="@d3"): third - meant,
+        Choice(RecipientState.FAILED, q="@d3.example"): third - meant,
         Choice(q="U1"): ones - third - meant,
         Choice(RecipientState.DEFERRED): set(),
         Choice(reply=ReplyCode(451, "4.7.1")): set(),
