@@ -21,6 +21,8 @@ The way of one email leads through these rooms::
       surveys     what it holds in sum, counted when it is stored
       shapes      what its recipients have; domain_counts: and how many of them are at which domain
       readiness   whether a message can be filled for all of them
+      fallbacks   what the message says where a recipient has no value
+      previews    the message as one of them gets it
     batches     the list in ranges, as Celery carries them to the workers
     delivery    the engine of a worker: claims, composes, transmits, records, announces
       worklist    what it has in hand: batches, held recipients, results to record

@@ -29,7 +29,7 @@ from mailing.reasons import Reason
 from mailing.values import VALUE_MAX, FieldError, MergeError, MissingFieldError, encodable, printed, unify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mailing.marks import Part
     from mailing.merging import Piece, Render, Segment
@@ -265,6 +265,26 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
         room=room,
         boundless=uses.total() * VALUE_MAX > room,
     )
+
+
+def faults(message: Message) -> Sequence[ComposeError]:
+    """Return what is wrong with a message, one fault of each part; of the whole, where each part is good."""
+    parts: list[Callable[[], object]] = [
+        partial(read_from, message.sender_from),
+        partial(read_subject, message.subject),
+        *(partial(read, part, source) for part, source in _bodies(message)),
+    ]
+    whole: Callable[[], object] = partial(prepare, message, token="unsent", domain=None)  # noqa: S106
+    found = [fault for check in parts if (fault := _fault(check))]
+    return found or [fault for fault in (_fault(whole),) if fault]
+
+
+def _fault(check: Callable[[], object]) -> ComposeError | None:
+    try:
+        check()
+    except ComposeError as fault:
+        return fault
+    return None
 
 
 def _bodies(message: Message) -> list[tuple[Part, str]]:

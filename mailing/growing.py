@@ -32,11 +32,15 @@ FIXED_AT_ONCE = 200  # skipped lines that a person is shown, and can fix
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What lines became that were added to a list: recipients, duplicates, and lines that are skipped."""
+    """What lines became that were added to a list: recipients, duplicates, and lines that are skipped.
+
+    ``forgotten`` skipped lines are no longer in the list.
+    """
 
     recipients: int = 0
     duplicates: int = 0
     skipped: int = 0
+    forgotten: int = 0
 
 
 def add(
@@ -80,7 +84,7 @@ def add(
     if not whole:
         with drafts.storing(database, hold, added) as connection:
             lists.forget(connection, campaign_id, instead)
-    return Added(len(fresh.entries), len(fresh.duplicates), len(fresh.refused))
+    return Added(len(fresh.entries), len(fresh.duplicates), len(fresh.refused), len(instead))
 
 
 def to_fix(connection: Connection, campaign_id: int) -> Sequence[ListNote]:

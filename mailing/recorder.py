@@ -60,8 +60,8 @@ def load(connection: Connection, campaign_id: int, recipient_id: int) -> Record 
         campaign,
         found,
         maillog.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
-        _beside(connection, campaign_id, before=recipient_id),
-        _beside(connection, campaign_id, after=recipient_id),
+        beside(connection, campaign_id, before=recipient_id),
+        beside(connection, campaign_id, after=recipient_id),
     )
 
 
@@ -86,8 +86,9 @@ def person(connection: Connection, campaign_id: int, recipient_id: int) -> Perso
     return Person(**(row._asdict() | {"state": RecipientState(row.state)})) if row else None
 
 
-def _beside(
+def beside(
     connection: Connection, campaign_id: int, *, before: int | None = None, after: int | None = None
 ) -> int | None:
+    """Return the recipient before or after one in the list, if there is one."""
     page = finding.find(connection, campaign_id, EVERYBODY, Sort.LIST, after=after, before=before, limit=1)
     return page.rows[0] if page.rows else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mailing.values import kind
+from mailing.values import Kind, kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,6 +59,18 @@ class Shapes:
     def having(self, name: str, wanted: str) -> int:
         """Return how many recipients have such a value in this field."""
         return sum(shape.n for shape in (*self.known, *self.rest) if shape.kinds.get(name) == wanted)
+
+    def lacking(self, name: str, total: int) -> Shape:
+        """Return how many of ``total`` recipients have no value in this field, and some addresses."""
+        counted = [shape for shape in (*self.known, *self.rest) if name in shape.kinds]
+        absent = Shape({}, total - sum(shape.n for shape in counted))
+        for shape in self.known:
+            if name not in shape.kinds:
+                absent = absent.with_more(Shape({}, 0, shape.samples))
+        for shape in counted:
+            if shape.kinds[name] == Kind.EMPTY:
+                absent = absent.with_more(shape)
+        return absent
 
     def plus(self, other: Shapes) -> Shapes:
         """Return the shapes of these and the other's recipients together."""

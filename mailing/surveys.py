@@ -15,7 +15,6 @@ from mailing import domain_counts, shapes
 from mailing.domain_counts import DomainCounts
 from mailing.models import surveys
 from mailing.shapes import Shapes
-from mailing.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,11 +33,6 @@ class Survey:
     shapes: Shapes = field(default_factory=Shapes)
     domains: DomainCounts = field(default_factory=DomainCounts)
     remarks: Mapping[str, int] = field(default_factory=lambda: dict(NO_REMARKS))
-
-    @property
-    def nameless(self) -> int:
-        """How many recipients have no name."""
-        return self.shapes.having("name", Kind.EMPTY)
 
     def plus(self, parsed: ParsedList, domains: Mapping[str, int], *, gone: int = 0) -> Survey:
         """Return the survey of a list to which ``parsed`` is added, and that loses ``gone`` refused lines.

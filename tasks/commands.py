@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from mailing import answers, batches, campaigns, drafts, events, lifecycle, sweeping, undertakings, watches
+from mailing import (
+    answers,
+    batches,
+    campaigns,
+    drafts,
+    events,
+    growing,
+    lifecycle,
+    sweeping,
+    undertakings,
+    watches,
+)
 from mailing.batches import Errand
 from mailing.database import Database
 from mailing.states import CampaignAction, CampaignState
@@ -32,6 +43,7 @@ if TYPE_CHECKING:
     from mailing.campaigns import Campaign
     from mailing.drafts import Draft
     from mailing.finding import Choice
+    from mailing.growing import Added
     from mailing.settings import Settings
     from mailing.states import RecipientAction
     from mailing.undertakings import Undertaking
@@ -111,18 +123,39 @@ def store(
 
 
 def revise(
-    db: Database, actor: Actor, campaign_id: int, draft: Draft, parsed: ParsedList | None = None
+    db: Database,
+    actor: Actor,
+    campaign_id: int,
+    draft: Draft,
+    parsed: ParsedList | None = None,
+    *,
+    seen: int | None = None,
 ) -> Change:
-    """Change a draft's message, and its list if one is given. Takes seconds for a long list.
+    """Change a draft's message, and replace its list if one is given. Takes seconds for a long list.
 
-    Raises ``NotAllowed`` once it is no draft, and ``ComposeError`` for an unusable message with a list.
+    Raises ``NotAllowed`` once it is no draft, or was changed since the revision that was ``seen``, and
+    ``ComposeError`` for an unusable message with a list.
     """
     if parsed is None:
         with db.write() as connection:
-            drafts.rewrite(connection, campaign_id, draft)
+            drafts.rewrite(connection, campaign_id, draft, seen=seen)
     else:
-        drafts.revise(db, campaign_id, draft, parsed)
+        drafts.revise(db, campaign_id, draft, parsed, seen=seen)
     return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
+
+
+def add(
+    db: Database, actor: Actor, campaign_id: int, draft: Draft, parsed: ParsedList, *, seen: int
+) -> tuple[Change, Added]:
+    """Change a draft's message, and add to its list. Raises as ``revise`` does, and takes as long."""
+    added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft)
+    return Change(actor, "add to list", campaign_id, CampaignState.DRAFT), added
+
+
+def fix(db: Database, actor: Actor, campaign_id: int, box: str, *, seen: int) -> tuple[Change, Added]:
+    """Fix the skipped lines of a draft, as the box with them holds them now. Raises as ``revise`` does."""
+    added = growing.fix(db, campaign_id, box, seen=seen)
+    return Change(actor, "fix list", campaign_id, CampaignState.DRAFT), added
 
 
 def announce(backend: Backend, change: Change) -> bool:

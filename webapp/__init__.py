@@ -26,7 +26,7 @@
 ``views``      what the address of a campaign's page asks for
 ``standing``, ``notices``  how a campaign stands: a reading, and what it says in words
 ``charts``, ``icons``  how it went, drawn; the tab's icon
-``previews``   a message as its recipient gets it
+``draft_pages``  a draft: what its list holds, the preview, and what can be fixed
 ``watch_links``, ``watch_pages``  links for those who may only look on, and what they see
 ``storing``    lists are read and stored where no page has to wait for it
 ``asking``     what an address asks for

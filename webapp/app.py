@@ -21,6 +21,7 @@ from webapp import (
     campaign_stream,
     compression,
     dashboard,
+    draft_pages,
     error_pages,
     forms,
     health,
@@ -54,6 +55,7 @@ _PAGES = (
     dashboard,
     workers_pages,
     pages,
+    draft_pages,
     recorder_pages,
     replay_pages,
     wall_pages,
@@ -68,7 +70,11 @@ _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it"
 }
 
-_LONG_FORMS = {"pages.create": pages.again, "pages.revise": pages.again}
+_LONG_FORMS = {
+    "pages.create": pages.again,
+    "pages.revise": pages.again,
+    "drafts.fix": draft_pages.ended,
+}
 
 
 def create_app(settings: Settings) -> Quart:

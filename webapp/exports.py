@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from quart import Response
 
-from mailing import history, maillog
+from mailing import history, lists, maillog
 from mailing.clock import now_ms
-from webapp import api_log, api_models, formats
+from webapp import api_log, api_models, formats, phrases
+from webapp.languages import _
 from webapp.services import services
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from mailing.finding import Choice
     from mailing.history import RecipientRow
+    from mailing.lists import ListNote
     from mailing.log_walks import Key, Search
     from mailing.maillog import LogRow
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     Place = TypeVar("Place")
 
 RECIPIENTS_CHUNK = 500
+SKIPPED_CHUNK = 1_000
 REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
 _LOG_COLUMNS = (
     "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
@@ -77,6 +80,24 @@ def recipients(campaign_id: int, wanted: Choice, form: str) -> Response:
         return _answer(name, form, b"", chunk, lambda rows: _json(map(api_models.recipient_json, rows)))
     head = _BOM + _csv([_RECIPIENT_COLUMNS])
     return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
+
+
+def skipped(campaign_id: int) -> Response:
+    """Answer with the skipped lines of a list and why each was skipped, in the reader's language."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[ListNote], int | None]:
+        start = -1 if after is None else after
+        notes = lists.notes(connection, campaign_id, "refused", SKIPPED_CHUNK, after=start)
+        return notes, notes[-1].number if len(notes) == SKIPPED_CHUNK else None
+
+    head = _BOM + _csv([(_("Line"), _("Text"), _("Reason"))])
+    return _answer(
+        f"volley-campaign-{campaign_id}-skipped.csv",
+        "csv",
+        head,
+        chunk,
+        lambda notes: _csv((note.line, note.text, phrases.say(note.reason)) for note in notes),
+    )
 
 
 def _answer(

@@ -155,9 +155,24 @@ def forecast(*, waiting: int, deferred: int, per_minute: float, running_ms: int)
     return f"{about}; {later}" if later else about
 
 
+def unicode_domain(name: str) -> str:
+    """Return a domain with its A-labels as U-labels (RFC 5890); one that cannot be read, as it is."""
+    return ".".join(map(_unicode_label, name.split("."))) if "xn--" in name else name
+
+
 def safe_cell(value: str) -> str:
     """Return a CSV cell that no spreadsheet runs as a formula (OWASP, "CSV injection")."""
     return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _unicode_label(label: str) -> str:
+    if not label.startswith("xn--"):
+        return label
+    try:
+        shown = label.removeprefix("xn--").encode().decode("punycode")
+    except UnicodeError:
+        return label
+    return shown if shown.isprintable() else label
 
 
 def _measure(unit: str, figure: str) -> str:

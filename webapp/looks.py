@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
-from webapp import languages
+from webapp import formats, languages
 from webapp.languages import N_, _
 
 if TYPE_CHECKING:
@@ -159,6 +159,12 @@ def reply(it: ReplyCode) -> str:
 
 
 def address(email: str) -> Markup:
-    """Return an email address that, where it must break, breaks before its @."""
-    local, at, domain = email.rpartition("@")
-    return Markup("{}<wbr>{}{}").format(local, at, domain)
+    """Return an email address that, where it must break, breaks before its @; its domain in Unicode."""
+    local, at, name = email.rpartition("@")
+    return Markup("{}<wbr>{}{}").format(local, at, domain(name))
+
+
+def domain(name: str) -> Markup:
+    """Return a domain as people write it, ``bücher.example``, with its other form as a title."""
+    shown = formats.unicode_domain(name)
+    return Markup('<span title="{}">{}</span>').format(name, shown) if shown != name else Markup.escape(name)

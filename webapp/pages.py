@@ -7,13 +7,12 @@ shows depends on its address alone.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, drafts, finding, history, lists, surveys
+from mailing import campaigns, composing, finding, history, surveys
 from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
-from mailing.composing import ComposeError
 from mailing.drafts import Draft
 from mailing.finding import Choice, Sort
 from mailing.lifecycle import NotAllowed
@@ -23,11 +22,11 @@ from webapp import (
     asking,
     auth,
     demos,
+    draft_pages,
     looks,
     notices,
     offers,
     origins,
-    previews,
     receipts,
     standing,
     views,
@@ -37,20 +36,18 @@ from webapp.campaign_stream import CAMPAIGNS_PER_PAGE
 from webapp.languages import _
 from webapp.phrases import say_why
 from webapp.services import services, the_campaign
-from webapp.storing import CrowdedError
+from webapp.storing import CrowdedError, Edit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jinja2 import Environment
-    from sqlalchemy import Connection
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.campaigns import Campaign
 
 blueprint = Blueprint("pages", __name__)
-REFUSED_SHOWN = 200
 _HOURS = frozenset(map(str, GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 
@@ -133,18 +130,31 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     if faults := await _faults(form):
         return await _form(form, faults, campaign), 422
     draft, pasted = _draft(form, campaign), form.get("recipients", "")
+    seen, actor, lists = draft_pages.revision(form), auth.person(), services().lists
     try:
-        if pasted.strip():
-            change = await services().lists.revise(auth.person(), campaign_id, draft, pasted)
+        if not pasted.strip():
+            change = await asyncio.to_thread(
+                commands.revise, services().db, actor, campaign_id, draft, seen=seen
+            )
+        elif form.get("list") == "add":
+            change, added = await lists.add(actor, Edit(campaign_id, seen, draft, pasted))
+            receipts.grown(added)
         else:
-            db, actor = services().db, auth.person()
-            change = await asyncio.to_thread(commands.revise, db, actor, campaign_id, draft)
+            change = await lists.revise(actor, Edit(campaign_id, seen, draft, pasted))
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
     except NotAllowed as refusal:
-        abort(409, say_why(refusal))
+        return await _too_late(form, campaign_id, say_why(refusal)), 409
     await services().do(commands.announce, change)
     return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
+
+
+async def _too_late(form: MultiDict[str, str], campaign_id: int, refusal: str) -> str:
+    """Show a form that came too late, with all that was typed: sent again, it counts."""
+    campaign = await the_campaign(campaign_id)
+    if CampaignAction.EDIT not in campaign.actions:
+        abort(409, refusal)
+    return await _form(form, {"again": refusal}, campaign)
 
 
 async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tuple[str, int]:
@@ -161,8 +171,7 @@ async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
     campaign = await the_campaign(campaign_id)
     if campaign.state is CampaignState.DRAFT:
-        draft = await services().read(_draft_page, campaign)
-        return await render_template("draft.html", section="campaigns", campaign=campaign, **draft)
+        return await draft_pages.page(campaign)
     return await _campaign_page(campaign_id)
 
 
@@ -248,23 +257,10 @@ async def _campaign_page(campaign_id: int) -> Response:
     return response
 
 
-def _draft_page(connection: Connection, campaign: Campaign) -> dict[str, Any]:
-    held = surveys.load(connection, campaign.id)
-    first = previews.first(connection, campaign)
-    remarks = {kind: lists.notes(connection, campaign.id, kind, REFUSED_SHOWN) for kind in held.remarks}
-    return {
-        "faults": drafts.faults(connection, campaign.id),
-        "found": held.remarks,
-        "remarks": remarks,
-        "nameless": held.nameless if "name" in first.fields else 0,
-        "first": first.recipient,
-        "preview": first.mail,
-    }
-
-
 async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
+    skipped = (await services().read(surveys.load, campaign.id)).remarks["refused"] if campaign else 0
     return await render_template(
-        "compose.html", section="campaigns", typed=typed, faults=faults, campaign=campaign
+        "compose.html", section="campaigns", typed=typed, faults=faults, campaign=campaign, skipped=skipped
     )
 
 
@@ -293,8 +289,6 @@ async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
         faults["text"] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         faults["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    try:
-        await asyncio.to_thread(composing.prepare, draft.message, token="0", domain=None)  # noqa: S106
-    except ComposeError as error:
+    for error in await asyncio.to_thread(composing.faults, draft.message):
         faults.setdefault(error.field, say_why(error))
     return faults

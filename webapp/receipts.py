@@ -16,6 +16,7 @@ from webapp.languages import N_, NN_, _, ngettext
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailing.growing import Added
     from mailing.undertakings import Undertaking
 
 _KEY = "receipt"
@@ -49,6 +50,23 @@ def decided(done: Undertaking) -> None:
     elif not done.moved:
         text = _("Nothing changed: the state shown was no longer the current one.")
     tell(text)
+
+
+def grown(added: Added) -> None:
+    """Tell what became of lines that were added to a draft's list, or fixed."""
+    told = [
+        ngettext(*forms, n)
+        for forms, n in (
+            (NN_("%(n)s address added.", "%(n)s addresses added."), added.recipients),
+            (NN_("%(n)s duplicate merged.", "%(n)s duplicates merged."), added.duplicates),
+            (NN_("%(n)s line is still skipped.", "%(n)s lines are still skipped."), added.skipped),
+        )
+        if n
+    ]
+    if not told and added.forgotten:
+        forgotten = NN_("%(n)s skipped line removed.", "%(n)s skipped lines removed.")
+        told = [ngettext(*forgotten, added.forgotten)]
+    tell(" ".join(told) or _("Nothing changed."))
 
 
 def tell(text: str) -> None:

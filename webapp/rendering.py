@@ -56,6 +56,7 @@ def install(app: Quart, services: Services) -> None:
         say=phrases.say,
         segments=_segments,
         address=looks.address,
+        domain=looks.domain,
         badge=looks.badge,
         campaign_badge=looks.campaign_badge,
         look=looks.look,

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from mailing.actors import Actor
     from mailing.drafts import Draft
+    from mailing.growing import Added
     from tasks.commands import Change
 
 T = TypeVar("T")
@@ -42,6 +44,16 @@ _ODD_WEIGHT = 10  # domains that are no plain ASCII take so many times longer
 
 class CrowdedError(ServiceUnavailable):
     """Too many lists wait already: 503. ``description`` says so, and to try again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A draft as somebody changed it, who had seen this revision of it; ``pasted`` is a list."""
+
+    campaign_id: int
+    seen: int
+    draft: Draft
+    pasted: str
 
 
 class Lists:
@@ -64,11 +76,19 @@ class Lists:
 
     async def create(self, actor: Actor, draft: Draft, pasted: str) -> Change:
         """Store a draft, whose message was found good, with its list."""
-        return await self.run(pasted, _store, actor, draft, pasted, None)
+        return await self.run(pasted, _store, actor, draft, pasted)
 
-    async def revise(self, actor: Actor, campaign_id: int, draft: Draft, pasted: str) -> Change:
-        """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft."""
-        return await self.run(pasted, _store, actor, draft, pasted, campaign_id)
+    async def revise(self, actor: Actor, edit: Edit) -> Change:
+        """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft, or was changed."""
+        return await self.run(edit.pasted, _revise, actor, edit)
+
+    async def add(self, actor: Actor, edit: Edit) -> tuple[Change, Added]:
+        """Change a draft and add to its list. Raises ``NotAllowed`` as ``revise`` does."""
+        return await self.run(edit.pasted, _add, actor, edit)
+
+    async def fix(self, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
+        """Fix the skipped lines of a draft. Raises ``NotAllowed`` as ``revise`` does."""
+        return await self.run(box, _fix, actor, campaign_id, box, seen)
 
     async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         """Run ``work(database, ...)`` on the list in ``given`` where it keeps nobody waiting.
@@ -160,8 +180,19 @@ def _nothing(_db: Database) -> None:
     """Do nothing: the first task makes the process start."""
 
 
-def _store(db: Database, actor: Actor, draft: Draft, pasted: str, campaign_id: int | None) -> Change:
-    parsed = parse_pasted(pasted)
-    if campaign_id is None:
-        return commands.store(db, actor, draft, parsed)
-    return commands.revise(db, actor, campaign_id, draft, parsed)
+def _store(db: Database, actor: Actor, draft: Draft, pasted: str) -> Change:
+    return commands.store(db, actor, draft, parse_pasted(pasted))
+
+
+def _revise(db: Database, actor: Actor, edit: Edit) -> Change:
+    parsed = parse_pasted(edit.pasted)
+    return commands.revise(db, actor, edit.campaign_id, edit.draft, parsed, seen=edit.seen)
+
+
+def _add(db: Database, actor: Actor, edit: Edit) -> tuple[Change, Added]:
+    parsed = parse_pasted(edit.pasted)
+    return commands.add(db, actor, edit.campaign_id, edit.draft, parsed, seen=edit.seen)
+
+
+def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
+    return commands.fix(db, actor, campaign_id, box, seen=seen)

@@ -52,6 +52,7 @@ PURE = (
     "shapes",
     "domain_counts",
     "repairs",
+    "fallbacks",
     "readiness",
     "marks",
     "expressions",

@@ -28,7 +28,7 @@ no at sign"""
 
 def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: Stack):
     write(page, NINE)
-    expect(page.get_by_role("button", name="Send to 9")).to_be_visible()
+    expect(page.get_by_role("button", name="Send to 9").first).to_be_visible()
     expect(page.locator(".numbers")).to_contain_text("Duplicates merged")
     expect(page.locator(".remarks").first).to_contain_text("no at sign")
     expect(page.locator(".body")).to_contain_text("bring a blanket")
@@ -120,7 +120,7 @@ def test_every_form_works_without_scripts(open_page, stack: Stack):
     write(page, "anna@one.example\nben+bounce@one.example")
     page.get_by_role("link", name="Edit").click()
     page.get_by_label("Subject").fill("Changed")
-    page.get_by_role("button", name="Save and check").click()
+    page.get_by_role("button", name="Save and review").click()
     expect(page.get_by_role("heading", name="Changed", exact=True)).to_be_visible()
     send(page)
     stack.wait_for(int(page.url.rpartition("/")[2]))

@@ -56,7 +56,7 @@ def fix(db: Database, box: str, campaign_id: int = 1) -> Added:
 
 def remarks(db: Database, kind: str, campaign_id: int = 1) -> list[tuple[int, str, str]]:
     with db.read() as connection:
-        return [(it.line, it.text, it.reason) for it in lists.notes(connection, campaign_id, kind, 99)]
+        return [(it.line, it.text, str(it.reason)) for it in lists.notes(connection, campaign_id, kind, 99)]
 
 
 def stored(db: Database, campaign_id: int = 1) -> Sequence[str]:
@@ -87,7 +87,8 @@ def expect_all_counted(db: Database, campaign_id: int = 1) -> None:
         nameless = select(func.count()).where(
             recipients.c.campaign_id == campaign_id, recipients.c.name == ""
         )
-        assert found.nameless == connection.execute(nameless).scalar_one()
+        lacking = found.shapes.lacking("name", len(emails))
+        assert lacking.n == connection.execute(nameless).scalar_one()
     assert {kind: n for kind, n in found.remarks.items() if n} == counted
     assert sum(shape.n for shape in found.shapes.known) == len(emails)
 
@@ -113,7 +114,7 @@ def test_what_is_added_comes_behind_the_list_and_what_is_there_already_counts_as
 def test_skipped_lines_are_fixed_left_or_forgotten(db: Database) -> None:
     new(db, "ann@x.example\nmia at six.example\nnobody\nben at x.example\nann at x.example\n@x.example")
     box = "mia@six.example\nnobody\nben@@x.example\nann@x.example"
-    assert fix(db, box) == Added(recipients=1, duplicates=1, skipped=1)
+    assert fix(db, box) == Added(recipients=1, duplicates=1, skipped=1, forgotten=4)
     assert stored(db) == ["ann@x.example", "mia@six.example"]
     assert [(line, text) for line, text, _ in remarks(db, "refused")] == [
         (3, "nobody"),

@@ -110,7 +110,7 @@ def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_rep
     campaign_id = store(db, "hi", "a@x.example\nBob <b@x.example>\nnobody\na@x.example")
     with db.read() as connection:
         found = surveys.load(connection, campaign_id)
-        assert (found.nameless, found.domains) == (1, DomainCounts({"x.example": 2}))
+        assert (found.shapes.lacking("name", 2).n, found.domains) == (1, DomainCounts({"x.example": 2}))
         assert found.remarks == {"refused": 1, "duplicate": 1, "noted": 0, "column": 0}
         assert [note.line for note in lists.notes(connection, campaign_id, "refused", 9)] == [3]
         assert [note.line for note in lists.notes(connection, campaign_id, "duplicate", 9)] == [4]
@@ -120,7 +120,7 @@ def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_rep
     )
     with db.read() as connection:
         found = surveys.load(connection, campaign_id)
-        assert (found.nameless, found.remarks["refused"]) == (0, 0)
+        assert (found.shapes.lacking("name", 1).n, found.remarks["refused"]) == (0, 0)
 
 
 def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def test_a_list_of_refused_lines_only_cannot_be_sent(visitor):
     await visitor.read("/campaigns/new")
     stored = await visitor.post("/campaigns", form(recipients="nobody\nno one"))
     text = await visitor.read(stored.location)
-    assert "It cannot be sent yet" in text
+    assert "Not ready to send" in text
     assert 'commandfor="confirm-send"' not in text
     refused = await visitor.post(f"{stored.location}/send")
     assert refused.status_code == 409
@@ -123,7 +123,7 @@ async def test_an_unknown_merge_field_is_named_with_who_lacks_it(visitor, db):
     store(db, "a@b.example", drafts.Draft("a@b.example", "Hi", "{{ city }}"))
     text = await visitor.read("/campaigns/1")
     assert "{{ city }}" in text
-    assert "It cannot be sent yet" in text
+    assert "Not ready to send" in text
 
 
 async def test_more_than_two_hundred_refused_lines_are_counted(visitor, db):
@@ -139,6 +139,7 @@ async def test_a_draft_is_changed_and_keeps_its_list_if_none_is_pasted(visitor, 
     await visitor.read("/campaigns/1/edit")
     await visitor.post("/campaigns/1", form(subject="New", recipients=""))
     assert (get(db, 1).subject, get(db, 1).total) == ("New", 2)
+    await visitor.read("/campaigns/1/edit")
     await visitor.post("/campaigns/1", form(recipients="x@y.example"))
     assert get(db, 1).total == 1
 
@@ -147,7 +148,7 @@ async def test_a_running_campaign_can_no_longer_be_changed(visitor, db):
     store(db, "a@b.example", send=True)
     await visitor.read("/campaigns/1/edit", 409)
     await visitor.read("/campaigns/1")
-    assert (await visitor.post("/campaigns/1", form(subject="New"))).status_code == 409
+    assert (await visitor.post("/campaigns/1", form(subject="New", revision="0"))).status_code == 409
     assert get(db, 1).subject == DRAFT.subject
 
 
@@ -481,7 +482,7 @@ async def test_junk_is_refused_line_by_line_and_never_breaks_the_page(visitor, p
     await visitor.read("/campaigns/new")
     stored = await visitor.post("/campaigns", form(recipients=pasted))
     assert stored.status_code == 303
-    assert "Refused lines" in await visitor.read(stored.location)
+    assert "Skipped lines" in await visitor.read(stored.location)
 
 
 async def test_what_people_wrote_is_never_run_as_html(visitor, db):

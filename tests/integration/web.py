@@ -54,24 +54,29 @@ class Visitor:
         self.app = app
         self.client = app.test_client()
         self.token = ""
+        self.revision = ""
 
     async def get(self, path: str, **options: Any) -> Response:
         options.setdefault("headers", {}).setdefault("Host", HOST)
         return await self.client.get(path, **options)
 
     async def read(self, path: str, status: int = 200) -> str:
-        """Return a page's text; remember the token of its forms."""
+        """Return a page's text; remember the token of its forms, and the revision of its draft."""
         response = await self.get(path)
         text = (await response.get_data()).decode()
         assert response.status_code == status, text
         if found := re.search(r'name="csrf_token" value="([^"]+)"', text):
             self.token = found[1]
+        if found := re.search(r'name="revision" value="([^"]+)"', text):
+            self.revision = found[1]
         return text
 
     async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Response:
-        """Send a form with the token of the last page read."""
+        """Send a form with what the forms of the last page read hide."""
         options.setdefault("headers", {}).setdefault("Host", HOST)
-        return await self.client.post(path, form={"csrf_token": self.token} | (form or {}), **options)
+        return await self.client.post(
+            path, form={"csrf_token": self.token, "revision": self.revision} | (form or {}), **options
+        )
 
 
 def store(db: Database, pasted: str, draft: Draft = DRAFT, *, send: bool = False) -> int:
