@@ -35,7 +35,7 @@ def test_a_recipient_s_page_follows_its_fate_and_leads_on(page: Page, stack: Sta
     page.goto(f"/campaigns/{campaign_id}")
     page.get_by_role("link", name="cat+bounce@one.example").click()
     expect(page.locator("#record")).to_contain_text("there is no such mailbox here")
-    expect(page.locator("#record")).to_contain_text("This mailbox does not exist")
+    expect(page.locator("#record")).to_contain_text("This mailbox doesn't exist")
     expect(mark(page)).to_have_text("Live")
     stack.wait_for(campaign_id)
     page.evaluate("window.sameDocument = true")

@@ -146,7 +146,7 @@ def test_the_causes_say_why_in_plain_words_and_lead_to_whom_they_met(page, end):
     expect(page.locator("#causes")).to_be_hidden()
     end(FAILED, FAILED, (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 quota"), SENT)
     cause = page.locator("#causes li").first
-    expect(cause).to_contain_text("2 This mailbox does not exist")
+    expect(cause).to_contain_text("2 This mailbox doesn't exist")
     expect(cause).to_contain_text("550 5.1.1 user unknown")
     cause.get_by_role("link").click()
     expect(page).to_have_url(re.compile(r"\?reply=550-5\.1\.1#recipients$"))
@@ -170,7 +170,7 @@ def test_the_tab_tells_the_progress_and_news_are_spoken_once(page, end):
     end(*[SENT] * 120, FAILED)
     expect(page).to_have_title("30% · Failed · Picnic, {{ name }} · Volley")
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
-    expect(page.locator("#spoken")).to_have_text("The first email of Picnic, {{ name }} failed for good.")
+    expect(page.locator("#spoken")).to_have_text("Picnic, {{ name }}: the first email failed.")
     page.evaluate("document.getElementById('spoken').textContent = ''")
     end(FAILED)
     expect(page.locator(".lead b")).to_have_text("122")
@@ -310,5 +310,5 @@ def test_every_filter_works_without_scripts(open_page, end):
     expect(page).to_have_url(re.compile("after="))
     assert len(emails(page)) == 25
     assert all(email.endswith("@two.example") for email in emails(page))
-    follow(page.get_by_role("link", name=re.compile("This mailbox does not exist")))
+    follow(page.get_by_role("link", name=re.compile("This mailbox doesn't exist")))
     assert emails(page) == ["p000@two.example"]

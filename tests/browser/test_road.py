@@ -35,7 +35,7 @@ def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: St
     send(page)
     page.evaluate("window.sameDocument = true")
     expect(row(page, "eve+bounce@three.example")).to_contain_text("Failed")
-    expect(row(page, "eve+bounce@three.example")).to_contain_text("This mailbox does not exist")
+    expect(row(page, "eve+bounce@three.example")).to_contain_text("This mailbox doesn't exist")
     for email in ("anna@one.example", "carl@two.example", "dora@three.example", "ida@five.example"):
         expect(row(page, email)).to_contain_text("Sent")
     expect(page.locator("#head")).to_contain_text("Finished")
@@ -105,12 +105,12 @@ def test_live_is_paused_for_reading_and_catches_up(page: Page, stack: Stack):
     campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(20)])
     page.goto(f"/campaigns/{campaign_id}")
     expect(mark(page)).to_have_text("Live")
-    page.get_by_role("button", name="Pause updates").click()
+    page.get_by_role("button", name="Pause live").click()
     expect(mark(page)).to_have_text("Updates paused")
     before = ledger(page)
     stack.wait_for(campaign_id)
     assert ledger(page) == before
-    page.get_by_role("button", name="Resume updates").click()
+    page.get_by_role("button", name="Resume live").click()
     expect(page.locator(".lead")).to_contain_text("20 of 20")
     expect(mark(page)).to_have_text("Live")
 

@@ -110,7 +110,7 @@ def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_close
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
     assert told(page) == [
         "Picnic, {{ name }}: 25% processed.",
-        "The first email of Picnic, {{ name }} failed for good.",
+        "Picnic, {{ name }}: the first email failed.",
     ]
     assert not reads(page)
     assert "Queued" in row(page, "p000@one.example").inner_text()
@@ -235,7 +235,7 @@ def test_news_speak_the_language_of_the_page(context, stack, end):
     page.evaluate("hide(true)")
     end(FAILED)
     expect(page).to_have_title("1% · Thất bại · Picnic, {{ name }} · Volley")
-    assert told(page) == ["Email đầu tiên của Picnic, {{ name }} thất bại hẳn."]
+    assert told(page) == ["Picnic, {{ name }}: email đầu tiên thất bại."]
 
 
 def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are(context, stack, end):

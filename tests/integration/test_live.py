@@ -188,7 +188,7 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_what_changed(vis
         [one] = await asyncio.to_thread(deliver, stack.db, FAILED)
         await publish(stack, changed(one))
         update = await page.until(r'<tr id="r1">.*?</tr>')
-        assert "This mailbox does not exist" in update[0]
+        assert "This mailbox doesn&#39;t exist" in update[0]
         assert 'id="r2"' not in update.string
 
 
