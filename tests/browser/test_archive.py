@@ -41,7 +41,7 @@ def test_a_recipient_s_page_follows_its_fate_and_leads_on(page: Page, stack: Sta
     page.evaluate("window.sameDocument = true")
     follow(page.get_by_role("button", name="Retry"))
     expect(page).to_have_url(re.compile(r"/recipients/\d+$"))
-    expect(page.get_by_role("heading", name="Try 2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Attempt 2")).to_be_visible()
     page.get_by_role("link", name="Previous recipient").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("bob+slow@one.example")
     expect(page.locator("#record")).to_contain_text("Sent")

@@ -229,7 +229,7 @@ async def test_without_redis_the_page_is_told_so_and_still_gets_the_truth(tmp_pa
         hub = visitor.app.extensions["volley"].hub
         await until(lambda: hub.away, "the hub knows")
         async with stream(visitor, "/campaigns/1/stream?rows=1") as page:
-            await page.until(r"The queue \(Redis\) does not answer.*event: beat\ndata: away\n\n")
+            await page.until(r"The queue \(Redis\) isn&#39;t responding.*event: beat\ndata: away\n\n")
             await asyncio.to_thread(deliver, db, SENT)
             await page.until(r"<b>1</b> of 1")
 
