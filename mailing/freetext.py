@@ -51,6 +51,7 @@ _CAPITAL = r"[^\W\d_a-z][\w'\u2019.-]*+"
 _PERSON = re.compile(rf"{_CAPITAL}(?:(?: [\w'\u2019.-]++){{0,4}} {_CAPITAL})?")
 _ADDRESS = re.compile(r"[^\s@:]+@[^\s@:]+")
 _NO_NAME = re.compile(r"\w\.\w{2}|\bat\b", re.IGNORECASE)
+_NO_AT = Reason("address.no-at-in-words")
 _SPELT_AT = re.compile(r"(\S+?)\s*(?:\sat\s|\(at\)|\[at\])\s*(\S+)", re.IGNORECASE)
 
 
@@ -251,11 +252,7 @@ def _refuse_words(found: Findings, number: int, words: list[str]) -> None:
     if not text.strip(_IGNORED):
         return
     spelt = _SPELT_AT.fullmatch(text) if len(text) <= TEXT_MAX else None
-    reason = (
-        Reason("address.no-at-but-spelt", address=f"{spelt[1]}@{spelt[2]}")
-        if spelt
-        else Reason("address.no-at-in-words")
-    )
+    reason = Reason("address.no-at-but-spelt", address=f"{spelt[1]}@{spelt[2]}") if spelt else _NO_AT
     found.refuse(number, text, reason)
 
 

@@ -18,6 +18,7 @@ from mailing.clock import now_ms
 from mailing.findings import TEXT_MAX
 from mailing.mailboxes import domain_of
 from mailing.models import list_notes, recipients, surveys
+from mailing.statements import run_many
 from mailing.states import RecipientState
 
 if TYPE_CHECKING:
@@ -71,6 +72,12 @@ def store(connection: Connection, campaign_id: int, parsed: ParsedList, survey: 
     Storing(campaign_id, parsed, survey).go_on(connection, size(parsed))
 
 
+_REMARK = (
+    "INSERT INTO list_notes (campaign_id, number, kind, line, text, reason, reason_code) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+
+
 class Storing:
     """A list on its way into the database, piece by piece, each in a transaction of its own.
 
@@ -104,20 +111,11 @@ class Storing:
         return len(entries)
 
     def _remark(self, connection: Connection, rows: int) -> int:
-        noted = [
-            {
-                "campaign_id": self._campaign_id,
-                "number": number,
-                "kind": kind,
-                "line": line,
-                "text": shown,
-                "reason": str(reason),
-                "reason_code": reasons.dump(reason),
-            }
+        noted: list[tuple[object, ...]] = [
+            (self._campaign_id, number, kind, line, shown, str(reason), reasons.dump(reason))
             for number, (kind, line, shown, reason) in islice(self._remarks, rows)
         ]
-        if noted:
-            connection.execute(insert(list_notes), noted)
+        run_many(connection, _REMARK, noted)
         return len(noted)
 
 

@@ -69,7 +69,7 @@ _QUOTED_LOCAL = re.compile(r'"((?:[^"\\]|\\.)*+)"')
 _QUOTED = re.compile(rf"{_QUOTED_LOCAL.pattern}@[^\s@]+")
 _DOTTED = re.compile(r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]|[^\x00-\x7f])+")  # atoms and dots, in any order
 _FAULTS = tuple(  # told apart from one another, which the judge does not
-    (re.compile(pattern), code)
+    (re.compile(pattern), Reason(code))
     for pattern, code in (
         (r"\A[^@]*\Z", "address.no-at"),
         (r"\s", "address.space"),
@@ -131,9 +131,9 @@ def judge(text: str, domains: Domains | None = None) -> str:
         raise UnfitError(Reason("address.too-long", n=len(word), most=ADDRESS_MAX))
     local, _, domain = word.rpartition("@")
     quoted = _QUOTED_LOCAL.fullmatch(local)
-    for fault, code in _FAULTS:
+    for fault, reason in _FAULTS:
         if fault.search(f"x@{domain}" if quoted else word):
-            raise UnfitError(Reason(code))
+            raise UnfitError(reason)
     local = _unquote(quoted[1]) if quoted else local
     _judge_local(local, quoted=bool(quoted))
     email = f"{local}@{(domains or Domains()).judge(domain)}"

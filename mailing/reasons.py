@@ -7,13 +7,15 @@ ever read as a code.
 
 from __future__ import annotations
 
-import json
+import operator
 import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, TypeAlias, Union
+
+import orjson
 
 Value: TypeAlias = Union[str, int, "Reason", tuple["Value", ...]]
 """Text goes in as it is, a number in groups, a reason in words, several of them with commas between."""
@@ -51,9 +53,10 @@ class Reason:
         return hash((self.code, frozenset(self.values.items())))
 
     def __str__(self) -> str:
-        return word(self, lambda text, values: text % values, "{:,}".format)
+        return word(self, operator.mod, "{:,}".format)
 
 
+Fill: TypeAlias = Callable[[str, Mapping[str, str]], str]
 Words: TypeAlias = str | Reason
 """What stands where a reply would: a server's own words, or a reason of ours."""
 
@@ -78,17 +81,20 @@ class UnfitError(ReasonError, ValueError):
     """A value cannot be used."""
 
 
-def word(reason: Reason, fill: Callable[[str, Mapping[str, str]], str], number: Callable[[int], str]) -> str:
+def word(reason: Reason, fill: Fill, number: Callable[[int], str]) -> str:
     """Return the sentence of a reason. ``fill`` puts values into an English text, or its translation."""
+    said = {name: _spoken(value, fill, number) for name, value in reason.values.items()}
+    return fill(WORDING[reason.code], said)
 
-    def spoken(value: Value) -> str:
-        if isinstance(value, Reason):
-            return word(value, fill, number)
-        if isinstance(value, tuple):
-            return ", ".join(map(spoken, value))
-        return number(value) if isinstance(value, int) else value
 
-    return fill(WORDING[reason.code], {name: spoken(value) for name, value in reason.values.items()})
+def _spoken(value: Value, fill: Fill, number: Callable[[int], str]) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Reason):
+        return word(value, fill, number)
+    if isinstance(value, tuple):
+        return ", ".join(_spoken(each, fill, number) for each in value)
+    return number(value)
 
 
 def code(words: Words) -> str | None:
@@ -98,14 +104,14 @@ def code(words: Words) -> str | None:
 
 def dump(words: Words) -> str | None:
     """Return a reason as JSON, to be stored beside its text; None of a server's own words."""
-    return None if isinstance(words, str) else json.dumps(_dumped(words), ensure_ascii=False)
+    return None if isinstance(words, str) else orjson.dumps(_dumped(words)).decode()
 
 
 def load(text: str, dumped: str | None) -> Words:
     """Return what ``dump`` made JSON of; the ``text`` beside it where that is none, or of another version."""
     if dumped is None:
         return text
-    reason = _loaded(json.loads(dumped))
+    reason = _loaded(orjson.loads(dumped))
     return reason if isinstance(reason, Reason) and _is_worded(reason) else text
 
 

@@ -1,4 +1,4 @@
-"""Statements as text, with tuples of values: those of the sending itself, which run for every few emails.
+"""Statements as text, with tuples of values: those that run for every few emails, or for each line of a list.
 
 SQLAlchemy's expressions took more time for them than the database did. A value's place is marked ``?``.
 """

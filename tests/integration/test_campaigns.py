@@ -18,6 +18,7 @@ from mailing.domain_counts import DomainCounts
 from mailing.drafts import Draft
 from mailing.lifecycle import NotAllowed
 from mailing.models import batches, recipients
+from mailing.reasons import Reason
 from mailing.settings import ROOT
 from mailing.states import CampaignAction, CampaignState, RecipientState
 
@@ -121,6 +122,26 @@ def test_what_a_list_holds_is_counted_when_it_is_stored_and_again_when_it_is_rep
     with db.read() as connection:
         found = surveys.load(connection, campaign_id)
         assert (found.shapes.lacking("name", 1).n, found.remarks["refused"]) == (0, 0)
+
+
+def test_what_was_stored_before_reasons_had_codes_keeps_its_sentence(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/old.sqlite"
+    migrate.upgrade(url)
+    db = Database(url)
+    campaign_id = store(db, "hi", "a@x.example\nnobody")
+    with db.read() as connection:
+        (note,) = lists.notes(connection, campaign_id, "refused", 9)
+    assert note.reason == Reason("address.no-at-in-words")
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    config.attributes["database_url"] = url
+    command.downgrade(config, "0007")
+    db.close()
+    migrate.upgrade(url)
+    with db.read() as connection:
+        (again,) = lists.notes(connection, campaign_id, "refused", 9)
+    assert again.reason == str(note.reason)
+    db.close()
 
 
 def test_a_draft_of_before_the_counts_is_counted_by_the_migration(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_an_error_carries_its_reason_and_reads_as_its_sentence():
 
 def test_what_is_stored_comes_back_as_it_was():
     assert reasons.load("", reasons.dump(NOT_ALLOWED)) == NOT_ALLOWED
-    assert reasons.dump(Reason("row.empty")) == '{"code": "row.empty"}'
+    assert reasons.dump(Reason("row.empty")) == '{"code":"row.empty"}'
 
 
 def test_a_server_s_own_words_are_never_a_code():

@@ -10,7 +10,6 @@ from mailing.replies import (
     Reply,
     ReplyError,
     ReplyParser,
-    explain,
     reply_from,
 )
 
@@ -166,29 +165,6 @@ def test_replies_are_the_same_however_their_bytes_were_split(data, chance):
 def test_the_enhanced_code_of_a_refusal_is_read_wherever_servers_write_it(line, enhanced):
     (reply,) = parse(line.encode() + b"\r\n")
     assert reply.enhanced == enhanced
-
-
-@given(st.integers(0, 999), st.text(max_size=60))
-def test_every_code_has_words(code, text):
-    assert explain(code, reply_from(code, text).enhanced)
-
-
-@pytest.mark.parametrize(
-    ("code", "enhanced", "words"),
-    [
-        (550, "5.1.1", "the address does not exist"),
-        (452, "4.2.2", "the mailbox is full"),
-        (250, "2.1.5", "the server accepted the message"),
-        (550, "", "the mailbox does not exist, or the server refuses to deliver to it"),
-        (554, "5.0.0", "the server refused the message"),
-        (599, "5.4.99", "the network or the route to the mailbox failed"),
-        (459, "", "the server cannot take the message at present"),
-        (0, "", "the server gave an answer that has no meaning here"),
-        (0, "5.6.7", "the address needs international email (SMTPUTF8), which the server does not support"),
-    ],
-)
-def test_codes_are_explained_in_plain_words(code, enhanced, words):
-    assert explain(code, enhanced) == words
 
 
 def test_a_reply_can_be_rebuilt_from_its_code_and_message():
