@@ -53,6 +53,7 @@ The way of one email leads through these rooms::
     decisions   what a person does with what failed, waits or is unknown; undertakings: with very many
       address_search  what a search for an address means, wherever it is typed
     finding     recipients by state, address or reply, page by page
+    copies      the recipients of a campaign, to become those of a new one
     causes      the replies that held mail up, in groups
     paces       how fast it goes; rates: what that is, the one definition
     retries     for whom nobody can do anything before the next try is due

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from mailing import reasons
-from mailing.models import reply_groups
+from mailing.models import attempts, recipients, reply_groups
 from mailing.replies import ReplyCode
 from mailing.states import AttemptResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from mailing.reasons import Words
 
 MOST = 500
+NO_SUCH_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10", "5.2.1", "5.4.1"})
+"""Enhanced codes (RFC 3463) of a recipient that does not exist, as the rule ``no-such-mailbox`` has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,31 @@ class Cause:
     n: int
     result: AttemptResult
     sample: Words
+
+    @property
+    def final(self) -> bool:
+        """Whether it says that there is no such mailbox, so that no retry can succeed."""
+        return self.reply.enhanced in NO_SUCH_MAILBOX
+
+
+def has_mailbox() -> ColumnElement[bool]:
+    """Return the condition that no server has said of a recipient that there is no such mailbox."""
+    said = exists().where(
+        attempts.c.recipient_id == recipients.c.id,
+        attempts.c.result == AttemptResult.FAILED,
+        attempts.c.enhanced.in_(NO_SUCH_MAILBOX),
+    )
+    return ~said
+
+
+def some_final(connection: Connection, campaign_id: int) -> bool:
+    """Whether a server said of any recipient that there is no such mailbox."""
+    group = (
+        reply_groups.c.campaign_id == campaign_id,
+        reply_groups.c.result == AttemptResult.FAILED,
+        reply_groups.c.enhanced.in_(NO_SUCH_MAILBOX),
+    )
+    return connection.execute(select(reply_groups.c.n).where(*group).limit(1)).first() is not None
 
 
 def of(connection: Connection, campaign_id: int) -> Sequence[Cause]:

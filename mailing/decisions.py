@@ -8,25 +8,25 @@ worker holds.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, false, insert, null, select, union_all, update
+from sqlalchemy import case, false, insert, null, or_, select, union_all, update
 
-from mailing import batches, counters, finding, lifecycle, reasons
+from mailing import batches, causes, counters, finding, lifecycle, reasons
 from mailing.clock import now_ms
 from mailing.models import attempts, recipients
 from mailing.reasons import Reason
-from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientState
+from mailing.states import DECISIONS, ENDED, AttemptResult, CampaignState, RecipientAction, RecipientState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from mailing.batches import Errand
     from mailing.finding import Choice
-    from mailing.states import Decision, RecipientAction
+    from mailing.states import Decision
 
 CHUNK = 2_000
 MARKED = Reason("attempt.marked-sent")
@@ -43,6 +43,22 @@ class Step:
     campaign: CampaignState
     errands: Sequence[Errand]
     reached: int | None
+
+
+def open_to(connection: Connection, campaign_id: int, wanted: Choice) -> dict[RecipientState, int]:
+    """Return how many of the found are in each state, and of the failed how many can be retried together.
+
+    Nothing of what would take too long to count.
+    """
+    if wanted.q or wanted.reply or wanted.state is None:
+        found = finding.count(connection, campaign_id, wanted)
+    else:
+        found = {wanted.state: counters.counts(connection, campaign_id)[wanted.state]}
+    if found.get(RecipientState.FAILED) and causes.some_final(connection, campaign_id):
+        failed = replace(wanted, state=RecipientState.FAILED)
+        found |= {RecipientState.FAILED: 0}
+        found |= finding.count(connection, campaign_id, failed, causes.has_mailbox())
+    return found
 
 
 def decide(
@@ -70,6 +86,7 @@ def decide(
             recipients.c.id.in_(seen),
             recipients.c.state.in_(decision.sources),
             *finding.conditions(campaign_id, choice),
+            *_worth_it(action, choice),
         )
         .order_by(recipients.c.id)
         .with_for_update(skip_locked=True)
@@ -142,3 +159,10 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
         "reply": str(MARKED),
         "reason_code": reasons.dump(MARKED),
     }
+
+
+def _worth_it(action: RecipientAction, choice: Choice) -> Sequence[ColumnElement[bool]]:
+    """Leave those whose mailbox does not exist out of a retry of many: mail to them harms the reputation."""
+    if action is not RecipientAction.RETRY or choice.recipient is not None:
+        return ()
+    return (or_(recipients.c.state != RecipientState.FAILED, causes.has_mailbox()),)

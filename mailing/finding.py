@@ -96,13 +96,16 @@ def find(
     )
 
 
-def count(connection: Connection, campaign_id: int, wanted: Choice) -> dict[RecipientState, int]:
-    """Return how many are in each state; nothing if there are more than ``MOST_COUNTED``."""
+def count(
+    connection: Connection, campaign_id: int, wanted: Choice, *where: ColumnElement[bool]
+) -> dict[RecipientState, int]:
+    """Return how many of those that ``where`` holds for are in each state; nothing above ``MOST_COUNTED``."""
     order = _order(connection, campaign_id, wanted, Sort.LIST)
     found = order.statement.limit(MOST_COUNTED + 1).subquery()
     statement = (
         select(recipients.c.state, func.count())
         .join(found, found.c.recipient_id == _ID)
+        .where(*where)
         .group_by(recipients.c.state)
     )
     counts = {RecipientState(state): int(n) for state, n in connection.execute(statement)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select
 
 from mailing import finding, reasons
-from mailing.finding import EVERYBODY, Page, Sort
+from mailing.finding import EVERYBODY, Choice, Page, Sort
 from mailing.models import attempts, recipients, workers
 from mailing.states import RecipientState
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.finding import Choice
     from mailing.reasons import Words
 
 EXPORT_CHUNK = 2_000
@@ -60,6 +59,17 @@ def recipients_page(
     """Return recipients of a campaign, as ``finding`` finds and orders them."""
     page = finding.find(connection, campaign_id, wanted, sort, after=after, before=before, limit=limit)
     return Page(recipients_by_id(connection, page.rows), page.next, page.previous)
+
+
+def newest(connection: Connection, campaign_id: int, limit: int) -> Page[RecipientRow]:
+    """Return the recipients whose attempts ended last, and behind them, where they are few, who is next."""
+    page = recipients_page(connection, campaign_id, sort=Sort.LATEST, limit=limit)
+    if len(page.rows) == limit:
+        return page
+    queued = Choice(RecipientState.QUEUED)
+    waiting = recipients_page(connection, campaign_id, queued, limit=limit - len(page.rows))
+    seen = {row.id for row in page.rows}  # one that was tried may be queued again
+    return Page([*page.rows, *(row for row in waiting.rows if row.id not in seen)], None)
 
 
 def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[RecipientRow]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from mailing import counters, decisions
+from mailing import causes, counters, decisions
 from mailing.clock import now_ms
 from mailing.finding import Choice
 from mailing.lifecycle import NotAllowed
@@ -140,6 +140,9 @@ def _expected(
 ) -> int | None:
     if choice.q or choice.reply or choice.recipient:
         return None
+    may_fail = action is RecipientAction.RETRY and choice.state is not RecipientState.DEFERRED
+    if may_fail and causes.some_final(connection, campaign_id):
+        return None  # those are left out, and nobody counted them
     counts = counters.counts(connection, campaign_id)
     return sum(counts[each] for each in DECISIONS[action].sources if choice.state in {None, each})
 

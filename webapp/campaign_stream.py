@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from quart import Blueprint
+from quart import Blueprint, request
 
 from mailing import campaigns, events, history
 from mailing.states import CampaignState
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mailing.states import RecipientState
     from webapp.boards import Board
     from webapp.services import Services
+    from webapp.standing import Standing
     from webapp.views import View
 
 blueprint = Blueprint("streams", __name__)
@@ -35,19 +37,24 @@ CAMPAIGNS_PER_PAGE = 20
 
 @dataclass(frozen=True, slots=True)
 class OpenPage:
-    """A campaign's page in a browser: its view, the rows it shows, and the count that its view had then."""
+    """A campaign's page in a browser: its view, the rows it shows, and the count that its view had then.
+
+    One that ``follows`` shows the newest results instead, whichever they are.
+    """
 
     campaign_id: int
     view: View
     rows: tuple[int, ...]
     known: int | None
+    follows: bool
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/stream")
 async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
     svc = services()
-    page = OpenPage(campaign_id, views.asked(), numbers("rows", max(views.SIZES)), number("known"))
+    shown, follows = numbers("rows", max(views.SIZES)), "follow" in request.args
+    page = OpenPage(campaign_id, views.asked(), shown, number("known"), follows)
     await the_campaign(campaign_id)
     return respond(page, lambda board: _fill_campaign(svc, board, page))
 
@@ -66,13 +73,16 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
         changed, since = frozenset(page.rows), viewer.take().at
         pace, measured = standing.Pace(), None
         states: dict[int, RecipientState] = {}
+        newest, moves = _Newest(svc, page), () if page.follows else ("moved",)
         while not viewer.ended:
             now = await reading.get(since)
             if now is None:
                 return
+            if page.follows:
+                await newest.show(board, now)
             for row in await svc.read(history.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
-                board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign)
+                board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign, view=page.view)
             if measured != now.measured:
                 measured = now.measured
                 measuring = svc.hub.reading(f"{channel} {measured}", partial(svc.read, standing.pace, now))
@@ -86,13 +96,33 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 "view": page.view,
                 "fresh": page.view.fresh(now, page.known),
                 "moved": page.view.moved(states.values()),
+                "running_ms": now.running_ms,
+                "workers": len(now.workers),
                 "notices": notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
             }
-            for region in ("progress", "head", "notices", "ledger", "facts", "causes", "tail", "moved"):
+            for region in ("progress", "head", "notices", "ledger", "facts", "causes", *moves):
                 board.show(f"#{region}", f"_{region}.html", **found)
             await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens
             changed, since = news.rows, news.at
+
+
+class _Newest:
+    """The rows of a page that follows: read anew when attempts have ended, once a second at most."""
+
+    def __init__(self, svc: Services, page: OpenPage) -> None:
+        self._svc, self._page = svc, page
+        self._attempts, self._read_at = -1, float("-inf")
+
+    async def show(self, board: Board, now: Standing) -> None:
+        time_s = asyncio.get_running_loop().time()
+        if now.attempts == self._attempts or time_s < self._read_at + LIST_UPDATE_S:
+            return
+        self._attempts, self._read_at = now.attempts, time_s
+        view = self._page.view
+        found = await self._svc.read(history.newest, now.campaign.id, view.size)
+        shown = {"rows": found.rows, "standing": now, "campaign": now.campaign, "view": view}
+        board.show("#newest", "_newest.html", **shown, follows=True)
 
 
 async def _fill_list(svc: Services, board: Board, before: int | None, newest: int | None) -> None:

@@ -1,12 +1,13 @@
-"""The drawing of a campaign's speed: stacked bars over time, one unit wide for each slot.
+"""The drawing of a campaign's rate: stacked bars over time, one unit wide for each slot.
 
-Pure. A slot in which nothing ended gets no bar and no base line: nothing was measured there, which is
-not the same as a speed of zero. Bars are as high as their speed, strokes, and those of one result one path:
-a drawing is small.
+Pure. The bars and the labels of the axis have one scale, which ends at a round number. A slot in which
+nothing ended gets no bar and no base line: nothing was measured there, which is not the same as a rate of
+zero. Bars are strokes as high as their rate, and those of one result are one path: a drawing is small.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from mailing.states import AttemptResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.rates import Course, Speed
+    from mailing.rates import Course, Speed, Stretch
 
 BASE = 98  # the bars stand on it, in a drawing 100 high; below lies the line of what was measured
+_ROUND = (1, 2, 2.5, 5, 10)
 LEAST_SLOTS = 60  # a campaign that has just begun is drawn from the left
 ORDER = (
     AttemptResult.SENT,
@@ -42,7 +44,8 @@ class Chart:
     """A drawing from ``start`` to ``end`` (ms since 1970), with a bar for each ``width`` of ms.
 
     ``peak`` is the speed of the highest bar, which begins at ``peak_at``; ``last`` that of the last one, if
-    it is of now. ``full``: the time fills its width. One of a short run is drawn from the left.
+    it is of now. ``ceiling`` is the rate per minute at the top. ``full``: the time fills its width. One of a
+    short run is drawn from the left.
     """
 
     layers: Sequence[Layer]
@@ -55,6 +58,25 @@ class Chart:
     peak: Speed
     peak_at: int
     last: float
+    ceiling: float
+    stretches: Sequence[Stretch]
+
+    @property
+    def readings(self) -> Sequence[Sequence[float]]:
+        """Each bar for a script that reads it out.
+
+        Its place and width in units, when it starts (ms), its rate per minute, its counts by ``ORDER``.
+        """
+        return [
+            [
+                (it.start - self.start) // self.width,
+                -(-(it.end - self.start) // self.width) - (it.start - self.start) // self.width,
+                it.start,
+                round(it.speed.per_minute, 1),
+                *(it.counts.get(result, 0) for result in ORDER),
+            ]
+            for it in self.stretches
+        ]
 
 
 def draw(course: Course) -> Chart | None:
@@ -65,6 +87,7 @@ def draw(course: Course) -> Chart | None:
     width = course.width * 1000
     start = course.begun // width * width
     highest = max(stretches, key=lambda it: it.speed.per_minute)
+    top_rate = ceiling(highest.speed.per_minute)
     lived = -(-(course.until - start) // width)
     places = max(lived, LEAST_SLOTS)
     paths: dict[AttemptResult, list[str]] = {result: [] for result in ORDER}
@@ -75,7 +98,7 @@ def draw(course: Course) -> Chart | None:
             measured[-1][1] = last
         else:
             measured.append([first, last])
-        tall = stretch.speed.per_minute / highest.speed.per_minute
+        tall = stretch.speed.per_minute / top_rate
         for x in range(first, last):
             y = BASE
             for result in ORDER:
@@ -95,4 +118,12 @@ def draw(course: Course) -> Chart | None:
         peak=highest.speed,
         peak_at=highest.start,
         last=latest.speed.per_minute if latest.end >= course.until - width else 0.0,
+        ceiling=top_rate,
+        stretches=stretches,
     )
+
+
+def ceiling(rate: float) -> float:
+    """Return the least round number that is not below a rate: 1, 2, 2.5 or 5 of a power of ten."""
+    power = 10.0 ** math.floor(math.log10(max(rate, 0.1)))
+    return next(it * power for it in _ROUND if it * power >= rate * 0.9999)

@@ -131,17 +131,22 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
     elif svc.hub.away:
         text = _("Nothing is lost. Sending resumes automatically when it is back.")
         yield Need("deferred", _("The queue (Redis) isn't responding"), text, workers, reason)
-    if found.unknown:
-        total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in found.unknown)
+    if unknown := [each for each in found.unknown if not _is_busy(each)]:
+        total = sum(campaign.counts[RecipientState.UNKNOWN] for campaign in unknown)
         title = ngettext("%(n)s delivery is unconfirmed", "%(n)s deliveries are unconfirmed", total)
         text = _("The connection was lost before the server confirmed. Resend them or mark them as sent:")
         links = {
             svc.at(
                 f"/campaigns/{campaign.id}?state=unknown#list"
             ): f"{campaign.subject} ({formats.number(campaign.counts[RecipientState.UNKNOWN])})"
-            for campaign in found.unknown
+            for campaign in unknown
         }
         yield Need("unknown", title, text, links)
+
+
+def _is_busy(campaign: Campaign) -> bool:
+    """Whether emails of a campaign are being sent now: what is unknown can wait until that has ended."""
+    return campaign.state is CampaignState.SENDING and campaign.retry is None
 
 
 def _of_workers(found: Overview, link: Mapping[str, str]) -> Iterator[Need]:

@@ -66,16 +66,21 @@ def log(search: Search, form: str) -> Response:
     )
 
 
-def recipients(campaign_id: int, wanted: Choice, form: str) -> Response:
-    """Answer with the recipients of a campaign that are wanted, each with its last attempt."""
+def recipients(campaign_id: int, wanted: Sequence[Choice], name: str) -> Response:
+    """Answer with the recipients of a campaign that any of ``wanted`` finds, each with its last attempt."""
 
-    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[RecipientRow], int | None]:
+    def chunk(
+        connection: Connection, place: tuple[int, int] | None
+    ) -> tuple[Sequence[RecipientRow], tuple[int, int] | None]:
+        which, after = place or (0, 0)
         page = history.recipients_page(
-            connection, campaign_id, wanted, after=after or 0, limit=RECIPIENTS_CHUNK
+            connection, campaign_id, wanted[which], after=after, limit=RECIPIENTS_CHUNK
         )
-        return page.rows, page.next
+        if page.next is not None:
+            return page.rows, (which, page.next)
+        return page.rows, (which + 1, 0) if which + 1 < len(wanted) else None
 
-    name = f"volley-campaign-{campaign_id}.{form}"
+    form = name.rpartition(".")[2]
     if form == "jsonl":
         return _answer(name, form, b"", chunk, lambda rows: _json(map(api_models.recipient_json, rows)))
     head = _BOM + _csv([_RECIPIENT_COLUMNS])

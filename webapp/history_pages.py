@@ -11,7 +11,8 @@ from quart import Blueprint, abort, render_template, request
 
 from mailing import maillog
 from mailing.clock import now_ms
-from mailing.states import AttemptResult
+from mailing.finding import Choice
+from mailing.states import AttemptResult, RecipientState
 from webapp import asking, exports, formats, log_form, rendering, searches, views
 from webapp.languages import _
 from webapp.log_form import PERIODS
@@ -107,7 +108,15 @@ async def recipients_file(campaign_id: int, form: str) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
     wanted = views.asked().choice
     await the_campaign(campaign_id)
-    return exports.recipients(campaign_id, wanted, form)
+    return exports.recipients(campaign_id, [wanted], f"volley-campaign-{campaign_id}.{form}")
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/undelivered.csv")
+async def undelivered_file(campaign_id: int) -> Response:
+    """Send the recipients of a campaign that were not sent, each with its last attempt: a state at a time."""
+    await the_campaign(campaign_id)
+    states = [Choice(state) for state in RecipientState if state is not RecipientState.SENT]
+    return exports.recipients(campaign_id, states, f"volley-campaign-{campaign_id}-not-sent.csv")
 
 
 async def _fill(svc: Services, search: Search, known: Key, kept: Mapping[str, str], board: Board) -> None:

@@ -106,6 +106,9 @@ BAR_ORDER: tuple[RecipientState, ...] = (
 )
 """States along the progress bar: what has ended, then what moves, then what waits."""
 
+TROUBLES = (RecipientState.FAILED, RecipientState.DEFERRED, RecipientState.UNKNOWN)
+"""States in which an email has not arrived, or may not have: what a person reviews."""
+
 _STOPPING = {
     CampaignState.PAUSED: N_("Pausing, %(n)s in progress"),
     CampaignState.CANCELED: N_("Canceling, %(n)s in progress"),

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, finding, history, surveys
+from mailing import campaigns, composing, decisions, history, previews, surveys
 from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
+from mailing.copies import Part
 from mailing.drafts import Draft
 from mailing.finding import Choice, Sort
 from mailing.lifecycle import NotAllowed
@@ -166,6 +167,26 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
     return await _form(form, {"again": said}, campaign), 403
 
 
+@blueprint.get("/campaigns/<id:campaign_id>/message")
+async def message(campaign_id: int) -> str:
+    """Show the message of a campaign, as its first recipient gets it."""
+    campaign = await the_campaign(campaign_id)
+    shown = await services().read(previews.of, campaign, None)
+    return await render_template("message.html", section="campaigns", campaign=campaign, shown=shown)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/copy")
+async def copy(campaign_id: int) -> AnyResponse:
+    """Make a draft of a campaign's message, with all, some or none of its recipients, and show it."""
+    part, campaign = (await request.form).get("list", ""), await the_campaign(campaign_id)
+    if part not in set(Part):
+        abort(400, _("This form is out of date. Reload the page."))
+    change = await services().lists.copy(auth.person(), campaign, Part(part))
+    await services().do(commands.announce, change)
+    receipts.tell(_("Copied. Review the draft, then send it."))
+    return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
+
+
 @blueprint.get("/campaigns/<id:campaign_id>")
 async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
@@ -208,9 +229,10 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
 
 
 def _back(campaign_id: int) -> AnyResponse:
-    """Lead back to the campaign's page, with the filters that it had, or to that of a recipient."""
+    """Lead back to the page that had the button: a card, a recipient, or the campaign with its filters."""
     page, before = f"campaigns/{campaign_id}", origins.page_before()
-    known = before.startswith(tuple(f"/{page}{end}" for end in "/?"))
+    path = before.partition("?")[0].strip("/")
+    known = before and (path in {"", "campaigns", page} or path.startswith(f"{page}/"))
     return redirect(services().at(before if known else f"/{page}"), 303)
 
 
@@ -220,38 +242,54 @@ async def _campaign_page(campaign_id: int) -> Response:
     after, before = asking.number("after"), asking.number("before")
     now = await svc.read(standing.load, campaign_id)
     assert now is not None
-    page = await svc.read(
-        history.recipients_page,
-        campaign_id,
-        view.choice,
-        sort=view.sort,
-        after=after,
-        before=before,
-        limit=view.size,
-    )
-    found = await svc.read(finding.count, campaign_id, view.choice) if view.q or view.reply else {}
-    first_and_last = not (after or before) and (view.sort is Sort.LATEST or page.next is None)
+    state, paged = now.campaign.state, after or before
+    order = view.order(state)
+    follows = view.follows(state) and not paged
+    if follows:
+        page = await svc.read(history.newest, campaign_id, view.size)
+    else:
+        page = await svc.read(
+            history.recipients_page,
+            campaign_id,
+            view.choice,
+            sort=order,
+            after=after,
+            before=before,
+            limit=view.size,
+        )
+    found = await svc.read(decisions.open_to, campaign_id, view.choice) if view.choice else {}
+    some_final = view.choice.state is RecipientState.FAILED and any(each.final for each in now.causes)
+    first_and_last = not paged and (order is Sort.LATEST or page.next is None)
     known = view.known(now) if first_and_last else None
-    rows = ".".join(str(row.id) for row in page.rows)
+    shown_rows = (
+        {"follow": 1} if follows else {"rows": ".".join(str(row.id) for row in page.rows), "known": known}
+    )
     shown = {
         "campaign": now.campaign,
+        "standing": now,
         "view": view,
+        "order": order,
         "page": page,
-        "paged": after or before,
+        "rows": page.rows,
+        "paged": paged,
+        "follows": follows,
         "address": svc.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
         "moved": 0,
         "fresh": 0,
-        "found": offers.offers(now.campaign.state, found, view.choice),
-        "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(rows=rows, known=known)}"),
+        "some_final": some_final,
+        "found": offers.offers(state, found, view.choice),
+        "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(**shown_rows)}"),
     }
     if "HX-Request" in request.headers:
         response = Response(await render_template("_list.html", **shown))
     else:
         told = notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
         pace = await svc.read(standing.pace, now)
+        held = await svc.read(surveys.load, campaign_id)
         links = await watch_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
-        text = await render_template("campaign.html", section="campaigns", standing=now, **shown, **links)
+        shown |= {"remarks": held.remarks}
+        text = await render_template("campaign.html", section="campaigns", **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")
     return response

@@ -18,6 +18,7 @@ from webapp import (
     asking,
     assets,
     auth,
+    charts,
     dialogs,
     explanations,
     formats,
@@ -73,6 +74,8 @@ def install(app: Quart, services: Services) -> None:
         closes=dialogs.closes,
         explain=explanations.explain,
         receipt=receipts.take,
+        CHART_ORDER=charts.ORDER,
+        TROUBLES=looks.TROUBLES,
         RECIPIENT_STATES=tuple(RecipientState),
         SHOWN_MAX=formats.SHOWN_MAX,
     )

@@ -9,7 +9,7 @@ from mailing import campaigns, causes, evidence, maillog, paces, rates, undertak
 from mailing.clock import now_ms
 from mailing.log_walks import Search
 from mailing.rates import Speed
-from mailing.states import CampaignState
+from mailing.states import AttemptResult, CampaignState
 from webapp.charts import draw
 from webapp.progress import Progress
 
@@ -54,6 +54,11 @@ class Standing:
     def sum(self) -> int:
         """What the eight states add up to: the total, or the ledger is broken."""
         return sum(self.campaign.counts.values())
+
+    @property
+    def worth_retrying(self) -> bool:
+        """Whether anybody failed for another reason than that there is no such mailbox."""
+        return any(each.result is AttemptResult.FAILED and not each.final for each in self.causes)
 
     @property
     def running_ms(self) -> int:

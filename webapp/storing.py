@@ -14,13 +14,16 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
 
+from mailing import copies
 from mailing.addresses import parse_pasted
+from mailing.copies import Part
 from mailing.database import Database
+from mailing.drafts import Draft
 from tasks import commands
 from webapp.languages import _
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mailing.actors import Actor
-    from mailing.drafts import Draft
+    from mailing.campaigns import Campaign
     from mailing.growing import Added
     from tasks.commands import Change
 
@@ -39,6 +42,7 @@ LONG = 200_000  # characters: what a thread reads in well under 100 ms
 HUGE = 2_000_000  # characters: seconds, and those behind it would wait
 WAITING = 8  # lists in one process and before it
 RETRY_S = 30
+_COPIED_WEIGHT = 20  # what a recipient that was read before takes, in characters
 _ODD_WEIGHT = 10  # domains that are no plain ASCII take so many times longer
 
 
@@ -90,12 +94,19 @@ class Lists:
         """Fix the skipped lines of a draft. Raises ``NotAllowed`` as ``revise`` does."""
         return await self.run(box, _fix, actor, campaign_id, box, seen)
 
+    async def copy(self, actor: Actor, campaign: Campaign, part: Part) -> Change:
+        """Store a draft with the message of a campaign and that part of its list."""
+        weight = campaign.total * _COPIED_WEIGHT if part is not Part.NONE else 0
+        return await self._run(weight, _copy, actor, campaign, part)
+
     async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         """Run ``work(database, ...)`` on the list in ``given`` where it keeps nobody waiting.
 
         Raises ``CrowdedError`` if too many lists wait for the same process.
         """
-        size = weight(given)
+        return await self._run(weight(given), work, *args)
+
+    async def _run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         if size < LONG:
             return await asyncio.to_thread(work, self._db, *args)
         return await (self._long if size < HUGE else self._huge).run(work, *args)
@@ -196,3 +207,8 @@ def _add(db: Database, actor: Actor, edit: Edit) -> tuple[Change, Added]:
 
 def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
     return commands.fix(db, actor, campaign_id, box, seen=seen)
+
+
+def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
+    draft = Draft(**{each.name: getattr(campaign, each.name) for each in fields(Draft)})
+    return commands.store(db, actor, draft, copies.read(db, campaign.id, part))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from quart import abort, request
 
 from mailing.finding import Choice, Sort
-from mailing.states import RecipientState
+from mailing.states import CampaignState, RecipientState
 from webapp import asking
 from webapp.languages import _
 
@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 
 SIZES = (25, 50, 100, 200)
 USUAL = 25  # a first view stays below 60 KB
+_IN_PROGRESS = frozenset({CampaignState.SENDING, CampaignState.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A campaign's recipients as one page shows them. ``causes``: all groups of replies, not the first."""
+    """A campaign's recipients as one page shows them. ``causes``: all groups of replies, not the first.
+
+    ``sort`` is the order that was chosen, if one was: see ``order``.
+    """
 
     state: RecipientState | None = None
     q: str = ""
     reply: ReplyCode | None = None
-    sort: Sort = Sort.LIST
+    sort: Sort | None = None
     size: int = USUAL
     causes: bool = False
 
@@ -44,17 +48,25 @@ class View:
         """The orders that can be chosen: a filter brings its own."""
         return () if self.choice else tuple(Sort)
 
+    def order(self, campaign: CampaignState) -> Sort:
+        """Return the order of the rows: the newest result first while there are new ones."""
+        return self.sort or (Sort.LATEST if campaign in _IN_PROGRESS else Sort.LIST)
+
+    def follows(self, campaign: CampaignState) -> bool:
+        """Whether the first page of this view is that of the newest results, and new ones come."""
+        return campaign in _IN_PROGRESS and not self.choice and self.order(campaign) is Sort.LATEST
+
     def query(self, **more: Any) -> str:
         """Return the address's query for this view with other values; what is usual is left out."""
         keys: dict[str, object] = {
-            name: more.pop(name) for name in ("after", "before", "rows", "known") if name in more
+            name: more.pop(name) for name in ("after", "before", "rows", "known", "follow") if name in more
         }
         it = replace(self, **more)
         values: dict[str, object] = {
             "state": it.state,
             "q": it.q,
             "reply": it.reply and asking.spell(it.reply),
-            "sort": "" if it.choice or it.sort is Sort.LIST else it.sort,
+            "sort": "" if it.choice else it.sort,
             "size": "" if it.size == USUAL else it.size,
             "causes": "all" if it.causes else "",
             **keys,
@@ -78,13 +90,13 @@ class View:
             return now.campaign.counts[self.state]
         if self.reply:
             return sum(cause.n for cause in now.causes if cause.reply == self.reply)
-        return now.attempts if self.sort is Sort.LATEST else None
+        return now.attempts if self.order(now.campaign.state) is Sort.LATEST else None
 
 
 def asked() -> View:
     """Return the view that the request asks for."""
-    sort, size = request.args.get("sort", Sort.LIST), request.args.get("size", str(USUAL))
-    if sort not in set(Sort) or size not in set(map(str, SIZES)):
+    sort, size = request.args.get("sort", ""), request.args.get("size", str(USUAL))
+    if sort not in {"", *Sort} or size not in set(map(str, SIZES)):
         abort(
             400,
             _(
@@ -97,7 +109,7 @@ def asked() -> View:
         asking.state(RecipientState),
         asking.search(),
         asking.reply(request.args.get("reply", "")),
-        Sort(sort),
+        Sort(sort) if sort else None,
         int(size),
         request.args.get("causes") == "all",
     )

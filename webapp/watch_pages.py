@@ -107,6 +107,7 @@ def _values(now: Standing, pace: Pace) -> Mapping[str, object]:
         "pace": pace,
         "forecast": notices.forecast(now, pace),
         "running_ms": now.running_ms,
+        "TAIL": standing.TAIL,
         "causes": [(cause, _why(cause)) for cause in now.causes[:CAUSES]],
         "tail": [
             Line(row.ended_at, row.result, masked(row.email), explanations.explain(row.code, row.enhanced))

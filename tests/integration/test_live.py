@@ -183,7 +183,7 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_what_changed(vis
     store(stack.db, "ann@b.example bob@b.example", send=True)
     async with stream(visitor, "/campaigns/1/stream?rows=1.2") as page:
         first = await page.until(r"data: live\n\n")
-        for target in ("head", "notices", "ledger", "facts", "tail", "moved", "r1", "r2"):
+        for target in ("head", "notices", "ledger", "facts", "causes", "moved", "r1", "r2"):
             assert f'hx-target="#{target}" hx-swap="outerMorph"' in first.string
         [one] = await asyncio.to_thread(deliver, stack.db, FAILED)
         await publish(stack, changed(one))

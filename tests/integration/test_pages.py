@@ -172,7 +172,8 @@ async def test_pausing_and_cancelling_offer_only_what_the_state_allows(visitor, 
 
 
 UNKNOWN = (AttemptResult.UNKNOWN, None, "", "The connection was lost after the message.")
-FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
+GONE = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
+REFUSED = (AttemptResult.FAILED, 554, "5.7.1", "554 5.7.1 not from you")
 
 
 async def test_what_failed_or_is_unknown_offers_a_way_on_and_nothing_else_does(visitor, db):
@@ -180,14 +181,22 @@ async def test_what_failed_or_is_unknown_offers_a_way_on_and_nothing_else_does(v
     text = await visitor.read("/campaigns/1")
     assert "confirm-retry" not in text
     assert 'name="recipient"' not in text
-    deliver(db, FAILED, FAILED, UNKNOWN)
+    deliver(db, REFUSED, REFUSED, UNKNOWN)
     text = await visitor.read("/campaigns/1")
+    assert "confirm-retry" not in text, "while it is being sent nobody has to decide"
+    assert 'name="recipient"' not in text
+    for state, words in (("failed", "2 failed"), ("unknown", "1 unknown")):
+        assert f'href="/campaigns/1?state={state}#list">{words}</a>' in text
+    text = await visitor.read("/campaigns/1?state=failed")
     assert ">Retry 2 failed…</button>" in text
     assert "Retry 2\N{NO-BREAK SPACE}emails?" in text
+    assert text.count('name="recipient"') == 2
+    text = await visitor.read("/campaigns/1?state=unknown")
     assert ">Resend 1 unknown…</button>" in text
     assert ">Mark 1 unknown as sent…</button>" in text
     assert "deferred now…" not in text
-    assert text.count('name="recipient"') == 4  # retry for two; resend and mark for one
+    assert text.count('name="recipient"') == 1, "it is marked at once, but resent only after a question"
+    assert '/campaigns/1/recipients/3#decide">' in text
     answer = await visitor.post("/campaigns/1/retry", {"state": "failed"})
     assert (answer.status_code, answer.location) == (303, "/campaigns/1")
     assert get(db, 1).counts["queued"] == 3
@@ -201,9 +210,22 @@ async def test_what_failed_or_is_unknown_offers_a_way_on_and_nothing_else_does(v
     assert ",None," not in (await (await visitor.get("/history.csv")).get_data()).decode()
 
 
+async def test_those_whose_mailbox_does_not_exist_are_never_retried_together(visitor, db):
+    store(db, "ann@b.example bob@b.example cat@b.example", send=True)
+    gone, *_ = deliver(db, GONE, GONE, REFUSED)
+    text = await visitor.read("/campaigns/1?state=failed")
+    assert ">Retry 1 failed…</button>" in text
+    assert "exist are left out" in text
+    assert "confirm-retry" not in await visitor.read("/campaigns/1?reply=550-5.1.1")
+    await visitor.post("/campaigns/1/retry", {"state": "failed"})
+    assert get(db, 1).counts["failed"] == 2
+    await visitor.post("/campaigns/1/retry", {"recipient": str(gone)})
+    assert get(db, 1).counts["failed"] == 1, "one alone can be"
+
+
 async def test_a_search_offers_its_own_finds_and_one_row_can_be_chosen(visitor, db):
     store(db, "ann@b.example bob@b.example", send=True)
-    _, bob = deliver(db, FAILED, FAILED)
+    _, bob = deliver(db, REFUSED, REFUSED)
     with db.write() as connection:
         lifecycle.finish(connection, 1)
     page = "/campaigns/1?state=failed&q=bob"
@@ -224,7 +246,7 @@ async def test_a_search_offers_its_own_finds_and_one_row_can_be_chosen(visitor, 
 
 async def test_those_who_got_one_reply_are_retried_without_the_others(visitor, db):
     store(db, "ann@b.example bob@b.example cat@b.example", send=True)
-    deliver(db, FAILED, (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 quota"), FAILED)
+    deliver(db, REFUSED, (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 quota"), REFUSED)
     text = await visitor.read("/campaigns/1?reply=552-5.2.2")
     assert ">Retry 1 failed (552 5.2.2)…</button>" in text
     assert '<input type="hidden" name="reply" value="552-5.2.2">' in text
@@ -272,7 +294,7 @@ async def test_the_page_of_a_campaign_whose_sender_waits_says_why_and_when_it_go
 
 async def test_one_recipient_can_be_skipped_or_failed_on_its_page_but_not_in_the_list(visitor, db):
     store(db, "ann@b.example bob@b.example", send=True)
-    ann, bob = deliver(db, (AttemptResult.RETURNED, 554, "5.7.1", "554 no"), FAILED)
+    ann, bob = deliver(db, (AttemptResult.RETURNED, 554, "5.7.1", "554 no"), REFUSED)
     assert "/campaigns/1/skip" not in (await visitor.read("/campaigns/1")).partition('id="list"')[2]
     page = await visitor.read(f"/campaigns/1/recipients/{ann}")
     assert "/campaigns/1/skip" in page
@@ -286,7 +308,7 @@ async def test_one_recipient_can_be_skipped_or_failed_on_its_page_but_not_in_the
 )
 async def test_a_form_that_no_page_holds_changes_nothing(visitor, db, junk):
     store(db, "ann@b.example", send=True)
-    deliver(db, FAILED)
+    deliver(db, REFUSED)
     await visitor.read("/campaigns/1")
     assert (await visitor.post("/campaigns/1/retry", junk)).status_code == 400
     assert get(db, 1).counts["failed"] == 1
@@ -294,7 +316,7 @@ async def test_a_form_that_no_page_holds_changes_nothing(visitor, db, junk):
 
 async def test_a_canceled_campaign_offers_no_retry(visitor, db):
     store(db, "ann@b.example bob@b.example", send=True)
-    deliver(db, FAILED, UNKNOWN)
+    deliver(db, REFUSED, UNKNOWN)
     await visitor.read("/campaigns/1")
     await visitor.post("/campaigns/1/cancel")
     text = await visitor.read("/campaigns/1")
@@ -336,7 +358,7 @@ async def test_the_hours_until_it_is_given_up_are_asked_kept_and_shown(visitor, 
     assert get(db, 1).give_up_after == 6 * 3600
     assert 'required value="6"' in await visitor.read("/campaigns/1/edit")
     await visitor.post("/campaigns/1/send")
-    assert "<dt>Gives up after</dt><dd>6 h</dd>" in await visitor.read("/campaigns/1")
+    assert "<dt>Retries for up to</dt><dd>6 h</dd>" in await visitor.read("/campaigns/1")
 
 
 async def test_the_page_shows_all_eight_states_their_sum_and_every_reply(visitor, db):
@@ -349,29 +371,29 @@ async def test_the_page_shows_all_eight_states_their_sum_and_every_reply(visitor
     text = await visitor.read("/campaigns/1")
     for state in ("Queued", "Sending", "Deferred", "Sent", "Failed", "Unknown", "Suppressed", "Canceled"):
         assert f"</svg>{state}</span>" in text
-    assert "balanced" in text
+    assert "all accounted for" in text
     assert "<b>2</b> of 3" in text
     assert "This mailbox doesn&#39;t exist" in text
     assert "550 5.1.1 no such &lt;user&gt;" in text
     assert "here:1" in text
     failed = await visitor.read("/campaigns/1?state=failed")
-    assert '/recipients/2">bob<wbr>@b.example</a>' in failed
-    assert '/recipients/1">ann<wbr>@b.example</a>' not in failed
+    assert '/recipients/2?state=failed">bob<wbr>@b.example</a>' in failed
+    assert "ann<wbr>@b.example</a>" not in failed
     found = await visitor.read("/campaigns/1?q=CAT")
     assert '/recipients/3">cat<wbr>@b.example</a>' in found
-    assert "No address begins like this" in await visitor.read("/campaigns/1?q=zzz")
-    assert "No recipient is canceled now" in await visitor.read("/campaigns/1?state=canceled")
+    assert "No matching addresses" in await visitor.read("/campaigns/1?q=zzz")
+    assert "No canceled recipients" in await visitor.read("/campaigns/1?state=canceled")
 
 
 async def test_a_long_list_is_paged_by_key(visitor, db):
     store(db, "\n".join(f"p{n:03}@b.example" for n in range(70)), send=True)
-    first = await visitor.read("/campaigns/1")
+    first = await visitor.read("/campaigns/1?sort=list")
     assert "p024<wbr>@b" in first
     assert "p025<wbr>@b" not in first
-    second = await visitor.read("/campaigns/1?after=25")
+    second = await visitor.read("/campaigns/1?sort=list&after=25")
     assert "p025<wbr>@b" in second
-    assert 'href="/campaigns/1?after=50#recipients"' in second
-    assert 'rel="next"' not in await visitor.read("/campaigns/1?after=50")
+    assert 'href="/campaigns/1?sort=list&amp;after=50#recipients"' in second
+    assert 'rel="next"' not in await visitor.read("/campaigns/1?sort=list&after=50")
 
 
 async def test_the_log_is_searched_and_taken_away(visitor, db):

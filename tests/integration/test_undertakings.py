@@ -333,13 +333,13 @@ def fail_with(db: Database, campaign_id: int, code: int, enhanced: str, every: i
 def test_a_decision_in_pieces_moves_exactly_whom_it_is_about(db: Database, rows: int) -> None:
     campaign_id = store(db, 60, RecipientState.FAILED, CampaignState.SENDING)
     store(db, 60, RecipientState.FAILED, CampaignState.SENDING)
-    meant = fail_with(db, campaign_id, 550, "5.1.1", 5)
+    meant = fail_with(db, campaign_id, 552, "5.2.2", 5)
     with db.read() as connection:
         mine = select(recipients.c.id).where(recipients.c.campaign_id == campaign_id)
         third = set(connection.execute(mine.where(recipients.c.domain == "d3.example")).scalars())
         ones = set(connection.execute(mine.where(recipients.c.email.startswith("u1"))).scalars())
     choices = {
-        Choice(reply=ReplyCode(550, "5.1.1")): meant,
+        Choice(reply=ReplyCode(552, "5.2.2")): meant,
         Choice(RecipientState.FAILED, q="@d3.example"): third - meant,
         Choice(q="U1"): ones - third - meant,
         Choice(RecipientState.DEFERRED): set(),
@@ -360,6 +360,18 @@ def test_a_decision_in_pieces_moves_exactly_whom_it_is_about(db: Database, rows:
         assert (
             connection.execute(select(func.count()).where(recipients.c.state == "failed")).scalar_one() > 60
         )
+
+
+def test_a_retry_of_many_leaves_out_those_whose_mailbox_does_not_exist(db: Database) -> None:
+    campaign_id = store(db, 60, RecipientState.FAILED, CampaignState.SENDING)
+    gone = fail_with(db, campaign_id, 550, "5.1.1", 5)
+    for choice in (Choice(reply=ReplyCode(550, "5.1.1")), Choice(RecipientState.FAILED), Choice()):
+        begin(db, campaign_id, RETRY, choice, 1_000)
+        with db.read() as connection:
+            assert gone <= set(_failed(connection, campaign_id))
+    assert counts(db, campaign_id)[RecipientState.QUEUED] == 60 - len(gone)
+    one = min(gone)
+    assert begin(db, campaign_id, RETRY, Choice(recipient=one), 1_000).moved == 1
 
 
 def _failed(connection, campaign_id):

@@ -94,12 +94,12 @@ async def test_the_stream_begins_with_every_cell_and_goes_on_with_what_moves(sta
     ):
         first = told(await messages.until(r"event: cells\ndata: (.*?)\n"))
         assert first == {"runs": [[1, 3]], "codes": "qqq"}
-        await messages.until('<aside id="around">.*<b>0</b> of 3 done')
+        await messages.until('<aside id="around">.*<b>0</b> of 3 processed')
         await messages.until("event: beat\ndata: live")
         [id_] = deliver(stack.db, SENT)
         await publish(stack, {"type": "recipient", "campaign": 1, "recipient": id_, "state": "sent"})
         assert undone(told(await messages.until(r"event: moves\ndata: (.*?)\n"))) == {id_: "s"}
-        await messages.until('<aside id="around">.*<b>1</b> of 3 done')
+        await messages.until('<aside id="around">.*<b>1</b> of 3 processed')
 
 
 async def test_a_change_of_the_whole_campaign_brings_all_cells_anew(stack, monkeypatch):
