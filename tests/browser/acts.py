@@ -20,8 +20,7 @@ DRAFT = Draft("Ann <ann@example.org>", "Picnic", "Dear {{ name }}, bring a blank
 
 
 def write(page: Page, pasted: str) -> None:
-    page.goto("/")
-    page.get_by_role("link", name="New campaign").first.click()
+    page.goto("/campaigns/new")
     page.get_by_label("Subject").fill("Picnic, {{ name }}")
     page.get_by_label("Message").fill("Dear {{ name }},\n\nbring a blanket.")
     page.get_by_label("Recipients").fill(pasted)
