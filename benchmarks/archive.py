@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, text
 
-from mailing import batches, clock, models
-from mailing.rates import SLOT_S
-from mailing.states import CampaignState
+from mailing.core import clock
+from mailing.core import tables as models
+from mailing.core.states import CampaignState
+from mailing.ledger import batches
+from mailing.ledger.rates import SLOT_S
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 CAMPAIGNS = 400
 YEARS_MS = 2 * 365 * 24 * 3600 * 1000

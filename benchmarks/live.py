@@ -20,7 +20,7 @@ from benchmarks.figures import Bar, Figure
 from benchmarks.messages import DRAFT, people
 from benchmarks.processes import memory_mb
 from benchmarks.site import act, send, store
-from mailing.states import CampaignAction
+from mailing.core.states import CampaignAction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from email.mime.text import MIMEText
 
 from jinja2 import Environment
 
-from mailing.drafts import Draft
+from mailing.campaigns.drafts import Draft
 
 FROM = "Volley Bench <bench@sender.example>"
 _LINE = "this is a line of a newsletter that is long enough\n"

@@ -15,10 +15,10 @@ from sqlalchemy import create_engine, make_url, text
 from benchmarks import sinks
 from benchmarks.messages import DRAFT, people
 from benchmarks.processes import cpu_s
-from mailing import drafts
-from mailing.actors import Actor, ActorKind
-from mailing.addresses import parse_pasted
-from mailing.states import CampaignAction, RecipientState
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns import drafts
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.states import CampaignAction, RecipientState
 from tasks import commands
 from tasks.app import use
 from tasks.commands import Backend
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.sinks import Sink
-    from mailing.drafts import Draft
+    from mailing.campaigns.drafts import Draft
 
 PERSON = Actor(ActorKind.PERSON)
 CONNECTIONS = 10  # Volley's default

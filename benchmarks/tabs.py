@@ -12,7 +12,7 @@ from benchmarks.browser import real_browser
 from benchmarks.figures import Bar, Figure
 from benchmarks.messages import DRAFT, people
 from benchmarks.site import act, store
-from mailing.states import CampaignAction, CampaignState
+from mailing.core.states import CampaignAction, CampaignState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

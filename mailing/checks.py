@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 import redis
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors, events, redis_errors, schema, workers
-from mailing.database_errors import line
-from mailing.reasons import Reason
-from mailing.smtp import Session, SmtpError, Timeouts
+from mailing import schema
+from mailing.core import database_errors
+from mailing.core.database_errors import line
+from mailing.core.reasons import Reason
+from mailing.ledger import leases
+from mailing.redis import errors as redis_errors
+from mailing.redis import events
+from mailing.smtp.session import Session, SmtpError, Timeouts
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mailing.database import Database
-    from mailing.senders import Sender
+    from mailing.core.database import Database
+    from mailing.smtp.account import Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ def worker(db: Database) -> Finding:
     """Look for workers that live, and for what keeps them from sending. Blocking."""
     try:
         with db.read() as connection:
-            alive = workers.alive(connection)
+            alive = leases.alive(connection)
     except SQLAlchemyError:
         return Finding(ok=False, detail="Status unavailable: the database is not responding.")
     if not alive:

@@ -10,9 +10,9 @@ import sys
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors
-from mailing.foreground import say
-from mailing.redis_prefix import prefix
+from mailing.core import database_errors
+from mailing.core.terminal import say
+from mailing.redis.prefix import prefix
 from mailing.settings import load_or_exit
 
 

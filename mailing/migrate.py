@@ -8,8 +8,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors, schema, settings
-from mailing.database import Database
+from mailing import schema, settings
+from mailing.core import database_errors
+from mailing.core.database import Database
 
 
 def upgrade(database_url: str) -> None:

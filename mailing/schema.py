@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors
-from mailing.database import Database
+from mailing.core import database_errors
+from mailing.core.database import Database
 from mailing.settings import ROOT
 
 if TYPE_CHECKING:

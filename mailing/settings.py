@@ -20,10 +20,11 @@ from dotenv import dotenv_values
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from mailing import privacy, redis_url
-from mailing.headers import read_from
-from mailing.senders import Sender, parse_sender
+from mailing.core import privacy
+from mailing.messages.headers import read_from
+from mailing.redis import url as redis_url
 from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, read_names, read_networks, read_site
+from mailing.smtp.account import Sender, parse_sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

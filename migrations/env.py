@@ -1,10 +1,10 @@
-"""Alembic's entry: the tables of ``mailing.models`` on the database that the caller names."""
+"""Alembic's entry: the tables of ``mailing.core.tables`` on the database that the caller names."""
 
 from alembic import context
 
 from mailing import settings
-from mailing.database import Database
-from mailing.models import metadata
+from mailing.core.database import Database
+from mailing.core.tables import metadata
 
 database_url = context.config.attributes.get("database_url") or settings.load().database_url
 database = Database(database_url)

@@ -16,7 +16,10 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import database_errors, logs, redis_prefix, redis_url, settings
+from mailing import settings
+from mailing.core import database_errors, logs
+from mailing.redis import prefix as redis_prefix
+from mailing.redis import url as redis_url
 from tasks import messages
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ Two do no harm, and none only delays: see ``upkeep``.
 
 from __future__ import annotations
 
-from mailing import logs, schema, settings
+from mailing import schema, settings
+from mailing.core import logs
 from tasks.app import app, use
 
 

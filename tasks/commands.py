@@ -16,37 +16,31 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from mailing import (
-    answers,
-    batches,
-    campaigns,
-    drafts,
-    events,
-    growing,
-    lifecycle,
-    sweeping,
-    undertakings,
-    watches,
-)
-from mailing.batches import Errand
-from mailing.database import Database
-from mailing.states import CampaignAction, CampaignState
-from mailing.strides import Stride
+from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_links
+from mailing.campaigns import queries as campaigns
+from mailing.core.database import Database
+from mailing.core.states import CampaignAction, CampaignState
+from mailing.core.strides import Stride
+from mailing.delivery import sweeper
+from mailing.ledger import batches
+from mailing.ledger.batches import Errand
+from mailing.recipients import undertakings
+from mailing.redis import events
 from tasks import control, sending
 from tasks.app import use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from mailing.actors import Actor
-    from mailing.addresses import ParsedList
-    from mailing.campaigns import Campaign
-    from mailing.drafts import Draft
-    from mailing.finding import Choice
-    from mailing.growing import Added
+    from mailing.addresses.parsing import ParsedList
+    from mailing.campaigns.drafts import Draft
+    from mailing.campaigns.growing import Added
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.actors import Actor
+    from mailing.core.states import RecipientAction
+    from mailing.recipients.search import Choice
+    from mailing.recipients.undertakings import Undertaking
     from mailing.settings import Settings
-    from mailing.states import RecipientAction
-    from mailing.undertakings import Undertaking
 
 AT_ONCE = 2_000  # recipients whom a command moves while somebody waits for the answer
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
@@ -118,7 +112,7 @@ def store(
             errands += batches.wake(connection, campaign_id)
         if once:
             answer = once.answer(campaign_id, state)
-            answers.keep(connection, once.key, once.digest, campaign_id, answer)
+            idempotency.keep(connection, once.key, once.digest, campaign_id, answer)
     return Change(actor, "create", campaign_id, state, errands)
 
 
@@ -221,7 +215,7 @@ def go_on(backend: Backend, done: Undertaking, stride: Stride) -> Undertaking:
 def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str, days: int) -> int:
     """Let somebody look on for some days; return the link's id. Raises ``NotAllowed`` if there are enough."""
     with backend.db.write() as connection:
-        watch_id = watches.create(connection, campaign_id, label, days)
+        watch_id = share_links.create(connection, campaign_id, label, days)
     _log(actor, "create share link", campaign_id, watch_id=watch_id)
     return watch_id
 
@@ -229,7 +223,7 @@ def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str
 def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id: int) -> None:
     """Revoke a link; to revoke it again changes nothing."""
     with backend.db.write() as connection:
-        watches.revoke(connection, campaign_id, watch_id)
+        share_links.revoke(connection, campaign_id, watch_id)
     _log(actor, "revoke share link", campaign_id, watch_id=watch_id)
 
 
@@ -255,5 +249,5 @@ def _cancel_first(db: Database, campaign_id: int) -> None:
     stride, moved, total = Stride(), 1, 0
     while moved and total < AT_ONCE:
         with stride.write(db) as connection:
-            moved = sweeping.cancel_waiting(connection, campaign_id, stride.rows)
+            moved = sweeper.cancel_waiting(connection, campaign_id, stride.rows)
         total += moved

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from kombu.transport import TRANSPORT_ALIASES, redis
 
-from mailing.bounds import LARGEST_ID
+from mailing.core.bounds import LARGEST_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

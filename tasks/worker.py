@@ -18,8 +18,10 @@ import click
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing import database_errors, logs, schema, settings, workers
-from mailing.database import Database
+from mailing import schema, settings
+from mailing.core import database_errors, logs
+from mailing.core.database import Database
+from mailing.ledger import leases
 
 TASKS_AT_ONCE = 4  # batches that may wait in one process; the engine decides which is served
 WATCH_S = 0.2
@@ -66,7 +68,7 @@ class Supervisor:
             log.warning("a worker crashed", process=worker.pid, exit_code=worker.returncode)
         try:
             with self._database.write() as connection:
-                workers.end_named(connection, workers.name_of(worker.pid))
+                leases.end_named(connection, leases.name_of(worker.pid))
         except DBAPIError as error:
             reason = database_errors.sentence(error, self._database.url)
             log.warning("its lease was not released; it expires later", process=worker.pid, reason=reason)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from mailing.foreground import say
+from mailing.core.terminal import say
 from tests.processes import run
 
 LOCK = "requirements-dev.lock"  # which holds all of the other one, too

@@ -10,7 +10,7 @@ from babel.messages import pofile
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 
-from mailing.reasons import WORDING
+from mailing.core.reasons import WORDING
 from mailing.settings import ROOT
 from webapp.languages import FOLDER
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from mailing import migrate
-from mailing.database import Database
+from mailing.core.database import Database
 from tests import processes
 from tests.harness import Stack
 

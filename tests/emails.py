@@ -6,7 +6,7 @@ from email.message import EmailMessage
 
 import jinja2
 
-from mailing.composing import Filled, Message, prepare
+from mailing.messages.compose import Filled, Message, prepare
 
 NOW_MS = 1_700_000_000_000
 FROM = "Club <club@x.example>"

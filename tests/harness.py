@@ -22,9 +22,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from mailing import addresses, batches, campaigns, drafts, events, lifecycle, migrate, settings, workers
-from mailing.database import Database
-from mailing.states import CampaignAction
+from mailing import migrate, settings
+from mailing.addresses import parsing as addresses
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core.database import Database
+from mailing.core.states import CampaignAction
+from mailing.ledger import batches
+from mailing.ledger import leases as workers
+from mailing.redis import events
 from tasks.app import use
 from tasks.sending import enqueue
 from tests import sink
@@ -36,9 +42,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mailing.campaigns import Campaign
-    from mailing.drafts import Draft
-    from mailing.states import RecipientState
+    from mailing.campaigns.drafts import Draft
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.states import RecipientState
 
 PATIENCE_S = 60.0
 KEPT = 500  # ports that a process keeps for itself, each with an open socket
@@ -261,7 +267,7 @@ class Stack:
 
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
-    "inbox": ["mailing.inbox"],
+    "inbox": ["mailing.demo_inbox"],
     "sink": ["tests.sink"],
     "web": ["webapp.serve"],
     "worker": ["tasks.worker"],

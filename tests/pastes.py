@@ -3,7 +3,7 @@
 from email_validator import validate_email
 from hypothesis import strategies as st
 
-from mailing.headers import write_address
+from mailing.messages.headers import write_address
 
 names = st.text(st.sampled_from("abÉấ .'-\"\\,;<>@()\u200d12\u0301"), max_size=12)
 plain_addresses = st.from_regex(

@@ -1,7 +1,7 @@
 """Every process that a test starts: it gets surroundings that we know, and never outlives its test.
 
     with Keeper() as keeper:
-        inbox = keeper.start([sys.executable, "-m", "mailing.inbox"])
+        inbox = keeper.start([sys.executable, "-m", "mailing.demo_inbox"])
 
 At its end a keeper kills whatever is left of them and of what they started. If this process is killed
 itself, a guard that hangs on a pipe to it does the same.

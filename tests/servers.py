@@ -24,7 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from mailing.senders import Sender
+from mailing.smtp.account import Sender
 
 if TYPE_CHECKING:
     import ssl

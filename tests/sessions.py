@@ -4,8 +4,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from mailing.smtp import Mail, Session, Timeouts
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.smtp.session import Mail, Session, Timeouts
 from tests.servers import EXTENSIONS, FakeServer
 
 SENT, DEFERRED, FAILED = AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED

@@ -30,12 +30,15 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
-from mailing import answers, campaigns, history, maillog, paces, undertakings
-from mailing.answers import KeyReused
-from mailing.clock import now_ms
-from mailing.finding import Choice
-from mailing.lifecycle import NotAllowed
-from mailing.states import CampaignAction, CampaignState, RecipientAction
+from mailing.campaigns import idempotency
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.idempotency import KeyReused
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.clock import now_ms
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction
+from mailing.recipients import listing, undertakings
+from mailing.recipients.search import Choice
+from mailing.reports import email_log, paces
 from tasks import commands
 from tasks.commands import Once
 from webapp import api_log, api_models, asking, auth, exports, forms, problems, sse
@@ -48,10 +51,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.actors import Actor
-    from mailing.database import Database
-    from mailing.finding import Page
-    from mailing.history import RecipientRow
+    from mailing.core.actors import Actor
+    from mailing.core.database import Database
+    from mailing.recipients.listing import RecipientRow
+    from mailing.recipients.search import Page
     from tasks.commands import Change
     from webapp.services import Services
 
@@ -154,7 +157,7 @@ async def follow(campaign_id: int) -> Response:
 async def log() -> Response:
     """Return a page of the email log. ``api_log`` describes it."""
     query = api_log.read_query(request.args)
-    page = await services().read(maillog.page, query.search, before=query.before, limit=query.limit)
+    page = await services().read(email_log.page, query.search, before=query.before, limit=query.limit)
     return _json(api_log.page_json(page))
 
 
@@ -190,7 +193,7 @@ def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str)
 def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:
     try:
         with db.read() as connection:
-            return answers.find(connection, key, digest)
+            return idempotency.find(connection, key, digest)
     except KeyReused:
         detail = "This Idempotency-Key was already used with another body. Use a new key for each campaign."
         raise Problem(422, f"{detail} Nothing was changed.", "request.key-reused") from None
@@ -227,7 +230,7 @@ def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
 def _recipients(connection: Connection, campaign_id: int, query: api_models.Query) -> Page[RecipientRow]:
     _campaign(connection, campaign_id)
     wanted = Choice(query.state, query.q)
-    return history.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)
+    return listing.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:

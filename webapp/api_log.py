@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from mailing import reasons
+from mailing.core import reasons
 from webapp import formats, searches
 from webapp.api_models import LARGEST_PAGE, PAGE
 from webapp.problems import WRONG_VALUE, Fault, misasked, number, unknown_parameters
@@ -18,8 +18,8 @@ from webapp.problems import WRONG_VALUE, Fault, misasked, number, unknown_parame
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailing.log_walks import Key, Search
-    from mailing.maillog import LogPage, LogRow
+    from mailing.reports.email_log import LogPage, LogRow
+    from mailing.reports.log_walks import Key, Search
 
 
 @dataclass(frozen=True, slots=True)

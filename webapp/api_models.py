@@ -11,28 +11,30 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from mailing import addresses, composing, reasons
-from mailing.addresses import ParsedList
-from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from mailing.composing import ComposeError, Message
-from mailing.drafts import Draft
-from mailing.finding import Choice
-from mailing.states import DECISIONS, CampaignAction, RecipientState
+from mailing.addresses import parsing as addresses
+from mailing.addresses.parsing import ParsedList
+from mailing.campaigns.drafts import Draft
+from mailing.core import reasons
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.states import DECISIONS, CampaignAction, RecipientState
+from mailing.messages import compose
+from mailing.messages.compose import ComposeError, Message
+from mailing.recipients.search import Choice
 from webapp import asking, formats, problems
 from webapp.problems import UNKNOWN_FIELD, WRONG_VALUE, Fault, Problem, number, unknown_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mailing.addresses import Refusal
-    from mailing.campaigns import Campaign
-    from mailing.finding import Page
-    from mailing.history import RecipientRow
-    from mailing.rates import Speed
-    from mailing.reasons import Reason
-    from mailing.rests import Rest
-    from mailing.states import RecipientAction
-    from mailing.undertakings import Undertaking
+    from mailing.addresses.parsing import Refusal
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.reasons import Reason
+    from mailing.core.states import RecipientAction
+    from mailing.ledger.rates import Speed
+    from mailing.ledger.rests import Rest
+    from mailing.recipients.listing import RecipientRow
+    from mailing.recipients.search import Page
+    from mailing.recipients.undertakings import Undertaking
 
 PAGE, LARGEST_PAGE = 50, 500  # rows of an answer: as a rule, and at most
 KEY_MAX = 255
@@ -382,7 +384,7 @@ def _unusable(name: str, value: str) -> Reason | None:
     parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
     part = "sender_from" if name == "from" else name
     try:
-        composing.prepare(Message(**(parts | {part: value})), token=_PROBE, domain=None)
+        compose.prepare(Message(**(parts | {part: value})), token=_PROBE, domain=None)
     except ComposeError as error:
         return error.reason
     return None

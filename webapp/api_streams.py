@@ -22,8 +22,8 @@ import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events
-from mailing.states import CampaignState, RecipientState
+from mailing.core.states import CampaignState, RecipientState
+from mailing.redis import events
 from webapp.live import Feed
 
 if TYPE_CHECKING:

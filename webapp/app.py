@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import structlog
 from quart import Quart
 
-from mailing import events
-from mailing.database import Database
+from mailing.core.database import Database
+from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend

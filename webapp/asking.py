@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypeVar
 from quart import abort, request
 from werkzeug.routing import IntegerConverter
 
-from mailing.bounds import LARGEST_ID, LONGEST_SEARCH
-from mailing.replies import ReplyCode
-from mailing.states import RecipientAction
+from mailing.core.bounds import LARGEST_ID, LONGEST_SEARCH
+from mailing.core.states import RecipientAction
+from mailing.smtp.replies import ReplyCode
 from webapp.languages import _
 
 if TYPE_CHECKING:

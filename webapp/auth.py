@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from quart import g
 
-from mailing.actors import Actor, ActorKind
+from mailing.core.actors import Actor, ActorKind
 
 
 @dataclass(frozen=True, slots=True)

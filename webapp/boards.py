@@ -17,7 +17,7 @@ import structlog
 from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing.clock import now_ms
+from mailing.core.clock import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable

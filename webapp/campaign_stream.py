@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, request
 
-from mailing import campaigns, events, history
-from mailing.states import CampaignState
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignState
+from mailing.recipients import listing
+from mailing.redis import events
 from webapp import notices, standing, views
 from webapp.asking import number, numbers
 from webapp.live import Viewer
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 
     from quart import Response
 
-    from mailing.campaigns import Campaign
-    from mailing.states import RecipientState
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.states import RecipientState
     from webapp.boards import Board
     from webapp.services import Services
     from webapp.standing import Standing
@@ -80,7 +82,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 return
             if page.follows:
                 await newest.show(board, now)
-            for row in await svc.read(history.recipients_by_id, sorted(changed)):
+            for row in await svc.read(listing.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
                 board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign, view=page.view)
             if measured != now.measured:
@@ -120,7 +122,7 @@ class _Newest:
             return
         self._attempts, self._read_at = now.attempts, time_s
         view = self._page.view
-        found = await self._svc.read(history.newest, now.campaign.id, view.size)
+        found = await self._svc.read(listing.newest, now.campaign.id, view.size)
         shown = {"rows": found.rows, "standing": now, "campaign": now.campaign, "view": view}
         board.show("#newest", "_newest.html", **shown, follows=True)
 

@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.rates import Course, Speed, Stretch
+    from mailing.ledger.rates import Course, Speed, Stretch
 
 BASE = 98  # the bars stand on it, in a drawing 100 high; below lies the line of what was measured
 _ROUND = (1, 2, 2.5, 5, 10)

@@ -10,8 +10,8 @@ from typing import IO
 
 import click
 
-from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from mailing.states import CampaignAction, RecipientAction
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.states import CampaignAction, RecipientAction
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 

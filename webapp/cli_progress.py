@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mailing import campaigns, history, undertakings, workers
-from mailing.finding import Choice
-from mailing.states import CampaignState, RecipientState
-from mailing.strides import Stride
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignState, RecipientState
+from mailing.core.strides import Stride
+from mailing.ledger import leases
+from mailing.recipients import listing, undertakings
+from mailing.recipients.search import Choice
 from tasks import commands
 from webapp import formats
 from webapp.explanations import explain
@@ -22,13 +24,13 @@ from webapp.explanations import explain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailing.campaigns import Campaign
-    from mailing.database import Database
-    from mailing.history import RecipientRow
-    from mailing.rates import Speed
-    from mailing.retries import Retry
-    from mailing.undertakings import Undertaking
-    from mailing.workers import Worker
+    from mailing.campaigns.queries import Campaign
+    from mailing.campaigns.retries import Retry
+    from mailing.core.database import Database
+    from mailing.ledger.leases import Worker
+    from mailing.ledger.rates import Speed
+    from mailing.recipients.listing import RecipientRow
+    from mailing.recipients.undertakings import Undertaking
     from tasks.commands import Backend
 
 LOOK_EVERY_S = 0.25
@@ -170,7 +172,7 @@ def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[st
     after: int | None = 0
     while after is not None:
         with db.read() as connection:
-            page = history.recipients_page(connection, campaign_id, Choice(state), after=after, limit=PAGE)
+            page = listing.recipients_page(connection, campaign_id, Choice(state), after=after, limit=PAGE)
         _sort(page.rows, groups)
         after = page.next
     largest = sorted(groups.values(), key=lambda group: -group.n)
@@ -198,4 +200,4 @@ def _look(db: Database, campaign_id: int) -> tuple[Campaign, Sequence[Worker]]:
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
         assert campaign is not None
-        return campaign, workers.alive(connection)
+        return campaign, leases.alive(connection)

@@ -15,27 +15,22 @@ import orjson
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import (
-    addresses,
-    campaigns,
-    checks,
-    database_errors,
-    events,
-    logs,
-    paces,
-    privacy,
-    settings,
-)
-from mailing.actors import Actor, ActorKind
+from mailing import checks, settings
+from mailing.addresses import parsing as addresses
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.checks import Finding
-from mailing.clock import now_ms
-from mailing.database import Database
-from mailing.drafts import Draft
-from mailing.finding import EVERYBODY, Choice
-from mailing.lifecycle import NotAllowed
-from mailing.reasons import Reason
+from mailing.core import database_errors, logs, privacy
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
+from mailing.core.database import Database
+from mailing.core.reasons import Reason
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.recipients.search import EVERYBODY, Choice
+from mailing.redis import events
+from mailing.reports import paces
 from mailing.settings import Settings, SettingsError
-from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from tasks import commands
 from webapp import api_models, asking, cli_progress
 from webapp.problems import Fault
@@ -43,7 +38,7 @@ from webapp.problems import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from mailing.addresses import ParsedList
+    from mailing.addresses.parsing import ParsedList
     from tasks.commands import Backend
 
 CHECK_S = 8.0

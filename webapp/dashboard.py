@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, render_template
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import overview
-from mailing.clock import now_ms
-from mailing.states import AttemptResult, CampaignState, RecipientState
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult, CampaignState, RecipientState
+from mailing.reports import overview
 from webapp import formats
 from webapp.languages import _, ngettext
 from webapp.notices import held_up, time_left, waits
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from quart import Response
 
-    from mailing.campaigns import Campaign
-    from mailing.overview import Overview
+    from mailing.campaigns.queries import Campaign
+    from mailing.reports.overview import Overview
     from webapp.boards import Board
     from webapp.live import Reading
     from webapp.services import Services

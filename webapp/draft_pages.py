@@ -13,12 +13,18 @@ from urllib.parse import urlencode
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import drafts, fallbacks, growing, history, lists, previews, repairs, surveys
-from mailing.composing import ComposeError
-from mailing.drafts import Draft
-from mailing.finding import Choice
-from mailing.lifecycle import NotAllowed
-from mailing.states import CampaignState
+from mailing.addresses import repairs
+from mailing.campaigns import drafts, growing
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.states import CampaignState
+from mailing.lists import store as lists
+from mailing.lists import surveys
+from mailing.messages import fallbacks
+from mailing.messages.compose import ComposeError
+from mailing.recipients import listing
+from mailing.recipients.search import Choice
+from mailing.reports import preview
 from tasks import commands
 from webapp import asking, auth, exports, receipts
 from webapp.languages import _
@@ -33,8 +39,8 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as AnyResponse
 
-    from mailing.campaigns import Campaign
-    from mailing.surveys import Survey
+    from mailing.campaigns.queries import Campaign
+    from mailing.lists.surveys import Survey
 
 blueprint = Blueprint("drafts", __name__)
 REMARKS_SHOWN = 200  # of each kind
@@ -169,9 +175,9 @@ def _load(connection: Connection, campaign: Campaign, view: View) -> dict[str, A
         if n
     }
     gaps = _gaps(campaign, survey)
-    shown = previews.of(connection, campaign, _recipient(connection, campaign, view, gaps))
+    shown = preview.of(connection, campaign, _recipient(connection, campaign, view, gaps))
     to_fix = growing.to_fix(connection, campaign.id)
-    accepted = history.recipients_page(
+    accepted = listing.recipients_page(
         connection, campaign.id, Choice(q=view.q), after=view.after, before=view.before, limit=ADDRESSES
     )
     return {
@@ -191,7 +197,7 @@ def _load(connection: Connection, campaign: Campaign, view: View) -> dict[str, A
 
 def _recipient(connection: Connection, campaign: Campaign, view: View, gaps: Sequence[Gap]) -> int | None:
     sample = next((gap.sample for gap in gaps if gap.field == view.gap), "")
-    return previews.find(connection, campaign.id, sample) if sample else view.to
+    return preview.find(connection, campaign.id, sample) if sample else view.to
 
 
 def _gaps(campaign: Campaign, survey: Survey) -> Sequence[Gap]:

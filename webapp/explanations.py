@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
 from webapp.languages import N_, _
 
 if TYPE_CHECKING:
-    from mailing.replies import ReplyCode
+    from mailing.smtp.replies import ReplyCode
 
 _EXACT = {
     "4.3.2": N_("the server isn't accepting email now"),

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from quart import Response
 
-from mailing import history, lists, maillog
-from mailing.clock import now_ms
+from mailing.core.clock import now_ms
+from mailing.lists import store as lists
+from mailing.recipients import listing
+from mailing.reports import email_log
 from webapp import api_log, api_models, formats, phrases
 from webapp.languages import _
 from webapp.services import services
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.finding import Choice
-    from mailing.history import RecipientRow
-    from mailing.lists import ListNote
-    from mailing.log_walks import Key, Search
-    from mailing.maillog import LogRow
+    from mailing.lists.store import ListNote
+    from mailing.recipients.listing import RecipientRow
+    from mailing.recipients.search import Choice
+    from mailing.reports.email_log import LogRow
+    from mailing.reports.log_walks import Key, Search
 
     Row = TypeVar("Row")
     Place = TypeVar("Place")
@@ -57,7 +59,7 @@ def log(search: Search, form: str) -> Response:
     bounded = replace(search, until=min(search.until or now + 1, now + 1))
 
     def chunk(connection: Connection, after: Key | None) -> tuple[Sequence[LogRow], Key | None]:
-        return maillog.export(connection, bounded, after)
+        return email_log.export(connection, bounded, after)
 
     if form == "jsonl":
         return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(api_log.row_json, rows)))
@@ -73,7 +75,7 @@ def recipients(campaign_id: int, wanted: Sequence[Choice], name: str) -> Respons
         connection: Connection, place: tuple[int, int] | None
     ) -> tuple[Sequence[RecipientRow], tuple[int, int] | None]:
         which, after = place or (0, 0)
-        page = history.recipients_page(
+        page = listing.recipients_page(
             connection, campaign_id, wanted[which], after=after, limit=RECIPIENTS_CHUNK
         )
         if page.next is not None:

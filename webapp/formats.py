@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
-    from mailing.states import RecipientState
+    from mailing.core.states import RecipientState
 
 SHOWN_MAX = 100_000  # characters of a message
 BAR_WIDTH = 1000  # units of a progress bar's drawing

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, render_template, request
 
-from mailing import maillog
-from mailing.clock import now_ms
-from mailing.finding import Choice
-from mailing.states import AttemptResult, RecipientState
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult, RecipientState
+from mailing.recipients.search import Choice
+from mailing.reports import email_log
 from webapp import asking, exports, formats, log_form, rendering, searches, views
 from webapp.languages import _
 from webapp.log_form import PERIODS
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from quart import Response
     from sqlalchemy import Connection
 
-    from mailing.log_walks import Key, Search
-    from mailing.maillog import LogPage
+    from mailing.reports.email_log import LogPage
+    from mailing.reports.log_walks import Key, Search
     from webapp.boards import Board
     from webapp.log_form import LogForm
     from webapp.services import Services
@@ -133,18 +133,18 @@ async def _fill(svc: Services, search: Search, known: Key, kept: Mapping[str, st
 
 
 def _count_fresh(connection: Connection, search: Search, known: Key) -> int:
-    return len(maillog.page(connection, search, after=known, limit=MOST_FRESH).rows)
+    return len(email_log.page(connection, search, after=known, limit=MOST_FRESH).rows)
 
 
 def _look(connection: Connection, form: LogForm, before: Key | None, after: Key | None, size: int) -> Found:
-    newest = maillog.newest(connection)  # first: what joins meanwhile is told as new
+    newest = email_log.newest(connection)  # first: what joins meanwhile is told as new
     if form.faults:
-        page, total = maillog.LogPage(()), None
+        page, total = email_log.LogPage(()), None
     else:
-        page = maillog.page(connection, form.search, before=before, after=after, limit=size)
-        total = maillog.count(connection, form.search)
+        page = email_log.page(connection, form.search, before=before, after=after, limit=size)
+        total = email_log.count(connection, form.search)
     shown = {row.campaign_id for row in page.rows} | {form.search.campaign_id or 0}
-    return Found(page, total, newest, maillog.subjects(connection, shown, CAMPAIGNS))
+    return Found(page, total, newest, email_log.subjects(connection, shown, CAMPAIGNS))
 
 
 def _form() -> LogForm:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import foreign_mail, inbox
+from mailing import demo_inbox
+from mailing.foreign import mail as foreign_mail
 from mailing.sites import LOOPBACK_NAMES
 from webapp import asking
 from webapp.languages import _, grouped
@@ -26,14 +27,14 @@ async def latest() -> str:
     """Show what arrived, the newest first."""
     _only_here()
     before = asking.number("before")
-    mails, total = await asyncio.to_thread(inbox.page, _path(), before, MAILS_PER_PAGE)
+    mails, total = await asyncio.to_thread(demo_inbox.page, _path(), before, MAILS_PER_PAGE)
     return await render_template(
         "inbox.html",
         section="inbox",
         mails=mails,
         before=before,
         total=total,
-        kept=inbox.KEPT,
+        kept=demo_inbox.KEPT,
         next=mails[-1].id if len(mails) == MAILS_PER_PAGE else None,
     )
 
@@ -44,7 +45,7 @@ async def show(mail_id: int) -> str:
     mail = await _mail(mail_id)
     preview = await asyncio.to_thread(foreign_mail.read, mail.raw)
     source = mail.raw.decode("utf-8", "replace")
-    cut = inbox.RAW_LIMIT if len(mail.raw) == inbox.RAW_LIMIT else None
+    cut = demo_inbox.RAW_LIMIT if len(mail.raw) == demo_inbox.RAW_LIMIT else None
     return await render_template(
         "inbox_mail.html", section="inbox", mail=mail, preview=preview, source=source, cut=cut
     )
@@ -72,16 +73,16 @@ async def eml(mail_id: int) -> Response:
     )
 
 
-async def _mail(mail_id: int) -> inbox.ReceivedMail:
+async def _mail(mail_id: int) -> demo_inbox.ReceivedMail:
     _only_here()
-    mail = await asyncio.to_thread(inbox.get, _path(), mail_id)
+    mail = await asyncio.to_thread(demo_inbox.get, _path(), mail_id)
     if mail is None:
         abort(
             404,
             _(
                 "The demo inbox has no message %(id)s. It keeps the latest %(n)s.",
                 id=mail_id,
-                n=grouped(inbox.KEPT),
+                n=grouped(demo_inbox.KEPT),
             ),
         )
     return mail
@@ -94,4 +95,4 @@ def _only_here() -> None:
 
 
 def _path() -> Path:
-    return services().settings.instance / inbox.FILE
+    return services().settings.instance / demo_inbox.FILE

@@ -22,7 +22,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import events, redis_prefix
+from mailing.redis import events
+from mailing.redis import prefix as redis_prefix
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailing import search_box
-from mailing.log_walks import Search
-from mailing.search_box import Kind, Term
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.reports import search_box
+from mailing.reports.log_walks import Search
+from mailing.reports.search_box import Kind, Term
 from webapp import asking, looks, searches
 from webapp.languages import N_, _
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
+from mailing.core.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from webapp import formats, languages
 from webapp.languages import N_, _
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from enum import StrEnum
 
-    from mailing.campaigns import Campaign
-    from mailing.replies import ReplyCode
+    from mailing.campaigns.queries import Campaign
+    from mailing.smtp.replies import ReplyCode
 
 
 @dataclass(frozen=True, slots=True)

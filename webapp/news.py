@@ -14,7 +14,8 @@ import structlog
 from quart import Blueprint, abort
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import campaigns, events
+from mailing.campaigns import queries as campaigns
+from mailing.redis import events
 from webapp import sse
 from webapp.asking import numbers
 from webapp.boards import message
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from quart import Response
     from sqlalchemy import Connection
 
-    from mailing.campaigns import Campaign
+    from mailing.campaigns.queries import Campaign
     from webapp.services import Services
 
 blueprint = Blueprint("news", __name__)

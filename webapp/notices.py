@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.states import DECISIONS, CampaignState, RecipientAction, RecipientState
+from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from webapp import formats, offers
 from webapp.languages import N_, _, ngettext
 from webapp.phrases import say
@@ -14,11 +14,11 @@ from webapp.phrases import say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mailing.campaigns import Campaign
-    from mailing.rates import Speed
-    from mailing.redis_errors import Trouble
-    from mailing.rests import Rest
-    from mailing.workers import Worker
+    from mailing.campaigns.queries import Campaign
+    from mailing.ledger.leases import Worker
+    from mailing.ledger.rates import Speed
+    from mailing.ledger.rests import Rest
+    from mailing.redis.errors import Trouble
     from webapp.offers import Offer
     from webapp.standing import Pace, Standing
 

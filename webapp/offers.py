@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing import states
-from mailing.finding import EVERYBODY, Choice
-from mailing.states import RecipientAction, RecipientState
+from mailing.core import states
+from mailing.core.states import RecipientAction, RecipientState
+from mailing.recipients.search import EVERYBODY, Choice
 from webapp import formats, looks
 from webapp.languages import N_, NN_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailing.evidence import Evidence
-    from mailing.states import CampaignState
+    from mailing.core.states import CampaignState
+    from mailing.ledger.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
-from mailing import campaigns, composing, decisions, history, previews, surveys
-from mailing.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
-from mailing.copies import Part
-from mailing.drafts import Draft
-from mailing.finding import Choice, Sort
-from mailing.lifecycle import NotAllowed
-from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.lists import surveys
+from mailing.messages import compose
+from mailing.recipients import decisions, listing
+from mailing.recipients.copies import Part
+from mailing.recipients.search import Choice, Sort
+from mailing.reports import preview
 from tasks import commands
 from webapp import (
     asking,
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
     from werkzeug.wrappers import Response as AnyResponse
 
-    from mailing.campaigns import Campaign
+    from mailing.campaigns.queries import Campaign
 
 blueprint = Blueprint("pages", __name__)
 _HOURS = frozenset(map(str, GIVE_UP_HOURS))
@@ -171,7 +175,7 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
 async def message(campaign_id: int) -> str:
     """Show the message of a campaign, as its first recipient gets it."""
     campaign = await the_campaign(campaign_id)
-    shown = await services().read(previews.of, campaign, None)
+    shown = await services().read(preview.of, campaign, None)
     return await render_template("message.html", section="campaigns", campaign=campaign, shown=shown)
 
 
@@ -246,10 +250,10 @@ async def _campaign_page(campaign_id: int) -> Response:
     order = view.order(state)
     follows = view.follows(state) and not paged
     if follows:
-        page = await svc.read(history.newest, campaign_id, view.size)
+        page = await svc.read(listing.newest, campaign_id, view.size)
     else:
         page = await svc.read(
-            history.recipients_page,
+            listing.recipients_page,
             campaign_id,
             view.choice,
             sort=order,
@@ -327,6 +331,6 @@ async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
         faults["text"] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         faults["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    for error in await asyncio.to_thread(composing.faults, draft.message):
+    for error in await asyncio.to_thread(compose.faults, draft.message):
         faults.setdefault(error.field, say_why(error))
     return faults

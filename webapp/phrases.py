@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailing import reasons
+from mailing.core import reasons
 from webapp.languages import _, grouped
 
 if TYPE_CHECKING:
-    from mailing.reasons import ReasonError, Words
+    from mailing.core.reasons import ReasonError, Words
 
 
 def say(words: Words) -> str:

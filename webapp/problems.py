@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from quart import Blueprint
     from werkzeug.exceptions import HTTPException
 
-    from mailing.reasons import Reason, ReasonError
+    from mailing.core.reasons import Reason, ReasonError
 
 NAMED = 20
 LONGEST_NAME = 100  # characters of a field's name that are repeated

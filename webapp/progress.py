@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.states import CampaignState, RecipientState
+from mailing.core.states import CampaignState, RecipientState
 from webapp import formats, icons, looks
 from webapp.languages import _
 from webapp.phrases import say
 
 if TYPE_CHECKING:
-    from mailing.campaigns import Campaign
+    from mailing.campaigns.queries import Campaign
 
 _WORST = (RecipientState.UNKNOWN, RecipientState.FAILED, RecipientState.DEFERRED)
 

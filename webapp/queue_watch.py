@@ -13,8 +13,8 @@ import structlog
 from mailing import checks
 
 if TYPE_CHECKING:
-    from mailing.events import Client
-    from mailing.redis_errors import Trouble
+    from mailing.redis.errors import Trouble
+    from mailing.redis.events import Client
 
 LOOK_S = 3.0
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from quart import session
 
-from mailing.states import CampaignAction, RecipientAction
+from mailing.core.states import CampaignAction, RecipientAction
 from webapp.languages import N_, NN_, _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mailing.growing import Added
-    from mailing.undertakings import Undertaking
+    from mailing.campaigns.growing import Added
+    from mailing.recipients.undertakings import Undertaking
 
 _KEY = "receipt"
 _ACTED: Mapping[CampaignAction, str] = {

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import composing, events, foreign_mail, recorder
-from mailing.clock import now_ms
-from mailing.composing import ComposeError, MergeError
+from mailing.core.clock import now_ms
+from mailing.foreign import mail as foreign_mail
+from mailing.messages import compose
+from mailing.messages.compose import ComposeError, MergeError
+from mailing.redis import events
+from mailing.reports import recipient_record
 from webapp.languages import N_, _
 from webapp.live import UPDATE_S, Viewer
 from webapp.security import MESSAGE_HEADERS
@@ -20,8 +23,8 @@ from webapp.sse import BEAT_S, respond
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mailing.maillog import LogRow
-    from mailing.recorder import Record
+    from mailing.reports.email_log import LogRow
+    from mailing.reports.recipient_record import Record
     from webapp.boards import Board
     from webapp.services import Services
 
@@ -86,7 +89,7 @@ async def eml(campaign_id: int, recipient_id: int) -> Response:
 
 
 async def _record(campaign_id: int, recipient_id: int) -> Record:
-    record = await services().read(recorder.load, campaign_id, recipient_id)
+    record = await services().read(recipient_record.load, campaign_id, recipient_id)
     if record is None:
         abort(
             404, _("Campaign %(id)s has no recipient %(recipient)s.", id=campaign_id, recipient=recipient_id)
@@ -104,13 +107,13 @@ async def _message(campaign_id: int, recipient_id: int) -> bytes:
 async def _fill(svc: Services, board: Board, campaign_id: int, recipient_id: int) -> None:
     viewer, channel = Viewer([recipient_id]), events.channel(campaign_id)
     async with svc.hub.listening(viewer, channel):
-        record = await svc.read(recorder.load, campaign_id, recipient_id)
+        record = await svc.read(recipient_record.load, campaign_id, recipient_id)
         while record and not viewer.ended:
             board.show("#record", "_record.html", **_shown(record))
             await board.turn()
             news = await viewer.news(BEAT_S)
             if news and news.rows:
-                record = await svc.read(recorder.load, campaign_id, recipient_id)
+                record = await svc.read(recipient_record.load, campaign_id, recipient_id)
             await viewer.rest(UPDATE_S)
 
 
@@ -119,7 +122,7 @@ def _compose(record: Record) -> tuple[bytes, str]:
     campaign, person = record.campaign, record.person
     date = record.attempts[0].started_at if record.attempts else now_ms()
     try:
-        prepared = composing.prepare(campaign.message, token=campaign.token, domain=None)
+        prepared = compose.prepare(campaign.message, token=campaign.token, domain=None)
         return prepared.fill(person.id, person.email, person.name, person.fields, date).data, ""
     except (ComposeError, MergeError) as error:
         return b"", str(error)

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import pass_context
 from quart import has_request_context, request
 
-from mailing.clock import now_ms
+from mailing.core.clock import now_ms
+from mailing.core.states import RecipientState
+from mailing.messages.values import printed
 from mailing.sites import LOOPBACK_NAMES
-from mailing.states import RecipientState
-from mailing.values import printed
 from webapp import (
     asking,
     assets,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
     from quart import Quart
 
-    from mailing.campaigns import Campaign
+    from mailing.campaigns.queries import Campaign
     from webapp.services import Services
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import orjson
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import maillog, replays, states
-from mailing.log_walks import Search
+from mailing.core import states
+from mailing.reports import email_log, replay
+from mailing.reports.log_walks import Search
 from webapp import asking, formats, languages, looks
 from webapp.languages import _
 from webapp.services import services, the_campaign
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.campaigns import Campaign
-    from mailing.maillog import LogRow
-    from mailing.replays import Replay
+    from mailing.campaigns.queries import Campaign
+    from mailing.reports.email_log import LogRow
+    from mailing.reports.replay import Replay
 
 blueprint = Blueprint("replay", __name__)
 TAIL = 10
@@ -86,13 +87,13 @@ async def data(campaign_id: int) -> Response:
 
 async def _course(campaign_id: int) -> tuple[Campaign, Replay]:
     campaign = await the_campaign(campaign_id)
-    if campaign.state not in replays.OVER or campaign.started_at is None:
+    if campaign.state not in replay.OVER or campaign.started_at is None:
         abort(409, _("A campaign can be replayed once it is finished, canceled or paused."))
     return campaign, await services().read(services().replays.get, campaign)
 
 
 def _latest(connection: Connection, campaign_id: int, moment: int) -> Sequence[LogRow]:
-    return maillog.page(connection, Search(campaign_id=campaign_id, until=moment), limit=TAIL).rows
+    return email_log.page(connection, Search(campaign_id=campaign_id, until=moment), limit=TAIL).rows
 
 
 def _frame(course: Replay) -> int:

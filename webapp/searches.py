@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mailing.log_walks import Key, Search
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.reports.log_walks import Key, Search
 from webapp import asking
 from webapp.languages import _
 

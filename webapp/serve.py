@@ -17,7 +17,8 @@ import structlog
 import uvloop
 from hypercorn.config import Config
 
-from mailing import foreground, logs, schema
+from mailing import schema
+from mailing.core import logs, terminal
 from mailing.settings import load_or_exit
 from webapp import http1
 from webapp.app import create_app
@@ -49,7 +50,7 @@ def main() -> None:
 async def serve(settings: Settings, listener: socket.socket) -> None:
     """Answer on ``listener`` until a signal comes."""
     app = create_app(settings)
-    stop = foreground.stop_on_signal()
+    stop = terminal.stop_on_signal()
 
     async def stopped() -> None:
         await stop.wait()

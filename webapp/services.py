@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 import structlog
 from quart import abort, current_app
 
-from mailing import campaigns, database_errors
-from mailing.overview import Days
-from mailing.replays import Replays
+from mailing.campaigns import queries as campaigns
+from mailing.core import database_errors
+from mailing.reports.overview import Days
+from mailing.reports.replay import Replays
 from webapp.languages import _
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis as AsyncRedis
     from sqlalchemy import Connection
 
-    from mailing.campaigns import Campaign
-    from mailing.database import Database
-    from mailing.database_errors import Trouble
-    from mailing.events import Client
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
+    from mailing.core.database_errors import Trouble
+    from mailing.redis.events import Client
     from mailing.settings import Settings
     from tasks.commands import Backend
     from webapp.boards import Boards

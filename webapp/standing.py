@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mailing import campaigns, causes, evidence, maillog, paces, rates, undertakings, workers
-from mailing.clock import now_ms
-from mailing.log_walks import Search
-from mailing.rates import Speed
-from mailing.states import AttemptResult, CampaignState
+from mailing.campaigns import queries as campaigns
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult, CampaignState
+from mailing.ledger import evidence, rates
+from mailing.ledger import leases as workers
+from mailing.ledger.rates import Speed
+from mailing.recipients import reply_groups as causes
+from mailing.recipients import undertakings
+from mailing.reports import email_log, paces
+from mailing.reports.log_walks import Search
 from webapp.charts import draw
 from webapp.progress import Progress
 
@@ -18,12 +23,12 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.campaigns import Campaign
-    from mailing.causes import Cause
-    from mailing.evidence import Evidence
-    from mailing.maillog import LogRow
-    from mailing.undertakings import Undertaking
-    from mailing.workers import Worker
+    from mailing.campaigns.queries import Campaign
+    from mailing.ledger.evidence import Evidence
+    from mailing.ledger.leases import Worker
+    from mailing.recipients.reply_groups import Cause
+    from mailing.recipients.undertakings import Undertaking
+    from mailing.reports.email_log import LogRow
     from webapp.charts import Chart
 
 TAIL = 10
@@ -95,7 +100,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         campaign,
         campaigns.attempts(connection, campaign),
         causes.of(connection, campaign_id),
-        maillog.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
+        email_log.page(connection, Search(campaign_id=campaign_id), limit=TAIL).rows,
         workers.alive(connection),
         evidence.of(connection, campaign_id) if campaign.state is CampaignState.PAUSED else None,
         undertakings.under_way(connection, [campaign_id])[campaign_id],

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
 
-from mailing import copies
-from mailing.addresses import parse_pasted
-from mailing.copies import Part
-from mailing.database import Database
-from mailing.drafts import Draft
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns.drafts import Draft
+from mailing.core.database import Database
+from mailing.recipients import copies
+from mailing.recipients.copies import Part
 from tasks import commands
 from webapp.languages import _
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from mailing.actors import Actor
-    from mailing.campaigns import Campaign
-    from mailing.growing import Added
+    from mailing.campaigns.growing import Added
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.actors import Actor
     from tasks.commands import Change
 
 T = TypeVar("T")

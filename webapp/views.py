@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 
 from quart import abort, request
 
-from mailing.finding import Choice, Sort
-from mailing.states import CampaignState, RecipientState
+from mailing.core.states import CampaignState, RecipientState
+from mailing.recipients.search import Choice, Sort
 from webapp import asking
 from webapp.languages import _
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mailing.replies import ReplyCode
+    from mailing.smtp.replies import ReplyCode
     from webapp.standing import Standing
 
 SIZES = (25, 50, 100, 200)

@@ -4,7 +4,7 @@ The stream begins with all cells, then tells whose state changed. Beside the reg
 stream (see ``sse``) it has named messages in JSON, for a canvas is drawn by a script:
 
 =============  =====================================================================================
-``cells``      ``runs`` and ``codes``, see ``mailing.cells``; again where changes may have been missed
+``cells``      ``runs`` and ``codes``, see ``mailing.reports.cells``; again where changes may have been missed
 ``moves``      for each code, the ids that are in its state now: the first, then each one's distance
 =============  =====================================================================================
 """
@@ -20,9 +20,10 @@ import structlog
 from quart import Blueprint, Response, current_app, render_template, request, stream_with_context
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import cells, events
-from mailing.cells import CODES
-from mailing.states import RecipientState
+from mailing.core.states import RecipientState
+from mailing.redis import events
+from mailing.reports import cells
+from mailing.reports.cells import CODES
 from webapp import sse, standing
 from webapp.boards import Board, message
 from webapp.live import UPDATE_S, Viewer

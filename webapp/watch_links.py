@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from itsdangerous import BadSignature, URLSafeSerializer
 from quart import Blueprint, abort, redirect, request
 
-from mailing import watches
-from mailing.lifecycle import NotAllowed
+from mailing.campaigns import share_links
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.sites import LOOPBACK_NAMES
 from tasks import commands
 from webapp import auth, receipts
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-    from mailing.watches import Watch
+    from mailing.campaigns.share_links import Watch
 
 blueprint = Blueprint("watch_links", __name__)
 
@@ -44,10 +44,10 @@ class Link:
 async def create(campaign_id: int) -> Response:
     """Make a link that is valid for the chosen days."""
     form = await request.form
-    label, days = form.get("label", "").strip()[: watches.LONGEST_LABEL], form.get("days", "")
+    label, days = form.get("label", "").strip()[: share_links.LONGEST_LABEL], form.get("days", "")
     if not label:
         abort(400, _("Name the link so you can recognize it later."))
-    if days not in map(str, watches.DAYS):
+    if days not in map(str, share_links.DAYS):
         abort(400, _("Invalid option. Use the form on the campaign's page."))
     await the_campaign(campaign_id)
     try:
@@ -69,11 +69,11 @@ async def revoke(campaign_id: int, watch_id: int) -> Response:
 async def of(campaign_id: int) -> Mapping[str, object]:
     """Return what a campaign's page shows of its valid links, with addresses as others reach them."""
     svc = services()
-    found, url = await svc.read(watches.listed, campaign_id), svc.settings.url
+    found, url = await svc.read(share_links.listed, campaign_id), svc.settings.url
     root = url.origin if url else f"{request.scheme}://{request.host}"
     links = [Link(watch, root + svc.at(f"/watch/{_signer().dumps(watch.id)}")) for watch in found]
     local = urlsplit(root).hostname in LOOPBACK_NAMES
-    return {"watches": links, "watch_days": watches.DAYS, "watch_local": local}
+    return {"watches": links, "watch_days": share_links.DAYS, "watch_local": local}
 
 
 def read(token: str) -> int | None:

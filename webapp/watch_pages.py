@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, render_template
 
-from mailing import watches
+from mailing.campaigns import share_links
 from webapp import auth, explanations, notices, standing, watch_links
 from webapp.services import services
 from webapp.sse import respond
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from quart import Response
     from sqlalchemy import Connection
 
-    from mailing.causes import Cause
-    from mailing.states import AttemptResult
+    from mailing.core.states import AttemptResult
+    from mailing.recipients.reply_groups import Cause
     from webapp.boards import Board
     from webapp.services import Services
     from webapp.standing import Pace, Standing
@@ -71,7 +71,7 @@ async def show(token: str) -> str | tuple[str, int]:
 async def stream(token: str) -> Response | tuple[str, int]:
     """Tell each second how the campaign stands, until the link ends."""
     svc, watch_id = services(), watch_links.read(token)
-    if watch_id is None or await svc.read(watches.find, watch_id) is None:
+    if watch_id is None or await svc.read(share_links.find, watch_id) is None:
         return await render_template("watch.html", campaign=None), 404
     return respond(("watch", watch_id), partial(_fill, svc, watch_id))
 
@@ -96,7 +96,7 @@ async def _fill(svc: Services, watch_id: int, board: Board) -> None:
 
 
 def _load(connection: Connection, watch_id: int) -> Standing | None:
-    watch = watches.find(connection, watch_id)
+    watch = share_links.find(connection, watch_id)
     return standing.load(connection, watch.campaign_id) if watch else None
 
 

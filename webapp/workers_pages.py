@@ -15,8 +15,9 @@ import redis
 from quart import Blueprint, abort, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import clock, workers
-from mailing.roster import Roster
+from mailing.core import clock
+from mailing.ledger import leases
+from mailing.reports.worker_roster import Roster
 from tasks import commands, control, queues
 from webapp import auth, receipts
 from webapp.languages import N_, _
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from quart import Response
     from werkzeug.wrappers import Response as AnyResponse
 
-    from mailing.roster import WorkerRow
+    from mailing.reports.worker_roster import WorkerRow
     from tasks.queues import Depths
     from webapp.boards import Board
     from webapp.live import Reading
@@ -90,7 +91,7 @@ async def stream() -> Response:
 async def order(verb: str) -> AnyResponse:
     """Have one worker take no more batches, take them again, or have so many connections."""
     form = await request.form
-    name, alive = form.get("worker", ""), [each.name for each in await services().read(workers.alive)]
+    name, alive = form.get("worker", ""), [each.name for each in await services().read(leases.alive)]
     if name not in alive:
         abort(409, _("No worker named %(name)s is running. Nothing was changed.", name=repr(name[:80])))
     command: Callable[..., None] = partial(commands.take_batches, consuming=verb == "start")

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from mailing import shapes
+from mailing.lists import shapes
 
 revision = "0004"
 down_revision = "0003"

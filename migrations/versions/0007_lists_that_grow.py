@@ -5,8 +5,8 @@ from collections import Counter
 import sqlalchemy as sa
 from alembic import op
 
-from mailing import domain_counts
-from mailing.domain_counts import DomainCounts
+from mailing.lists import domain_counts
+from mailing.lists.domain_counts import DomainCounts
 
 revision = "0007"
 down_revision = "0006"

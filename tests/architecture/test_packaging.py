@@ -13,7 +13,8 @@ from honcho.environ import parse_procfile
 from jsonschema import Draft202012Validator
 from sqlalchemy import make_url
 
-from mailing import passwords, redis_url, settings
+from mailing import passwords, settings
+from mailing.redis import url as redis_url
 from tasks import worker
 from tests.processes import run
 

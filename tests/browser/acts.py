@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from mailing.drafts import Draft
-from mailing.states import RecipientState
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import RecipientState
 from tests.harness import wait_until
 
 if TYPE_CHECKING:

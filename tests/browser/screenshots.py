@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from mailing.drafts import Draft
+from mailing.campaigns.drafts import Draft
 from mailing.settings import ROOT
 from tests.browser import chromium
 from tests.harness import Stack, wait_until

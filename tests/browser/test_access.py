@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing import history
+from mailing.recipients import listing
 from mailing.settings import ROOT
 from tests.browser.acts import DRAFT, mark, row
 from tests.harness import wait_until
@@ -101,7 +101,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     watch = page.locator("[href*='/watch/']").first.get_attribute("href")
     page.close()
     with stack.db.read() as connection:
-        bob = history.recipients_page(connection, sent, limit=2).rows[-1]
+        bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
     ids = {"sent": sent, "done": done, "draft": draft, "mail": 1, "watch": watch, "recipient": bob.id}
     return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}
 

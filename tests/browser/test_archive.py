@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing.drafts import Draft
-from mailing.states import RecipientState
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import RecipientState
 from tests.browser.acts import DRAFT, follow, mark
 
 if TYPE_CHECKING:

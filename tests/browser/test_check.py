@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from mailing.states import RecipientState
+from mailing.core.states import RecipientState
 from tests.browser.acts import write
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from mailing import events
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.redis import events
 from tests.browser.acts import expect_the_truth, follow, mark, row
 from tests.harness import Stack, wait_until
 from tests.integration.web import deliver, store

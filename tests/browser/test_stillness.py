@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
-from mailing import batches, campaigns
-from mailing.states import CampaignAction, RecipientState
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignAction, RecipientState
+from mailing.ledger import batches
 from tasks.app import use
 from tasks.sending import enqueue
 from tests.browser.acts import DRAFT, mark

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing import events
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.redis import events
 from tests.browser.acts import expect_the_truth, mark, row
 from tests.browser.conftest import EXPECTED
 from tests.harness import Stack, wait_until

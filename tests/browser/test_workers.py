@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
-from mailing.states import RecipientState
+from mailing.core.states import RecipientState
 from tests.browser.acts import DRAFT, mark
 from tests.harness import wait_until
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from mailing import workers
+from mailing.ledger import leases
 from tests.drills.judging import LONG, SHORT, Drill, Row, Size
 from tests.harness import Stack
 
@@ -119,7 +119,7 @@ def _leave(it: Drill) -> None:
 def size(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> Size:
     """How large the drills are; leases are as long in this process as in theirs."""
     chosen = LONG if _is_long(pytestconfig) else SHORT
-    monkeypatch.setattr(workers, "LEASE_S", chosen.lease_s)
+    monkeypatch.setattr(leases, "LEASE_S", chosen.lease_s)
     return chosen
 
 

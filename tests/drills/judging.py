@@ -12,13 +12,13 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from mailing import workers
-from mailing.clock import now_ms
-from mailing.drafts import Draft
-from mailing.finding import EVERYBODY
-from mailing.models import attempts, recipients
-from mailing.models import workers as worker_rows
-from mailing.states import AttemptResult
+from mailing.campaigns.drafts import Draft
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult
+from mailing.core.tables import attempts, recipients
+from mailing.core.tables import workers as worker_rows
+from mailing.ledger import leases
+from mailing.recipients.search import EVERYBODY
 from tasks.app import SWEEP_EVERY_S
 from tasks.sending import decide
 from tasks.upkeep import sweep
@@ -28,7 +28,7 @@ from tests.harness import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from mailing.states import RecipientAction
+    from mailing.core.states import RecipientAction
     from tests.harness import Stack
 
 MOST_IN_FLIGHT = 2  # per connection (P3)
@@ -53,7 +53,7 @@ class Size:
     often: int
 
 
-LONG, SHORT = Size(5_000, workers.LEASE_S, SWEEP_EVERY_S, 1), Size(200, 4.0, 0.5, 5)
+LONG, SHORT = Size(5_000, leases.LEASE_S, SWEEP_EVERY_S, 1), Size(200, 4.0, 0.5, 5)
 
 
 @dataclass(slots=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from mailing import batches
-from mailing.clock import now_ms
-from mailing.models import recipients
-from mailing.states import RecipientState
+from mailing.core.clock import now_ms
+from mailing.core.states import RecipientState
+from mailing.core.tables import recipients
+from mailing.ledger import batches
 from tasks.sending import enqueue
 from tests.harness import wait_until
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.states import RecipientAction
+from mailing.core.states import RecipientAction
 from tests.certificates import self_signed
 from tests.drills import misdeeds
 from tests.harness import free_port

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing.lifecycle import NotAllowed
-from mailing.states import CampaignAction
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.states import CampaignAction
 from tasks.sending import act
 from tests.drills.freezing import freeze_one
 from tests.harness import wait_until

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, text
 
-from mailing import workers
-from mailing.models import attempts, recipients
-from mailing.models import workers as worker_rows
+from mailing.core.tables import attempts, recipients
+from mailing.core.tables import workers as worker_rows
+from mailing.ledger import leases
 from tests.drills.freezing import freeze_one, idle_transactions
 from tests.drills.judging import MOST_IN_FLIGHT
 from tests.harness import wait_until
@@ -36,7 +36,7 @@ def signal_one(stack: Stack, number: int) -> str:
     """Send a worker's process a signal; return its name."""
     process = random.choice(stack.worker_pids())
     os.kill(process, number)
-    return workers.name_of(process)
+    return leases.name_of(process)
 
 
 def test_a_worker_is_killed_every_2_s(drill: Callable[..., Drill]) -> None:
@@ -54,7 +54,7 @@ def test_all_workers_are_killed_every_2_s(drill: Callable[..., Drill]) -> None:
     it.begin()
 
     def strike() -> None:
-        killed.extend(map(workers.name_of, it.stack.worker_pids()))
+        killed.extend(map(leases.name_of, it.stack.worker_pids()))
         it.stack.kill("worker")
         it.stack.start("worker")
 
@@ -93,9 +93,9 @@ def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill
     it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
     it.begin()
     frozen = freeze_one(it.stack, in_transaction=False)
-    name = workers.name_of(frozen)
+    name = leases.name_of(frozen)
     try:
-        time.sleep(workers.LEASE_S)  # the fault itself
+        time.sleep(leases.LEASE_S)  # the fault itself
         wait_until(lambda: it.count("unknown"), "the lease ends")
         it.end()  # without it
         time.sleep(1)  # what was on the wire has arrived at the sink
@@ -130,7 +130,7 @@ def test_a_worker_is_frozen_in_the_middle_of_a_transaction(drill: Callable[..., 
     it.begin()
     frozen = freeze_one(it.stack, in_transaction=True)
     try:
-        time.sleep(1.5 * workers.LEASE_S)  # the fault itself
+        time.sleep(1.5 * leases.LEASE_S)  # the fault itself
         if not it.stack.db.sqlite:
             most = MOST_IN_FLIGHT * it.stack.connections  # whose claim is in that transaction
             wait_until(lambda: it.count("queued") <= most, "the others send the rest")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from mailing import campaigns
+from mailing.campaigns import queries as campaigns
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 
 CAMPAIGNS = "/api/v1/campaigns"

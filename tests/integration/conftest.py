@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from mailing.settings import Settings
 
 

@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from mailing import campaigns, counters, drafts, findings, growing, lifecycle, lists, surveys
-from mailing.addresses import parse_pasted
-from mailing.drafts import Draft
-from mailing.growing import Added
-from mailing.lifecycle import NotAllowed
-from mailing.models import batches, list_notes, recipients, storings
-from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.addresses import findings
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns import drafts, growing, lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.growing import Added
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.core.tables import batches, list_notes, recipients, storings
+from mailing.ledger import counters
+from mailing.lists import store as lists
+from mailing.lists import surveys
 from tasks import upkeep
 from tests.processes import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from mailing.campaigns import Campaign
-    from mailing.database import Database
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
 
 DRAFT = Draft("Ann <ann@example.org>", "Summer fete", "Dear all")
 LONG = 3_210
@@ -217,8 +222,8 @@ def test_a_long_list_is_added_piece_by_piece_and_cannot_be_sent_before_it_is_com
 ADD = """
 import sys, time
 from mailing import drafts, growing
-from mailing.addresses import parse_pasted
-from mailing.database import Database
+from mailing.addresses.parsing import parse_pasted
+from mailing.core.database import Database
 
 def rest(seconds):
     print("in the middle", flush=True)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from mailing import drafts
+from mailing.campaigns import drafts
 from tests.integration.api import CAMPAIGNS, JSON, order, problem_of, stored
 from webapp.app import create_app
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from mailing.settings import Settings
 
 

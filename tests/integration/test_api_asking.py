@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.states import CampaignState
+from mailing.core.states import CampaignState
 from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of
 from tests.integration.web import HOST, store
 

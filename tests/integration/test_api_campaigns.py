@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from mailing import campaigns, models
-from mailing.models import answers, recipients
-from mailing.states import CampaignState, RecipientState
+from mailing.campaigns import queries as campaigns
+from mailing.core import tables
+from mailing.core.states import CampaignState, RecipientState
+from mailing.core.tables import answers, recipients
 from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 
 async def test_a_posted_campaign_is_kept_as_a_draft(client: TestClientProtocol):
@@ -224,7 +225,7 @@ async def test_an_action_is_done_exactly_where_it_is_offered(client: TestClientP
         for action in ("send", "pause", "resume", "cancel"):
             path = f"{CAMPAIGNS}/{(await post(client, order()))['id']}"
             with db.write() as connection:
-                connection.execute(models.campaigns.update().values(state=state))
+                connection.execute(tables.campaigns.update().values(state=state))
             offered = (await (await client.get(path)).get_json())["actions"]
             response = await client.post(f"{path}/{action}")
             assert response.status_code == (200 if action in offered else 409)

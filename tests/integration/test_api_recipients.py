@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailing import lifecycle, models, rests
-from mailing.reasons import Reason
-from mailing.states import AttemptResult
+from mailing.campaigns import lifecycle
+from mailing.core import tables
+from mailing.core.reasons import Reason
+from mailing.core.states import AttemptResult
+from mailing.ledger import rests
 from tests.integration.api import CAMPAIGNS, faults_of, order, post, problem_of
 from tests.integration.web import deliver
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 
 async def failed_campaign(client: TestClientProtocol, db: Database) -> str:
@@ -104,7 +106,7 @@ async def test_recipients_of_a_canceled_campaign_are_not_queued_again(
 ):
     path = await failed_campaign(client, db)
     with db.write() as connection:
-        connection.execute(models.campaigns.update().values(state="canceled"))
+        connection.execute(tables.campaigns.update().values(state="canceled"))
     problem = await problem_of(await client.post(f"{path}/retry"), 409)
     assert "is canceled" in problem["detail"]
     assert (await (await client.get(path)).get_json())["counts"]["failed"] == 2

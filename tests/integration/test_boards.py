@@ -10,8 +10,9 @@ import time
 import pytest
 from jinja2 import DictLoader, Environment
 
-from mailing import checks, events
+from mailing import checks
 from mailing.checks import Finding
+from mailing.redis import events
 from tests.integration.test_live import PATIENCE_S, publish, until
 from tests.integration.web import HOST, running, settings_for, store
 from webapp import auth, probes

@@ -12,15 +12,21 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import func, select
 
-from mailing import addresses, campaigns, counters, drafts, lifecycle, lists, migrate, surveys
-from mailing.database import Database
-from mailing.domain_counts import DomainCounts
-from mailing.drafts import Draft
-from mailing.lifecycle import NotAllowed
-from mailing.models import batches, recipients
-from mailing.reasons import Reason
+from mailing import migrate
+from mailing.addresses import parsing as addresses
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.database import Database
+from mailing.core.reasons import Reason
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.core.tables import batches, recipients
+from mailing.ledger import counters
+from mailing.lists import store as lists
+from mailing.lists import surveys
+from mailing.lists.domain_counts import DomainCounts
 from mailing.settings import ROOT
-from mailing.states import CampaignAction, CampaignState, RecipientState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

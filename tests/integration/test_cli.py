@@ -15,9 +15,10 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from mailing import logs, rests
-from mailing.drafts import Draft
-from mailing.states import AttemptResult, RecipientState
+from mailing.campaigns.drafts import Draft
+from mailing.core import logs
+from mailing.core.states import AttemptResult, RecipientState
+from mailing.ledger import rests
 from tasks.app import use
 from tests.harness import wait_until
 from tests.integration.web import deliver, store

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import clock
+from mailing.core import clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 HOUR_MS = 3_600_000
 AGREES_MS = 1_000  # this machine is the database's, too

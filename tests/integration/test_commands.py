@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from mailing import campaigns, events, watches
-from mailing.actors import Actor, ActorKind
-from mailing.addresses import parse_pasted
-from mailing.answers import KeyReused, find
-from mailing.finding import Choice
-from mailing.lifecycle import NotAllowed
-from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns import share_links
+from mailing.campaigns.idempotency import KeyReused, find
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.recipients.search import Choice
+from mailing.redis import events
 from tasks import commands, control, sending
 from tasks.commands import Backend, Once
 from tests.integration.web import DRAFT
@@ -21,9 +23,9 @@ from tests.integration.web import DRAFT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.batches import Errand
-    from mailing.campaigns import Campaign
-    from mailing.database import Database
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
+    from mailing.ledger.batches import Errand
 
 ANN = Actor(ActorKind.PERSON, "ann")
 PEOPLE = parse_pasted("bob@example.org cat@example.org")
@@ -93,7 +95,7 @@ def test_each_change_is_logged_with_who_asked_for_it_and_the_campaign(
         commands.act(backend, ANN, campaign_id, CampaignAction.PAUSE)
         one = Choice(RecipientState.QUEUED, "bob@")
         assert commands.decide(backend, ANN, campaign_id, RecipientAction.SKIP, one).moved == 1
-        watch_id = commands.make_watch_link(backend, ANN, campaign_id, "Bob", watches.DAYS[0])
+        watch_id = commands.make_watch_link(backend, ANN, campaign_id, "Bob", share_links.DAYS[0])
         commands.revoke_watch_link(backend, ANN, campaign_id, watch_id)
         commands.resize(backend, ANN, "w1", connections=3, workers=1)
         commands.take_batches(backend, ANN, "w1", consuming=False, workers=1)

@@ -14,10 +14,10 @@ from celery.worker.heartbeat import Heart
 from kombu.exceptions import OperationalError
 from sqlalchemy import select
 
-from mailing import workers
-from mailing.drafts import Draft
-from mailing.models import workers as table
-from mailing.states import RecipientState
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import RecipientState
+from mailing.core.tables import workers as table
+from mailing.ledger import leases
 from tasks import control
 from tasks.app import app, use
 from tests.harness import wait_until
@@ -141,7 +141,7 @@ def test_a_worker_that_ended_in_order_holds_no_connection_and_one_that_died_keep
     assert told(stack, other).ended_at
     assert told(stack, other).connections == 0
     with stack.db.read() as connection:
-        assert not workers.alive(connection)
+        assert not leases.alive(connection)
 
 
 def beat(connection):

@@ -8,8 +8,10 @@ import re
 import pytest
 from sqlalchemy import update
 
-from mailing import clock, lifecycle, models, workers
-from mailing.states import AttemptResult, CampaignAction
+from mailing.campaigns import lifecycle
+from mailing.core import clock, tables
+from mailing.core.states import AttemptResult, CampaignAction
+from mailing.ledger import leases
 from tests.integration.test_live import stream, until
 from tests.integration.web import deliver, register, running, settings_for, store
 
@@ -42,7 +44,7 @@ async def test_a_campaign_is_shown_with_its_speed_while_it_is_sent_and_with_its_
     assert "Calculating…" in page
     deliver(db, SENT, SENT)
     with db.write() as connection:
-        connection.execute(update(models.campaigns).values(state="finished", finished_at=clock.now_ms()))
+        connection.execute(update(tables.campaigns).values(state="finished", finished_at=clock.now_ms()))
     page = await visitor.read("/")
     assert "Nothing is being sent." in page
     assert page.index("Recently finished") < page.index('id="c1"')
@@ -59,7 +61,7 @@ async def test_what_needs_a_person_is_said_with_the_way_to_it(visitor, db):
     assert "unconfirmed" not in page, "not while emails are being sent"
     with db.write() as connection:
         lifecycle.act(connection, 1, CampaignAction.PAUSE)
-        connection.execute(update(models.campaigns).values(paused_reason="535 5.7.8 <b>no</b>"))
+        connection.execute(update(tables.campaigns).values(paused_reason="535 5.7.8 <b>no</b>"))
     page = await visitor.read("/")
     assert "Volley paused" in page
     assert "535 5.7.8 &lt;b&gt;no&lt;/b&gt;" in page
@@ -94,7 +96,7 @@ async def test_the_day_begins_at_the_reader_s_midnight(visitor, db):
     store(db, "ann@b.example", send=True)
     deliver(db, SENT)
     with db.write() as connection:
-        connection.execute(update(models.paces).values(slot=models.paces.c.slot - 24 * 3600))
+        connection.execute(update(tables.paces).values(slot=tables.paces.c.slot - 24 * 3600))
     assert "No emails sent today." in await visitor.read("/")
 
 
@@ -138,7 +140,7 @@ async def test_the_workers_page_shows_a_death_and_what_becomes_of_what_was_held(
     async with stream(visitor, "/workers/stream") as page:
         await page.until(r"Idle</span>")
         with db.write() as connection:
-            workers.end_named(connection, "host:1")
+            leases.end_named(connection, "host:1")
         await page.until(r"Lost</span>.*0\u00a0emails in progress")
         assert f"stop-{worker_id}" not in page.text
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event
 
-from mailing import checks, database_errors, migrate, schema
-from mailing.database import Database
+from mailing import checks, migrate, schema
+from mailing.core import database_errors
+from mailing.core.database import Database
 from tests.harness import free_port
 from tests.integration.web import running, settings_for, store
 from tests.processes import run

@@ -9,25 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
-from mailing import (
-    batches,
-    campaigns,
-    claims,
-    decisions,
-    finding,
-    history,
-    lifecycle,
-    maillog,
-    models,
-    results,
-    sweeping,
-    workers,
-)
-from mailing.clock import now_ms
-from mailing.finding import EVERYBODY, Choice
-from mailing.lifecycle import NotAllowed
-from mailing.log_walks import Search
-from mailing.states import (
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core import tables
+from mailing.core.clock import now_ms
+from mailing.core.states import (
     DECISIONS,
     ENDED,
     AttemptResult,
@@ -35,16 +22,22 @@ from mailing.states import (
     RecipientAction,
     RecipientState,
 )
+from mailing.delivery import sweeper
+from mailing.ledger import batches, claims, leases, results
+from mailing.recipients import decisions, listing, search
+from mailing.recipients.search import EVERYBODY, Choice
+from mailing.reports import email_log
+from mailing.reports.log_walks import Search
 from tests.integration.test_ledger import FAR, check, claim, result, store, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.campaigns import Campaign
-    from mailing.claims import Claim
-    from mailing.database import Database
-    from mailing.decisions import Step
-    from mailing.states import Decision
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
+    from mailing.core.states import Decision
+    from mailing.ledger.claims import Claim
+    from mailing.recipients.decisions import Step
 
 RETRY, RESEND, MARK, SKIP, FAIL = RecipientAction
 RESULTS = {
@@ -65,7 +58,7 @@ def ended(
     due = now_ms() + 3_600_000 if state is RecipientState.DEFERRED else None
     with db.write() as connection:
         results.settle(connection, [result(c, RESULTS[state], due) for c in claimed])
-        connection.execute(update(models.campaigns).values(state=campaign, finished_at=1))
+        connection.execute(update(tables.campaigns).values(state=campaign, finished_at=1))
     return campaign_id, claimed
 
 
@@ -111,7 +104,7 @@ def test_a_decision_may_be_about_a_state_a_search_or_one(db: Database) -> None:
     assert list(decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved) == [ids[4]]
     assert not decide(db, campaign_id, RETRY, Choice(recipient=ids[4])).moved
     with db.read() as connection:
-        found = finding.count(connection, campaign_id, Choice(q="u1"))
+        found = search.count(connection, campaign_id, Choice(q="u1"))
     assert found == {RecipientState.QUEUED: 3}
     assert check(db, campaign_id, 12)[RecipientState.QUEUED] == 4
 
@@ -127,9 +120,9 @@ def test_marking_as_sent_is_logged_as_a_persons_decision_beside_the_attempt(db: 
     campaign_id, claimed = ended(db, 1, RecipientState.UNKNOWN, CampaignState.FINISHED)
     decide(db, campaign_id, MARK)
     with db.read() as connection:
-        marked, lost = maillog.page(connection, Search(campaign_id=campaign_id)).rows
-        (row,) = history.recipients_by_id(connection, [claimed[0].recipient_id])
-        paces = connection.execute(models.paces.select()).all()
+        marked, lost = email_log.page(connection, Search(campaign_id=campaign_id)).rows
+        (row,) = listing.recipients_by_id(connection, [claimed[0].recipient_id])
+        paces = connection.execute(tables.paces.select()).all()
     assert (lost.result, lost.worker, lost.number) == ("unknown", "test:1", 1)
     assert (marked.result, marked.worker, marked.number) == ("sent", None, 1)
     assert (marked.code, marked.server, marked.reply) == (None, "", decisions.MARKED)
@@ -141,7 +134,7 @@ def test_marking_as_sent_is_logged_as_a_persons_decision_beside_the_attempt(db: 
 def test_the_log_accepts_no_other_result_without_a_worker(db: Database) -> None:
     ended(db, 1, RecipientState.FAILED)
     with pytest.raises(Exception, match="ck_attempts_worker"), db.write() as connection:
-        connection.execute(update(models.attempts).values(worker_id=None))
+        connection.execute(update(tables.attempts).values(worker_id=None))
 
 
 @pytest.mark.parametrize("action", [RESEND, MARK])
@@ -150,8 +143,8 @@ def test_after_a_decision_the_worker_thought_dead_has_no_say(db: Database, actio
     me = worker(db)
     claimed = claim(db, me, campaign_id, 2)
     with db.write() as connection:
-        workers.end(connection, me)
-        sweeping.abandon(connection)
+        leases.end(connection, me)
+        sweeper.abandon(connection)
     decide(db, campaign_id, action)
     before = check(db, campaign_id, 2)
     with db.write() as connection:
@@ -168,8 +161,8 @@ def test_a_reply_that_comes_after_a_persons_decision_is_logged_once_and_moves_no
     me = worker(db)
     claimed = claim(db, me, campaign_id, 1)
     with db.write() as connection:
-        workers.end(connection, me)
-        sweeping.abandon(connection)
+        leases.end(connection, me)
+        sweeper.abandon(connection)
     decide(db, campaign_id, action)
     before = check(db, campaign_id, 1)
     for _ in range(2):
@@ -178,7 +171,7 @@ def test_a_reply_that_comes_after_a_persons_decision_is_logged_once_and_moves_no
     assert check(db, campaign_id, 1) == before
     with db.read() as connection:
         log = connection.execute(
-            select(models.attempts.c.result, models.attempts.c.worker_id).order_by(models.attempts.c.id)
+            select(tables.attempts.c.result, tables.attempts.c.worker_id).order_by(tables.attempts.c.id)
         ).all()
     mark = [("sent", None)] if action is MARK else []
     assert log == [("unknown", me), *mark, ("sent", me)]
@@ -190,7 +183,7 @@ def test_a_resent_recipient_shows_both_attempts(db: Database) -> None:
     again = claim(db, worker(db), campaign_id, 1)
     with db.write() as connection:
         results.settle(connection, [result(c, AttemptResult.SENT) for c in again])
-        rows = maillog.page(connection, Search(campaign_id=campaign_id)).rows
+        rows = email_log.page(connection, Search(campaign_id=campaign_id)).rows
     assert [(row.number, row.result) for row in rows] == [(2, "sent"), (1, "unknown")]
 
 
@@ -207,7 +200,7 @@ def test_the_hours_until_it_is_given_up_count_anew_after_an_end(
 ) -> None:
     campaign_id, _ = ended(db, 1, source)
     with db.write() as connection:
-        connection.execute(update(models.recipients).values(first_tried_at=1))
+        connection.execute(update(tables.recipients).values(first_tried_at=1))
     decide(db, campaign_id, action)
     (again,) = claim(db, worker(db), campaign_id, 1)
     assert (again.first_tried_at > 1) is anew
@@ -247,7 +240,7 @@ def test_only_the_batches_in_which_somebody_was_queued_are_given_out(db: Databas
     one = decide(db, campaign_id, RETRY, Choice(recipient=claimed[12].recipient_id))
     rest = decide(db, campaign_id, RETRY)
     with db.read() as connection:
-        known = list(connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars())
+        known = list(connection.execute(select(tables.batches.c.id).order_by(tables.batches.c.id)).scalars())
     assert [errand.batch_id for errand in one.errands] == [known[1]]
     assert [errand.batch_id for errand in rest.errands] == known
 
@@ -269,9 +262,9 @@ def test_any_mixture_of_work_death_and_decisions_keeps_the_ledger_balanced(db: D
                     if any(it.state not in ENDED for it in news):  # as a round does
                         lifecycle.reopen(connection, campaign_id)
                 case 3 if dice.random() < 0.3:
-                    workers.end(connection, me)
-                    sweeping.abandon(connection)
-                    me = workers.register(connection, "test:1")
+                    leases.end(connection, me)
+                    sweeper.abandon(connection)
+                    me = leases.register(connection, "test:1")
                 case 4:
                     lifecycle.finish(connection, campaign_id)
                 case 5:

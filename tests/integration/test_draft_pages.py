@@ -8,10 +8,11 @@ import re
 
 import pytest
 
-from mailing import campaigns, drafts
-from mailing.addresses import parse_pasted
-from mailing.drafts import Draft
-from mailing.states import CampaignState
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns import drafts
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import CampaignState
 from tests.integration.web import running, settings_for, store
 
 FORM = {"from": "Ann <ann@example.org>", "subject": "Hi", "text": "Dear {{ name }}"}

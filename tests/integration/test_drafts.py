@@ -13,14 +13,17 @@ import orjson
 import pytest
 from sqlalchemy import event, func, select
 
-from mailing import campaigns, counters, drafts, lifecycle, overview
-from mailing.actors import Actor, ActorKind
-from mailing.addresses import parse_pasted
-from mailing.drafts import Draft
-from mailing.lifecycle import NotAllowed
-from mailing.models import batches, list_notes, recipients, storings, tallies
-from mailing.models import campaigns as table
-from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.core.tables import batches, list_notes, recipients, storings, tallies
+from mailing.core.tables import campaigns as table
+from mailing.ledger import counters
+from mailing.reports import overview
 from tasks import upkeep
 from tests.processes import Keeper
 from webapp import api
@@ -30,9 +33,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-    from mailing.addresses import ParsedList
-    from mailing.campaigns import Campaign
-    from mailing.database import Database
+    from mailing.addresses.parsing import ParsedList
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
 
 DRAFT = Draft("Ann <ann@example.org>", "Summer fete", "Dear all")
 LONG = 3_210
@@ -150,9 +153,9 @@ def test_a_list_is_sent_in_the_transaction_that_completes_it_or_nothing_is_store
 PASTE = """
 import sys, time
 from mailing import drafts
-from mailing.addresses import parse_pasted
-from mailing.drafts import Draft
-from mailing.database import Database
+from mailing.addresses.parsing import parse_pasted
+from mailing.campaigns.drafts import Draft
+from mailing.core.database import Database
 
 def rest(seconds):
     print("in the middle", flush=True)

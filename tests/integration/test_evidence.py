@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from mailing import campaigns, evidence, lifecycle, models, rounds
-from mailing.clock import now_ms
-from mailing.replies import ReplyCode, Stage, reply_from
-from mailing.states import AttemptResult, CampaignAction, CampaignState
-from mailing.verdicts import classify
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core import tables
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult, CampaignAction, CampaignState
+from mailing.delivery import group_commit
+from mailing.ledger import evidence
+from mailing.smtp.replies import ReplyCode, Stage, reply_from
+from mailing.smtp.verdicts import classify
 from tests.integration.test_ledger import claim, result, store, worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mailing.claims import Claim
-    from mailing.database import Database
-    from mailing.results import Result
-    from mailing.rounds import Committed
+    from mailing.core.database import Database
+    from mailing.delivery.group_commit import Committed
+    from mailing.ledger.claims import Claim
+    from mailing.ledger.results import Result
 
 NO_DKIM = (550, "5.7.30 DKIM didn't pass")
 WHIM = (554, "5.7.1 Message refused")
@@ -36,8 +40,8 @@ def refused(claimed: Claim, code: int, text: str) -> Result:
 
 def commit(db: Database, results: Sequence[Result]) -> Committed:
     worker_id = results[0].claim.worker_id
-    entry = rounds.Round(worker_id, "test:1", results, [], [], [], [], None, "mx:25")
-    return rounds.commit(db.writer(), entry)
+    entry = group_commit.Round(worker_id, "test:1", results, [], [], [], [], None, "mx:25")
+    return group_commit.commit(db.writer(), entry)
 
 
 def state(db: Database, campaign_id: int) -> tuple[CampaignState, str]:
@@ -96,7 +100,7 @@ def test_the_same_recipient_again_and_again_is_one(db: Database) -> None:
         claims = claim(db, worker(db), campaign_id, 1)
         commit(db, [refused(claims[0], *NO_DKIM)])
         with db.write() as connection:
-            connection.execute(update(models.recipients).values(state="queued", due_at=None))
+            connection.execute(update(tables.recipients).values(state="queued", due_at=None))
     assert state(db, campaign_id)[0] is CampaignState.SENDING
 
 

@@ -14,10 +14,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, insert, update
 
-from mailing import campaigns, claims, counters, lifecycle, logs, overview, replays, results, workers
-from mailing import models as tables
-from mailing.overview import Days
-from mailing.states import AttemptResult, CampaignAction, RecipientState
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core import logs, tables
+from mailing.core.states import AttemptResult, CampaignAction, RecipientState
+from mailing.ledger import claims, counters, leases, results
+from mailing.reports import overview
+from mailing.reports import replay as replays
+from mailing.reports.overview import Days
 from tests.integration.web import deliver, running, settings_for, store
 from webapp import cli
 
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from tests.integration.web import Visitor
 
 SENT = (AttemptResult.SENT, 250, "", "250 ok")
@@ -43,7 +47,7 @@ async def visitor(tmp_path: Path, db: Database, database_url: str) -> AsyncItera
 def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The clock of all doors: its only value may be set."""
     moment = [NOW]
-    for module in ("webapp.standing", "webapp.api", "webapp.cli_work", "mailing.overview"):
+    for module in ("webapp.standing", "webapp.api", "webapp.cli_work", "mailing.reports.overview"):
         monkeypatch.setattr(f"{module}.now_ms", lambda: moment[0])
     return moment
 
@@ -145,7 +149,7 @@ def defer(db: Database, n: int, *, due_at: int) -> None:
     """Let the server refuse the next ``n`` people for now."""
     later = (451, "4.7.1", "451 later", due_at)
     with db.write() as connection:
-        worker = workers.register(connection, "here:1")
+        worker = leases.register(connection, "here:1")
         held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=n)
         assert len(held) == n
         at = held[0].claimed_at

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from mailing import finding, history, maillog
-from mailing.finding import Choice, Sort
-from mailing.log_walks import Search
-from mailing.replies import ReplyCode
-from mailing.states import AttemptResult, RecipientState
+from mailing.core.states import AttemptResult, RecipientState
+from mailing.recipients import listing, search
+from mailing.recipients.search import Choice, Sort
+from mailing.reports import email_log
+from mailing.reports.log_walks import Search
+from mailing.smtp.replies import ReplyCode
 from tests.integration.web import deliver, store
 
 PEOPLE = """anna@one.example Anna.B@two.example annb@one.example.org ben@one.example
@@ -18,19 +19,19 @@ FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
 LOST = (AttemptResult.UNKNOWN, None, "", "The line broke.")
 
 
-def pages(db, wanted=finding.EVERYBODY, sort=Sort.LIST, limit=2):
+def pages(db, wanted=search.EVERYBODY, sort=Sort.LIST, limit=2):
     """The addresses on each page from the first to the last, checked against the way back."""
     there, keys = [], {"after": None}
     with db.read() as connection:
         while True:
-            page = history.recipients_page(connection, 1, wanted, sort=sort, limit=limit, **keys)
+            page = listing.recipients_page(connection, 1, wanted, sort=sort, limit=limit, **keys)
             there.append([row.email for row in page.rows])
             if page.next is None:
                 break
             keys = {"after": page.next}
         back = [there[-1]]
         while page.previous is not None:
-            page = history.recipients_page(
+            page = listing.recipients_page(
                 connection, 1, wanted, sort=sort, limit=limit, before=page.previous
             )
             back.insert(0, [row.email for row in page.rows])
@@ -89,14 +90,14 @@ def test_a_search_finds_what_begins_so_and_nothing_else(campaign, q, emails):
 def test_the_log_finds_whom_the_campaign_s_page_finds(campaign, q):
     deliver(campaign, *[SENT] * len(PEOPLE.split()))
     with campaign.read() as connection:
-        rows = maillog.page(connection, Search(campaign_id=1, address=q), limit=50).rows
+        rows = email_log.page(connection, Search(campaign_id=1, address=q), limit=50).rows
     assert sorted(row.email for row in rows) == sorted(found(campaign, q))
 
 
-@pytest.mark.parametrize("few", [0, finding.FEW])
+@pytest.mark.parametrize("few", [0, search.FEW])
 def test_a_search_within_a_state_finds_the_same_by_either_way(campaign, monkeypatch, few):
     deliver(campaign, SENT, FAILED)
-    monkeypatch.setattr(finding, "FEW", few)
+    monkeypatch.setattr(search, "FEW", few)
     assert found(campaign, "ann", RecipientState.SENT) == ["anna@one.example"]
     assert found(campaign, "@one.example", RecipientState.QUEUED) == [
         "ben@one.example", "under_score@one.example", "under-score@one.example"
@@ -125,7 +126,7 @@ def test_those_with_a_reply_are_found_by_its_codes(campaign):
 
 def test_a_key_that_is_no_recipients_finds_nothing(campaign):
     with campaign.read() as connection:
-        page = history.recipients_page(connection, 1, Choice(q="a"), after=10**12)
+        page = listing.recipients_page(connection, 1, Choice(q="a"), after=10**12)
     assert not page.rows
     assert (page.next, page.previous) == (None, None)
 
@@ -133,13 +134,11 @@ def test_a_key_that_is_no_recipients_finds_nothing(campaign):
 def test_what_is_found_is_counted_by_state_unless_it_is_too_much(campaign, monkeypatch):
     deliver(campaign, SENT, FAILED)
     with campaign.read() as connection:
-        assert finding.count(connection, 1, Choice(q="ann")) == {
+        assert search.count(connection, 1, Choice(q="ann")) == {
             RecipientState.QUEUED: 1,
             RecipientState.SENT: 1,
             RecipientState.FAILED: 1,
         }
-        assert finding.count(connection, 1, Choice(RecipientState.FAILED, "ann")) == {
-            RecipientState.FAILED: 1
-        }
-        monkeypatch.setattr(finding, "MOST_COUNTED", 2)
-        assert finding.count(connection, 1, Choice(q="ann")) == {}
+        assert search.count(connection, 1, Choice(RecipientState.FAILED, "ann")) == {RecipientState.FAILED: 1}
+        monkeypatch.setattr(search, "MOST_COUNTED", 2)
+        assert search.count(connection, 1, Choice(q="ann")) == {}

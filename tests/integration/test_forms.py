@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from mailing import campaigns
-from mailing.states import CampaignState
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignState
 from tests.integration.web import HOST, running, settings_for, store
 from webapp.forms import LONGEST, MOST_FIELDS, SHORT
 

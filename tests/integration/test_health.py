@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mailing import checks, migrate, settings, workers
-from mailing.database import Database
-from mailing.senders import Sender
+from mailing import checks, migrate, settings
+from mailing.core.database import Database
+from mailing.ledger import leases
+from mailing.smtp.account import Sender
 from tests.harness import free_port
 from tests.servers import HANG, FakeServer
 from webapp.app import create_app
@@ -63,7 +64,7 @@ async def test_volley_is_ready_with_its_database_redis_and_a_worker(make_stack: 
     stack = make_stack()
     stack.start("redis")
     with stack.db.write() as connection:
-        workers.register(connection, "test:1")
+        leases.register(connection, "test:1")
     status, answer = await ask(stack.settings, "/readyz")
     assert (status, answer["ready"]) == (200, True)
     assert "1 worker is running" in answer["checks"]["worker"]["detail"]
@@ -73,7 +74,7 @@ async def test_without_a_worker_volley_is_not_ready(make_stack: Callable[..., St
     stack = make_stack()
     stack.start("redis")
     with stack.db.write() as connection:
-        workers.end(connection, workers.register(connection, "test:1"))
+        leases.end(connection, leases.register(connection, "test:1"))
     status, answer = await ask(stack.settings, "/readyz")
     assert status == 503
     assert [name for name, check in answer["checks"].items() if not check["ok"]] == ["worker"]
@@ -108,8 +109,8 @@ def test_an_empty_database_asks_to_be_migrated(database_url: str):
 
 def test_what_keeps_a_worker_from_sending_is_told(db: Database):
     with db.write() as connection:
-        worker_id = workers.register(connection, "test:1")
-        workers.beat(connection, worker_id, workers.Status("The server is down.", True, 10, 0, 0, 0, None))
+        worker_id = leases.register(connection, "test:1")
+        leases.beat(connection, worker_id, leases.Status("The server is down.", True, 10, 0, 0, 0, None))
     finding = checks.worker(db)
     assert finding.ok
     assert finding.detail == "1 worker is running. The server is down."

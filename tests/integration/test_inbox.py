@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.inbox import FILE, KEPT, RAW_LIMIT, RECIPIENTS_LIMIT, get, latest, received_total
+from mailing.demo_inbox import FILE, KEPT, RAW_LIMIT, RECIPIENTS_LIMIT, get, latest, received_total
 from tests.harness import free_port, quickest
 from tests.processes import Keeper
 
@@ -39,7 +39,7 @@ class Inbox:
         arguments = [] if variables else ["--port", str(self.port)]
         self.keeper = Keeper()
         self.process = self.keeper.start(
-            [sys.executable, "-m", "mailing.inbox", *arguments],
+            [sys.executable, "-m", "mailing.demo_inbox", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.inbox import FILE, KEPT, RAW_LIMIT, Store
+from mailing.demo_inbox import FILE, KEPT, RAW_LIMIT, Store
 from tests.integration.web import running, settings_for
 from tests.odd_mail import ODD
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import events, migrate, redis_prefix
-from mailing.database import Database
+from mailing import migrate
+from mailing.core.database import Database
+from mailing.redis import events
+from mailing.redis import prefix as redis_prefix
 from tasks import queues
 from tests.harness import Stack, wait_until
 from tests.integration.web import DRAFT

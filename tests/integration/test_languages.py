@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
 from tests.integration.web import HOST, deliver, running, settings_for, store
 
 

@@ -11,20 +11,17 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from mailing import batches, claims, counters, lifecycle, models, results, sweeping, workers
-from mailing.clock import now_ms
-from mailing.states import (
-    RECIPIENT_CHANGES,
-    RESULT_STATES,
-    AttemptResult,
-    CampaignState,
-    RecipientState,
-)
+from mailing.campaigns import lifecycle
+from mailing.core import tables
+from mailing.core.clock import now_ms
+from mailing.core.states import RECIPIENT_CHANGES, RESULT_STATES, AttemptResult, CampaignState, RecipientState
+from mailing.delivery import sweeper
+from mailing.ledger import batches, claims, counters, leases, results
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 FAR = 10**12
 
@@ -33,7 +30,7 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
     """Store a campaign of ``n`` recipients; return its id."""
     with db.write() as connection:
         campaign_id = connection.execute(
-            insert(models.campaigns)
+            insert(tables.campaigns)
             .values(
                 sender_from="a@b.example",
                 subject="s",
@@ -42,13 +39,13 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
                 total=n,
                 state=state,
             )
-            .returning(models.campaigns.c.id)
+            .returning(tables.campaigns.c.id)
         ).scalar_one()
         rows = [
             {"campaign_id": campaign_id, "email": f"u{i}@x.example", "domain": "x.example", "name": ""}
             for i in range(n)
         ]
-        connection.execute(insert(models.recipients), rows)
+        connection.execute(insert(tables.recipients), rows)
         counters.add(connection, campaign_id, RecipientState.QUEUED, n)
         batches.cut(connection, campaign_id, n)
     return int(campaign_id)
@@ -56,7 +53,7 @@ def store(db: Database, n: int, state: CampaignState = CampaignState.SENDING) ->
 
 def worker(db: Database) -> int:
     with db.write() as connection:
-        return workers.register(connection, "test:1")
+        return leases.register(connection, "test:1")
 
 
 def claim(db: Database, worker_id: int, campaign_id: int, limit: int) -> list[claims.Claim]:
@@ -73,9 +70,9 @@ def result(claimed: claims.Claim, outcome: AttemptResult, due_at: int | None = N
 def counted(connection: Connection, campaign_id: int) -> dict[RecipientState, int]:
     """Count the rows themselves, as the slow but certain check of the tallies."""
     statement = (
-        select(models.recipients.c.state, func.count())
-        .where(models.recipients.c.campaign_id == campaign_id)
-        .group_by(models.recipients.c.state)
+        select(tables.recipients.c.state, func.count())
+        .where(tables.recipients.c.campaign_id == campaign_id)
+        .group_by(tables.recipients.c.state)
     )
     found = {RecipientState(state): n for state, n in connection.execute(statement)}
     return {state: found.get(state, 0) for state in RecipientState}
@@ -121,7 +118,7 @@ def test_a_result_recorded_twice_counts_once(db: Database) -> None:
         assert len(results.settle(connection, sent)) == 3
     with db.write() as connection:
         assert results.settle(connection, sent) == []
-        attempts = connection.execute(select(func.count()).select_from(models.attempts)).scalar_one()
+        attempts = connection.execute(select(func.count()).select_from(tables.attempts)).scalar_one()
     assert attempts == 3
     assert check(db, campaign_id, 3)[RecipientState.SENT] == 3
 
@@ -143,8 +140,8 @@ def test_what_an_ended_worker_held_becomes_unknown_and_a_late_reply_still_counts
     me = worker(db)
     claimed = claim(db, me, campaign_id, 2)
     with db.write() as connection:
-        workers.end(connection, me)
-        assert sweeping.abandon(connection) == {campaign_id: 2}
+        leases.end(connection, me)
+        assert sweeper.abandon(connection) == {campaign_id: 2}
     assert check(db, campaign_id, 2)[RecipientState.UNKNOWN] == 2
     with db.write() as connection:
         assert len(results.settle(connection, [result(claimed[0], AttemptResult.SENT)])) == 1
@@ -157,8 +154,8 @@ def test_work_handed_back_after_the_lease_ended_is_no_longer_in_doubt(db: Databa
     me = worker(db)
     claimed = claim(db, me, campaign_id, 1)
     with db.write() as connection:
-        workers.end(connection, me)
-        sweeping.abandon(connection)
+        leases.end(connection, me)
+        sweeper.abandon(connection)
         claims.release(connection, claimed)
     assert check(db, campaign_id, 1)[RecipientState.QUEUED] == 1
 
@@ -193,8 +190,8 @@ def test_deferred_recipients_wait_until_they_are_due_and_their_batch_is_given_ou
         results.settle(connection, [result(claimed[1], AttemptResult.DEFERRED, now_ms() + 60_000)])
         batches.wake(connection, campaign_id)
     with db.write() as connection:
-        assert sweeping.wake_deferred(connection) == {campaign_id}
-        assert len(sweeping.vanished_batches(connection, queue_empty=False)) == 1
+        assert sweeper.wake_deferred(connection) == {campaign_id}
+        assert len(sweeper.vanished_batches(connection, queue_empty=False)) == 1
     counts = check(db, campaign_id, 2)
     assert (counts[RecipientState.QUEUED], counts[RecipientState.DEFERRED]) == (1, 1)
 
@@ -205,7 +202,7 @@ def test_the_deferred_of_a_paused_campaign_sleep_on(db: Database) -> None:
     with db.write() as connection:
         results.settle(connection, [result(claimed[0], AttemptResult.DEFERRED, now_ms() - 1)])
         lifecycle.pause(connection, campaign_id, "why")
-        assert sweeping.wake_deferred(connection) == set()
+        assert sweeper.wake_deferred(connection) == set()
 
 
 def test_a_lost_batch_is_given_out_once_by_two_sweepers(db: Database) -> None:
@@ -214,7 +211,7 @@ def test_a_lost_batch_is_given_out_once_by_two_sweepers(db: Database) -> None:
 
     def sweep() -> None:
         with db.write() as connection:
-            given.extend(e.batch_id for e in sweeping.vanished_batches(connection, queue_empty=True))
+            given.extend(e.batch_id for e in sweeper.vanished_batches(connection, queue_empty=True))
 
     threads = [threading.Thread(target=sweep) for _ in range(2)]
     for thread in threads:
@@ -246,7 +243,7 @@ def test_the_hours_until_it_is_given_up_count_from_a_try_not_from_a_claim(db: Da
         results.settle(connection, [result(returned, AttemptResult.RETURNED)])
         claims.forgive(connection, returned)
     with db.write() as connection:
-        connection.execute(update(models.recipients).values(claimed_at=0))
+        connection.execute(update(tables.recipients).values(claimed_at=0))
     later = now_ms()
     assert [again.first_tried_at >= later for again in claim(db, me, campaign_id, 2)] == [True, True]
 
@@ -257,7 +254,7 @@ def test_the_hours_go_on_counting_where_a_later_claim_is_handed_back(db: Databas
     [first] = claim(db, me, campaign_id, 1)
     with db.write() as connection:
         results.settle(connection, [result(first, AttemptResult.DEFERRED)])
-        sweeping.wake_deferred(connection)
+        sweeper.wake_deferred(connection)
     [second] = claim(db, me, campaign_id, 1)
     with db.write() as connection:
         claims.release(connection, [second])
@@ -273,8 +270,8 @@ def test_a_campaign_that_finishes_just_when_somebody_comes_back_to_it_sends_on(d
     me = worker(db)
     claimed = claim(db, me, campaign_id, 1)
     with db.write() as connection:
-        workers.end(connection, me)
-        sweeping.abandon(connection)
+        leases.end(connection, me)
+        sweeper.abandon(connection)
     with ThreadPoolExecutor() as threads, db.write() as giving:
         claims.release(giving, claimed)
         with db.write() as finishing:
@@ -288,8 +285,8 @@ def test_a_campaign_that_finishes_just_when_somebody_comes_back_to_it_sends_on(d
 def test_the_database_refuses_a_deferred_recipient_without_a_due_time(db: Database) -> None:
     campaign_id = store(db, 1)
     broken = (
-        update(models.recipients)
-        .where(models.recipients.c.campaign_id == campaign_id)
+        update(tables.recipients)
+        .where(tables.recipients.c.campaign_id == campaign_id)
         .values(state=RecipientState.DEFERRED)
     )
     with pytest.raises(Exception, match="ck_recipients_due"), db.write() as connection:
@@ -322,14 +319,14 @@ def test_any_mixture_of_work_death_and_sweeping_keeps_the_ledger_balanced(db: Da
                 case 5 if held:
                     claims.release(connection, dice.sample(held, 1))
                 case 6:
-                    workers.end(connection, dice.choice(workers_))
-                    sweeping.abandon(connection)
-                    workers_.append(workers.register(connection, "test:1"))
+                    leases.end(connection, dice.choice(workers_))
+                    sweeper.abandon(connection)
+                    workers_.append(leases.register(connection, "test:1"))
                 case 7:
-                    sweeping.wake_deferred(connection)
+                    sweeper.wake_deferred(connection)
                 case 8 if dice.random() < 0.1:
-                    connection.execute(update(models.campaigns).values(state=CampaignState.CANCELED))
-                    sweeping.cancel_leftovers(connection)
+                    connection.execute(update(tables.campaigns).values(state=CampaignState.CANCELED))
+                    sweeper.cancel_leftovers(connection)
         check(db, campaign_id, 60)
 
 
@@ -338,7 +335,7 @@ def test_a_change_that_no_recipient_may_make_is_undone_with_all_that_came_with_i
 
     def mail_again_who_has_it() -> None:
         with db.write() as connection:
-            connection.execute(update(models.recipients).values(state=RecipientState.SENT))
+            connection.execute(update(tables.recipients).values(state=RecipientState.SENT))
             counters.move(connection, campaign_id, 0, {(RecipientState.SENT, RecipientState.QUEUED): 2})
 
     with pytest.raises(AssertionError, match="cannot change so"):

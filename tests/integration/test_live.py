@@ -8,8 +8,10 @@ import re
 
 import pytest
 
-from mailing import campaigns, events, lifecycle
-from mailing.states import AttemptResult, CampaignAction
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import AttemptResult, CampaignAction
+from mailing.redis import events
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
 from webapp import live
 from webapp.boards import message

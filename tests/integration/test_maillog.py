@@ -15,17 +15,18 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 from sqlalchemy import insert
 
-from mailing import maillog, models
-from mailing.log_walks import Key, Search
-from mailing.states import AttemptResult
+from mailing.core import tables
+from mailing.core.states import AttemptResult
+from mailing.reports import email_log
+from mailing.reports.log_walks import Key, Search
 from tests.integration.web import deliver, running, settings_for, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from mailing.database import Database
-    from mailing.maillog import LogRow
+    from mailing.core.database import Database
+    from mailing.reports.email_log import LogRow
     from tests.integration.web import Visitor
 
 ANSWERS = [
@@ -49,11 +50,11 @@ def rows(db: Database) -> list[LogRow]:
         store(db, "\n".join(f"{name}@{domain}" for name in PEOPLE for domain in DOMAINS), send=True)
     with db.write() as connection:
         worker = connection.execute(
-            insert(models.workers)
+            insert(tables.workers)
             .values(name="here:1", started_at=0, seen_at=0)
-            .returning(models.workers.c.id)
+            .returning(tables.workers.c.id)
         ).scalar_one()
-        for row in connection.execute(models.recipients.select()).all():
+        for row in connection.execute(tables.recipients.select()).all():
             for number in range(1, dice.randint(2, 7)):
                 result, code, enhanced, reply = dice.choice(ANSWERS)
                 values = {"campaign_id": row.campaign_id, "result": result, "enhanced": enhanced}
@@ -68,12 +69,12 @@ def rows(db: Database) -> list[LogRow]:
                     "code": code,
                     "reply": reply,
                 }
-                connection.execute(insert(models.attempts), values | attempt)
+                connection.execute(insert(tables.attempts), values | attempt)
                 if result is not AttemptResult.SENT:
                     group = {"code": code or 0, "shard": row.id * 8 + number, "n": 1, "sample": reply}
-                    connection.execute(insert(models.reply_groups), values | group)
+                    connection.execute(insert(tables.reply_groups), values | group)
     with db.read() as connection:
-        everything = maillog.page(connection, Search(), limit=10_000).rows
+        everything = email_log.page(connection, Search(), limit=10_000).rows
     return sorted(everything, key=lambda row: row.key, reverse=True)
 
 
@@ -109,36 +110,36 @@ def searches() -> list[Search]:
     return [Search(**{name: dice.choice(values) for name, values in choices.items()}) for _ in range(200)]
 
 
-@pytest.mark.parametrize("walk", [maillog.LONGEST_WALK, 7])
+@pytest.mark.parametrize("walk", [email_log.LONGEST_WALK, 7])
 def test_whatever_is_asked_pages_and_exports_hold_what_fits_in_its_order(
     db: Database, rows: list[LogRow], monkeypatch: pytest.MonkeyPatch, walk: int
 ) -> None:
     """Also where a search may only walk a few steps at a time, and where people are looked for one by one."""
-    monkeypatch.setattr(maillog, "LONGEST_WALK", walk)
-    monkeypatch.setattr(maillog, "SHORT_WALK", 1)
-    monkeypatch.setattr(maillog, "MOST_PEOPLE", 5)
+    monkeypatch.setattr(email_log, "LONGEST_WALK", walk)
+    monkeypatch.setattr(email_log, "SHORT_WALK", 1)
+    monkeypatch.setattr(email_log, "MOST_PEOPLE", 5)
     with db.read() as connection:
         for search in searches():
             wanted = [row for row in rows if fits(row, search)]
             down, up = [], []
-            page = maillog.page(connection, search, limit=5)
+            page = email_log.page(connection, search, limit=5)
             while True:
                 assert len(page.rows) == 5 or page.searched_to or not page.older
                 down += page.rows
                 if page.older is None:
                     break
-                page = maillog.page(connection, search, before=page.older, limit=5)
+                page = email_log.page(connection, search, before=page.older, limit=5)
             assert down == wanted, search
-            page = maillog.page(connection, search, after=Key(0, 0), limit=5)
+            page = email_log.page(connection, search, after=Key(0, 0), limit=5)
             while True:
                 up += page.rows[::-1]
                 if page.newer is None:
                     break
-                page = maillog.page(connection, search, after=page.newer, limit=5)
+                page = email_log.page(connection, search, after=page.newer, limit=5)
             assert up == wanted[::-1], search
             taken, place = [], None
             for _ in itertools.count():
-                chunk, place = maillog.export(connection, search, place, limit=5)
+                chunk, place = email_log.export(connection, search, place, limit=5)
                 taken += chunk
                 if place is None:
                     break
@@ -148,11 +149,11 @@ def test_whatever_is_asked_pages_and_exports_hold_what_fits_in_its_order(
 def test_a_count_is_kept_or_there_is_none(db: Database, rows: list[LogRow]) -> None:
     with db.read() as connection:
         for search in searches():
-            found = maillog.count(connection, search)
+            found = email_log.count(connection, search)
             assert found is None or found == sum(fits(row, search) for row in rows), search
-        assert maillog.count(connection, Search(code=550)) == sum(row.code == 550 for row in rows)
-        assert maillog.count(connection, Search(result=AttemptResult.UNKNOWN, campaign_id=1))
-        assert maillog.count(connection, Search(code=550, domain="two.example")) is None
+        assert email_log.count(connection, Search(code=550)) == sum(row.code == 550 for row in rows)
+        assert email_log.count(connection, Search(result=AttemptResult.UNKNOWN, campaign_id=1))
+        assert email_log.count(connection, Search(code=550, domain="two.example")) is None
 
 
 @pytest.fixture
@@ -311,8 +312,8 @@ async def test_times_are_meant_in_the_reader_s_zone_and_as_a_whole(
 async def test_a_search_that_went_far_enough_says_so(
     visitor: Visitor, rows: list[LogRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maillog, "LONGEST_WALK", 10)
-    monkeypatch.setattr(maillog, "SHORT_WALK", 1)
+    monkeypatch.setattr(email_log, "LONGEST_WALK", 10)
+    monkeypatch.setattr(email_log, "SHORT_WALK", 1)
     text = await visitor.read("/history?domain=two.example&code=250")
     assert "No more matches back to" in text
     assert "Continue searching" in text
@@ -323,7 +324,7 @@ async def test_a_search_that_went_far_enough_says_so(
 async def test_the_log_is_taken_away_whole_or_in_part(
     visitor: Visitor, rows: list[LogRow], form: str, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(maillog.export, "__defaults__", (None, chunk))
+    monkeypatch.setattr(email_log.export, "__defaults__", (None, chunk))
     read: Callable[[str], list[str]] = {
         "csv": lambda text: [row[2] for row in csv.reader(io.StringIO(text))][1:],
         "jsonl": lambda text: [json.loads(line)["email"] for line in text.splitlines()],

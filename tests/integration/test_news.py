@@ -7,8 +7,9 @@ import asyncio
 import orjson
 import pytest
 
-from mailing import events, lifecycle
-from mailing.states import AttemptResult
+from mailing.campaigns import lifecycle
+from mailing.core.states import AttemptResult
+from mailing.redis import events
 from tests.integration.test_live import Stream, stream
 from tests.integration.web import HOST, deliver, running, settings_for, store
 from webapp import news

@@ -11,11 +11,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mailing import campaigns, claims, drafts, evidence, lifecycle, rests, results, rulebook, workers
-from mailing.clock import now_ms
-from mailing.models import recipients
-from mailing.replies import Stage, reply_from
-from mailing.states import AttemptResult, CampaignAction, CampaignState
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core.clock import now_ms
+from mailing.core.states import AttemptResult, CampaignAction, CampaignState
+from mailing.core.tables import recipients
+from mailing.ledger import claims, evidence, leases, rests, results
+from mailing.smtp import rulebook
+from mailing.smtp.replies import Stage, reply_from
 from tests.integration.web import DRAFT, HOST, deliver, running, settings_for, store
 
 MESSY = (Path(__file__).resolve().parents[1] / "lists" / "pasted-messy.txt").read_text()
@@ -260,7 +263,7 @@ async def test_the_page_of_a_campaign_that_a_refusal_paused_offers_to_go_on_with
 ):
     store(db, "ann@b.example bob@b.example cat@b.example", send=True)
     with db.write() as connection:
-        me = workers.register(connection, "here:1")
+        me = leases.register(connection, "here:1")
         claimed = claims.claim(connection, me, 1, after=0, last=10**9, limit=2)
     unsigned = (550, "5.7.26", "550 5.7.26 <b>unauthenticated</b>", now_ms() + 60_000)
     ruling = rulebook.rule(Stage.DOT, reply_from(550, "5.7.26 unauthenticated"))
@@ -336,7 +339,7 @@ async def test_a_stopped_campaign_tells_what_is_in_flight_until_it_is_recorded(
 ):
     store(db, "ann@b.example bob@b.example", send=True)
     with db.write() as connection:
-        worker = workers.register(connection, "here:1")
+        worker = leases.register(connection, "here:1")
         claimed = claims.claim(connection, worker, 1, after=0, last=10**9, limit=1)
     await visitor.read("/campaigns/1")
     await visitor.post(f"/campaigns/1/{verb}")

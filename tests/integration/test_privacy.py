@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from mailing import migrate, privacy, settings
+from mailing import migrate, settings
+from mailing.core import privacy
 from tests.harness import free_port, wait_until
 from tests.integration.web import DRAFT
 from tests.processes import Keeper, run

@@ -13,8 +13,8 @@ from urllib.parse import urlencode, urljoin
 import pytest
 from sqlalchemy import text
 
-from mailing import campaigns
-from mailing.states import CampaignAction, RecipientAction
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignAction, RecipientAction
 from tests.proxies import NAME, WAYS, Site
 
 _ACTIONS = "|".join(

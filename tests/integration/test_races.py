@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing import claims, decisions, drafts, history, inbox, lifecycle, maillog
-from mailing.actors import Actor, ActorKind
-from mailing.drafts import Draft
-from mailing.finding import EVERYBODY, Choice
-from mailing.lifecycle import NotAllowed
-from mailing.log_walks import Search
-from mailing.states import (
-    DECISIONS,
-    CampaignAction,
-    CampaignState,
-    RecipientAction,
-    RecipientState,
-)
+from mailing import demo_inbox
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.states import DECISIONS, CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.ledger import claims
+from mailing.recipients import decisions, listing
+from mailing.recipients.search import EVERYBODY, Choice
+from mailing.reports import email_log
+from mailing.reports.log_walks import Search
 from tasks import commands
 from tasks.commands import Backend
 from tests.harness import wait_until
@@ -33,7 +31,7 @@ from tests.integration.web import store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from tests.harness import Stack
 
 PERSON = Actor(ActorKind.PERSON)
@@ -69,7 +67,7 @@ def test_two_people_who_press_at_once_act_once(
     assert sorted(moved) == [c.recipient_id for c in held]
     assert check(db, campaign_id, 40)[DECISIONS[action].target] == 40
     with db.read() as connection:
-        rows = maillog.page(connection, Search(campaign_id=campaign_id), limit=500).rows
+        rows = email_log.page(connection, Search(campaign_id=campaign_id), limit=500).rows
     assert len(rows) == (80 if action is MARK else 40)
 
 
@@ -170,7 +168,7 @@ def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
     assert (campaign.counts[RecipientState.UNKNOWN], campaign.counts[RecipientState.SENT]) == (1, 1)
 
     def ids_of_bob() -> list[str]:
-        mails = inbox.latest(stack.folder / inbox.FILE)
+        mails = demo_inbox.latest(stack.folder / demo_inbox.FILE)
         return [mail.message_id for mail in mails if "+drop" in mail.recipient]
 
     wait_until(lambda: len(ids_of_bob()) >= 2, "the inbox, which writes in groups, has both")
@@ -178,7 +176,7 @@ def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
     assert len(ids) == 2
     assert len(set(ids)) == 1
     with stack.db.read() as connection:
-        rows = maillog.page(connection, Search(campaign_id=campaign_id, address="bob+drop")).rows
+        rows = email_log.page(connection, Search(campaign_id=campaign_id, address="bob+drop")).rows
     assert [(row.number, row.result) for row in rows] == [(2, "unknown"), (1, "unknown")]
 
 
@@ -203,5 +201,5 @@ def test_who_is_retried_in_a_paused_campaign_waits_for_resume_and_then_leaves_at
 
 def tries(stack: Stack, campaign_id: int) -> list[int]:
     with stack.db.read() as connection:
-        page = history.recipients_page(connection, campaign_id)
+        page = listing.recipients_page(connection, campaign_id)
     return [row.attempts for row in page.rows]

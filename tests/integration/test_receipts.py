@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
 from tests.integration.web import Visitor, deliver, running, store
 
 NBSP = "\N{NO-BREAK SPACE}"

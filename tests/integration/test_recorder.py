@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import claims, drafts, results, surveys, workers
-from mailing.addresses import parse_rows
-from mailing.drafts import Draft
-from mailing.models import recipients
-from mailing.results import Result, Trace
-from mailing.states import AttemptResult
+from mailing.addresses.parsing import parse_rows
+from mailing.campaigns import drafts
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import AttemptResult
+from mailing.core.tables import recipients
+from mailing.ledger import claims, leases, results
+from mailing.ledger.results import Result, Trace
+from mailing.lists import surveys
 from tests.integration.web import HOST, deliver, running, settings_for, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from tests.integration.web import Visitor
 
 HTML = Draft(
@@ -36,7 +38,7 @@ async def visitor(tmp_path: Path, db: Database, database_url: str) -> AsyncItera
 def tried(db: Database, recipient: int, *tries: tuple[Trace, AttemptResult, int, str]) -> None:
     """Let a worker try one recipient of campaign 1, again and again."""
     with db.write() as connection:
-        worker = workers.register(connection, "here:7")
+        worker = leases.register(connection, "here:7")
         for trace, result, code, reply in tries:
             connection.exec_driver_sql("UPDATE recipients SET state = 'queued', due_at = NULL")
             (claim,) = claims.claim(connection, worker, 1, after=recipient - 1, last=recipient, limit=1)

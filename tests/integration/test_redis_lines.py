@@ -10,8 +10,9 @@ import redis
 from kombu import pools
 from kombu.exceptions import OperationalError
 
-from mailing import checks, events
-from mailing.batches import Errand
+from mailing import checks
+from mailing.ledger.batches import Errand
+from mailing.redis import events
 from tasks.app import app, use
 from tasks.sending import enqueue
 from tests.harness import Stack, free_port

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from mailing import checks, events
-from mailing.redis_errors import explain
+from mailing import checks
+from mailing.redis import events
+from mailing.redis.errors import explain
 from tests.harness import free_port
 from tests.integration.web import HOST, running, settings_for, store
 from tests.redis_servers import server

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select
 
-from mailing import evidence
-from mailing.clock import now_ms
-from mailing.drafts import Draft
-from mailing.finding import Choice
-from mailing.models import attempts, recipients, refusals
-from mailing.replies import ReplyCode
-from mailing.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.campaigns.drafts import Draft
+from mailing.core.clock import now_ms
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.core.tables import attempts, recipients, refusals
+from mailing.ledger import evidence
+from mailing.recipients.search import Choice
+from mailing.smtp.replies import ReplyCode
 from tasks.sending import act, decide
 from tests.harness import wait_until
 from tests.servers import DROP, EXTENSIONS, FakeServer, serving

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing import campaigns, claims, counters, lifecycle, replays, results, workers
-from mailing.states import AttemptResult, CampaignAction, CampaignState, RecipientState
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import AttemptResult, CampaignAction, CampaignState, RecipientState
+from mailing.ledger import claims, counters, leases, results
+from mailing.reports import replay
 from tests.integration.web import deliver, running, settings_for, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from tests.integration.web import Visitor
 
 RESULTS = [AttemptResult.SENT, AttemptResult.FAILED, AttemptResult.DEFERRED, AttemptResult.UNKNOWN]
@@ -38,7 +41,7 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
     store(db, "\n".join(f"p{n}@b.example" for n in range(people)), send=True)
     tries: list[tuple[int, int, AttemptResult]] = []
     with db.write() as connection:
-        worker = workers.register(connection, "here:1")
+        worker = leases.register(connection, "here:1")
         begun = campaigns.get(connection, 1).started_at
         for _ in range(5):
             for claim in claims.claim(
@@ -66,8 +69,8 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
             changes = {(RecipientState(state), RecipientState.QUEUED): n for state, n in moved.items()}
             counters.move(connection, 1, 0, changes)
     with db.read() as connection:
-        course = replays.read(connection, campaigns.get(connection, 1))
-    assert course.last <= replays.MOST_STEPS
+        course = replay.read(connection, campaigns.get(connection, 1))
+    assert course.last <= replay.MOST_STEPS
     for frame in range(course.last + 1):
         counts = course.at(frame)
         assert sum(counts.values()) == people

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import select, update
 
-from mailing import models, rests, sweeping
-from mailing.clock import now_ms
-from mailing.rests import LONGEST_S, PROBE_MS, Rest, Seen
+from mailing.core import tables
+from mailing.core.clock import now_ms
+from mailing.delivery import sweeper
+from mailing.ledger import rests
+from mailing.ledger.rests import LONGEST_S, PROBE_MS, Rest, Seen
 from tests.integration.test_ledger import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 ME = "user@mx.example:587"
 LATER = 2**60
@@ -42,7 +44,7 @@ def probe(db: Database) -> bool:
 def pass_time(db: Database) -> None:
     """Let the time of the rest be over."""
     with db.write() as connection:
-        connection.execute(update(models.rests).values(until=now_ms() - 1))
+        connection.execute(update(tables.rests).values(until=now_ms() - 1))
 
 
 def at_once(db: Database, do: Callable[[], object], n: int = 4) -> list[object]:
@@ -100,7 +102,7 @@ def test_a_try_that_tells_nothing_lets_the_next_one_try(db: Database) -> None:
         rests.probed(connection, ME, tried_at=now_ms(), accepted=False)
     assert probe(db)
     with db.write() as connection:  # a worker that died with it
-        connection.execute(update(models.rests).values(probed_at=models.rests.c.probed_at - PROBE_MS - 1))
+        connection.execute(update(tables.rests).values(probed_at=tables.rests.c.probed_at - PROBE_MS - 1))
     assert probe(db)
 
 
@@ -120,7 +122,7 @@ def test_what_is_accepted_after_a_rest_ends_it_and_what_was_under_way_before_doe
 def test_a_rest_that_ended_can_begin_anew(db: Database) -> None:
     begin(db)
     with db.write() as connection:
-        connection.execute(update(models.rests).values(ended_at=now_ms(), times=7))
+        connection.execute(update(tables.rests).values(ended_at=now_ms(), times=7))
     begin(db, tried_at=LATER)
     assert (rest(db).lasts, rest(db).times) == (True, 1)
 
@@ -136,11 +138,11 @@ def test_batches_are_not_given_out_while_the_sender_rests(db: Database) -> None:
     store(db, 20)
     begin(db)
     with db.write() as connection:
-        assert not sweeping.vanished_batches(connection, queue_empty=True)
+        assert not sweeper.vanished_batches(connection, queue_empty=True)
     pass_time(db)
     with db.write() as connection:
-        assert sweeping.vanished_batches(connection, queue_empty=True)
-        assert connection.execute(select(models.batches.c.woken_at)).scalars().first()
+        assert sweeper.vanished_batches(connection, queue_empty=True)
+        assert connection.execute(select(tables.batches.c.woken_at)).scalars().first()
 
 
 @pytest.mark.parametrize(

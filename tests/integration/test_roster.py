@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import update
 
-from mailing import claims, clock, models, overview, roster, sweeping, watches, workers
-from mailing.lifecycle import NotAllowed
-from mailing.roster import LOST_S, Roster
-from mailing.states import AttemptResult, CampaignState, RecipientState, WorkerState
+from mailing.campaigns import share_links
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core import clock, tables
+from mailing.core.states import AttemptResult, CampaignState, RecipientState, WorkerState
+from mailing.delivery import sweeper
+from mailing.ledger import claims, leases
+from mailing.reports import overview, worker_roster
+from mailing.reports.worker_roster import LOST_S, Roster
 from tests.integration.web import deliver, register, store
 
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
@@ -23,9 +27,9 @@ def look(db, watcher, now):
 def beat_again(db, worker_id, *, ms, done=0):
     with db.write() as connection:
         connection.execute(
-            update(models.workers)
-            .where(models.workers.c.id == worker_id)
-            .values(seen_at=models.workers.c.seen_at + ms, done=done)
+            update(tables.workers)
+            .where(tables.workers.c.id == worker_id)
+            .values(seen_at=tables.workers.c.seen_at + ms, done=done)
         )
 
 
@@ -80,11 +84,11 @@ def test_what_a_dead_worker_held_is_counted_until_it_is_settled(db):
     worker_id = register(db)
     with db.write() as connection:
         claims.claim(connection, worker_id, 1, after=0, last=10**9, limit=3)
-        workers.end_named(connection, "host:1")
+        leases.end_named(connection, "host:1")
     [entry] = look(db, Roster(), clock.steady_s())
     assert (entry.state, entry.held, entry.unknown) == (WorkerState.LOST, 3, 0)
     with db.write() as connection:
-        sweeping.abandon(connection)
+        sweeper.abandon(connection)
     [entry] = look(db, Roster(), clock.steady_s())
     assert (entry.state, entry.held, entry.unknown) == (WorkerState.LOST, 0, 3)
 
@@ -93,14 +97,14 @@ def test_a_worker_that_ended_in_order_is_listed_for_some_minutes_below_those_tha
     worker_id = register(db)
     register(db, "host:2")
     with db.write() as connection:
-        workers.end(connection, worker_id)
+        leases.end(connection, worker_id)
     listed = look(db, Roster(), clock.steady_s())
     assert [entry.state for entry in listed] == [WorkerState.IDLE, WorkerState.ENDED]
     with db.write() as connection:
         connection.execute(
-            update(models.workers)
-            .where(models.workers.c.id == worker_id)
-            .values(ended_at=clock.now_ms() - roster.LISTED_MS)
+            update(tables.workers)
+            .where(tables.workers.c.id == worker_id)
+            .values(ended_at=clock.now_ms() - worker_roster.LISTED_MS)
         )
     assert len(look(db, Roster(), clock.steady_s())) == 1
 
@@ -129,9 +133,9 @@ def test_the_overview_names_few_campaigns_and_says_how_many_more_there_are(db):
         store(db, "ann@b.example", send=True)
     with db.write() as connection:
         connection.execute(
-            update(models.campaigns)
-            .where(models.campaigns.c.id <= overview.DONE + 2)
-            .values(state=CampaignState.FINISHED, finished_at=models.campaigns.c.id)
+            update(tables.campaigns)
+            .where(tables.campaigns.c.id <= overview.DONE + 2)
+            .values(state=CampaignState.FINISHED, finished_at=tables.campaigns.c.id)
         )
     with db.read() as connection:
         found = overview.load(connection, 0)
@@ -144,32 +148,32 @@ def test_a_watch_is_valid_until_it_expires_or_is_withdrawn(db):
     store(db, "ann@b.example")
     store(db, "ann@b.example")
     with db.write() as connection:
-        one, other = (watches.create(connection, 1, f"for {name}", 7) for name in ("Ann", "Bob"))
+        one, other = (share_links.create(connection, 1, f"for {name}", 7) for name in ("Ann", "Bob"))
     with db.read() as connection:
-        watch = watches.find(connection, one)
-        assert [each.id for each in watches.listed(connection, 1)] == [other, one]
-        assert not watches.listed(connection, 2)
-        assert watches.find(connection, 99) is None
+        watch = share_links.find(connection, one)
+        assert [each.id for each in share_links.listed(connection, 1)] == [other, one]
+        assert not share_links.listed(connection, 2)
+        assert share_links.find(connection, 99) is None
     assert watch.label == "for Ann"
     assert watch.expires_at - watch.created_at in range(7 * DAY_MS - 1000, 7 * DAY_MS + 1000)
     with db.write() as connection:
-        watches.revoke(connection, 2, one)
-        assert watches.find(connection, one), "it belongs to another campaign"
-        watches.revoke(connection, 1, one)
+        share_links.revoke(connection, 2, one)
+        assert share_links.find(connection, one), "it belongs to another campaign"
+        share_links.revoke(connection, 1, one)
         connection.execute(
-            update(models.watches).where(models.watches.c.id == other).values(expires_at=clock.now_ms())
+            update(tables.watches).where(tables.watches.c.id == other).values(expires_at=clock.now_ms())
         )
     with db.read() as connection:
-        assert watches.find(connection, one) is watches.find(connection, other) is None
-        assert not watches.listed(connection, 1)
+        assert share_links.find(connection, one) is share_links.find(connection, other) is None
+        assert not share_links.listed(connection, 1)
 
 
 def test_a_campaign_has_no_more_watches_than_a_person_can_oversee(db):
     store(db, "ann@b.example")
     with db.write() as connection:
-        for n in range(watches.MOST):
-            watches.create(connection, 1, str(n), 1)
+        for n in range(share_links.MOST):
+            share_links.create(connection, 1, str(n), 1)
         with pytest.raises(NotAllowed, match="Withdraw one"):
-            watches.create(connection, 1, "one more", 1)
-        watches.revoke(connection, 1, 1)
-        watches.create(connection, 1, "one more", 1)
+            share_links.create(connection, 1, "one more", 1)
+        share_links.revoke(connection, 1, 1)
+        share_links.create(connection, 1, "one more", 1)

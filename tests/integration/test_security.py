@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from mailing import campaigns
-from mailing.inbox import FILE, Store
-from mailing.states import CampaignState
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import CampaignState
+from mailing.demo_inbox import FILE, Store
 from tests.integration.web import HOST, running, settings_for, store
 from webapp.security import HEADERS
 

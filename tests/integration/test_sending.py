@@ -13,13 +13,15 @@ import pytest
 from kombu import pools
 from sqlalchemy import func, select, text, update
 
-from mailing import batches, drafts, paces, workers
-from mailing.addresses import parse_pasted, parse_rows
-from mailing.clock import now_ms
-from mailing.drafts import Draft
-from mailing.lifecycle import act as act_on
-from mailing.models import attempts, campaigns, recipients
-from mailing.states import CampaignAction, CampaignState, RecipientState
+from mailing.addresses.parsing import parse_pasted, parse_rows
+from mailing.campaigns import drafts
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import act as act_on
+from mailing.core.clock import now_ms
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.core.tables import attempts, campaigns, recipients
+from mailing.ledger import batches, leases
+from mailing.reports import paces
 from tasks.app import app, use
 from tasks.sending import act, enqueue
 from tests.harness import quickest, wait_until
@@ -200,7 +202,7 @@ def test_with_the_smtp_server_down_recipients_are_deferred_with_the_reason_and_l
     stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 6)
     with stack.db.read() as connection:
         reasons = connection.execute(select(attempts.c.reply)).scalars().all()
-        notices = [worker.notice for worker in workers.alive(connection)]
+        notices = [worker.notice for worker in leases.alive(connection)]
     assert len(reasons) == 6
     assert all(f"127.0.0.1:{stack.smtp_port}" in reason for reason in reasons)
     assert any(f"127.0.0.1:{stack.smtp_port}" in notice for notice in notices)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.replies import Stage
-from mailing.smtp import Session, stuffed
+from mailing.smtp.replies import Stage
+from mailing.smtp.session import Session, stuffed
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,
@@ -68,7 +68,7 @@ async def test_a_session_ends_with_quit():
 
 @pytest.mark.parametrize("answer", [HANG, DROP, b"garbage\r\n"])
 async def test_closing_never_fails_and_never_waits_long(answer, monkeypatch):
-    monkeypatch.setattr("mailing.smtp.GOODBYE_S", 0.25)
+    monkeypatch.setattr("mailing.smtp.session.GOODBYE_S", 0.25)
     async with FakeServer({"quit": answer}) as server:
         session = await Session.open(server.sender(), PATIENT)
         async with asyncio.timeout(10):

@@ -5,10 +5,10 @@ from time import monotonic
 
 import pytest
 
-from mailing import lanes
-from mailing.claims import Claim
-from mailing.lanes import Lane, Work
-from mailing.workers import NoticeKind
+from mailing.delivery import pool
+from mailing.delivery.pool import Lane, Work
+from mailing.ledger.claims import Claim
+from mailing.ledger.leases import NoticeKind
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import PATIENT, PLAIN, RETURNED, mail, until
 
@@ -40,7 +40,7 @@ def work(number):
 
 
 async def test_a_server_that_takes_fewer_connections_is_asked_for_more_ever_more_rarely(monkeypatch):
-    monkeypatch.setattr(lanes, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(pool, "FIRST_PAUSE_S", 0.02)
     asked = []
 
     async def greet(_transaction):

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mailing.replies import Stage
-from mailing.rulebook import Follows
-from mailing.senders import Sender
-from mailing.smtp import Session, SmtpError, Timeouts
+from mailing.smtp.account import Sender
+from mailing.smtp.replies import Stage
+from mailing.smtp.rulebook import Follows
+from mailing.smtp.session import Session, SmtpError, Timeouts
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (
     DEFERRED,

@@ -6,10 +6,10 @@ import ssl
 import pytest
 import uvloop
 
-from mailing.replies import Stage
-from mailing.rulebook import Follows
-from mailing.senders import Sender
-from mailing.smtp import Session, SmtpError, Timeouts
+from mailing.smtp.account import Sender
+from mailing.smtp.replies import Stage
+from mailing.smtp.rulebook import Follows
+from mailing.smtp.session import Session, SmtpError, Timeouts
 from tests.certificates import self_signed
 from tests.servers import DROP, EXTENSIONS, HANG, FakeServer
 from tests.sessions import (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 LONG_LIST, HUGE_LIST = "a" * LONG, "a" * HUGE
 

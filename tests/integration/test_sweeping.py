@@ -11,25 +11,27 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from mailing import database, sweeping, workers
+from mailing.core import database
+from mailing.delivery import sweeper
+from mailing.ledger import leases
 from tasks import processes, upkeep
 
 if TYPE_CHECKING:
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 RENAME = text("UPDATE workers SET notice = :notice")
 
 
 def end_silent_writers(db: Database) -> int:
     with db.read() as connection:
-        return sweeping.end_silent_writers(connection)
+        return sweeper.end_silent_writers(connection)
 
 
 @pytest.fixture(autouse=True)
 def impatient(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "SILENT_S", 0.2)
+    monkeypatch.setattr(sweeper, "SILENT_S", 0.2)
     with db.write() as connection:
-        workers.register(connection, "host:1")
+        leases.register(connection, "host:1")
 
 
 def test_who_says_nothing_after_a_pipeline_in_a_transaction_loses_its_session(
@@ -40,9 +42,9 @@ def test_who_says_nothing_after_a_pipeline_in_a_transaction_loses_its_session(
         return
     with pytest.raises(DBAPIError), db.write() as connection:  # noqa: PT012 - all of it is one fault
         connection.execute(RENAME, [{"notice": "one"}, {"notice": "two"}])
-        monkeypatch.setattr(sweeping, "SILENT_S", 60)
+        monkeypatch.setattr(sweeper, "SILENT_S", 60)
         assert end_silent_writers(db) == 0
-        monkeypatch.setattr(sweeping, "SILENT_S", 0.2)
+        monkeypatch.setattr(sweeper, "SILENT_S", 0.2)
         time.sleep(0.3)  # the silence
         assert end_silent_writers(db) == 1
         connection.execute(RENAME, {"notice": "three"})
@@ -71,7 +73,7 @@ def test_a_sweep_waits_for_no_frozen_writer_so_that_the_next_one_can_end_it(
     if db.sqlite:
         return
     monkeypatch.setattr(processes, "database", lambda: db)
-    monkeypatch.setattr(sweeping, "SILENT_S", 60)
+    monkeypatch.setattr(sweeper, "SILENT_S", 60)
     with db.write() as connection:
         connection.execute(text("LOCK TABLE workers, tallies, campaigns, recipients, batches"))
         begun = time.monotonic()

@@ -15,25 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, literal, select, union_all, update
 
-from mailing import (
-    batches,
-    campaigns,
-    claims,
-    counters,
-    lifecycle,
-    logs,
-    models,
-    results,
-    sweeping,
-    undertakings,
-)
-from mailing.actors import Actor, ActorKind
-from mailing.clock import now_ms
-from mailing.finding import EVERYBODY, Choice
-from mailing.lifecycle import NotAllowed
-from mailing.models import recipients
-from mailing.replies import ReplyCode
-from mailing.states import (
+from mailing.campaigns import lifecycle
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core import logs, tables
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
+from mailing.core.states import (
     DECISIONS,
     AttemptResult,
     CampaignAction,
@@ -41,6 +29,12 @@ from mailing.states import (
     RecipientAction,
     RecipientState,
 )
+from mailing.core.tables import recipients
+from mailing.delivery import sweeper
+from mailing.ledger import batches, claims, counters, results
+from mailing.recipients import undertakings
+from mailing.recipients.search import EVERYBODY, Choice
+from mailing.smtp.replies import ReplyCode
 from tasks import commands, processes, sending, upkeep
 from tasks.commands import Backend
 from tests.harness import wait_until
@@ -53,7 +47,7 @@ if TYPE_CHECKING:
 
     from quart.typing import TestClientProtocol
 
-    from mailing.database import Database
+    from mailing.core.database import Database
     from mailing.settings import Settings
     from tests.harness import Stack
 
@@ -70,9 +64,9 @@ def store(db: Database, n: int, state: RecipientState, campaign: CampaignState, 
     due = now_ms() - 1 if state is RecipientState.DEFERRED else None
     with db.write() as connection:
         campaign_id = connection.execute(
-            insert(models.campaigns)
+            insert(tables.campaigns)
             .values(**values, total=n, state=campaign, started_at=1)
-            .returning(models.campaigns.c.id)
+            .returning(tables.campaigns.c.id)
         ).scalar_one()
         people = [
             {
@@ -97,7 +91,7 @@ def store(db: Database, n: int, state: RecipientState, campaign: CampaignState, 
         )
         ranges = [ids[start : start + batch] for start in range(0, n, batch)]
         connection.execute(
-            insert(models.batches),
+            insert(tables.batches),
             [{"campaign_id": campaign_id, "first_id": part[0], "last_id": part[-1]} for part in ranges],
         )
         counters.add(connection, campaign_id, state, n)
@@ -106,7 +100,7 @@ def store(db: Database, n: int, state: RecipientState, campaign: CampaignState, 
 
 def counts(db: Database, campaign_id: int) -> dict[RecipientState, int]:
     """The ledger, which must be what the table holds: both are read in one statement, at one moment."""
-    told, found = models.tallies.c, recipients.c
+    told, found = tables.tallies.c, recipients.c
     statement = union_all(
         select(literal("told"), told.state, func.sum(told.n))
         .where(told.campaign_id == campaign_id)
@@ -261,7 +255,7 @@ def test_send_and_resume_give_out_few_batches_and_the_sweep_the_rest_each_once(
 ) -> None:
     campaign_id = store(db, MANY, RecipientState.QUEUED, state, batch=100)
     with db.write() as connection:
-        connection.execute(update(models.batches).values(woken_at=now_ms()))  # as they were before a pause
+        connection.execute(update(tables.batches).values(woken_at=now_ms()))  # as they were before a pause
     commands.act(reachable(db), PERSON, campaign_id, action)
     first = list(given_out)
     assert len(first) == batches.AT_ONCE
@@ -283,7 +277,7 @@ def test_a_campaign_is_resumed_where_it_stopped(db: Database, given_out: list[in
         counters.add(connection, campaign_id, RecipientState.SENT, n)
     commands.act(reachable(db), PERSON, campaign_id, CampaignAction.RESUME)
     with db.read() as connection:
-        known = connection.execute(select(models.batches.c.id).order_by(models.batches.c.id)).scalars().all()
+        known = connection.execute(select(tables.batches.c.id).order_by(tables.batches.c.id)).scalars().all()
     assert given_out == list(known)[-10:]
 
 
@@ -293,13 +287,13 @@ def test_the_queue_is_filled_up_and_not_filled_over_and_priority_holds(
     low = store(db, 50, RecipientState.QUEUED, CampaignState.SENDING, batch=1)
     high = store(db, 50, RecipientState.QUEUED, CampaignState.SENDING, batch=1)
     with db.write() as connection:
-        connection.execute(update(models.campaigns).where(models.campaigns.c.id == high).values(priority=0))
-        connection.execute(update(models.campaigns).where(models.campaigns.c.id == low).values(priority=9))
+        connection.execute(update(tables.campaigns).where(tables.campaigns.c.id == high).values(priority=0))
+        connection.execute(update(tables.campaigns).where(tables.campaigns.c.id == low).values(priority=9))
     monkeypatch.setattr(upkeep, "QUEUED", 10)
     monkeypatch.setattr(upkeep, "_waiting", lambda: [4, 0, 0, 10])
     sweep()
     with db.read() as connection:
-        of = dict(connection.execute(select(models.batches.c.id, models.batches.c.campaign_id)).all())
+        of = dict(connection.execute(select(tables.batches.c.id, tables.batches.c.campaign_id)).all())
     assert [of[id_] for id_ in given_out] == [high] * 6
 
 
@@ -318,12 +312,12 @@ def fail_with(db: Database, campaign_id: int, code: int, enhanced: str, every: i
             .all()[::every]
         )
         worker_id = connection.execute(
-            insert(models.workers).values(name="h:1", started_at=1, seen_at=1).returning(models.workers.c.id)
+            insert(tables.workers).values(name="h:1", started_at=1, seen_at=1).returning(tables.workers.c.id)
         ).scalar_one()
         row = {"number": 1, "domain": "d", "server": "s", "started_at": 1, "ended_at": 1}
         row |= {"campaign_id": campaign_id, "worker_id": worker_id, "result": AttemptResult.FAILED}
         connection.execute(
-            insert(models.attempts),
+            insert(tables.attempts),
             [row | {"recipient_id": id_, "code": code, "enhanced": enhanced} for id_ in ids],
         )
     return set(ids)
@@ -388,7 +382,7 @@ def test_who_fails_again_is_not_retried_by_the_same_decision_and_the_campaign_is
     campaign_id = store(db, 50, RecipientState.FAILED, CampaignState.FINISHED)
     with db.write() as connection:
         me = connection.execute(
-            insert(models.workers).values(name="h:1", started_at=1, seen_at=1).returning(models.workers.c.id)
+            insert(tables.workers).values(name="h:1", started_at=1, seen_at=1).returning(tables.workers.c.id)
         ).scalar_one()
 
     def fail_all() -> None:
@@ -455,7 +449,7 @@ def test_marking_as_sent_mails_nobody_and_goes_on_over_a_pause_and_a_cancel(db: 
     go_on(db)
     assert counts(db, campaign_id)[RecipientState.SENT] == 25
     with db.read() as connection:
-        assert connection.execute(select(func.count()).select_from(models.attempts)).scalar_one() == 25
+        assert connection.execute(select(func.count()).select_from(tables.attempts)).scalar_one() == 25
 
 
 def test_the_same_decision_about_many_cannot_be_begun_twice_but_one_about_few_can(db: Database) -> None:
@@ -478,7 +472,7 @@ def test_several_decisions_go_on_in_turn(db: Database) -> None:
     for _ in range(4):
         with db.write() as connection:  # as if time had passed
             connection.execute(
-                update(models.decisions).values(touched_at=models.decisions.c.touched_at - 1_000)
+                update(tables.decisions).values(touched_at=tables.decisions.c.touched_at - 1_000)
             )
         go_on(db)
     assert [counts(db, id_)[RecipientState.QUEUED] for id_ in both] == [30, 30]
@@ -499,9 +493,9 @@ def test_two_who_go_on_at_once_move_everybody_once(db: Database) -> None:
         thread.join()
     assert counts(db, campaign_id)[RecipientState.SENT] == 3_000
     with db.read() as connection:
-        marks = select(func.count(), func.count(models.attempts.c.recipient_id.distinct()))
+        marks = select(func.count(), func.count(tables.attempts.c.recipient_id.distinct()))
         assert tuple(connection.execute(marks).one()) == (3_000, 3_000)
-        assert connection.execute(select(models.decisions.c.moved)).scalar_one() == 3_000
+        assert connection.execute(select(tables.decisions.c.moved)).scalar_one() == 3_000
 
 
 def test_two_sweeps_at_once_cancel_everybody_once(db: Database) -> None:
@@ -510,7 +504,7 @@ def test_two_sweeps_at_once_cancel_everybody_once(db: Database) -> None:
     def carry() -> None:
         while counts(db, campaign_id)[RecipientState.QUEUED]:
             with db.write() as connection:
-                sweeping.cancel_leftovers(connection, 100)
+                sweeper.cancel_leftovers(connection, 100)
 
     threads = [threading.Thread(target=carry) for _ in range(3)]
     for thread in threads:
@@ -529,7 +523,7 @@ def test_one_transaction_cancels_as_many_as_it_may_over_all_campaigns_and_starve
     left = dict(zip(ids, sizes, strict=True))
     while any(left.values()):
         with db.write() as connection:
-            moved = sweeping.cancel_leftovers(connection, rows)
+            moved = sweeper.cancel_leftovers(connection, rows)
         now = {id_: counts(db, id_)[RecipientState.QUEUED] for id_ in ids}
         assert sum(left.values()) - sum(now.values()) == min(rows, sum(left.values()))
         waiting = {id_ for id_ in ids if left[id_]}
@@ -540,11 +534,11 @@ def test_one_transaction_cancels_as_many_as_it_may_over_all_campaigns_and_starve
 def test_deferred_recipients_are_woken_in_pieces_and_only_their_batches(db: Database) -> None:
     campaign_id = store(db, 1_000, RecipientState.DEFERRED, CampaignState.SENDING, batch=10)
     with db.write() as connection:
-        connection.execute(update(models.batches).values(woken_at=now_ms()))
-        assert sweeping.wake_deferred(connection, 25) == {campaign_id}
+        connection.execute(update(tables.batches).values(woken_at=now_ms()))
+        assert sweeper.wake_deferred(connection, 25) == {campaign_id}
     assert counts(db, campaign_id)[RecipientState.QUEUED] == 25
     with db.write() as connection:
-        assert len(sweeping.vanished_batches(connection, queue_empty=False)) <= 25
+        assert len(sweeper.vanished_batches(connection, queue_empty=False)) <= 25
         statement = select(func.count()).where(recipients.c.state == RecipientState.QUEUED)
         assert connection.execute(statement).scalar_one() == 25
 
@@ -578,7 +572,7 @@ def test_a_decision_whose_worker_is_killed_in_the_middle_is_carried_out_once_by_
     wait_until(lambda: not going_on(), "its successor carries it out")
     assert moved() == n
     with stack.db.read() as connection:
-        marks = select(func.count(), func.count(models.attempts.c.recipient_id.distinct()))
+        marks = select(func.count(), func.count(tables.attempts.c.recipient_id.distinct()))
         assert tuple(connection.execute(marks).one()) == (n, n)
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import cells, events
-from mailing.states import AttemptResult, RecipientState
+from mailing.core.states import AttemptResult, RecipientState
+from mailing.redis import events
+from mailing.reports import cells
 from tests.integration.test_live import publish, stream
 from tests.integration.web import deliver, running, settings_for, store
 from webapp.wall_pages import MOST_MOVES, Moves

@@ -8,8 +8,8 @@ import re
 import pytest
 from sqlalchemy import update
 
-from mailing import clock, models
-from mailing.states import AttemptResult
+from mailing.core import clock, tables
+from mailing.core.states import AttemptResult
 from tests.integration.test_live import stream
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
 from webapp.watch_pages import masked
@@ -105,11 +105,11 @@ async def test_a_link_that_ended_or_never_was_says_the_same(visitor, db, why):
     path = await made(visitor, db)
     with db.write() as connection:
         if why == "withdrawn":
-            connection.execute(update(models.watches).values(revoked_at=clock.now_ms()))
+            connection.execute(update(tables.watches).values(revoked_at=clock.now_ms()))
         elif why == "expired":
-            connection.execute(update(models.watches).values(expires_at=clock.now_ms()))
+            connection.execute(update(tables.watches).values(expires_at=clock.now_ms()))
         elif why == "campaign gone":
-            connection.execute(models.watches.delete())
+            connection.execute(tables.watches.delete())
     if why == "forged":
         path = path[:-2] + ("AA" if not path.endswith("AA") else "BB")
     elif why == "of another purpose":

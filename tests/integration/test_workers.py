@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import update
 
-from mailing import clock, models, workers
-from mailing.workers import LEASE_S, Leases
+from mailing.core import clock, tables
+from mailing.ledger import leases as workers
+from mailing.ledger.leases import LEASE_S, Leases
 
 if TYPE_CHECKING:
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 
 def register(db: Database) -> int:
@@ -43,8 +44,8 @@ def test_a_worker_whose_clock_is_an_hour_off_lives_as_long_as_it_beats(db: Datab
     for step in range(1, 5):
         with db.write() as connection:
             connection.execute(
-                update(models.workers)
-                .where(models.workers.c.id == worker_id)
+                update(tables.workers)
+                .where(tables.workers.c.id == worker_id)
                 .values(seen_at=clock.now_ms() + skew_ms + step)
             )
         assert look(db, leases, step * LEASE_S) == 0

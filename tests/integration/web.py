@@ -6,9 +6,12 @@ import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from mailing import addresses, claims, drafts, lifecycle, results, settings, workers
-from mailing.drafts import Draft
-from mailing.states import CampaignAction
+from mailing import settings
+from mailing.addresses import parsing as addresses
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import CampaignAction
+from mailing.ledger import claims, leases, results
 from tests.harness import free_port
 from webapp.app import create_app
 
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
     from quart import Quart
     from quart.wrappers import Response
 
-    from mailing.database import Database
+    from mailing.core.database import Database
+    from mailing.core.states import AttemptResult
     from mailing.settings import Settings
-    from mailing.states import AttemptResult
 
 HOST = "127.0.0.1"
 DRAFT = Draft("Ann Lee <ann@example.org>", "Picnic, {{ name }}", "Dear {{ name }},\n\nbring a blanket.\n")
@@ -93,14 +96,14 @@ def deliver(db: Database, *endings: tuple[AttemptResult, int | None, str, str]) 
     Returns the ids of the recipients.
     """
     with db.write() as connection:
-        worker = workers.register(connection, "here:1")
+        worker = leases.register(connection, "here:1")
         held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=len(endings))
         ended = [
             results.Result(claim, result, "mx:25", claim.claimed_at, claim.claimed_at + 5, *reply)
             for claim, (result, *reply) in zip(held, endings, strict=True)
         ]
         results.settle(connection, ended)
-        workers.end(connection, worker)
+        leases.end(connection, worker)
     return [claim.recipient_id for claim in held]
 
 
@@ -108,6 +111,6 @@ def register(db: Database, name: str = "host:1", **told: Any) -> int:
     """Let a worker tell this about itself; return its id."""
     status = {"notice": "", "consuming": True, "connections": 5, "in_flight": 0, "done": 0, "memory": 0}
     with db.write() as connection:
-        worker_id = workers.register(connection, name)
-        workers.beat(connection, worker_id, workers.Status(**status | {"campaign_id": None} | told))
+        worker_id = leases.register(connection, name)
+        leases.beat(connection, worker_id, leases.Status(**status | {"campaign_id": None} | told))
     return worker_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from email_validator import EmailNotValidError, validate_email
 
-from mailing.address_faults import reason_of
+from mailing.messages.address_faults import reason_of
 
 
 @pytest.mark.parametrize(

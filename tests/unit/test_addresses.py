@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import addresses
-from mailing.addresses import Duplicate, Entry, ParsedList, parse_pasted, parse_rows
+from mailing.addresses import parsing as addresses
+from mailing.addresses.parsing import Duplicate, Entry, ParsedList, parse_pasted, parse_rows
 from tests.pastes import judged, messy
 
 LISTS = Path(__file__).parents[1] / "lists"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.addresses import Refusal
-from mailing.drafts import Draft
-from mailing.reasons import Reason
+from mailing.addresses.parsing import Refusal
+from mailing.campaigns.drafts import Draft
+from mailing.core.reasons import Reason
 from webapp import api_models
 from webapp.problems import Fault, Problem, invalid
 

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import figures, memory, messages
 from benchmarks.figures import RATE, Bar, Figure
-from mailing import composing
-from mailing.addresses import parse_pasted
+from mailing.addresses.parsing import parse_pasted
+from mailing.messages import compose
 
 NAIVE = Figure("naive", 100, RATE, reference=True)
 
@@ -94,7 +94,7 @@ def test_every_recipient_of_the_benchmarks_is_taken_once():
 
 
 def test_the_baselines_send_about_as_many_bytes_as_volley_for_the_same_message():
-    prepared = composing.prepare(messages.DRAFT.message, token="t", domain=None)
+    prepared = compose.prepare(messages.DRAFT.message, token="t", domain=None)
     filled = prepared.fill(1, "user1@d1.example", "User 1", None, 0)
     baseline = messages.compose("User 1", "user1@d1.example")
     assert 1800 < len(baseline) < 2800

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import rates
-from mailing.rates import Slot
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.ledger import rates
+from mailing.ledger.rates import Slot
 from webapp.charts import BASE, Chart, ceiling, draw
 
 SENT, FAILED = AttemptResult.SENT, AttemptResult.FAILED

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.composing import Message, prepare
-from mailing.field_names import FIELD_NAME_MAX, field_name
+from mailing.messages.compose import Message, prepare
+from mailing.messages.field_names import FIELD_NAME_MAX, field_name
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import domain_counts
-from mailing.domain_counts import DomainCounts
+from mailing.lists import domain_counts
+from mailing.lists.domain_counts import DomainCounts
 
 BATCHES = st.lists(st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 9)), max_size=6)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mailing import fallbacks
-from mailing.composing import Message, prepare
+from mailing.messages import fallbacks
+from mailing.messages.compose import Message, prepare
 from tests.emails import FROM
 
 

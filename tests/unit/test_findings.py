@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import findings
-from mailing.addresses import Entry, parse_pasted, parse_rows
+from mailing.addresses import findings
+from mailing.addresses.parsing import Entry, parse_pasted, parse_rows
 
 
 def one(*rows: dict):

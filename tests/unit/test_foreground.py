@@ -9,7 +9,7 @@ from tests.processes import Keeper
 
 SERVER = (
     "import asyncio\n"
-    "from mailing.foreground import say, stop_on_signal\n"
+    "from mailing.core.terminal import say, stop_on_signal\n"
     "async def run():\n"
     "    stop = stop_on_signal()\n"
     "    say('up')\n"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailing import foreign_mail
-from mailing.foreign_mail import ForeignMail, Part, read, subject_and_id
-from mailing.reasons import Reason
+from mailing.core.reasons import Reason
+from mailing.foreign import mail as foreign_mail
+from mailing.foreign.mail import ForeignMail, Part, read, subject_and_id
 from tests.odd_mail import ODD, Odd, multipart, nested
 from tests.unit.test_languages import in_vietnamese
 from webapp.phrases import say

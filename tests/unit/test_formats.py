@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.states import RecipientState
+from mailing.core.states import RecipientState
 from webapp import formats, languages
 from webapp.looks import BAR_ORDER
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.addresses import parse_pasted
+from mailing.addresses.parsing import parse_pasted
 
 
 def people(text: str) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.composing import ComposeError, MergeError, Message, prepare
-from mailing.headers import write_address, write_mailbox
+from mailing.messages.compose import ComposeError, MergeError, Message, prepare
+from mailing.messages.headers import write_address, write_mailbox
 from tests.emails import FROM, fill, read
 
 printable = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), max_size=200)

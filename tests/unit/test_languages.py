@@ -7,7 +7,7 @@ from datetime import UTC
 
 import pytest
 
-from mailing.states import RecipientState
+from mailing.core.states import RecipientState
 from webapp import formats, languages, looks
 from webapp.languages import NBSP, _, ngettext
 

@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from mailing import logs
+from mailing.core import logs
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +32,7 @@ def written(capsys) -> list[str]:
 
 def test_json_records_carry_their_ids_as_keys(capsys):
     logs.configure("json")
-    structlog.get_logger("mailing.delivery").warning("batch left", campaign_id=7, batch="7-1")
+    structlog.get_logger("mailing.delivery.engine").warning("batch left", campaign_id=7, batch="7-1")
     (line,) = written(capsys)
     record = json.loads(line)
     assert record.pop("timestamp").endswith("Z")
@@ -41,7 +41,7 @@ def test_json_records_carry_their_ids_as_keys(capsys):
 
 def test_text_records_carry_their_ids_as_words(capsys):
     logs.configure("text")
-    structlog.get_logger("mailing.delivery").info("batch left", campaign_id=7, reason="a b")
+    structlog.get_logger("mailing.delivery.engine").info("batch left", campaign_id=7, reason="a b")
     (line,) = written(capsys)
     assert "batch left" in line
     assert "campaign_id=7" in line

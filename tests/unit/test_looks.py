@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailing.states import AttemptResult, CampaignState, RecipientState
+from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from webapp import looks
 from webapp.explanations import explain
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import mailboxes
-from mailing.addresses import parse_pasted
-from mailing.mailboxes import Domains, clean, judge, oddity, read_name, read_plain
-from mailing.reasons import UnfitError
+from mailing.addresses import mailbox
+from mailing.addresses.mailbox import Domains, clean, judge, oddity, read_name, read_plain
+from mailing.addresses.parsing import parse_pasted
+from mailing.core.reasons import UnfitError
 from tests.pastes import judged, messy, names, plain_addresses
 
 
@@ -103,7 +103,7 @@ def test_a_name_loses_its_quotes_its_spare_spaces_and_its_encoding(phrase, name)
 
 
 def test_a_name_that_is_too_long_is_refused_with_its_length():
-    assert read_name("n" * mailboxes.NAME_MAX)
+    assert read_name("n" * mailbox.NAME_MAX)
     with pytest.raises(ValueError, match=r"201 characters\. Shorten it to 200"):
         read_name("n" * 201)
 
@@ -147,11 +147,11 @@ def test_quotation_marks_that_an_address_does_not_need_are_left_out():
 
 def test_each_domain_of_a_list_is_judged_once_and_only_so_many(monkeypatch):
     asked = []
-    real = mailboxes.validate_email
+    real = mailbox.validate_email
     monkeypatch.setattr(
-        mailboxes, "validate_email", lambda text, **how: asked.append(text) or real(text, **how)
+        mailbox, "validate_email", lambda text, **how: asked.append(text) or real(text, **how)
     )
-    monkeypatch.setattr(mailboxes, "DOMAINS_MAX", 2)
+    monkeypatch.setattr(mailbox, "DOMAINS_MAX", 2)
     domains = Domains()
     for who in "abc":
         assert judge(f"{who}@bücher.example", domains) == f"{who}@xn--bcher-kva.example"
@@ -171,9 +171,9 @@ def test_any_text_is_an_address_that_the_validator_takes_or_is_refused_with_a_se
         assert str(refusal)  # noqa: PT017  # either outcome is right
 
 
-@given(st.from_regex(mailboxes._PLAIN, fullmatch=True) | plain_addresses)
+@given(st.from_regex(mailbox._PLAIN, fullmatch=True) | plain_addresses)
 def test_the_fast_path_accepts_only_what_the_validator_accepts(text):
-    if plain := mailboxes.read_plain(text):
+    if plain := mailbox.read_plain(text):
         assert judged(plain[0])
 
 
@@ -182,5 +182,5 @@ def test_the_fast_path_agrees_with_the_slow_one(lines):
     text = "\n".join(lines)
     fast = parse_pasted(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mailboxes, "_PLAIN", re.compile("(?!)"))
+        patch.setattr(mailbox, "_PLAIN", re.compile("(?!)"))
         assert parse_pasted(text) == fast

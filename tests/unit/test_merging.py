@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mailing.composing import ComposeError, MergeError, Message, fields_used, prepare
-from mailing.merging import CODE_MAX, DEPTH_MAX, TEMPLATE_MAX
+from mailing.messages.compose import ComposeError, MergeError, Message, fields_used, prepare
+from mailing.messages.templates import CODE_MAX, DEPTH_MAX, TEMPLATE_MAX
 from tests.emails import FROM, bodies, fill, read
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from mailing import verdicts
-from mailing.outcome import Tries, fate
-from mailing.replies import Stage, reply_from
-from mailing.states import AttemptResult
-from mailing.verdicts import classify
+from mailing.core.states import AttemptResult
+from mailing.delivery.outcome import Tries, fate
+from mailing.smtp import verdicts
+from mailing.smtp.replies import Stage, reply_from
+from mailing.smtp.verdicts import classify
 
 DAY_MS = 86_400_000
 NOW = 10 * DAY_MS

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from mailing import addresses, composing
-from mailing.composing import ComposeError, MergeError, Message
-from mailing.reasons import Reason
+from mailing.addresses import parsing as addresses
+from mailing.core.reasons import Reason
+from mailing.messages import compose
+from mailing.messages.compose import ComposeError, MergeError, Message
 from tests.unit.test_languages import in_vietnamese
 from webapp.phrases import say, say_why
 
@@ -50,7 +51,7 @@ def test_the_reasons_of_a_list_are_translated():
 )
 def test_the_faults_of_a_message_are_translated(message):
     with pytest.raises(ComposeError) as fault:
-        composing.prepare(message, token="0", domain=None)
+        compose.prepare(message, token="0", domain=None)
     said = in_vietnamese(lambda: say_why(fault.value))
     assert not re.search(r"\b(?:The|It|is|does|cannot|message)\b", said)
 
@@ -67,7 +68,7 @@ def test_the_faults_of_a_message_are_translated(message):
     ],
 )
 def test_why_a_recipient_s_message_cannot_be_filled_is_translated_to_its_last_word(source, fields):
-    message = composing.prepare(Message("a@b.example", "s", source), token="0", domain=None)
+    message = compose.prepare(Message("a@b.example", "s", source), token="0", domain=None)
     with pytest.raises(MergeError) as fault:
         message.fill(1, "a@b.example", "Ann", fields, 0)
     said = in_vietnamese(lambda: say_why(fault.value))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.policies import MAIL
+from mailing.messages.policies import MAIL
 
 TOKEN = "a1B2-_" * 40
 URL = f"https://mail.club.example/unsubscribe/{TOKEN}?list=2026&to=ann%40one.example"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import rates
-from mailing.rates import SLOT_S, Slot, Speed
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.ledger import rates
+from mailing.ledger.rates import SLOT_S, Slot, Speed
 
 SENT = AttemptResult.SENT
 MOMENTS = st.integers(0, 400_000)

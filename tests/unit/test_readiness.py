@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import shapes
-from mailing.composing import MergeError, Message, prepare
-from mailing.readiness import faults
-from mailing.reasons import Reason
-from mailing.shapes import FIELDS_MAX, SHAPES_MAX, survey
+from mailing.campaigns.readiness import faults
+from mailing.core.reasons import Reason
+from mailing.lists import shapes
+from mailing.lists.shapes import FIELDS_MAX, SHAPES_MAX, survey
+from mailing.messages.compose import MergeError, Message, prepare
 from tests.emails import FROM
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from mailing import reasons
-from mailing.marks import FILTERS
-from mailing.reasons import FIELDS, WORDING, Reason, UnfitError
-from mailing.rulebook import RULES
+from mailing.core import reasons
+from mailing.core.reasons import FIELDS, WORDING, Reason, UnfitError
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction
+from mailing.messages.marks import FILTERS
 from mailing.settings import ROOT
-from mailing.states import CampaignAction, CampaignState, RecipientAction
+from mailing.smtp.rulebook import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mailing.addresses import Entry, parse_pasted
+from mailing.addresses.parsing import Entry, parse_pasted
 
 LISTS = Path(__file__).parents[1] / "lists"
 

@@ -12,7 +12,7 @@ from kombu import Connection
 from redis import Redis
 from redis.connection import AbstractConnection, SSLConnection
 
-from mailing.redis_url import Address, parse
+from mailing.redis.url import Address, parse
 
 VERIFIED = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mailing import repairs
-from mailing.addresses import Entry, parse_pasted
-from mailing.repairs import Repair, Skipped
+from mailing.addresses import repairs
+from mailing.addresses.parsing import Entry, parse_pasted
+from mailing.addresses.repairs import Repair, Skipped
 
 SKIPPED = [Skipped(7, 3, "mia at six.example"), Skipped(8, 5, "nobody"), Skipped(12, 9, "@x.example")]
 

@@ -4,14 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.replies import (
-    MAX_LINE,
-    MAX_REPLY,
-    Reply,
-    ReplyError,
-    ReplyParser,
-    reply_from,
-)
+from mailing.smtp.replies import MAX_LINE, MAX_REPLY, Reply, ReplyError, ReplyParser, reply_from
 
 
 def parse(data: bytes) -> list[Reply]:

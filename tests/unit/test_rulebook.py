@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.reasons import WORDING
-from mailing.replies import Reply, ReplyParser, Stage, reply_from
-from mailing.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, everybodys, plain, rule
+from mailing.core.reasons import WORDING
 from mailing.settings import ROOT
+from mailing.smtp.replies import Reply, ReplyParser, Stage, reply_from
+from mailing.smtp.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, everybodys, plain, rule
 
 CASES = [
     tuple(line.split(" | ", 2))

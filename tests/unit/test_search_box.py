@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing import search_box
-from mailing.search_box import Kind, Term
-from mailing.states import AttemptResult
+from mailing.core.states import AttemptResult
+from mailing.reports import search_box
+from mailing.reports.search_box import Kind, Term
 
 NAMES = {"thất bại": AttemptResult.FAILED, "requeued": AttemptResult.RETURNED}
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from mailing import settings
-from mailing.senders import Sender
 from mailing.settings import ROOT, SETTINGS, SettingsError, load
+from mailing.smtp.account import Sender
 from tests.processes import run
 
 SECRET = "s" * 40
@@ -272,7 +272,7 @@ class TestDotenv:
 
 
 @pytest.mark.parametrize(
-    "module", ["mailing.migrate", "mailing.inbox", "tasks.redis_server", "tasks.worker", "webapp.serve"]
+    "module", ["mailing.migrate", "mailing.demo_inbox", "tasks.redis_server", "tasks.worker", "webapp.serve"]
 )
 def test_a_command_says_which_settings_cannot_be_used(module, tmp_path):
     wrong = {"VOLLEY_INSTANCE": str(tmp_path), "VOLLEY_WORKERS": "0", "VOLLEY_LOG": "xml"}

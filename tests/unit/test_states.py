@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from mailing.states import (
+from mailing.core.states import (
     CAMPAIGN_ACTIONS,
     CAMPAIGN_CHANGES,
     DECISIONS,

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.states import RecipientAction
-from mailing.strides import HELD_S, LEAST, MOST, Stride
+from mailing.core.states import RecipientAction
+from mailing.core.strides import HELD_S, LEAST, MOST, Stride
 from webapp import notices
 
 if TYPE_CHECKING:
-    from mailing.database import Database
+    from mailing.core.database import Database
 
 TOOK = st.floats(0, 100, allow_nan=False)
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.addresses import Entry, parse_pasted
-from mailing.field_names import field_name
-from mailing.reasons import Reason
+from mailing.addresses.parsing import Entry, parse_pasted
+from mailing.core.reasons import Reason
+from mailing.messages.field_names import field_name
 
 LISTS = Path(__file__).parents[1] / "lists"
 SEPARATORS = ["\t", ",", ";", "|"]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.composing import MergeError, Message
-from mailing.values import Kind, kind, printed
+from mailing.messages.compose import MergeError, Message
+from mailing.messages.values import Kind, kind, printed
 from tests.emails import FROM, bodies, fill
 
 

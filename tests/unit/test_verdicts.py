@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.replies import OPENING, ReplyParser, Stage, reply_from
-from mailing.rulebook import Follows, Scope
-from mailing.states import AttemptResult
-from mailing.verdicts import classify
+from mailing.core.states import AttemptResult
+from mailing.smtp.replies import OPENING, ReplyParser, Stage, reply_from
+from mailing.smtp.rulebook import Follows, Scope
+from mailing.smtp.verdicts import classify
 
 SENT, DEFERRED, FAILED = AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED
 UNKNOWN, RETURNED = AttemptResult.UNKNOWN, AttemptResult.RETURNED

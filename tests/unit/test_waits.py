@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.waits import MAX_S, asked_wait_s
+from mailing.delivery.waits import MAX_S, asked_wait_s
 
 NOW = datetime(2026, 11, 26, 4, tzinfo=UTC)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from mailing import verdicts
-from mailing.rulebook import Follows, Ruling, Scope
-from mailing.width import REST_AFTER, SPARED_S, Width
+from mailing.delivery.width import REST_AFTER, SPARED_S, Width
+from mailing.smtp import verdicts
+from mailing.smtp.rulebook import Follows, Ruling, Scope
 
 SLOWER = verdicts.of(Ruling(Scope.LANE, Follows.WAIT))
 RESTING = verdicts.of(Ruling(Scope.LANE, Follows.REST, 600))

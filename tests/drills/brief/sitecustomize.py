@@ -2,8 +2,9 @@
 
 import os
 
-from mailing import delivery, sweeping, workers
+from mailing.delivery import engine, sweeper
+from mailing.ledger import leases
 
-workers.LEASE_S = float(os.environ["LEASE_S"])
-delivery.LEASE_MARGIN_S = workers.LEASE_S / 4
-sweeping.SILENT_S = workers.LEASE_S / 2
+leases.LEASE_S = float(os.environ["LEASE_S"])
+engine.LEASE_MARGIN_S = leases.LEASE_S / 4
+sweeper.SILENT_S = leases.LEASE_S / 2

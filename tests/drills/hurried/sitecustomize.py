@@ -1,5 +1,5 @@
 """SMTP timeouts of a second, for every process whose PYTHONPATH names this folder: Python imports it."""
 
-from mailing import wire
+from mailing.smtp import connection
 
-wire.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0, 1.0, 1.0)
+connection.Timeouts.__init__.__defaults__ = (1.0, 1.0, 1.0, 1.0, 1.0)

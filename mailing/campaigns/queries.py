@@ -1,0 +1,141 @@
+"""Campaigns as they stand: message, state, and how many recipients are in each state, at one instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exists, func, select
+
+from mailing.campaigns import retries
+from mailing.core import reasons, states
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.core.tables import campaigns, reply_groups, storings
+from mailing.ledger import counters, rests
+from mailing.messages.compose import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, Select
+
+    from mailing.campaigns.retries import Retry
+    from mailing.core.reasons import Words
+    from mailing.ledger.rests import Rest
+
+HOUR_S = 3600
+WHOLE = ~exists().where(storings.c.campaign_id == campaigns.c.id)
+THERE = ~exists().where(storings.c.campaign_id == campaigns.c.id, storings.c.fresh)
+"""The condition that a campaign is there for everybody: its list is complete, or once was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign and its ledger at one instant. Times in ms since 1970.
+
+    ``retry`` is set while it is sending and nobody can be mailed before a next try is due.
+    """
+
+    id: int
+    state: CampaignState
+    sender_from: str
+    subject: str
+    text: str
+    html: str
+    priority: int
+    token: str
+    revision: int
+    total: int
+    created_at: int
+    started_at: int | None
+    finished_at: int | None
+    give_up_after: int
+    paused_reason: Words
+    counts: Mapping[RecipientState, int]
+    retry: Retry | None = None
+    rest: Rest | None = None  # while it sends: the sender waits
+
+    @property
+    def message(self) -> Message:
+        """The message to compose."""
+        return Message(self.sender_from, self.subject, self.text, self.html)
+
+    @property
+    def give_up_hours(self) -> int:
+        """For how many hours temporary refusals are tried again."""
+        return self.give_up_after // HOUR_S
+
+    @property
+    def waiting(self) -> int:
+        """How many recipients still wait for their fate."""
+        return self.total - sum(self.counts[state] for state in states.ENDED)
+
+    @property
+    def done(self) -> int:
+        """How many have their final state, the canceled left out: all of a campaign only if it was not."""
+        return sum(self.counts[state] for state in states.DONE)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is sent, so that what counts is what was."""
+        return self.state in {CampaignState.FINISHED, CampaignState.CANCELED}
+
+    @property
+    def condition(self) -> str:
+        """Its state, or ``waiting_to_retry`` while it is sending and there is only that to do."""
+        return "waiting_to_retry" if self.retry else self.state
+
+    @property
+    def left_over(self) -> int:
+        """How many recipients of a canceled campaign are still to be marked as canceled."""
+        if self.state is not CampaignState.CANCELED:
+            return 0
+        return self.counts[RecipientState.QUEUED] + self.counts[RecipientState.DEFERRED]
+
+    @property
+    def actions(self) -> tuple[CampaignAction, ...]:
+        """What a person can ask of it now."""
+        return states.actions(self.state)
+
+
+def get(connection: Connection, campaign_id: int) -> Campaign | None:
+    """Return one campaign, or None."""
+    return next(iter(read(connection, select(campaigns).where(campaigns.c.id == campaign_id))), None)
+
+
+def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:
+    """Return campaigns, the newest first, from those with an id below ``before``."""
+    statement = select(campaigns).order_by(campaigns.c.id.desc()).limit(limit)
+    if before is not None:
+        statement = statement.where(campaigns.c.id < before)
+    return read(connection, statement)
+
+
+def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
+    """Return the campaigns whose rows ``chosen`` selects. Four queries at most, however many they are."""
+    rows = connection.execute(chosen.where(THERE)).all()
+    counts = counters.counts_of(connection, [row.id for row in rows])
+    waiting = {
+        row.id: row.give_up_after
+        for row in rows
+        if row.state == CampaignState.SENDING and retries.only(counts[row.id])
+    }
+    retry = retries.of(connection, waiting)
+    sending = any(row.state == CampaignState.SENDING for row in rows)
+    rest = rests.lasting(connection) if sending else None
+    return [
+        Campaign(
+            **reasons.in_row(row._asdict(), "paused_reason") | {"state": CampaignState(row.state)},
+            counts=counts[row.id],
+            retry=retry.get(row.id),
+            rest=rest if row.state == CampaignState.SENDING else None,
+        )
+        for row in rows
+    ]
+
+
+def attempts(connection: Connection, campaign: Campaign) -> int:
+    """Return how many attempts have ended, without counting the log."""
+    statement = select(func.coalesce(func.sum(reply_groups.c.n), 0))
+    others = connection.execute(statement.where(reply_groups.c.campaign_id == campaign.id)).scalar_one()
+    return campaign.counts[RecipientState.SENT] + int(others)

@@ -1,0 +1,225 @@
+"""One round of the engine's group commit: everything that came together, in one transaction.
+
+Runs in the database thread. Nothing here knows sockets or event loops.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from mailing.campaigns import lifecycle
+from mailing.core import reasons
+from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
+from mailing.core.states import ENDED, AttemptResult, CampaignState
+from mailing.core.tables import campaigns
+from mailing.ledger import claims, evidence, leases, rests, results
+from mailing.redis import events
+from mailing.smtp.rulebook import Follows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.core.database import Writer
+    from mailing.ledger.claims import Claim
+    from mailing.ledger.leases import Status
+    from mailing.ledger.rests import Rest
+    from mailing.ledger.results import Result
+    from mailing.smtp.rulebook import Ruling
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``."""
+
+    campaign_id: int
+    after: int
+    last: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one commit carries.
+
+    ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
+    holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
+    how the worker is doing (given when the lease is to be renewed). ``rest`` is the sender's as it was seen
+    last: while it lasts, one email at most is claimed.
+    """
+
+    worker_id: int
+    worker_name: str
+    results: Sequence[Result]
+    returned: Sequence[Claim]
+    wants: Sequence[Want]
+    watched: Collection[int]
+    finishing: Collection[int]
+    held: Collection[int] | None
+    sender: str
+    rest: Rest | None = None
+    status: Status | None = None
+
+
+@dataclass(slots=True)
+class Committed:
+    """What the commit brought: claims for each want, the campaigns' states, the news, the sender's rest.
+
+    ``claimed`` is empty where the sender rests; its wants then have found out nothing.
+    """
+
+    lease_held: bool = True
+    claimed: list[list[Claim]] = field(default_factory=list)
+    states: dict[int, CampaignState] = field(default_factory=dict)
+    news: list[dict[str, Any]] = field(default_factory=list)
+    rest: Rest | None = None
+
+
+def commit(writer: Writer, entry: Round) -> Committed:
+    """Commit a round. Raises ``DBAPIError`` when the database fails; trying again is harmless."""
+    try:
+        return _commit(writer, entry, at_once=True)
+    except results.StaleResultError:
+        return _commit(writer, entry, at_once=False)
+
+
+def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
+    outcome = Committed()
+    with writer.write() as connection:
+        if entry.status is not None:
+            outcome.lease_held = leases.beat(connection, entry.worker_id, entry.status)
+        fresh = results.settle(connection, entry.results, at_once=at_once)
+        doubtful = claims.release(connection, entry.returned)
+        if not at_once:
+            doubtful |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
+        if entry.held is not None:
+            claims.release_strays(connection, entry.worker_id, entry.held)
+        outcome.states = _states(connection, entry.watched)
+        _reopen(connection, doubtful, outcome)
+        resting = _rest(connection, fresh, entry)
+        looks = entry.watched or resting or (entry.rest and entry.rest.lasts)
+        outcome.rest = rests.of(connection, entry.sender) if looks else entry.rest
+        _stop_what_must(connection, fresh, entry, outcome)
+        if outcome.lease_held and (entry.wants and _may_claim(connection, entry, outcome)):
+            outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
+            if outcome.rest and outcome.rest.lasts and not any(outcome.claimed):
+                rests.probed(connection, entry.sender, tried_at=now_ms(), accepted=False)
+    outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
+    return outcome
+
+
+def _states(connection: Connection, watched: Collection[int]) -> dict[int, CampaignState]:
+    if not watched:
+        return {}
+    statement = select(campaigns.c.id, campaigns.c.state).where(campaigns.c.id.in_(watched))
+    return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
+
+
+def _reopen(connection: Connection, doubtful: Collection[int], outcome: Committed) -> None:
+    """Send on in campaigns that finished while what this worker now gives back was in doubt."""
+    for campaign_id in sorted(doubtful):
+        if lifecycle.reopen(connection, campaign_id):
+            outcome.states[campaign_id] = CampaignState.SENDING
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
+
+
+def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> bool:
+    """Have the sender rest if its limit was reached, or end its rest; return whether either may have been."""
+    lasts = entry.rest is not None and entry.rest.lasts
+    tried = False
+    for result in fresh if lasts else [result for result in fresh if result.ruling]:
+        ruling = result.ruling
+        if result.result is AttemptResult.RETURNED and ruling and ruling.follows is Follows.REST:
+            rests.begin(connection, entry.sender, ruling.wait_s, result.reply, tried_at=result.started_at)
+            tried = True
+        elif lasts:
+            accepted = result.result is AttemptResult.SENT
+            rests.probed(connection, entry.sender, tried_at=result.started_at, accepted=accepted)
+            tried = True
+    return tried
+
+
+def _may_claim(connection: Connection, entry: Round, outcome: Committed) -> bool:
+    """Whether the sender is free, or this is the one email that is tried after a rest."""
+    if outcome.rest is None or not outcome.rest.lasts:
+        return True
+    alone = sum(want.limit for want in entry.wants) == 1
+    return alone and rests.probe(connection, entry.sender)
+
+
+def _stop_what_must(
+    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
+) -> None:
+    """Pause campaigns whose sender or message is at fault, and finish those in which nobody waits."""
+    for result in fresh:
+        if result.ruling is None:
+            continue
+        if result.result is AttemptResult.RETURNED:
+            claims.forgive(connection, result.claim)
+        reason: Reason | None = None
+        if result.ruling.follows is Follows.STOP:
+            reason = _in_words(result, result.ruling)
+            evidence.keep(connection, result, result.ruling)
+        elif result.ruling.follows is Follows.PAUSE:
+            reason = evidence.weigh(connection, result, result.ruling)
+        campaign_id = result.claim.campaign_id
+        if reason and lifecycle.pause(connection, campaign_id, reason):
+            outcome.states[campaign_id] = CampaignState.PAUSED
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
+    for campaign_id in sorted(entry.finishing):
+        if lifecycle.finish(connection, campaign_id):
+            outcome.states[campaign_id] = CampaignState.FINISHED
+            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
+
+
+def _in_words(result: Result, ruling: Ruling) -> Reason:
+    """Return why a campaign must pause, and what to do: a reason of ours says both by itself."""
+    if isinstance(result.reply, Reason):
+        return result.reply
+    return Reason("paused.sender-refused", check=Reason(f"check.{ruling.check}"), reply=result.reply)
+
+
+def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:
+    made = claims.claim(
+        connection,
+        entry.worker_id,
+        want.campaign_id,
+        after=want.after,
+        last=want.last,
+        limit=want.limit,
+    )
+    if made:
+        news.append(
+            {
+                "type": "claimed",
+                "campaign": want.campaign_id,
+                "recipients": [claim.recipient_id for claim in made],
+                "worker": entry.worker_name,
+                "at": now_ms(),
+            }
+        )
+    return made
+
+
+def _result_news(result: Result, worker_name: str) -> dict[str, Any]:
+    return {
+        "type": "recipient",
+        "campaign": result.claim.campaign_id,
+        "recipient": result.claim.recipient_id,
+        "email": result.claim.email,
+        "state": result.state,
+        "attempt": result.claim.attempt,
+        "code": result.code,
+        "enhanced": result.enhanced,
+        "reply": str(result.reply),
+        "reason_code": reasons.code(result.reply),
+        "worker": worker_name,
+        "started_at": result.started_at,
+        "at": result.ended_at,
+        "due_at": result.due_at,
+    }

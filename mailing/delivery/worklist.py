@@ -1,0 +1,213 @@
+"""What a worker process has in hand: batches it claims from, recipients it holds, results to record.
+
+No sockets, no database, no event loop: the engine asks for the next round of the group commit, has it
+committed, and tells what came of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mailing.core.states import CampaignState, RecipientState
+from mailing.delivery import group_commit
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable, Iterator
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.delivery.group_commit import Committed, Round
+    from mailing.ledger.batches import Batch
+    from mailing.ledger.claims import Claim
+    from mailing.ledger.results import Result
+    from mailing.messages.compose import Prepared
+
+
+class Ending(StrEnum):
+    """Why the engine is done with a batch."""
+
+    EMPTY = "empty"  # nobody waits in it any more
+    YIELDED = "yielded"  # its time is up: queue it again
+    STOPPED = "stopped"  # the campaign is not sending
+    HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
+    RESTING = "resting"  # the sender waits: the sweep queues it again when that is over
+
+
+@dataclass(slots=True, eq=False)
+class ActiveCampaign:
+    """A campaign that this process is sending: its compiled message, and how much of it is held."""
+
+    campaign: Campaign
+    prepared: Prepared
+    sending: bool = True
+    held: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim."""
+
+    batch: Batch
+    active: ActiveCampaign
+    cursor: int
+    until: float
+    ended: asyncio.Future[Ending]
+
+    def end(self, ending: Ending) -> None:
+        """Tell who waits for the batch."""
+        if not self.ended.done():
+            self.ended.set_result(ending)
+
+
+class Worklist:
+    """The jobs, the held recipients and the unrecorded results of one process."""
+
+    def __init__(self) -> None:
+        self._jobs: list[Job] = []
+        self._active: dict[int, ActiveCampaign] = {}
+        self._held: set[int] = set()  # recipients claimed and not yet recorded
+        self._results: list[Result] = []
+        self._returned: list[Claim] = []
+        self._wishes: list[tuple[Job, int]] = []  # those of the round that is being committed
+        self._in_doubt = False  # a commit failed: it may have happened all the same
+
+    @property
+    def held(self) -> int:
+        """How many recipients are claimed and not yet recorded."""
+        return len(self._held)
+
+    @property
+    def jobs(self) -> int:
+        """How many batches are being claimed from."""
+        return len(self._jobs)
+
+    @property
+    def campaign_id(self) -> int | None:
+        """The campaign whose turn it is, if there is any."""
+        return self._jobs[0].batch.campaign_id if self._jobs else next(iter(self._active), None)
+
+    @property
+    def unrecorded(self) -> int:
+        """How many outcomes wait for the next commit."""
+        return len(self._results) + len(self._returned)
+
+    def active(self, campaign_id: int) -> ActiveCampaign | None:
+        """Return a campaign that this process is sending; None if it is not."""
+        return self._active.get(campaign_id)
+
+    def activate(self, campaign: Campaign, prepared: Prepared) -> ActiveCampaign:
+        """Begin to send a campaign."""
+        return self._active.setdefault(campaign.id, ActiveCampaign(campaign, prepared))
+
+    def add(self, job: Job) -> None:
+        """Begin to claim from a batch; the most urgent campaign's come first."""
+        job.active.sending = True
+        self._jobs.append(job)
+        self._jobs.sort(key=lambda job: (job.active.campaign.priority, job.batch.id))
+
+    def settle(self, result: Result) -> None:
+        """Keep a result for the next commit."""
+        self._results.append(result)
+
+    def hand_back(self, claim: Claim) -> None:
+        """Keep a claim that was not sent for the next commit."""
+        self._returned.append(claim)
+
+    def next_round(self, worker_id: int, worker_name: str, room: int, sender: str) -> Round:
+        """Return what the next commit carries: everything unrecorded, and claims for ``room`` more."""
+        results, self._results = self._results, []
+        returned, self._returned = self._returned, []
+        leaving = Counter(result.claim.campaign_id for result in results)
+        leaving.update(claim.campaign_id for claim in returned)
+        at_work = {job.batch.campaign_id for job in self._jobs}
+        self._wishes = list(self._share(room))
+        return group_commit.Round(
+            worker_id=worker_id,
+            worker_name=worker_name,
+            results=results,
+            returned=returned,
+            wants=[
+                group_commit.Want(job.batch.campaign_id, job.cursor, job.batch.last_id, limit)
+                for job, limit in self._wishes
+            ],
+            watched=list(self._active),
+            finishing=[
+                id_
+                for id_, active in self._active.items()
+                if active.held == leaving[id_] and id_ not in at_work
+            ],
+            held=frozenset(self._held) if self._in_doubt else None,
+            sender=sender,
+        )
+
+    def failed(self, entry: Round) -> None:
+        """Take back a round whose commit failed, or seemed to."""
+        self._results[:0], self._returned[:0] = entry.results, entry.returned
+        self._in_doubt = True
+
+    def committed(self, entry: Round, outcome: Committed) -> list[tuple[Claim, ActiveCampaign]]:
+        """Take note of a commit; return the new claims, to be composed and sent."""
+        self._in_doubt = False
+        self._forget(result.claim for result in entry.results)
+        self._forget(entry.returned)
+        for id_, state in outcome.states.items():
+            if active := self._active.get(id_):
+                active.sending = state is CampaignState.SENDING
+        taken = []
+        for (job, limit), claims in zip(self._wishes, outcome.claimed, strict=False):
+            for claim in claims:
+                self._held.add(claim.recipient_id)
+                job.active.held += 1
+                job.cursor = claim.recipient_id
+                taken.append((claim, job.active))
+            if len(claims) < limit or job.cursor >= job.batch.last_id:
+                self._end(job, Ending.EMPTY)
+        self._go_back(entry)
+        self._drop_idle_orders()
+        return taken
+
+    def _go_back(self, entry: Round) -> None:
+        """Look again from whoever waits anew: the sender's fault, or handed back, is no try of theirs."""
+        again = [result.claim for result in entry.results if result.state is RecipientState.QUEUED]
+        for claim in (*again, *entry.returned):
+            for job in self._jobs:
+                if job.batch.first_id <= claim.recipient_id <= job.cursor:
+                    job.cursor = claim.recipient_id - 1
+
+    def end_jobs(self, now: float, *, halted: bool, resting: bool) -> None:
+        """End the jobs that may not claim any more at ``now`` (monotonic s)."""
+        for job in list(self._jobs):
+            if halted:
+                self._end(job, Ending.HANDED_BACK)
+            elif not job.active.sending:
+                self._end(job, Ending.STOPPED)
+            elif resting:
+                self._end(job, Ending.RESTING)
+            elif now > job.until:
+                self._end(job, Ending.YIELDED)
+
+    def _share(self, room: int) -> Iterator[tuple[Job, int]]:
+        """Share the room: the most urgent job first, what it cannot use to the next."""
+        for job in self._jobs:
+            if room <= 0:
+                return
+            limit = min(room, job.batch.last_id - job.cursor)
+            room -= limit
+            yield job, limit
+
+    def _end(self, job: Job, ending: Ending) -> None:
+        self._jobs.remove(job)
+        job.end(ending)
+
+    def _forget(self, claims: Iterable[Claim]) -> None:
+        for claim in claims:
+            self._held.discard(claim.recipient_id)
+            self._active[claim.campaign_id].held -= 1
+
+    def _drop_idle_orders(self) -> None:
+        at_work = {job.batch.campaign_id for job in self._jobs}
+        for id_ in [id_ for id_, active in self._active.items() if not active.held and id_ not in at_work]:
+            del self._active[id_]

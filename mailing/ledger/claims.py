@@ -1,0 +1,131 @@
+"""Claims: a recipient that one worker alone may mail now, made durable before the dot.
+
+All functions take an open write transaction, so that a worker commits many results and its next claims
+together (group commit). Every change is a conditional UPDATE: to repeat it, or to do it in two processes at
+once, is harmless.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from sqlalchemy import select
+
+from mailing.core.clock import now_ms
+from mailing.core.statements import run
+from mailing.core.states import RecipientState
+from mailing.core.tables import recipients
+from mailing.ledger import counters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Connection
+
+    from mailing.messages.values import Value
+
+# Without the fence around the sub-select PostgreSQL may run it again, and update more than the limit.
+_CLAIM, _CLAIM_SKIPPING = (
+    "WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
+    "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
+    "AND EXISTS (SELECT 1 FROM campaigns WHERE id = ? AND state = 'sending') "
+    f"ORDER BY id LIMIT ? {lock}) "
+    "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
+    "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?) "
+    "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
+    "RETURNING id, attempts, email, domain, name, fields, first_tried_at"
+    for lock in ("", "FOR UPDATE SKIP LOCKED")
+)
+_RELEASE = {
+    RecipientState.SENDING: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL, "
+    "first_tried_at = CASE attempts WHEN 1 THEN NULL ELSE first_tried_at END, "
+    "attempts = attempts - 1 "  # there was no attempt
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'sending'",
+    RecipientState.UNKNOWN: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL "
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'unknown'",
+}
+_FORGIVE = "UPDATE recipients SET first_tried_at = NULL WHERE id = ? AND attempts = ? AND state = 'queued'"
+_CLAIMED = (RecipientState.QUEUED, RecipientState.SENDING)
+_ID = itemgetter(0)
+
+
+class Claim(NamedTuple):
+    """One recipient that one worker alone may mail now. ``worker_id`` with ``attempt`` is its fence."""
+
+    worker_id: int
+    campaign_id: int
+    claimed_at: int  # ms since 1970
+    recipient_id: int
+    attempt: int  # its number, from 1
+    email: str
+    domain: str  # of the address, as it is stored
+    name: str  # empty where the list gave none
+    fields: Mapping[str, Value] | None  # the merge fields
+    first_tried_at: int  # ms since 1970; the hours until it is given up count from here
+
+
+def claim(
+    connection: Connection, worker_id: int, campaign_id: int, *, after: int, last: int, limit: int
+) -> list[Claim]:
+    """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
+
+    The rows are ``sending`` from the commit on: the intent is durable before any dot. Fewer than
+    ``limit`` means that the range holds no more, or that the campaign is not sending.
+    """
+    now = now_ms()
+    postgres = connection.dialect.name == "postgresql"
+    values = (campaign_id, after, last, campaign_id, limit, worker_id, now, now, now)
+    rows = run(connection, _CLAIM_SKIPPING if postgres else _CLAIM, values).all()
+    claims = [Claim(worker_id, campaign_id, now, *row) for row in sorted(map(tuple, rows), key=_ID)]
+    if not postgres:
+        claims = [
+            claim._replace(fields=orjson.loads(claim.fields)) if claim.fields else claim  # type: ignore[arg-type]
+            for claim in claims
+        ]
+    counters.move(connection, campaign_id, worker_id, {_CLAIMED: len(claims)})
+    return claims
+
+
+def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:
+    """Hand back claims whose dot certainly never left. They wait again.
+
+    Where the lease has ended meanwhile, this ends the doubt: ``unknown`` becomes ``queued``. Returns the
+    campaigns in which it did, for ``reopen``.
+    """
+    doubtful = set()
+    for claim in claims:
+        values = (now_ms(), claim.recipient_id, claim.worker_id, claim.attempt)
+        for before, statement in _RELEASE.items():
+            if run(connection, statement, values).rowcount:
+                moved = {(before, RecipientState.QUEUED): 1}
+                counters.move(connection, claim.campaign_id, claim.worker_id, moved)
+                if before is RecipientState.UNKNOWN:
+                    doubtful.add(claim.campaign_id)
+    return doubtful
+
+
+def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) -> int:
+    """Hand back what this worker owns in the database but does not hold; return how many.
+
+    Such claims come from a commit that succeeded although its acknowledgement was lost.
+    """
+    statement = select(
+        recipients.c.id, recipients.c.campaign_id, recipients.c.attempts, recipients.c.claimed_at
+    ).where(recipients.c.worker_id == worker_id, recipients.c.state == RecipientState.SENDING)
+    known = set(held)
+    strays = [
+        Claim(
+            worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, "", "", "", None, row.claimed_at
+        )
+        for row in connection.execute(statement)
+        if row.id not in known
+    ]
+    release(connection, strays)
+    return len(strays)
+
+
+def forgive(connection: Connection, claim: Claim) -> None:
+    """Let the hours until a recipient is given up count anew: the try was in vain by the sender's fault."""
+    run(connection, _FORGIVE, (claim.recipient_id, claim.attempt))

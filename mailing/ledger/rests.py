@@ -1,0 +1,171 @@
+"""Rests: a sender whose own limit is reached waits, in all processes alike, and nobody fails.
+
+A rest is one row, and each change of it a conditional UPDATE: of two workers that are refused at the same
+moment one begins it. Once its time is over one email is tried. If that is accepted all go on; if it is
+refused for the same reason, the rest lasts twice as long. The row of a rest that has ended stays, so that
+its time is not held against who was being tried meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailing.core import reasons
+from mailing.core.clock import now_ms
+from mailing.core.tables import rests
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailing.core.reasons import Words
+
+SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
+ASK_S = 0.25  # between two wishes to be the one that tries
+PROBE_MS = 60_000  # after so long without an outcome another email is tried
+
+
+class Rest(NamedTuple):
+    """When a sender rests, or rested last, and why. Times in ms since 1970."""
+
+    since: int
+    until: int
+    reason: Words
+    times: int
+    ended_at: int | None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it has not ended: nothing was accepted since."""
+        return self.ended_at is None
+
+    def holds(self, now: int) -> bool:
+        """Whether nothing at all may be sent."""
+        return self.lasts and now < self.until
+
+    def since_then(self, first_at: int, now: int) -> int:
+        """Return how much of the time from ``first_at`` to ``now`` it took, in ms."""
+        return max(min(self.ended_at or now, now) - max(self.since, first_at), 0)
+
+
+class Seen:
+    """What one process knows of its sender's rest, and when it may ask for an email to try after it."""
+
+    def __init__(self) -> None:
+        self.rest: Rest | None = None
+        self._ask_at = 0.0  # steady s
+
+    def take(self, rest: Rest | None, *, denied: bool, now_s: float) -> None:
+        """Take what was read; ``denied``: claims were asked for, and none were granted."""
+        self.rest = rest
+        if denied:
+            self._ask_at = now_s + ASK_S
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing at all may be sent."""
+        return self.rest is not None and self.rest.holds(now_ms())
+
+    def room(self, wanted: int, held: int, now_s: float) -> int:
+        """Return how many of the claims that are ``wanted`` may be made, by a process that holds some."""
+        if self.holds:
+            return 0
+        if self.rest is None or not self.rest.lasts:
+            return wanted
+        return 0 if held or now_s < self._ask_at else min(1, wanted)
+
+    def time_since(self, first_at: int, now: int) -> int:
+        """Return how much of the time from ``first_at`` to ``now`` the sender rested, in ms."""
+        return self.rest.since_then(first_at, now) if self.rest else 0
+
+
+def of(connection: Connection, sender: str) -> Rest | None:
+    """Return the rest of a sender that lasts, or else its last one; None if it never had one."""
+    row = connection.execute(select(*_COLUMNS).where(rests.c.sender == sender)).one_or_none()
+    return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
+
+
+def lasting(connection: Connection) -> Rest | None:
+    """Return the rest that lasts longest, of any sender; None if none rests."""
+    statement = select(*_COLUMNS).where(rests.c.ended_at.is_(None)).order_by(rests.c.until.desc()).limit(1)
+    row = connection.execute(statement).one_or_none()
+    return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
+
+
+def begin(connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int) -> None:
+    """Have a sender rest since an attempt, begun at ``tried_at`` (ms since 1970), was refused for its limit.
+
+    What was under way when the rest began changes nothing; a try after it doubles it.
+    """
+    now = now_ms()
+    wait_ms = 1000 * min(max(wait_s, SHORTEST_S), LONGEST_S)
+    said = {"reason": str(reason), "reason_code": reasons.dump(reason)}
+    rest = of(connection, sender)
+    if rest and rest.lasts:
+        if tried_at < rest.until:
+            return
+        longer = min(wait_ms * 2 ** min(rest.times, 16), max(wait_ms, 1000 * LONGEST_S))
+        connection.execute(
+            update(rests)
+            .where(rests.c.sender == sender, rests.c.ended_at.is_(None), rests.c.times == rest.times)
+            .values(until=now + longer, times=rest.times + 1, probed_at=None, **said)
+        )
+        return
+    values = {"since": now, "until": now + wait_ms, "times": 1, **said}
+    values |= {"probed_at": None, "ended_at": None}
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(rests).values(sender=sender, **values)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[rests.c.sender], set_=values, where=rests.c.ended_at.is_not(None)
+        )
+    )
+
+
+def probe(connection: Connection, sender: str) -> bool:
+    """Try one email after the time of a rest is over; return whether this call may."""
+    now = now_ms()
+    statement = (
+        update(rests)
+        .where(
+            rests.c.sender == sender,
+            rests.c.ended_at.is_(None),
+            rests.c.until <= now,
+            or_(rests.c.probed_at.is_(None), rests.c.probed_at < now - PROBE_MS),
+        )
+        .values(probed_at=now)
+    )
+    return connection.execute(statement).rowcount == 1
+
+
+def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool) -> None:
+    """Take the outcome of an email that was tried after a rest, begun at ``tried_at`` (ms since 1970).
+
+    One that was accepted ends the rest. One that was refused for another reason tells nothing of the
+    sender: the next is tried.
+    """
+    values = {"ended_at": now_ms()} if accepted else {"probed_at": None}
+    connection.execute(
+        update(rests)
+        .where(rests.c.sender == sender, rests.c.ended_at.is_(None), rests.c.until <= tried_at)
+        .values(**values)
+    )
+
+
+def end_others(connection: Connection, sender: str) -> None:
+    """End the rests of senders that are no longer used: there is one at a time."""
+    connection.execute(
+        update(rests).where(rests.c.sender != sender, rests.c.ended_at.is_(None)).values(ended_at=now_ms())
+    )
+
+
+_COLUMNS = (
+    rests.c.since,
+    rests.c.until,
+    rests.c.reason,
+    rests.c.reason_code,
+    rests.c.times,
+    rests.c.ended_at,
+)

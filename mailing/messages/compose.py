@@ -1,0 +1,354 @@
+"""A message with merge fields becomes the bytes for one recipient.
+
+Pure. ``prepare`` reads the templates once per campaign and cuts them into pieces: each piece is either
+bytes that are the same for everyone, or a function of one recipient's values. ``fill`` joins them.
+
+A body is quoted-printable (RFC 2045 section 6.7). Every piece starts at the beginning of an encoded line
+and ends with a line break, a soft one (``=``) where the text has none, so pieces never meet within a
+line and no line is longer than 76 characters. The result is 7-bit, except that an address which needs
+SMTPUTF8 (RFC 6531) stands in its header as UTF-8.
+
+``merging`` says what the templates may hold and reads them; ``headers`` writes the header lines.
+"""
+
+from __future__ import annotations
+
+import re
+from binascii import b2a_qp
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, cast
+
+from mailing.core.reasons import Reason
+from mailing.messages.headers import HOST, read_from, read_subject, write_date, write_mailbox
+from mailing.messages.marks import ComposeError
+from mailing.messages.templates import read
+from mailing.messages.values import (
+    VALUE_MAX,
+    FieldError,
+    MergeError,
+    MissingFieldError,
+    encodable,
+    printed,
+    unify,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from mailing.messages.marks import Part
+    from mailing.messages.templates import Piece, Render, Segment
+    from mailing.messages.values import Value, Values
+
+MESSAGE_MAX = 10_000_000  # bytes of a message as filled, without attachments
+_HEAD_MAX = 10_000
+_ENCODED_GROWTH = 16  # bytes that a character takes at most: 12 as quoted-printable UTF-8, and soft breaks
+_SHORT = frozenset({"name", "email"})  # a list holds them to some hundred characters
+
+__all__ = [
+    "MESSAGE_MAX",
+    "ComposeError",
+    "Filled",
+    "MergeError",
+    "Message",
+    "Prepared",
+    "fields_used",
+    "message_id",
+    "prepare",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a person wrote. Subject, text and html are templates; ``html`` is empty for plain text."""
+
+    sender_from: str
+    subject: str
+    text: str
+    html: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """One recipient's email: CRLF lines, none of which begins with a dot; 7-bit unless ``needs_smtputf8``."""
+
+    data: bytes
+    needs_smtputf8: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message cut into pieces, ready to be filled. ``envelope_from`` is for MAIL FROM.
+
+    ``fields`` are the merge fields that it names, also those that a default covers. ``uses`` says how often
+    each may be printed, ``name`` and ``email`` left out, which are short. ``length`` is that of what is the
+    same for everybody, in bytes. While the values have ``room`` characters at all their uses together, the
+    message stays below ``MESSAGE_MAX``; ``boundless`` says whether what a list may hold can have more.
+    """
+
+    envelope_from: str
+    token: str
+    domain: str
+    sender: bytes
+    pieces: tuple[Piece, ...]
+    fields: frozenset[str]
+    uses: tuple[tuple[str, int], ...]
+    length: int
+    room: int
+    boundless: bool
+
+    def fill(
+        self, recipient_id: int, email: str, name: str, fields: Mapping[str, Value] | None, date_ms: int
+    ) -> Filled:
+        """Return the email for one recipient, dated ``date_ms`` (milliseconds since 1970, UTC).
+
+        ``email`` must be an address as ``addresses`` returns it. Raises ``MergeError`` when a field is
+        missing or does not fit where it is used, and when the message would be longer than ``MESSAGE_MAX``.
+        """
+        values: Values = (
+            {**fields, "name": name, "email": email} if fields else {"name": name, "email": email}
+        )
+        try:
+            filled = (
+                self._within_bounds(values)
+                if self.boundless and self._may_be_long(values)
+                else [piece if isinstance(piece, bytes) else piece(values) for piece in self.pieces]
+            )
+            data = b"".join(
+                (
+                    self.sender,
+                    write_mailbox("To", name, email),
+                    write_date(date_ms),
+                    f"Message-ID: {message_id(self.token, recipient_id, self.domain)}\r\n".encode(),
+                    *filled,
+                )
+            )
+        except (OverflowError, KeyError, UnicodeEncodeError) as error:
+            raise self._explained(error, values) from error
+        if len(data) > MESSAGE_MAX:
+            raise MergeError("text", _too_large(len(data)))
+        return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
+
+    def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
+        """Return all that ``fill`` would raise one after the other, without putting the message together."""
+        values: Values = {**fields, "name": name, "email": email}
+        faults: list[MergeError] = []
+        for piece in (partial(_mailbox_of, email, name), *self.pieces):
+            try:
+                if not isinstance(piece, bytes):
+                    piece(values)
+            except MergeError as error:
+                faults.append(error)
+            except (OverflowError, KeyError, UnicodeEncodeError) as error:
+                faults.append(self._explained(error, values))
+        return faults
+
+    def oversize(self, longest: Mapping[str, int]) -> Reason | None:
+        """Return why values of at most these lengths, in bytes, make the message too long, if they do."""
+        shares = {field: times * longest.get(field, 0) for field, times in self.uses}
+        total = self.length + sum(shares.values())
+        if total <= MESSAGE_MAX:
+            return None
+        field, share = max(shares.items(), key=itemgetter(1))
+        times = dict(self.uses)[field]
+        return Reason(
+            "message.may-be-too-large",
+            size=_megabytes(total),
+            most=_megabytes(MESSAGE_MAX),
+            field=f"{{{{ {field} }}}}",
+            share=_megabytes(share),
+            times=times,
+            n=longest[field],
+        )
+
+    def _explained(self, error: Exception, values: Values) -> MergeError:
+        if isinstance(error, KeyError):
+            return MissingFieldError(str(error.args[0]))
+        if isinstance(error, OverflowError):
+            return self._too_long(values)
+        culprit = next(key for key, value in values.items() if not encodable(printed(value)))
+        return FieldError(culprit, Reason("message.invalid-character"))
+
+    def _may_be_long(self, values: Values) -> bool:
+        room = self.room
+        for field, times in self.uses:
+            value = values.get(field)
+            if isinstance(value, str):
+                room -= times * len(value)
+        return room < 0
+
+    def _within_bounds(self, values: Values) -> list[bytes]:
+        """Fill the pieces one by one, and stop where the message gets too long. Raises ``MergeError``."""
+        filled: list[bytes] = []
+        room = MESSAGE_MAX
+        for piece in self.pieces:
+            filled.append(piece if isinstance(piece, bytes) else piece(values))
+            room -= len(filled[-1])
+            if room < 0:
+                raise self._too_long(values)
+        return filled
+
+    def _too_long(self, values: Values) -> MergeError:
+        shares = {field: times * len(printed(values.get(field, ""))) for field, times in self.uses}
+        field = max(shares, key=shares.__getitem__)
+        times = dict(self.uses)[field]
+        most, n = _megabytes(MESSAGE_MAX), shares[field] // times
+        return FieldError(field, Reason("message.field-too-large", most=most, times=times, n=n))
+
+
+def _mailbox_of(email: str, name: str, _values: Values) -> bytes:
+    return write_mailbox("To", name, email)
+
+
+def _too_large(size: int) -> Reason:
+    return Reason("message.too-large", size=_megabytes(size), most=_megabytes(MESSAGE_MAX))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
+
+
+def fields_used(message: Message) -> frozenset[str]:
+    """Return the names of all merge fields in the message, ``name`` and ``email`` among them.
+
+    A field counts also where a default covers its absence. Raises ``ComposeError``.
+    """
+    parts: list[tuple[Part, str]] = [*_bodies(message), ("subject", message.subject)]
+    return frozenset[str]().union(*(read(part, source).fields for part, source in parts))
+
+
+def message_id(token: str, recipient_id: int, domain: str) -> str:
+    """Return the Message-ID (RFC 5322 section 3.6.4) of one recipient's email, the same at each try."""
+    return f"<{token}.{recipient_id}@{domain}>"
+
+
+def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
+    """Read the message once. Raises ``ComposeError`` with the part and the fix.
+
+    ``token`` makes Message-IDs unguessable: at most 64 ASCII letters, digits, ``_`` and ``-``. ``domain``
+    is theirs, by default that of the From address.
+    """
+    sender, envelope_from = read_from(message.sender_from)
+    domain = domain or envelope_from.rpartition("@")[2]
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", token) or not HOST.fullmatch(domain):
+        raise ValueError(f"No Message-ID can be made of the token {token!a} and the domain {domain!a}.")
+    subject, subject_line = read_subject(message.subject)
+    given = dict(_bodies(message))
+    templates = {part: read(part, source) for part, source in given.items()}
+    bodies = [(_body_head(part), _encoded(*template.segments, "\n")) for part, template in templates.items()]
+    pieces: list[Piece] = [subject_line, b"MIME-Version: 1.0\r\n"]
+    if len(bodies) == 1:
+        pieces += [bodies[0][0], *bodies[0][1]]
+    else:
+        boundary = f"=_{token}".encode()  # "=_" never stands in quoted-printable text (RFC 2045 section 6.7)
+        pieces.append(b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n')
+        for head, encoded in bodies:
+            pieces += [b"\r\n--" + boundary + b"\r\n" + head, *encoded]
+        pieces.append(b"\r\n--" + boundary + b"--\r\n")
+    merged: list[Piece] = []
+    for constant, run in groupby(pieces, key=lambda piece: isinstance(piece, bytes)):
+        same = list(run)
+        merged += [b"".join(cast("list[bytes]", same))] if constant else same
+    lasting = sum(len(piece) for piece in merged if isinstance(piece, bytes))
+    if lasting > MESSAGE_MAX:
+        part = max(given, key=lambda part: len(given[part].encode()))
+        raise ComposeError(part, _too_large(lasting))
+    parts = [subject, *templates.values()]
+    uses = sum((Counter(part.uses) for part in parts), Counter[str]())
+    conditional = sum(part.conditional for part in parts)
+    room = MESSAGE_MAX - _HEAD_MAX - lasting - conditional * _ENCODED_GROWTH
+    room //= _ENCODED_GROWTH * max(part.growth for part in parts)
+    return Prepared(
+        envelope_from=envelope_from,
+        token=token,
+        domain=domain,
+        sender=sender,
+        pieces=tuple(merged),
+        fields=frozenset[str]().union(*(part.fields for part in parts)),
+        uses=tuple((field, times) for field, times in uses.items() if field not in _SHORT),
+        length=lasting + conditional,
+        room=room,
+        boundless=uses.total() * VALUE_MAX > room,
+    )
+
+
+def faults(message: Message) -> Sequence[ComposeError]:
+    """Return what is wrong with a message, one fault of each part; of the whole, where each part is good."""
+    parts: list[Callable[[], object]] = [
+        partial(read_from, message.sender_from),
+        partial(read_subject, message.subject),
+        *(partial(read, part, source) for part, source in _bodies(message)),
+    ]
+    whole: Callable[[], object] = partial(prepare, message, token="unsent", domain=None)  # noqa: S106
+    found = [fault for check in parts if (fault := _fault(check))]
+    return found or [fault for fault in (_fault(whole),) if fault]
+
+
+def _fault(check: Callable[[], object]) -> ComposeError | None:
+    try:
+        check()
+    except ComposeError as fault:
+        return fault
+    return None
+
+
+def _bodies(message: Message) -> list[tuple[Part, str]]:
+    """Return the bodies there are, the plainest first (RFC 2046 section 5.1.4)."""
+    given: list[tuple[Part, str]] = [("text", message.text), ("html", message.html)]
+    return [(part, source) for part, source in given if source.strip()] or given[:1]
+
+
+def _body_head(part: Part) -> bytes:
+    kind = b"html" if part == "html" else b"plain"
+    return (
+        b"Content-Type: text/"
+        + kind
+        + b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    )
+
+
+def _encoded(*segments: Segment) -> list[Piece]:
+    """Return the pieces of a body. Neighbouring constants become one, so they need no break between."""
+    pieces: list[Piece] = []
+    for constant, run in groupby(segments, key=lambda segment: isinstance(segment, str)):
+        if constant:
+            pieces.append(_quoted("".join(cast("Iterator[str]", run))))
+        else:
+            pieces += [partial(_quoted_value, render) for render in cast("Iterator[Render]", run)]
+    return pieces
+
+
+_PLAIN = re.compile(r"[!-\-/-<>-~](?:[ -<>-~]{0,70}[!-<>-~])?")  # a short line that needs no quoting
+
+
+def _quoted_value(render: Render, values: Values) -> bytes:
+    value = render(values)
+    text = value if isinstance(value, str) else printed(value)
+    return text.encode() + b"=\r\n" if _PLAIN.fullmatch(text) else _quoted(text)
+
+
+_OVERLONG = re.compile(rb"^(.{74,75})(=20|=09)$", re.MULTILINE)  # b2a_qp forgets its limit at a final space
+
+
+_LEADING_DOT = re.compile(rb"^\.(.*)", re.MULTILINE)
+_ROOM = 72  # what fits on a line of 76 behind =2E and before a soft break
+
+
+def _spell_dot(line: re.Match[bytes]) -> bytes:
+    """Spell the dot that begins a line: a careless server might take it for the end of the message."""
+    return b"=2E" + (line[1] if len(line[1]) <= _ROOM else b"=\n" + line[1])
+
+
+def _quoted(text: str) -> bytes:
+    """Return a whole number of quoted-printable lines that decode to ``text``, its line ends as CRLF."""
+    # The x keeps the end of the text from being the end of the encoding: so the last line has room for
+    # the soft break, and a final space or dot needs no escape.
+    lines = b2a_qp(unify(text).encode() + b"x", istext=True)[:-1]
+    while b"\n." in lines or lines.startswith(b"."):
+        lines = _LEADING_DOT.sub(_spell_dot, lines)
+    if b"\n" in lines:
+        lines = _OVERLONG.sub(rb"\1=\n\2", lines).replace(b"\n", b"\r\n")
+    return lines if lines.endswith(b"\n") or not lines else lines + b"=\r\n"

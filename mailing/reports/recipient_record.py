@@ -1,0 +1,96 @@
+"""The flight recorder: all that is known about one recipient of a campaign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from mailing.campaigns import queries as campaigns
+from mailing.core.states import RecipientState
+from mailing.core.tables import recipients, workers
+from mailing.recipients import search
+from mailing.recipients.search import EVERYBODY, Sort
+from mailing.reports import email_log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.messages.values import Value
+    from mailing.reports.email_log import LogRow
+
+MOST_ATTEMPTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A recipient as stored. ``holder`` is the worker that sends it now. Times in ms since 1970."""
+
+    id: int
+    email: str
+    name: str
+    fields: Mapping[str, Value] | None
+    state: RecipientState
+    attempts: int
+    holder: str | None
+    due_at: int | None
+    first_tried_at: int | None
+    changed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A recipient, its last attempts, the newest first, and the ids of those beside it in the list."""
+
+    campaign: Campaign
+    person: Person
+    attempts: Sequence[LogRow]
+    previous: int | None
+    next: int | None
+
+
+def load(connection: Connection, campaign_id: int, recipient_id: int) -> Record | None:
+    """Read the record of one recipient; None if the campaign has none such."""
+    campaign, found = campaigns.get(connection, campaign_id), person(connection, campaign_id, recipient_id)
+    if campaign is None or found is None:
+        return None
+    return Record(
+        campaign,
+        found,
+        email_log.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
+        beside(connection, campaign_id, before=recipient_id),
+        beside(connection, campaign_id, after=recipient_id),
+    )
+
+
+def person(connection: Connection, campaign_id: int, recipient_id: int) -> Person | None:
+    """Read one recipient of a campaign; None if it has none such."""
+    row = connection.execute(
+        select(
+            recipients.c.id,
+            recipients.c.email,
+            recipients.c.name,
+            recipients.c.fields,
+            recipients.c.state,
+            recipients.c.attempts,
+            workers.c.name.label("holder"),
+            recipients.c.due_at,
+            recipients.c.first_tried_at,
+            recipients.c.changed_at,
+        )
+        .outerjoin(workers, workers.c.id == recipients.c.worker_id)
+        .where(recipients.c.id == recipient_id, recipients.c.campaign_id == campaign_id)
+    ).one_or_none()
+    return Person(**(row._asdict() | {"state": RecipientState(row.state)})) if row else None
+
+
+def beside(
+    connection: Connection, campaign_id: int, *, before: int | None = None, after: int | None = None
+) -> int | None:
+    """Return the recipient before or after one in the list, if there is one."""
+    page = search.find(connection, campaign_id, EVERYBODY, Sort.LIST, after=after, before=before, limit=1)
+    return page.rows[0] if page.rows else None
