@@ -33,7 +33,7 @@ screenshots: .venv/installed-dev ## take the pictures of the README again
 	@$(RUN) tests.browser.screenshots $(ARGS)
 
 translations: .venv/installed-dev ## update the Vietnamese texts from the code
-	@$(RUN) tests.catalogue
+	@$(RUN) webapp.i18n
 
 lint: .venv/installed-dev ## check style and format
 	@$(RUN) ruff check .

@@ -14,39 +14,25 @@ from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
-from webapp import (
-    api,
-    asking,
-    assets,
-    campaign_stream,
-    compression,
-    dashboard,
-    draft_pages,
-    error_pages,
-    forms,
-    health,
-    history_pages,
-    icons,
-    inbox_pages,
-    languages,
-    news,
-    pages,
-    preferences,
-    recorder_pages,
-    rendering,
-    replay_pages,
-    security,
-    wall_pages,
-    watch_links,
-    watch_pages,
-    workers_pages,
-)
-from webapp.boards import Boards
-from webapp.live import Hub
-from webapp.probes import Probes
-from webapp.queue_watch import QueueWatch
-from webapp.services import THREADS, Services
-from webapp.storing import Lists
+from webapp import error_pages
+from webapp.api import campaigns, health
+from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
+from webapp.campaigns import views as pages
+from webapp.dashboard import views as dashboard
+from webapp.demo_inbox import views as inbox_pages
+from webapp.http import compression, forms, params, security, static_files
+from webapp.http.list_process import Lists
+from webapp.http.probes import Probes
+from webapp.http.services import THREADS, Services
+from webapp.i18n import languages
+from webapp.live.hub import Hub
+from webapp.live.queue_watch import QueueWatch
+from webapp.live.regions import Boards
+from webapp.log import views as history_pages
+from webapp.public import share_views
+from webapp.ui import jinja, preferences
+from webapp.wall import views as wall_pages
+from webapp.workers import views as workers_pages
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
@@ -55,12 +41,12 @@ _PAGES = (
     dashboard,
     workers_pages,
     pages,
-    draft_pages,
-    recorder_pages,
-    replay_pages,
+    draft_views,
+    recipient_views,
+    replay_views,
     wall_pages,
-    watch_links,
-    watch_pages,
+    share_links,
+    share_views,
     history_pages,
     inbox_pages,
 )
@@ -73,7 +59,7 @@ _CSRF_EXEMPT = {
 _LONG_FORMS = {
     "pages.create": pages.again,
     "pages.revise": pages.again,
-    "drafts.fix": draft_pages.ended,
+    "drafts.fix": draft_views.ended,
 }
 
 
@@ -96,15 +82,15 @@ def create_app(settings: Settings) -> Quart:
         Probes(),
     )
     use(settings)
-    app.url_map.converters.update(id=asking.Id, int=asking.Digits)
+    app.url_map.converters.update(id=params.Id, int=params.Digits)
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
-    languages.install(app, english=api.PREFIX)
+    languages.install(app, english=campaigns.PREFIX)
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
-    rendering.install(app, services)
+    jinja.install(app, services)
     pages.install(app.jinja_env)
     compression.install(app)
-    for module in (*_PAGES, preferences, campaign_stream, news, icons, assets, api, health):
+    for module in (*_PAGES, preferences, stream, news, favicon, static_files, campaigns, health):
         app.register_blueprint(module.blueprint)
     error_pages.install(app)
 

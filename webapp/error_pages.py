@@ -10,9 +10,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from webapp import api, phrases, problems
-from webapp.languages import N_, _
-from webapp.services import services
+from webapp.api import campaigns
+from webapp.http import problems
+from webapp.http.services import services
+from webapp.i18n import domain_texts
+from webapp.i18n.languages import N_, _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +72,7 @@ def way(code: int, path: str) -> Way:
 
 async def _explain(error: HTTPException) -> Response | tuple[str, int]:
     """Answer with a page that says what happened and what to do; programs get a problem."""
-    if request.path.startswith(api.PREFIX):
+    if request.path.startswith(campaigns.PREFIX):
         return problems.respond_to_http(error)
     code = error.code or SERVER_ERROR
     title, advice = _TITLES.get(code, (error.name, ""))
@@ -90,4 +92,4 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
 
 async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
     trouble = services().trouble(error)
-    return await _explain(ServiceUnavailable(phrases.say(trouble.reason)))
+    return await _explain(ServiceUnavailable(domain_texts.say(trouble.reason)))

@@ -1,6 +1,6 @@
 """Watches: links by which somebody without an account may look on at one campaign, for some days.
 
-The row is the right to look; the link only names it, signed (``webapp.watch_pages``).
+The row is the right to look; the link only names it, signed (``webapp.public.share_views``).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import pytest
 
 from mailing.core.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from mailing.settings import ROOT
-from webapp.looks import LOOKS
+from webapp.ui.badges import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,9 +11,8 @@ import pytest
 from jinja2 import Environment, nodes
 
 from mailing.settings import ROOT
-from tests import catalogue
-from tests.catalogue import TEMPLATES, extracted, stored, written
-from webapp import languages
+from webapp.i18n import __main__, languages
+from webapp.i18n.__main__ import TEMPLATES, extracted, stored, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +44,7 @@ def test_the_catalogue_holds_exactly_the_texts_of_the_code():
 
 
 def test_every_text_is_translated_and_none_by_guess():
-    assert [message.id for message in stored() if message.id and not catalogue.done(message.string)] == []
+    assert [message.id for message in stored() if message.id and not __main__.done(message.string)] == []
     assert [message.id for message in stored() if message.id and message.fuzzy] == []
 
 
@@ -60,7 +59,7 @@ def test_a_translation_has_the_fields_and_the_tags_of_its_text():
 
 
 def test_the_catalogue_is_kept_as_make_translations_writes_it():
-    assert catalogue.FILE.read_bytes() == written(stored())
+    assert __main__.FILE.read_bytes() == written(stored())
 
 
 def test_only_a_template_s_trans_block_may_hold_tags():
@@ -123,7 +122,7 @@ def sentences(node: nodes.Node) -> Iterator[str]:
     if (
         isinstance(node, nodes.Call)
         and isinstance(node.node, nodes.Name)
-        and node.node.name in catalogue.MARKS
+        and node.node.name in __main__.MARKS
     ):
         return
     if (
@@ -174,7 +173,7 @@ def unmarked(source: str) -> Iterator[str]:
             yield node.value
         documents = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         marks = (
-            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in catalogue.MARKS
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in __main__.MARKS
         )
         if not (documents or marks):
             waiting += ast.iter_child_nodes(node)

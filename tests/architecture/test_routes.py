@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.web import HOST, settings_for
 from webapp.app import create_app
-from webapp.security import SAFE_METHODS
+from webapp.http.security import SAFE_METHODS
 
 FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "volley.css"}
 

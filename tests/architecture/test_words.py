@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.settings import ROOT
-from tests import catalogue
+from webapp.i18n import __main__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GLOSSARY = ROOT / "docs" / "words.md"
 PYTHON = [file for room in ("mailing", "tasks", "webapp") for file in sorted((ROOT / room).rglob("*.py"))]
-TEMPLATES = sorted(catalogue.TEMPLATES.rglob("*.html"))
+TEMPLATES = sorted(__main__.TEMPLATES.rglob("*.html"))
 SCRIPTS = sorted((ROOT / "static").glob("*.js"))
 DOCUMENTS = [
     file for file in (*sorted(ROOT.glob("*.md")), *sorted(GLOSSARY.parent.rglob("*.md"))) if file != GLOSSARY
@@ -76,7 +76,7 @@ def strings(source: str) -> Iterator[str]:
 def texts(file: Path) -> Iterator[str]:
     """What a user may read of a file."""
     if file.suffix in {".py", ".html"}:
-        for text in catalogue.texts_of(file):
+        for text in __main__.texts_of(file):
             yield from [text] if isinstance(text, str) else text
     if file.suffix == ".py":
         yield from (text for text in strings(file.read_text()) if NAME_OR_PATTERN.search(text) is None)
@@ -103,7 +103,7 @@ def test_no_translation_has_a_retired_word():
     pattern = retired(" in Vietnamese")
     found = {
         text: phrases
-        for message in catalogue.stored()
+        for message in __main__.stored()
         for text in ([message.string] if isinstance(message.string, str) else message.string)
         if message.id and (phrases := pattern.findall(text))
     }

@@ -15,11 +15,11 @@ from mailing.checks import Finding
 from mailing.redis import events
 from tests.integration.test_live import PATIENCE_S, publish, until
 from tests.integration.web import HOST, running, settings_for, store
-from webapp import auth, probes
-from webapp.boards import Board, Boards, Key
-from webapp.live import Feed, Hub, Viewer
-from webapp.probes import Probes
-from webapp.sse import respond
+from webapp.http import auth, probes
+from webapp.http.probes import Probes
+from webapp.live.hub import Feed, Hub, Viewer
+from webapp.live.regions import Board, Boards, Key
+from webapp.live.sse import respond
 
 KEY = Key("view", auth.EVERYTHING, "en", "UTC")
 

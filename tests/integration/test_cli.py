@@ -22,7 +22,7 @@ from mailing.ledger import rests
 from tasks.app import use
 from tests.harness import wait_until
 from tests.integration.web import deliver, store
-from webapp.cli import main
+from webapp.cli.commands import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def send(stack: Stack, pasted: str, *options: str, subject: str = "Hi") -> Resul
 
 def start(stack: Stack, *arguments: str, **streams: Any) -> subprocess.Popen[bytes]:
     """Run a command as a process of its own."""
-    command = [sys.executable, "-W", "error", "-m", "webapp.cli", *arguments]
+    command = [sys.executable, "-W", "error", "-m", "webapp.cli.commands", *arguments]
     return stack.keeper.start(command, env=stack.env | {"COLUMNS": "100"}, **streams)
 
 
@@ -122,7 +122,7 @@ def test_a_command_in_the_background_of_a_script_ignores_ctrl_c_as_others_do(sta
     path, text = stack.folder / "list.txt", stack.folder / "text.txt"
     path.write_text(addresses(1))
     send = ["send", "--subject", "Hi", "--text-file", text, path]
-    shell = ["sh", "-c", """trap '' INT; exec "$0" -m webapp.cli "$@\"""", sys.executable, *send]
+    shell = ["sh", "-c", """trap '' INT; exec "$0" -m webapp.cli.commands "$@\"""", sys.executable, *send]
     process = stack.keeper.start(shell, env=stack.env, stdout=subprocess.PIPE)
     assert process.stdout
     while b"No worker is running" not in process.stdout.readline():

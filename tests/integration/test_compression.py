@@ -6,8 +6,8 @@ import zlib
 import pytest
 
 from tests.integration.web import HOST, running, settings_for, store
-from webapp.assets import FOLDER as STATIC
-from webapp.assets import address
+from webapp.http.static_files import FOLDER as STATIC
+from webapp.http.static_files import address
 
 STYLE = address("volley.css")
 

@@ -24,8 +24,8 @@ COMMANDS = {
     "worker": ["tasks.worker"],
     "beat": ["tasks.beat"],
     "migrate": ["mailing.migrate"],
-    "check": ["webapp.cli", "check"],
-    "status": ["webapp.cli", "status", "1"],
+    "check": ["webapp.cli.commands", "check"],
+    "status": ["webapp.cli.commands", "status", "1"],
 }
 NEW = {"subject": "s", "text": "t", "recipients": "ann@b.example", "send": False}
 HERE = {"Host": "127.0.0.1"}

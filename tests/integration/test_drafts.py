@@ -26,7 +26,7 @@ from mailing.ledger import counters
 from mailing.reports import overview
 from tasks import upkeep
 from tests.processes import Keeper
-from webapp import api
+from webapp.api import campaigns as api
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,7 @@ from mailing.reports import overview
 from mailing.reports import replay as replays
 from mailing.reports.overview import Days
 from tests.integration.web import deliver, running, settings_for, store
-from webapp import cli
+from webapp.cli import commands
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -47,7 +47,12 @@ async def visitor(tmp_path: Path, db: Database, database_url: str) -> AsyncItera
 def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The clock of all doors: its only value may be set."""
     moment = [NOW]
-    for module in ("webapp.standing", "webapp.api", "webapp.cli_work", "mailing.reports.overview"):
+    for module in (
+        "webapp.campaigns.progress",
+        "webapp.api.campaigns",
+        "webapp.cli.work",
+        "mailing.reports.overview",
+    ):
         monkeypatch.setattr(f"{module}.now_ms", lambda: moment[0])
     return moment
 
@@ -63,7 +68,7 @@ def status(tmp_path: Path, db: Database, monkeypatch: pytest.MonkeyPatch):
     }
 
     async def read() -> str:
-        return (await asyncio.to_thread(CliRunner().invoke, cli.main, ["status", "1"], env=env)).output
+        return (await asyncio.to_thread(CliRunner().invoke, commands.main, ["status", "1"], env=env)).output
 
     return read
 

@@ -13,7 +13,7 @@ import pytest
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
 from tests.integration.web import HOST, running, settings_for, store
-from webapp.forms import LONGEST, MOST_FIELDS, SHORT
+from webapp.http.forms import LONGEST, MOST_FIELDS, SHORT
 
 OURS = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
 TYPED = {

@@ -15,9 +15,10 @@ from hypercorn.config import Config
 from quart import redirect
 
 from tests.integration.web import HOST, Visitor, running, settings_for, store
-from webapp import assets, http1
+from webapp import http1
 from webapp.app import create_app
-from webapp.security import HEADERS
+from webapp.http import static_files
+from webapp.http.security import HEADERS
 
 PATIENCE_S = 30
 
@@ -203,19 +204,19 @@ async def test_what_is_no_static_file_is_not_found(ask, name, encoding):
 
 
 async def test_every_static_file_is_sent_as_it_is_and_kept_by_browsers(visitor):
-    known = len(assets.assets())
-    for name in assets.assets():
+    known = len(static_files.assets())
+    for name in static_files.assets():
         for encoding in ("gzip", "identity"):
             headers = {"Host": HOST, "Accept-Encoding": encoding}
-            answer = await visitor.get(assets.address(name), headers=headers)
+            answer = await visitor.get(static_files.address(name), headers=headers)
             body = await answer.get_data()
             body = gzip.decompress(body) if "Content-Encoding" in answer.headers else body
-            assert (answer.status_code, body) == (200, (assets.FOLDER / name).read_bytes())
+            assert (answer.status_code, body) == (200, (static_files.FOLDER / name).read_bytes())
             assert "immutable" in answer.headers["Cache-Control"]
             headers["If-None-Match"] = answer.headers["ETag"]
-            assert (await visitor.get(assets.address(name), headers=headers)).status_code == 304
-    assert len(assets.assets()) == known
-    assert assets.assets()["volley.css"].content_type.startswith("text/css")
+            assert (await visitor.get(static_files.address(name), headers=headers)).status_code == 304
+    assert len(static_files.assets()) == known
+    assert static_files.assets()["volley.css"].content_type.startswith("text/css")
 
 
 @pytest.mark.parametrize(

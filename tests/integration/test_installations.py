@@ -17,7 +17,7 @@ from tasks import queues
 from tests.harness import Stack, wait_until
 from tests.integration.web import DRAFT
 from tests.processes import run
-from webapp.live import Feed, Hub
+from webapp.live.hub import Feed, Hub
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,9 @@ from mailing.campaigns import queries as campaigns
 from mailing.core.states import AttemptResult, CampaignAction
 from mailing.redis import events
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
-from webapp import live
-from webapp.boards import message
-from webapp.live import Feed, Hub, Reading, Viewer
+from webapp.live import hub as live
+from webapp.live.hub import Feed, Hub, Reading, Viewer
+from webapp.live.regions import message
 
 PATIENCE_S = 60
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")

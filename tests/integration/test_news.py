@@ -12,7 +12,7 @@ from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.integration.test_live import Stream, stream
 from tests.integration.web import HOST, deliver, running, settings_for, store
-from webapp import news
+from webapp.campaigns import news
 
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
 FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")

@@ -75,7 +75,7 @@ def test_check_says_which_files_others_can_read(tmp_path: Path):
         "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
     }
-    command = [sys.executable, "-m", "webapp.cli", "check"]
+    command = [sys.executable, "-m", "webapp.cli.commands", "check"]
     said = run(command, env=environment, capture_output=True, text=True).stdout
     assert f"Run: chmod 600 {elsewhere}" in said
     elsewhere.chmod(0o600)

@@ -18,7 +18,7 @@ from tasks.sending import enqueue
 from tests.harness import Stack, free_port
 from tests.integration.web import DRAFT, running, settings_for
 from tests.redis_servers import certificates, server
-from webapp.live import Hub, Viewer
+from webapp.live.hub import Hub, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

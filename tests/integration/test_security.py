@@ -10,7 +10,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
 from mailing.demo_inbox import FILE, Store
 from tests.integration.web import HOST, running, settings_for, store
-from webapp.security import HEADERS
+from webapp.http.security import HEADERS
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.web import running, settings_for
-from webapp import storing
-from webapp.storing import HUGE, LONG, WAITING, CrowdedError, Lists, weight
+from webapp.http import list_process
+from webapp.http.list_process import HUGE, LONG, WAITING, CrowdedError, Lists, weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +79,7 @@ async def test_more_lists_than_may_wait_are_told_to_come_again(lists: Lists, gat
     await asyncio.sleep(0)  # so that each has begun to wait
     with pytest.raises(CrowdedError) as crowded:
         await lists.run(LONG_LIST, process)
-    assert (crowded.value.code, crowded.value.retry_after) == (503, storing.RETRY_S)
+    assert (crowded.value.code, crowded.value.retry_after) == (503, list_process.RETRY_S)
     assert str(WAITING) in str(crowded.value.description)
     async with asyncio.timeout(30):
         await lists.run("a", process)
@@ -104,8 +104,8 @@ async def test_of_two_lists_that_lose_their_process_neither_takes_the_next_one_s
 async def test_a_crowd_is_told_on_the_page_and_to_programs_and_nothing_typed_is_lost(
     tmp_path: Path, db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(storing, "WAITING", 0)
-    monkeypatch.setattr(storing, "LONG", 10)
+    monkeypatch.setattr(list_process, "WAITING", 0)
+    monkeypatch.setattr(list_process, "LONG", 10)
     form = {
         "from": "a@example.org",
         "subject": "Hi",
@@ -121,7 +121,7 @@ async def test_a_crowd_is_told_on_the_page_and_to_programs_and_nothing_typed_is_
         assert "ann@example.org, b@example.org" in text
         order = {"subject": "Hi", "text": "x", "recipients": ["a@example.org"], "send": False}
         answer = await visitor.client.post("/api/v1/campaigns", json=order, headers={"Host": "127.0.0.1"})
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, str(storing.RETRY_S))
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, str(list_process.RETRY_S))
         assert "Try again" in (await answer.get_json())["detail"]
 
 

@@ -39,7 +39,7 @@ from tasks import commands, processes, sending, upkeep
 from tasks.commands import Backend
 from tests.harness import wait_until
 from tests.integration.web import running
-from webapp.cli import main
+from webapp.cli.commands import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable

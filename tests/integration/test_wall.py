@@ -13,7 +13,7 @@ from mailing.redis import events
 from mailing.reports import cells
 from tests.integration.test_live import publish, stream
 from tests.integration.web import deliver, running, settings_for, store
-from webapp.wall_pages import MOST_MOVES, Moves
+from webapp.wall.views import MOST_MOVES, Moves
 
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
 FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
@@ -104,7 +104,7 @@ async def test_the_stream_begins_with_every_cell_and_goes_on_with_what_moves(sta
 
 
 async def test_a_change_of_the_whole_campaign_brings_all_cells_anew(stack, monkeypatch):
-    monkeypatch.setattr("webapp.wall_pages.AGAIN_S", 0.0)
+    monkeypatch.setattr("webapp.wall.views.AGAIN_S", 0.0)
     store(stack.db, "a@x.example b@x.example", send=True)
     async with (
         running(stack.settings) as visitor,

@@ -12,7 +12,7 @@ from mailing.core import clock, tables
 from mailing.core.states import AttemptResult
 from tests.integration.test_live import stream
 from tests.integration.web import HOST, Visitor, deliver, running, settings_for, store
-from webapp.watch_pages import masked
+from webapp.public.share_views import masked
 
 ADDRESS = re.compile(r"[\w.+%=-]+(?:@|%40|=40)[\w-]+|\bann\b|b\.example", re.IGNORECASE)
 REFUSED = (

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from webapp import api_streams
-from webapp.live import FEED_LIMIT
+from webapp.api import events
+from webapp.live.hub import FEED_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from webapp.live import Feed
+    from webapp.live.hub import Feed
 
 
 class Channel:
@@ -48,7 +48,7 @@ class Campaign:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api_streams, "BEAT_S", 0.01)
+    monkeypatch.setattr(events, "BEAT_S", 0.01)
 
 
 def parsed(part: bytes) -> list[tuple[str, Any]]:
@@ -63,7 +63,7 @@ def parsed(part: bytes) -> list[tuple[str, Any]]:
 
 async def test_emails_are_told_after_the_snapshot_and_nothing_else_is():
     channel, campaign = Channel(), Campaign()
-    stream = api_streams.campaign_events(channel, 7, campaign.read)
+    stream = events.campaign_events(channel, 7, campaign.read)
     assert parsed(await anext(stream)) == [("snapshot", campaign.now)]
     channel.publish(type="claimed", recipients=[1])
     channel.publish(type="recipient", recipient=1)
@@ -76,7 +76,7 @@ async def test_emails_are_told_after_the_snapshot_and_nothing_else_is():
 
 async def test_the_end_waits_for_what_is_in_flight():
     channel, campaign = Channel(), Campaign("canceled", sending=1)
-    stream = api_streams.campaign_events(channel, 7, campaign.read)
+    stream = events.campaign_events(channel, 7, campaign.read)
     assert [parsed(await anext(stream))[0][0] for _ in range(2)] == ["snapshot", "beat"]
     campaign.now["counts"]["sending"] = 0
     channel.publish(type="recipient", recipient=1)
@@ -87,7 +87,7 @@ async def test_the_end_waits_for_what_is_in_flight():
 
 async def test_a_program_that_reads_too_slowly_is_told_to_come_again():
     channel, campaign = Channel(), Campaign()
-    stream = api_streams.campaign_events(channel, 7, campaign.read)
+    stream = events.campaign_events(channel, 7, campaign.read)
     await anext(stream)
     for number in range(FEED_LIMIT + 1):
         channel.publish(type="recipient", recipient=number)
@@ -97,7 +97,7 @@ async def test_a_program_that_reads_too_slowly_is_told_to_come_again():
 
 async def test_a_gap_in_the_news_is_told():
     channel, campaign = Channel(), Campaign()
-    stream = api_streams.campaign_events(channel, 7, campaign.read)
+    stream = events.campaign_events(channel, 7, campaign.read)
     await anext(stream)
     channel.feed.miss()
     assert [name async for part in stream for name, _ in parsed(part)] == ["overflow"]
@@ -105,7 +105,7 @@ async def test_a_gap_in_the_news_is_told():
 
 async def test_a_stream_ends_with_the_server_and_does_not_call_that_the_end():
     channel, campaign = Channel(), Campaign()
-    stream = api_streams.campaign_events(channel, 7, campaign.read)
+    stream = events.campaign_events(channel, 7, campaign.read)
     await anext(stream)
     channel.feed.end()
     assert "end" not in [name async for part in stream for name, _ in parsed(part)]

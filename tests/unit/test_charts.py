@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailing.core.states import AttemptResult
 from mailing.ledger import rates
 from mailing.ledger.rates import Slot
-from webapp.charts import BASE, Chart, ceiling, draw
+from webapp.ui.charts import BASE, Chart, ceiling, draw
 
 SENT, FAILED = AttemptResult.SENT, AttemptResult.FAILED
 

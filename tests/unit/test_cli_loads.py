@@ -10,7 +10,7 @@ from tests.processes import run
 HELP = """
 import sys
 from click.testing import CliRunner  # loads more than click alone, and none of what is looked for
-from webapp.cli import main
+from webapp.cli.commands import main
 answer = CliRunner().invoke(main, ["--help"])
 assert answer.exit_code == 0, answer.output
 assert "resend-unknown" in answer.output
@@ -34,6 +34,6 @@ def test_help_needs_no_web_framework_no_database_and_no_queue():
 
 def test_the_work_of_a_command_needs_what_help_does_not():
     """Or the test above would prove nothing."""
-    modules = loaded("import sys, webapp.cli_work; print(*sys.modules)")
+    modules = loaded("import sys, webapp.cli.work; print(*sys.modules)")
     assert modules >= {"sqlalchemy", "celery"}
     assert len(modules) > MOST

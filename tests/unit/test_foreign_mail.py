@@ -16,7 +16,7 @@ from mailing.foreign import mail as foreign_mail
 from mailing.foreign.mail import ForeignMail, Part, read, subject_and_id
 from tests.odd_mail import ODD, Odd, multipart, nested
 from tests.unit.test_languages import in_vietnamese
-from webapp.phrases import say
+from webapp.i18n.domain_texts import say
 
 MOST_S = 3.0  # of processor time, for the worst of some megabytes: it takes less than half a second alone
 

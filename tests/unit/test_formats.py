@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.core.states import RecipientState
-from webapp import formats, languages
-from webapp.looks import BAR_ORDER
+from webapp.i18n import languages
+from webapp.ui import formats
+from webapp.ui.badges import BAR_ORDER
 
 SP = formats.NBSP
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.sites import Host, read_networks
-from webapp.forwarding import Asked, read
+from webapp.http.forwarding import Asked, read
 
 PROXY, INNER, CLIENT, SPOOF = "10.0.0.1", "10.0.0.2", "198.51.100.7", "192.0.2.66"
 TRUSTED = read_networks("10.0.0.0/8, fd00::/8")

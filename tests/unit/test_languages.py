@@ -8,8 +8,9 @@ from datetime import UTC
 import pytest
 
 from mailing.core.states import RecipientState
-from webapp import formats, languages, looks
-from webapp.languages import NBSP, _, ngettext
+from webapp.i18n import languages
+from webapp.i18n.languages import NBSP, _, ngettext
+from webapp.ui import badges, formats
 
 
 def in_vietnamese(work):
@@ -49,7 +50,7 @@ def test_a_count_is_grouped_and_never_parted_from_its_noun(n, text):
         (lambda: formats.stamp(1_795_356_131_034, UTC), "14:02:11 22 thg 11, 2026"),
         (lambda: formats.clock(1_795_356_131_034, UTC), "14:02:11"),
         (lambda: formats.iso(1_795_356_131_034), "2026-11-22T14:02:11.034Z"),
-        (lambda: looks.look(RecipientState.FAILED).label, "Thất bại"),
+        (lambda: badges.look(RecipientState.FAILED).label, "Thất bại"),
     ],
 )
 def test_vietnamese_has_its_own_words_and_signs(write, text):

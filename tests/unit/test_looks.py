@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
-from webapp import looks
-from webapp.explanations import explain
+from webapp.ui import badges
+from webapp.ui.explanations import explain
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = (RecipientState, CampaignState, AttemptResult)
@@ -16,28 +16,28 @@ KINDS = (RecipientState, CampaignState, AttemptResult)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_state_has_a_word_a_shape_a_tone_and_a_meaning(kind):
     for state in kind:
-        it = looks.look(state)
+        it = badges.look(state)
         assert all((it.label, it.shape, it.tone, it.meaning))
-        assert f"tone-{it.tone}" in looks.badge(state)
+        assert f"tone-{it.tone}" in badges.badge(state)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_two_states_of_a_kind_share_a_word_or_a_shape(kind):
-    looks_of_kind = [looks.look(state) for state in kind]
+    looks_of_kind = [badges.look(state) for state in kind]
     assert len({it.label for it in looks_of_kind}) == len({it.shape for it in looks_of_kind}) == len(kind)
 
 
 def test_every_shape_is_drawn_and_every_tone_is_coloured():
     drawn = set(re.findall(r'id="shape-(\w+)"', (ROOT / "templates" / "_shapes.html").read_text()))
     style = (ROOT / "static" / "volley.css").read_text()
-    for states in looks.LOOKS.values():
+    for states in badges.LOOKS.values():
         for it in states.values():
             assert it.shape in drawn
             assert f".tone-{it.tone}" in style
 
 
 def test_the_bar_shows_every_state_once():
-    assert sorted(looks.BAR_ORDER) == sorted(RecipientState)
+    assert sorted(badges.BAR_ORDER) == sorted(RecipientState)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_reply_is_explained_in_plain_words(code, enhanced, words):
 
 
 def test_an_address_may_break_before_its_at_sign_and_is_escaped():
-    assert looks.address('"<a>@b"@c.example') == "&#34;&lt;a&gt;@b&#34;<wbr>@c.example"
+    assert badges.address('"<a>@b"@c.example') == "&#34;&lt;a&gt;@b&#34;<wbr>@c.example"

@@ -11,7 +11,7 @@ from mailing.core.reasons import Reason
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError, Message
 from tests.unit.test_languages import in_vietnamese
-from webapp.phrases import say, say_why
+from webapp.i18n.domain_texts import say, say_why
 
 
 def test_the_reasons_of_a_list_are_translated():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailing.core.states import RecipientAction
 from mailing.core.strides import HELD_S, LEAST, MOST, Stride
-from webapp import notices
+from webapp.campaigns import notices
 
 if TYPE_CHECKING:
     from mailing.core.database import Database

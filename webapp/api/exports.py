@@ -1,0 +1,190 @@
+"""The email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each row.
+
+Each chunk is read in a transaction of its own, so that memory stays flat and nobody who stops reading
+holds one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from quart import Response
+
+from mailing.core.clock import now_ms
+from mailing.lists import store as lists
+from mailing.recipients import listing
+from mailing.reports import email_log
+from webapp.api import log as api_log
+from webapp.api import schemas
+from webapp.http.services import services
+from webapp.i18n import domain_texts
+from webapp.i18n.languages import _
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.lists.store import ListNote
+    from mailing.recipients.listing import RecipientRow
+    from mailing.recipients.search import Choice
+    from mailing.reports.email_log import LogRow
+    from mailing.reports.log_walks import Key, Search
+
+    Row = TypeVar("Row")
+    Place = TypeVar("Place")
+
+RECIPIENTS_CHUNK = 500
+SKIPPED_CHUNK = 1_000
+REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
+_LOG_COLUMNS = (
+    "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
+    "connection", "tls", "connect ms", "envelope ms", "dot ms",
+)  # fmt: skip
+_RECIPIENT_COLUMNS = (
+    "address", "name", "state", "attempts", "code", "enhanced", "reply", "server", "worker", "last attempt",
+    "due",
+)  # fmt: skip
+_BOM = b"\xef\xbb\xbf"  # without it Excel reads the local code page
+_KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
+
+
+def log(search: Search, form: str) -> Response:
+    """Answer with the rows of the log that are there now and fit, the oldest first."""
+    now = now_ms()
+    bounded = replace(search, until=min(search.until or now + 1, now + 1))
+
+    def chunk(connection: Connection, after: Key | None) -> tuple[Sequence[LogRow], Key | None]:
+        return email_log.export(connection, bounded, after)
+
+    if form == "jsonl":
+        return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(api_log.row_json, rows)))
+    return _answer(
+        "volley-log.csv", form, _BOM + _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
+    )
+
+
+def recipients(campaign_id: int, wanted: Sequence[Choice], name: str) -> Response:
+    """Answer with the recipients of a campaign that any of ``wanted`` finds, each with its last attempt."""
+
+    def chunk(
+        connection: Connection, place: tuple[int, int] | None
+    ) -> tuple[Sequence[RecipientRow], tuple[int, int] | None]:
+        which, after = place or (0, 0)
+        page = listing.recipients_page(
+            connection, campaign_id, wanted[which], after=after, limit=RECIPIENTS_CHUNK
+        )
+        if page.next is not None:
+            return page.rows, (which, page.next)
+        return page.rows, (which + 1, 0) if which + 1 < len(wanted) else None
+
+    form = name.rpartition(".")[2]
+    if form == "jsonl":
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(schemas.recipient_json, rows)))
+    head = _BOM + _csv([_RECIPIENT_COLUMNS])
+    return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
+
+
+def skipped(campaign_id: int) -> Response:
+    """Answer with the skipped lines of a list and why each was skipped, in the reader's language."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[ListNote], int | None]:
+        start = -1 if after is None else after
+        notes = lists.notes(connection, campaign_id, "refused", SKIPPED_CHUNK, after=start)
+        return notes, notes[-1].number if len(notes) == SKIPPED_CHUNK else None
+
+    head = _BOM + _csv([(_("Line"), _("Text"), _("Reason"))])
+    return _answer(
+        f"volley-campaign-{campaign_id}-skipped.csv",
+        "csv",
+        head,
+        chunk,
+        lambda notes: _csv((note.line, note.text, domain_texts.say(note.reason)) for note in notes),
+    )
+
+
+def _answer(
+    name: str,
+    form: str,
+    head: bytes,
+    chunk: Callable[[Connection, Place | None], tuple[Sequence[Row], Place | None]],
+    write: Callable[[Sequence[Row]], bytes],
+) -> Response:
+    """Answer with a file; ``chunk`` reads rows behind a place, and says from where to go on."""
+    svc = services()
+
+    def read_and_write(connection: Connection, after: Place | None) -> tuple[bytes, Place | None]:
+        rows, place = chunk(connection, after)
+        return write(rows), place
+
+    async def lines() -> AsyncIterator[bytes]:
+        yield head
+        place: Place | None = None
+        while True:
+            begun = time.monotonic()
+            data, place = await svc.read(read_and_write, place)
+            took_s = time.monotonic() - begun
+            yield data
+            if place is None:
+                return
+            await asyncio.sleep(REST * took_s)  # pages come first
+
+    response = Response(
+        lines(),
+        headers={"Content-Type": _KINDS[form], "Content-Disposition": f'attachment; filename="{name}"'},
+    )
+    response.timeout = None
+    return response
+
+
+def _csv(rows: Any) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerows([formats.safe_cell(str(cell)) for cell in row] for row in rows)
+    return text.getvalue().encode()
+
+
+def _json(rows: Any) -> bytes:
+    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def _log_cells(row: LogRow) -> Sequence[object]:
+    return (
+        formats.iso(row.ended_at),
+        row.campaign_id,
+        row.email,
+        row.number,
+        row.result,
+        row.code or "",
+        row.enhanced,
+        row.reply,
+        row.server,
+        row.worker or "",
+        row.took_ms,
+        *(
+            "" if it is None else it
+            for it in (row.connection, row.tls, row.connect_ms, row.envelope_ms, row.dot_ms)
+        ),
+    )
+
+
+def _recipient_cells(row: RecipientRow) -> Sequence[object]:
+    return (
+        row.email,
+        row.name,
+        row.state,
+        row.attempts,
+        row.code or "",
+        row.enhanced or "",
+        row.reply or "",
+        row.server or "",
+        row.worker or "",
+        formats.iso(row.ended_at),
+        formats.iso(row.due_at),
+    )

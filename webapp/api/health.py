@@ -1,0 +1,40 @@
+"""For supervisors: does this process live (``/healthz``), and can Volley send mail now (``/readyz``)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import orjson
+from quart import Blueprint, Response
+
+from mailing import checks
+from webapp.http.services import services
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+async def live() -> Response:
+    """Answer, whatever else is down: this process serves requests."""
+    return _answer({"live": True}, 200)
+
+
+@blueprint.get("/readyz")
+async def ready() -> Response:
+    """Name what is needed to send mail: 200 if all of it is there, else 503."""
+    svc = services()
+    asked = svc.probes.ask
+    database, queue, worker = await asyncio.gather(
+        asked("database", checks.database, svc.db),
+        asked("redis", checks.queue, svc.news),
+        asked("worker", checks.worker, svc.db),
+    )
+    found = {"database": database, "redis": queue, "worker": worker}
+    good = all(finding.ok for finding in found.values())
+    return _answer({"ready": good, "checks": found}, 200 if good else 503)
+
+
+def _answer(body: dict[str, object], status: int) -> Response:
+    response = Response(orjson.dumps(body), status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

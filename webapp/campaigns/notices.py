@@ -1,0 +1,182 @@
+"""What a reading of a campaign says in words: what keeps it from going on, and how long it will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
+from webapp.campaigns import bulk_actions as offers
+from webapp.i18n.domain_texts import say
+from webapp.i18n.languages import N_, _, ngettext
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.ledger.leases import Worker
+    from mailing.ledger.rates import Speed
+    from mailing.ledger.rests import Rest
+    from mailing.redis.errors import Trouble
+    from webapp.campaigns.bulk_actions import Offer
+    from webapp.campaigns.progress import Pace, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a person must know now, in the tone of a state; ``detail`` is quoted verbatim.
+
+    ``offers`` are what can be done with those whom it is about, ``due`` when it is over by itself (ms).
+    """
+
+    tone: str
+    title: str
+    text: str
+    detail: str = ""
+    offers: Sequence[Offer] = ()
+    due: int | None = None
+
+
+def forecast(now: Standing, pace: Pace) -> str:
+    """Return how long the rest will take, or why nobody can say; empty when nothing is being sent."""
+    campaign = now.campaign
+    if campaign.state is not CampaignState.SENDING:
+        return ""
+    if campaign.rest:
+        return _("Estimate unavailable: the sender is waiting")
+    if all(worker.held_up for worker in now.workers):
+        return _("Estimate unavailable: no worker can send") if campaign.waiting else ""
+    return time_left(campaign, pace.recent, now.at)
+
+
+def time_left(campaign: Campaign, recent: Speed, now: int) -> str:
+    """Return how long the rest of a campaign will take at ``now`` (ms) and this speed."""
+    counts = campaign.counts
+    return formats.forecast(
+        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
+        deferred=counts[RecipientState.DEFERRED],
+        per_minute=recent.per_minute,
+        running_ms=now - (campaign.started_at or now),
+    )
+
+
+def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tuple[Notice, ...]:
+    """Return what keeps a campaign from going on, each with what to do."""
+    campaign = standing.campaign
+    found = []
+    if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
+        found.append(
+            Notice(
+                "failed",
+                _("Volley paused this campaign"),
+                _(
+                    "The remaining emails would fail for the same reason. Fix the problem, then press "
+                    "Resume. Nobody is mailed twice."
+                ),
+                say(campaign.paused_reason),
+                offers.ways_past(campaign.state, standing.evidence),
+            )
+        )
+    found += _long_work(standing)
+    if campaign.state is not CampaignState.SENDING or not campaign.waiting:
+        return tuple(found)
+    if campaign.rest:
+        found.append(waits(campaign.rest))
+    refuses = trouble is not None and trouble.refuses
+    reason = say(trouble.reason) if trouble else ""
+    if refuses:
+        text = _("The campaign is saved. Sending resumes automatically when the queue accepts work again.")
+        found.append(Notice("failed", _("The queue (Redis) isn't accepting work"), text, reason))
+    elif queue_away:
+        found.append(
+            Notice(
+                "deferred",
+                _("The queue (Redis) isn't responding"),
+                _(
+                    "The campaign is saved. Sending resumes automatically when the queue is back. "
+                    "Until then this page refreshes every 2 s."
+                ),
+                reason,
+            )
+        )
+    if not standing.workers and not refuses:  # a queue that refuses work ends each that starts
+        found.append(
+            Notice(
+                "failed",
+                _("No worker is running"),
+                _("Start workers with `make run`. Sending then starts automatically."),
+            )
+        )
+    return (*found, *held_up(standing.workers))
+
+
+def waits(rest: Rest) -> Notice:
+    """Return that a sender's own limit is reached, and when it goes on."""
+    return Notice(
+        "deferred",
+        _("The sender is waiting"),
+        _(
+            "Its sending limit is reached. No email fails: sending resumes automatically, with a "
+            "single email first to see whether the limit has passed."
+        ),
+        say(rest.reason),
+        due=rest.until,
+    )
+
+
+def _long_work(standing: Standing) -> Iterator[Notice]:
+    """Return what Volley still does of what a person asked for, and how far it is."""
+    if n := standing.campaign.left_over:
+        yield Notice(
+            "canceled",
+            ngettext("Canceling: %(n)s email left to mark", "Canceling: %(n)s emails left to mark", n),
+            _("None of them will be sent. They are marked automatically."),
+        )
+    for each in standing.under_way:
+        title = _(_DOING[each.action])
+        moved = formats.number(each.moved)
+        if each.expected is None:
+            far = _("%(n)s so far", n=moved)
+        else:
+            far = _("%(n)s of %(most)s", n=moved, most=formats.number(each.expected))
+        mails = DECISIONS[each.action].target is RecipientState.QUEUED
+        ends = (
+            _("This continues automatically. Pause or Cancel stops it.")
+            if mails
+            else _("This continues automatically.")
+        )
+        yield Notice("queued", f"{title}: {far}", ends)
+
+
+_DOING = {
+    RecipientAction.RETRY: N_("Retrying"),
+    RecipientAction.RESEND_UNKNOWN: N_("Resending"),
+    RecipientAction.MARK_UNKNOWN_SENT: N_("Marking as sent"),
+    RecipientAction.SKIP: N_("Excluding"),
+    RecipientAction.FAIL: N_("Marking as failed"),
+}
+
+
+def held_up(found: Sequence[Worker]) -> Iterator[Notice]:
+    """Return what keeps workers from sending, or from sending as fast as they could."""
+    slowed = next((worker.notice for worker in found if worker.notice and not worker.held_up), "")
+    if slowed:
+        yield Notice(
+            "deferred",
+            _("The mail server is throttling"),
+            _("Sending continues more slowly and returns to full speed after 30 s without throttling."),
+            say(slowed),
+        )
+    total = len(found)
+    for notice, n in Counter(worker.notice for worker in found if worker.held_up).items():
+        held = ngettext(
+            "%(n)s of %(total)s workers is blocked", "%(n)s of %(total)s workers are blocked", n, total=total
+        )
+        yield Notice(
+            "deferred",
+            held if total > 1 else _("The worker is blocked"),
+            _("Queued emails are sent automatically once this is resolved."),
+            say(notice),
+        )

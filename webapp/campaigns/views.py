@@ -1,0 +1,325 @@
+"""The campaign pages: the list, writing and changing a draft, one campaign, and its buttons.
+
+Every form is a POST answered by a redirect, so all of it works without scripts. Everything a page
+shows depends on its address alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, Response, abort, redirect, render_template, request
+
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.lists import surveys
+from mailing.messages import compose
+from mailing.recipients import decisions, listing
+from mailing.recipients.copies import Part
+from mailing.recipients.search import Choice, Sort
+from mailing.reports import preview
+from tasks import commands
+from webapp.campaigns import bulk_actions, demos, draft_views, list_view, notices, progress, share_links
+from webapp.campaigns.stream import CAMPAIGNS_PER_PAGE
+from webapp.http import auth, origins, params
+from webapp.http.list_process import CrowdedError, Edit
+from webapp.http.services import services, the_campaign
+from webapp.i18n.domain_texts import say_why
+from webapp.i18n.languages import _
+from webapp.ui import badges, receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jinja2 import Environment
+    from werkzeug.datastructures import MultiDict
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from mailing.campaigns.queries import Campaign
+
+blueprint = Blueprint("pages", __name__)
+_HOURS = frozenset(map(str, GIVE_UP_HOURS))
+_KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
+
+
+def install(env: Environment) -> None:
+    """Give the templates of campaigns what they ask for."""
+    env.globals.update(offers=bulk_actions.offers, row_offers=bulk_actions.row_offers, SIZES=list_view.SIZES)
+
+
+@blueprint.get("/campaigns")
+async def index() -> str:
+    """Show all campaigns, the newest first."""
+    before = params.number("before")
+    page = await services().read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
+    return await render_template(
+        "campaigns.html",
+        section="campaigns",
+        page=page,
+        before=before,
+        next=page[-1].id if len(page) == CAMPAIGNS_PER_PAGE else None,
+        stream=services().at("/campaigns/stream")
+        + (f"?before={before}" if before else f"?newest={page[0].id if page else 0}"),
+    )
+
+
+@blueprint.get("/campaigns/new")
+async def new() -> tuple[str, int, Mapping[str, str]]:
+    """Show an empty form, or with ``demo=1`` one that is filled in."""
+    typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
+    if request.args.get("demo") == "1":
+        typed |= demos.filled_in()
+    return await _form(typed, {}, None), 200, _KEPT
+
+
+@blueprint.post("/campaigns")
+async def create() -> AnyResponse | tuple[str, int]:
+    """Store a draft with its list, and show it."""
+    form = await request.form
+    faults = await _faults(form)
+    if not form.get("recipients", "").strip():
+        faults["recipients"] = _("Add at least one recipient.")
+    if faults:
+        return await _form(form, faults, None), 422
+    try:
+        change = await services().lists.create(auth.person(), _draft(form), form["recipients"])
+    except CrowdedError as crowded:
+        return await _form(form, {"recipients": str(crowded.description)}, None), 503
+    await services().do(commands.announce, change)
+    return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/edit")
+async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
+    """Show the form of a draft."""
+    campaign = await the_campaign(campaign_id)
+    if CampaignAction.EDIT not in campaign.actions:
+        state = badges.look(campaign.state).label
+        abort(
+            409,
+            _(
+                "Campaign %(id)s can't be edited any more: its state is %(state)s.",
+                id=campaign_id,
+                state=state,
+            ),
+        )
+    typed = {
+        "from": campaign.sender_from,
+        "subject": campaign.subject,
+        "text": campaign.text,
+        "give_up_hours": str(campaign.give_up_hours),
+    }
+    return await _form(typed, {}, campaign), 200, _KEPT
+
+
+@blueprint.post("/campaigns/<id:campaign_id>")
+async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
+    """Change a draft; an empty list box keeps its list."""
+    form = await request.form
+    campaign = await the_campaign(campaign_id)
+    if faults := await _faults(form):
+        return await _form(form, faults, campaign), 422
+    draft, pasted = _draft(form, campaign), form.get("recipients", "")
+    seen, actor, lists = draft_views.revision(form), auth.person(), services().lists
+    try:
+        if not pasted.strip():
+            change = await asyncio.to_thread(
+                commands.revise, services().db, actor, campaign_id, draft, seen=seen
+            )
+        elif form.get("list") == "add":
+            change, added = await lists.add(actor, Edit(campaign_id, seen, draft, pasted))
+            receipts.grown(added)
+        else:
+            change = await lists.revise(actor, Edit(campaign_id, seen, draft, pasted))
+    except CrowdedError as crowded:
+        return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
+    except NotAllowed as refusal:
+        return await _too_late(form, campaign_id, say_why(refusal)), 409
+    await services().do(commands.announce, change)
+    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
+
+
+async def _too_late(form: MultiDict[str, str], campaign_id: int, refusal: str) -> str:
+    """Show a form that came too late, with all that was typed: sent again, it counts."""
+    campaign = await the_campaign(campaign_id)
+    if CampaignAction.EDIT not in campaign.actions:
+        abort(409, refusal)
+    return await _form(form, {"again": refusal}, campaign)
+
+
+async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tuple[str, int]:
+    """Show a form whose session ended, with all that was typed, to be sent from there."""
+    campaign = await the_campaign(campaign_id) if campaign_id else None
+    said = _(
+        "Your session had expired, so nothing was saved. Your input is still here: press the button again."
+    )
+    return await _form(form, {"again": said}, campaign), 403
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/message")
+async def message(campaign_id: int) -> str:
+    """Show the message of a campaign, as its first recipient gets it."""
+    campaign = await the_campaign(campaign_id)
+    shown = await services().read(preview.of, campaign, None)
+    return await render_template("message.html", section="campaigns", campaign=campaign, shown=shown)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/copy")
+async def copy(campaign_id: int) -> AnyResponse:
+    """Make a draft of a campaign's message, with all, some or none of its recipients, and show it."""
+    part, campaign = (await request.form).get("list", ""), await the_campaign(campaign_id)
+    if part not in set(Part):
+        abort(400, _("This form is out of date. Reload the page."))
+    change = await services().lists.copy(auth.person(), campaign, Part(part))
+    await services().do(commands.announce, change)
+    receipts.tell(_("Copied. Review the draft, then send it."))
+    return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
+
+
+@blueprint.get("/campaigns/<id:campaign_id>")
+async def show(campaign_id: int) -> str | Response:
+    """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
+    campaign = await the_campaign(campaign_id)
+    if campaign.state is CampaignState.DRAFT:
+        return await draft_views.page(campaign)
+    return await _campaign_page(campaign_id)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
+async def act(campaign_id: int, verb: str) -> AnyResponse:
+    """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
+    try:
+        await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb))
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
+    receipts.acted(CampaignAction(verb))
+    return _back(campaign_id)
+
+
+@blueprint.post(f"/campaigns/<id:campaign_id>/{params.DECISION}")
+async def decide(campaign_id: int, verb: str) -> AnyResponse:
+    """Decide about all in a state, those of them that a search or a reply finds, or one."""
+    form = await request.form
+    state, recipient = form.get("state", ""), form.get("recipient", "")
+    if state not in {"", *RecipientState} or (recipient and not params.is_id(recipient)):
+        abort(400, _("This form is out of date. Reload the page."))
+    choice = Choice(
+        RecipientState(state) if state else None,
+        params.words(form.get("q", "")),
+        params.reply(form.get("reply", "")),
+        int(recipient) if recipient else None,
+    )
+    try:
+        done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
+    receipts.decided(done)
+    return _back(campaign_id)
+
+
+def _back(campaign_id: int) -> AnyResponse:
+    """Lead back to the page that had the button: a card, a recipient, or the campaign with its filters."""
+    page, before = f"campaigns/{campaign_id}", origins.page_before()
+    path = before.partition("?")[0].strip("/")
+    known = before and (path in {"", "campaigns", page} or path.startswith(f"{page}/"))
+    return redirect(services().at(before if known else f"/{page}"), 303)
+
+
+async def _campaign_page(campaign_id: int) -> Response:
+    """Answer with the page, or where a filter is being typed with its list alone."""
+    svc, view = services(), list_view.asked()
+    after, before = params.number("after"), params.number("before")
+    now = await svc.read(progress.load, campaign_id)
+    assert now is not None
+    state, paged = now.campaign.state, after or before
+    order = view.order(state)
+    follows = view.follows(state) and not paged
+    if follows:
+        page = await svc.read(listing.newest, campaign_id, view.size)
+    else:
+        page = await svc.read(
+            listing.recipients_page,
+            campaign_id,
+            view.choice,
+            sort=order,
+            after=after,
+            before=before,
+            limit=view.size,
+        )
+    found = await svc.read(decisions.open_to, campaign_id, view.choice) if view.choice else {}
+    some_final = view.choice.state is RecipientState.FAILED and any(each.final for each in now.causes)
+    first_and_last = not paged and (order is Sort.LATEST or page.next is None)
+    known = view.known(now) if first_and_last else None
+    shown_rows = (
+        {"follow": 1} if follows else {"rows": ".".join(str(row.id) for row in page.rows), "known": known}
+    )
+    shown = {
+        "campaign": now.campaign,
+        "standing": now,
+        "view": view,
+        "order": order,
+        "page": page,
+        "rows": page.rows,
+        "paged": paged,
+        "follows": follows,
+        "address": svc.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
+        "moved": 0,
+        "fresh": 0,
+        "some_final": some_final,
+        "found": bulk_actions.offers(state, found, view.choice),
+        "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(**shown_rows)}"),
+    }
+    if "HX-Request" in request.headers:
+        response = Response(await render_template("_list.html", **shown))
+    else:
+        told = notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
+        pace = await svc.read(progress.pace, now)
+        held = await svc.read(surveys.load, campaign_id)
+        links = await share_links.of(campaign_id)
+        shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
+        shown |= {"remarks": held.remarks}
+        text = await render_template("campaign.html", section="campaigns", **shown, **links)
+        response = Response(text)
+    response.vary.add("HX-Request")
+    return response
+
+
+async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
+    skipped = (await services().read(surveys.load, campaign.id)).remarks["refused"] if campaign else 0
+    return await render_template(
+        "compose.html", section="campaigns", typed=typed, faults=faults, campaign=campaign, skipped=skipped
+    )
+
+
+def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
+    return Draft(
+        sender_from=form.get("from", "").strip(),
+        subject=form.get("subject", "").strip(" \t"),
+        text=form.get("text", ""),
+        html=old.html if old else "",
+        priority=old.priority if old else 5,
+        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
+    )
+
+
+def _give_up_hours(form: Mapping[str, str]) -> str:
+    return form.get("give_up_hours", str(GIVE_UP_USUALLY)).strip()
+
+
+async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
+    """Return what is wrong with the message, by the name of the form's field."""
+    draft = _draft(form)
+    faults = {}
+    if not draft.subject:
+        faults["subject"] = _("Enter a subject.")
+    if not draft.text.strip():
+        faults["text"] = _("Enter a message.")
+    if _give_up_hours(form) not in _HOURS:
+        faults["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
+    for error in await asyncio.to_thread(compose.faults, draft.message):
+        faults.setdefault(error.field, say_why(error))
+    return faults

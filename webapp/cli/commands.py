@@ -1,0 +1,155 @@
+"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more.
+
+It works without the web process: it stores in the database and wakes the workers itself. Exit status 0
+means that all went well: for ``send``, that every email was accepted.
+"""
+
+from __future__ import annotations
+
+from typing import IO
+
+import click
+
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.states import CampaignAction, RecipientAction
+
+# What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
+
+
+@click.group()
+def main() -> None:
+    """Send one message to many people, and follow every single email."""
+
+
+@main.command()
+@click.option("--subject", required=True, help="The subject. {{ name }} and {{ email }} are filled in.")
+@click.option(
+    "--text-file", required=True, type=click.File("rb", lazy=True), help="The message as plain text."
+)
+@click.option("--html-file", type=click.File("rb", lazy=True), help="The same message as HTML.")
+@click.option("--from", "sender_from", help="The From address, instead of VOLLEY_FROM.")
+@click.option(
+    "--priority", type=click.IntRange(0, 9), default=5, show_default=True, help="0 is sent first, 9 last."
+)
+@click.option(
+    "--give-up-hours",
+    type=click.IntRange(GIVE_UP_HOURS.start, GIVE_UP_HOURS.stop - 1),
+    default=GIVE_UP_USUALLY,
+    show_default=True,
+    help="How long temporary failures are retried.",
+)
+@click.option("--yes", is_flag=True, help="Send without asking.")
+@click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
+def send(
+    *,
+    subject: str,
+    text_file: IO[bytes],
+    html_file: IO[bytes] | None,
+    sender_from: str | None,
+    priority: int,
+    give_up_hours: int,
+    yes: bool,
+    file: IO[bytes],
+) -> None:
+    """Send a message to the addresses in LIST, a file or - for standard input.
+
+    Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
+    """
+    from webapp.cli import work as cli_work  # noqa: PLC0415
+
+    cli_work.send(
+        subject=subject,
+        text_file=text_file,
+        html_file=html_file,
+        sender_from=sender_from,
+        priority=priority,
+        give_up_hours=give_up_hours,
+        yes=yes,
+        file=file,
+    )
+
+
+@main.command()
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+@click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
+def status(*, campaign_id: int, as_json: bool) -> None:
+    """Show the state of campaign ID."""
+    from webapp.cli import work as cli_work  # noqa: PLC0415
+
+    cli_work.status(campaign_id=campaign_id, as_json=as_json)
+
+
+def _add_action(action: CampaignAction, help_text: str) -> None:
+    @main.command(action.value, help=help_text)
+    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+    def act(*, campaign_id: int) -> None:
+        from webapp.cli import work as cli_work  # noqa: PLC0415
+
+        cli_work.act(campaign_id, action)
+
+
+_add_action(CampaignAction.PAUSE, "Pause campaign ID.")
+_add_action(CampaignAction.RESUME, "Resume campaign ID.")
+_add_action(CampaignAction.CANCEL, "Cancel the remaining emails of campaign ID. This cannot be undone.")
+
+
+@main.command()
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+@click.option("--failed", "state", flag_value="failed", help="Only failed emails.")
+@click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
+def retry(*, campaign_id: int, state: str | None) -> None:
+    """Retry the failed and deferred emails of campaign ID now."""
+    _decide(campaign_id, RecipientAction.RETRY, state)
+
+
+@main.command("resend-unknown")
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+def resend_unknown(*, campaign_id: int) -> None:
+    """Resend the unknown emails of campaign ID. Recipients who already have it get it twice."""
+    _decide(campaign_id, RecipientAction.RESEND_UNKNOWN)
+
+
+@main.command("mark-sent")
+@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+def mark_sent(*, campaign_id: int) -> None:
+    """Mark the unknown emails of campaign ID as sent. Nothing is sent."""
+    _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT)
+
+
+def _decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
+    from webapp.cli import work as cli_work  # noqa: PLC0415
+
+    cli_work.decide(campaign_id, action, state)
+
+
+def _add_way_past(action: RecipientAction, help_text: str) -> None:
+    @main.command(action.value, help=help_text)
+    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+    @click.option("--queued", "state", flag_value="queued", help="Only queued emails.")
+    @click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
+    @click.option("--reply", help="Only emails with this reply, such as 550-5.7.1.")
+    @click.option(
+        "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
+    )
+    def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
+        from webapp.cli import work as cli_work  # noqa: PLC0415
+
+        cli_work.go_past(campaign_id, action, state=state, reply=reply, search=search)
+
+
+_add_way_past(
+    RecipientAction.SKIP, "Exclude some emails of campaign ID: they are not sent, and count as canceled."
+)
+_add_way_past(RecipientAction.FAIL, "Mark some emails of campaign ID as failed: they are not retried.")
+
+
+@main.command()
+def check() -> None:
+    """Check the settings, the database, Redis, the SMTP server and the workers."""
+    from webapp.cli import work as cli_work  # noqa: PLC0415
+
+    cli_work.check()
+
+
+if __name__ == "__main__":
+    main()
