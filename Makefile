@@ -43,7 +43,7 @@ types: .venv/installed-dev ## check types
 	@$(RUN) mypy
 
 audit: .venv/installed-dev ## check the pinned packages for known vulnerabilities
-	@$(RUN) tests.audit
+	@$(RUN) tests.support.audit
 
 lock: .venv/bin/python ## pin the packages again; newest versions: make lock ARGS=--upgrade
 	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import distance, figures, live, looking, memory, pages, processes, sinks, speed, tabs
 from benchmarks.browser import UnexpectedAnswerError
 from benchmarks.site import Site
-from tests.harness import TookTooLongError
+from tests.support.stack import TookTooLongError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

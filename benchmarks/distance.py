@@ -9,7 +9,7 @@ from benchmarks import sinks
 from benchmarks.figures import RATE, Bar, Figure
 from benchmarks.processes import process
 from benchmarks.site import send_all
-from tests.harness import free_port, listens, wait_until
+from tests.support.stack import free_port, listens, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

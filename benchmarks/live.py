@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from benchmarks.site import Site
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 WATCHED, UNWATCHED_RUNS, CONNECTIONS = 40_000, 3, 50
 STREAMS, CALM_RATE, CALM_S, THINK_S = 1_000, 200, 20, 0.1

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from benchmarks.site import Site
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 ROWS = {True: 5_000_000, False: 1_000_000}  # on PostgreSQL, on SQLite
 EXPORTED = 1_000_000

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.processes import Keeper
+from tests.support.processes import Keeper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from benchmarks.processes import process
-from tests.harness import listens, wait_until
+from tests.support.stack import listens, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ class PostfixSink:
 
 
 class OwnSink:
-    """Counts by the lines that ``tests.sink`` writes, one for each message."""
+    """Counts by the lines that ``tests.support.sink`` writes, one for each message."""
 
     name = "own sink"
 
@@ -85,7 +85,7 @@ def listening(port: int, folder: Path, *, think_s: float = 0.0) -> Iterator[Sink
         sink: Sink = PostfixSink(output)
     else:
         record = folder / "sink.txt"
-        command = [sys.executable, "-m", "tests.sink", "--port", str(port), "--record", str(record)]
+        command = [sys.executable, "-m", "tests.support.sink", "--port", str(port), "--record", str(record)]
         command += ["--think", str(think_s)]
         sink = OwnSink(record)
     with process(command, output):

@@ -22,7 +22,7 @@ from mailing.core.states import CampaignAction, RecipientState
 from tasks import commands
 from tasks.app import use
 from tasks.commands import Backend
-from tests.harness import Stack
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from benchmarks.figures import RATE, Bar, Figure
 from benchmarks.messages import DRAFT, FROM, address, compose, people
 from benchmarks.processes import cpu_s, process
 from benchmarks.site import send_all, store
-from tests.harness import free_port, wait_until
-from tests.marks import descendants
+from tests.support.marks import descendants
+from tests.support.stack import free_port, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

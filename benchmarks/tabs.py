@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
 
     from benchmarks.site import Site
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 FEW, REFUSED, LONG = 1_000, 50, 200_000
 EVERY_S = 0.5

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, make_url, text
 
 from mailing import migrate
 from mailing.core.database import Database
-from tests import processes
-from tests.harness import Stack
+from tests.support import processes
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 from mailing import passwords, settings
 from mailing.redis import url as redis_url
 from tasks import worker
-from tests.processes import run
+from tests.support.processes import run
 
 if TYPE_CHECKING:
     from pathlib import Path

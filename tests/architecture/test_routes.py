@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.web import HOST, settings_for
+from tests.support.web import HOST, settings_for
 from webapp.app import create_app
 from webapp.http.security import SAFE_METHODS
 

@@ -14,7 +14,7 @@ SPAWNERS = {
     "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
     "pty": {"spawn", "fork"},
 }
-ALONE = {"tests/processes.py", "tests/marks.py"}  # through which all others start processes
+ALONE = {"tests/support/processes.py", "tests/support/marks.py"}  # through which all others start processes
 FILES = sorted(
     file
     for folder in ("tests", "benchmarks")
@@ -43,7 +43,7 @@ def spawned(source: str) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_processes_are_started_only_by_who_sees_that_they_end(file):
-    """``tests.processes`` does: ``Keeper.start`` and ``run``."""
+    """``tests.support.processes`` does: ``Keeper.start`` and ``run``."""
     assert spawned(file.read_text()) == []
 
 

@@ -9,12 +9,12 @@ from playwright.sync_api import expect
 
 from mailing.campaigns.drafts import Draft
 from mailing.core.states import RecipientState
-from tests.harness import wait_until
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 DRAFT = Draft("Ann <ann@example.org>", "Picnic", "Dear {{ name }}, bring a blanket.")
 

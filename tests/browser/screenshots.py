@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from mailing.campaigns.drafts import Draft
 from mailing.settings import ROOT
 from tests.browser import chromium
-from tests.harness import Stack, wait_until
+from tests.support.stack import Stack, wait_until
 
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}

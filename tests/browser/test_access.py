@@ -15,14 +15,14 @@ from playwright.sync_api import expect
 from mailing.recipients import listing
 from mailing.settings import ROOT
 from tests.browser.acts import DRAFT, mark, row
-from tests.harness import wait_until
-from tests.integration.web import settings_for, store
+from tests.support.stack import wait_until
+from tests.support.web import settings_for, store
 from webapp.app import create_app
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 AXE = next((ROOT / "tests/browser/vendor").glob("axe-core-*.min.js"))
 VIOLATIONS = """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 HTML = Draft(
     "Ann <ann@example.org>",

@@ -13,7 +13,7 @@ from tests.browser.acts import write
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 LIST = """Ann Lee <ann@one.example>
 ben@two.example

@@ -11,7 +11,7 @@ from tests.browser.acts import DRAFT, expect_the_truth, mark
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 
 def test_a_page_survives_the_death_of_the_server_and_then_shows_what_the_database_says(

@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.browser.acts import mark, row, send
-from tests.integration.web import deliver
-from tests.proxies import WAYS, Site
+from tests.support.proxies import WAYS, Site
+from tests.support.web import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from tests.browser.acts import DRAFT, expect_the_truth, ledger, mark, row, send,
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 NINE = """anna@one.example
 Ben Ng <ben@two.example>; "Lee, Carl" <carl@two.example>

@@ -18,8 +18,8 @@ from mailing.ledger import batches
 from tasks.app import use
 from tasks.sending import enqueue
 from tests.browser.acts import DRAFT, mark
-from tests.harness import Stack
-from tests.integration.web import store
+from tests.support.stack import Stack
+from tests.support.web import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.browser.acts import expect_the_truth, mark, row
 from tests.browser.conftest import EXPECTED
-from tests.harness import Stack, wait_until
-from tests.integration.web import deliver, store
+from tests.support.stack import Stack, wait_until
+from tests.support.web import deliver, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,14 +12,14 @@ from playwright.sync_api import expect
 
 from mailing.core.states import RecipientState
 from tests.browser.acts import DRAFT, mark
-from tests.harness import wait_until
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from playwright.sync_api import Locator, Page
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 ADDRESS = re.compile(r"[\w.+%=-]+(@|%40|=40)[\w-]+")
 DEATH_S = 5.0  # within which the page must know

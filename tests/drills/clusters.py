@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.harness import free_port
-from tests.processes import Keeper
+from tests.support.processes import Keeper
+from tests.support.stack import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

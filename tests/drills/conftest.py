@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing.ledger import leases
 from tests.drills.judging import LONG, SHORT, Drill, Row, Size
-from tests.harness import Stack
+from tests.support.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

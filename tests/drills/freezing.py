@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 if TYPE_CHECKING:
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 
 def freeze_one(stack: Stack, *, in_transaction: bool) -> int:

@@ -22,14 +22,14 @@ from mailing.recipients.search import EVERYBODY
 from tasks.app import SWEEP_EVERY_S
 from tasks.sending import decide
 from tasks.upkeep import sweep
-from tests import sink
-from tests.harness import wait_until
+from tests.support import sink
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from mailing.core.states import RecipientAction
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 MOST_IN_FLIGHT = 2  # per connection (P3)
 LOOK_S = 0.25

@@ -16,7 +16,7 @@ import zlib
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any
 
-from tests.sink import EHLO, GREETING, OK, Dialogue
+from tests.support.sink import EHLO, GREETING, OK, Dialogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

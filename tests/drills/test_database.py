@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.drills.clusters import cluster, temporary
-from tests.processes import run
+from tests.support.processes import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

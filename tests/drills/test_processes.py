@@ -15,7 +15,7 @@ from mailing.core.states import RecipientState
 from mailing.core.tables import recipients
 from mailing.ledger import batches
 from tasks.sending import enqueue
-from tests.harness import wait_until
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.core.states import RecipientAction
-from tests.certificates import self_signed
 from tests.drills import misdeeds
-from tests.harness import free_port
+from tests.support.certificates import self_signed
+from tests.support.stack import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.states import CampaignAction
 from tasks.sending import act
 from tests.drills.freezing import freeze_one
-from tests.harness import wait_until
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

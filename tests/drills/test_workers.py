@@ -16,13 +16,13 @@ from mailing.core.tables import workers as worker_rows
 from mailing.ledger import leases
 from tests.drills.freezing import freeze_one, idle_transactions
 from tests.drills.judging import MOST_IN_FLIGHT
-from tests.harness import wait_until
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.drills.judging import Drill
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 EVERY_S = 2.0
 SLOW = {"workers": 3, "connections": 5, "think_s": 0.03}  # slow enough to be hit again and again

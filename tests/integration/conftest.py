@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from tests.integration.web import settings_for
+from tests.support.web import settings_for
 from webapp.app import create_app
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from mailing.campaigns import drafts
-from tests.integration.api import CAMPAIGNS, JSON, order, problem_of, stored
+from tests.support.api import CAMPAIGNS, JSON, order, problem_of, stored
 from webapp.app import create_app
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.core.states import CampaignState
-from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of
-from tests.integration.web import HOST, store
+from tests.support.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of
+from tests.support.web import HOST, store
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol

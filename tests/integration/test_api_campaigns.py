@@ -12,7 +12,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.core import tables
 from mailing.core.states import CampaignState, RecipientState
 from mailing.core.tables import answers, recipients
-from tests.integration.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
+from tests.support.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol

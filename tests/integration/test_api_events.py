@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from tests.integration.api import CAMPAIGNS, JSON, order, post
+from tests.support.api import CAMPAIGNS, JSON, order, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from quart.typing import TestClientProtocol
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 
 async def test_the_events_of_a_canceled_campaign_are_how_it_stands_and_the_end(client: TestClientProtocol):

@@ -11,8 +11,8 @@ from mailing.core import tables
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.ledger import rests
-from tests.integration.api import CAMPAIGNS, faults_of, order, post, problem_of
-from tests.integration.web import deliver
+from tests.support.api import CAMPAIGNS, faults_of, order, post, problem_of
+from tests.support.web import deliver
 
 if TYPE_CHECKING:
     from quart.typing import TestClientProtocol

@@ -11,15 +11,15 @@ from mailing import checks, migrate, settings
 from mailing.core.database import Database
 from mailing.ledger import leases
 from mailing.smtp.account import Sender
-from tests.harness import free_port
-from tests.servers import HANG, FakeServer
+from tests.support.smtp_server import HANG, FakeServer
+from tests.support.stack import free_port
 from webapp.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.harness import Stack
+    from tests.support.stack import Stack
 
 
 def chosen(tmp_path: Path, database_url: str, redis_url: str = "") -> settings.Settings:

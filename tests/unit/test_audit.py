@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.audit import FOUND, NOT_CHECKED, read
+from tests.support.audit import FOUND, NOT_CHECKED, read
 
 GOOD = {"name": "jinja2", "version": "3.1.6", "vulns": []}
 BAD = {

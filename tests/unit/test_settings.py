@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from mailing import settings
 from mailing.settings import ROOT, SETTINGS, SettingsError, load
 from mailing.smtp.account import Sender
-from tests.processes import run
+from tests.support.processes import run
 
 SECRET = "s" * 40
 

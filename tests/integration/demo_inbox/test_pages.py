@@ -1,0 +1,79 @@
+"""The pages of the demo inbox show whatever arrived, and count it right."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mailing.demo_inbox import FILE, KEPT, RAW_LIMIT, Store
+from tests.support.odd_mail import ODD
+from tests.support.web import running, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.support.web import Visitor
+
+
+@pytest.fixture
+async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
+    async with running(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}")) as visitor:
+        yield visitor
+
+
+def receive(folder: Path, *contents: bytes, to: str = "bob@x.example") -> None:
+    store = Store(folder / FILE)
+    for content in contents:
+        store.add(SimpleNamespace(original_content=content, mail_from="list@s.example", rcpt_tos=[to]))
+    store.close()
+
+
+async def test_every_odd_message_has_its_pages(visitor, tmp_path):
+    receive(tmp_path, *(odd.raw for odd in ODD.values()))
+    for number, (name, odd) in enumerate(ODD.items(), 1):
+        for path in (f"/inbox/{number}", f"/inbox/{number}/html", f"/inbox/{number}.eml"):
+            response = await visitor.get(path)
+            assert response.status_code == 200, (name, path)
+        assert await response.get_data() == odd.raw[:RAW_LIMIT], name
+        assert response.headers["Content-Disposition"] == f'attachment; filename="inbox-{number}.eml"'
+        assert response.headers["Content-Type"] == "message/rfc822"
+    for before in ("", f"?before={len(ODD) - 40}"):
+        assert "/inbox/" in await visitor.read(f"/inbox{before}")
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "cannot be used"), ("vi", "Không dùng được bảng mã")])
+async def test_what_could_not_be_read_is_said_and_shown_as_it_came(visitor, tmp_path, language, said):
+    receive(tmp_path, b"From: <\r\nContent-Type: text/plain; charset=x-klingon\r\n\r\nqapla' <b>")
+    visitor.client.set_cookie("localhost", "language", language)
+    response = await visitor.get("/inbox/1", headers={"Cookie": f"language={language}"})
+    text = (await response.get_data()).decode()
+    assert said in text
+    assert "<dd>&lt;</dd>" in text
+    assert "qapla&#39; &lt;b&gt;" in text
+
+
+async def test_files_are_listed_with_name_and_size(visitor, tmp_path):
+    receive(tmp_path, ODD["a name in pieces"].raw, ODD["a delivery report"].raw)
+    assert "café.pdf" in await visitor.read("/inbox/1")
+    assert "message/delivery-status" in await visitor.read("/inbox/2")
+
+
+async def test_a_message_that_was_cut_says_so(visitor, tmp_path):
+    receive(tmp_path, b"Subject: long\r\n\r\n" + b"x" * RAW_LIMIT)
+    assert "keeps only the first 262,144 bytes" in await visitor.read("/inbox/1")
+
+
+async def test_a_plain_message_has_no_notice(visitor, tmp_path):
+    receive(tmp_path, b"From: a@b.example\r\nSubject: plain\r\n\r\nhello\r\n")
+    assert "Not all of this message" not in await visitor.read("/inbox/1")
+
+
+async def test_total_and_list_are_of_one_moment(visitor, tmp_path):
+    receive(tmp_path, *[b"Subject: s\r\n\r\n"] * (KEPT + 3))
+    text = await visitor.read("/inbox")
+    assert f"{KEPT + 3:,}\N{NO-BREAK SPACE}messages arrived" in text
+    numbers = [int(part.partition('"')[0]) for part in text.split('href="/inbox/')[1:]]
+    assert numbers == list(range(KEPT + 3, KEPT + 3 - 50, -1))

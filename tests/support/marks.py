@@ -1,0 +1,87 @@
+"""Processes that carry a mark in their environment, which whatever they start inherits.
+
+So all of them are found and ended, those too whose parent has died. ``python -m tests.support.marks MARK`` waits
+for the end of its input, which comes when the process at the other end is gone by whatever cause, and then
+ends all that carry the mark.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = "STARTED_BY_TEST"
+PATIENCE_S = 30.0
+PROC = Path("/proc")
+
+
+def marked(mark: str) -> list[int]:
+    """Return the ids of processes whose mark begins with ``mark``; none where there is no /proc."""
+    wanted = f"{NAME}={mark}".encode()
+    found = []
+    for pid in _ids():
+        with suppress(OSError):  # it has just ended, or is another user's
+            variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+            if any(variable.startswith(wanted) for variable in variables):
+                found.append(pid)
+    return found
+
+
+def end_marked(mark: str) -> list[int]:
+    """Kill all processes with this mark, and what they started, until none is left; return whom it met."""
+    met: set[int] = set()
+    until = time.monotonic() + PATIENCE_S
+    while pids := marked(mark):
+        found = {*pids, *(born for pid in pids for born in descendants(pid))}
+        met |= found
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.monotonic() > until:
+            raise AssertionError(f"These processes cannot be killed: {pids}")
+        time.sleep(0.001)
+    return sorted(met)
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes that ``pid`` started, directly or not."""
+    children: dict[int, list[int]] = {}
+    for child, parent in _parents():
+        children.setdefault(parent, []).append(child)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        todo += (born := children.get(todo.pop(), []))
+        found += born
+    return found
+
+
+def _ids() -> list[int]:
+    return [int(folder.name) for folder in PROC.glob("[0-9]*")]
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Each process and its parent."""
+    if not (PROC / "self/stat").exists():
+        listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+        for line in listing.stdout.splitlines():
+            child, parent = map(int, line.split())
+            yield child, parent
+        return
+    for pid in _ids():
+        with suppress(OSError):  # it has just ended
+            yield pid, int((PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[1])
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()
+    end_marked(sys.argv[1])

@@ -1,0 +1,116 @@
+"""The web application without a server: a visitor who keeps cookies and fills in forms."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from mailing import settings
+from mailing.addresses import parsing as addresses
+from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns.drafts import Draft
+from mailing.core.states import CampaignAction
+from mailing.ledger import claims, leases, results
+from tests.support.stack import free_port
+from webapp.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from quart import Quart
+    from quart.wrappers import Response
+
+    from mailing.core.database import Database
+    from mailing.core.states import AttemptResult
+    from mailing.settings import Settings
+
+HOST = "127.0.0.1"
+DRAFT = Draft("Ann Lee <ann@example.org>", "Picnic, {{ name }}", "Dear {{ name }},\n\nbring a blanket.\n")
+
+
+def settings_for(tmp_path: Path, database_url: str, **more: str) -> Settings:
+    """Settings with a Redis that is not there."""
+    return settings.load(
+        {
+            "VOLLEY_INSTANCE": str(tmp_path),
+            "VOLLEY_DATABASE_URL": database_url,
+            "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+            **more,
+        }
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(chosen: Settings) -> AsyncIterator[Visitor]:
+    """A visitor of an application that has started, and stops afterwards."""
+    app = create_app(chosen)
+    async with app.test_app():
+        yield Visitor(app)
+
+
+class Visitor:
+    """A browser without scripts."""
+
+    def __init__(self, app: Quart) -> None:
+        self.app = app
+        self.client = app.test_client()
+        self.token = ""
+        self.revision = ""
+
+    async def get(self, path: str, **options: Any) -> Response:
+        options.setdefault("headers", {}).setdefault("Host", HOST)
+        return await self.client.get(path, **options)
+
+    async def read(self, path: str, status: int = 200) -> str:
+        """Return a page's text; remember the token of its forms, and the revision of its draft."""
+        response = await self.get(path)
+        text = (await response.get_data()).decode()
+        assert response.status_code == status, text
+        if found := re.search(r'name="csrf_token" value="([^"]+)"', text):
+            self.token = found[1]
+        if found := re.search(r'name="revision" value="([^"]+)"', text):
+            self.revision = found[1]
+        return text
+
+    async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Response:
+        """Send a form with what the forms of the last page read hide."""
+        options.setdefault("headers", {}).setdefault("Host", HOST)
+        return await self.client.post(
+            path, form={"csrf_token": self.token, "revision": self.revision} | (form or {}), **options
+        )
+
+
+def store(db: Database, pasted: str, draft: Draft = DRAFT, *, send: bool = False) -> int:
+    """Store a campaign as the pages would; return its id."""
+    with drafts.creating(db, draft, addresses.parse_pasted(pasted)) as (connection, campaign_id):
+        if send:
+            lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
+    return campaign_id
+
+
+def deliver(db: Database, *endings: tuple[AttemptResult, int | None, str, str]) -> list[int]:
+    """Let a worker end the next attempts of campaign 1, each with result, code, enhanced code and reply.
+
+    Returns the ids of the recipients.
+    """
+    with db.write() as connection:
+        worker = leases.register(connection, "here:1")
+        held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=len(endings))
+        ended = [
+            results.Result(claim, result, "mx:25", claim.claimed_at, claim.claimed_at + 5, *reply)
+            for claim, (result, *reply) in zip(held, endings, strict=True)
+        ]
+        results.settle(connection, ended)
+        leases.end(connection, worker)
+    return [claim.recipient_id for claim in held]
+
+
+def register(db: Database, name: str = "host:1", **told: Any) -> int:
+    """Let a worker tell this about itself; return its id."""
+    status = {"notice": "", "consuming": True, "connections": 5, "in_flight": 0, "done": 0, "memory": 0}
+    with db.write() as connection:
+        worker_id = leases.register(connection, name)
+        leases.beat(connection, worker_id, leases.Status(**status | {"campaign_id": None} | told))
+    return worker_id
