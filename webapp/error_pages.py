@@ -79,7 +79,7 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
     said = error.description or ""
     ours = said if said and said != type(error).description else ""
     page = await render_template(
-        "error.html",
+        "shared/error.html",
         code=code,
         title=_(title),
         said=ours or (advice and _(advice)),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TEMPLATES = sorted((ROOT / "templates").glob("*.html"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SCRIPTS = sorted([*(ROOT / "static").glob("*.js"), *(ROOT / "static").glob("*.css")])
 ROOMS = sorted((ROOT / "webapp").glob("*.py"))
 FROM_THE_ROOT = re.compile(r"""["'`]/[\w$]|=["']/["'?#]""")

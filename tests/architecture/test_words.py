@@ -26,10 +26,10 @@ DOCUMENTS = [
 WORDED = sorted((ROOT / "mailing").rglob("*.toml"))
 OPERATING = [ROOT / "Makefile", ROOT / ".env.example"]
 NOT_YET = {  # being rewritten
-    "_around.html", "_campaign.html", "_causes.html", "_facts.html", "_head.html", "_ledger.html",
-    "_list.html", "_notices.html", "_offers.html", "_speeds.html", "_tail.html", "base.html",
-    "campaign.html", "campaigns.html", "compose.html", "draft.html", "inbox.html", "inbox_mail.html",
-    "wall.html", "phrases.py",
+    "templates/wall/_around.html", "templates/campaigns/_campaign.html", "templates/campaigns/_causes.html", "templates/campaigns/_facts.html", "templates/campaigns/_head.html", "templates/campaigns/_ledger.html",
+    "templates/campaigns/_list.html", "templates/campaigns/_notices.html", "templates/campaigns/_offers.html", "templates/shared/base.html",
+    "templates/campaigns/show.html", "templates/campaigns/index.html", "templates/campaigns/form.html", "templates/campaigns/draft.html", "templates/demo_inbox/index.html", "templates/demo_inbox/mail.html",
+    "templates/wall/show.html", "webapp/i18n/domain_texts.py",
 }  # fmt: skip
 ASIDE = re.compile(r"```.*?```|``[^`]+``|`[^`\n]+`", re.DOTALL)  # code: names stay
 LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"' + r"|'(?:[^'\\\n]|\\.)*'" + r"|`[^`]*`")
@@ -96,7 +96,9 @@ def texts(file: Path) -> Iterator[str]:
 def test_no_text_has_a_retired_word(file):
     """Look the word up in ``docs/words.md``, which says what to write instead."""
     found = {text: phrases for text in texts(file) if (phrases := faults(text))}
-    assert found == {} or file.name in NOT_YET or file.is_relative_to(ROOT / "mailing")
+    assert (
+        found == {} or file.relative_to(ROOT).as_posix() in NOT_YET or file.is_relative_to(ROOT / "mailing")
+    )
 
 
 def test_no_translation_has_a_retired_word():

@@ -20,7 +20,6 @@ from mailing.core.tables import workers as worker_rows
 from mailing.ledger import leases
 from mailing.recipients.search import EVERYBODY
 from tasks.app import SWEEP_EVERY_S
-from tasks.sending import decide
 from tasks.upkeep import sweep
 from tests.support import sink
 from tests.support.stack import wait_until
@@ -131,7 +130,7 @@ class Drill:
 
     def decide(self, action: RecipientAction) -> None:
         """Do with all whom it concerns what a person can do with them."""
-        decide(self.stack.db, self.stack.redis, self.campaign_id, action, EVERYBODY)
+        self.stack.decide(self.campaign_id, action, EVERYBODY)
 
     def end(self, patience_s: float = 150) -> None:
         """Wait until the campaign has ended and stays so."""

@@ -14,7 +14,6 @@ from sqlalchemy import text
 
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.states import CampaignAction
-from tasks.sending import act
 from tests.drills.freezing import freeze_one
 from tests.support.stack import wait_until
 
@@ -28,7 +27,7 @@ TAKES_EFFECT_S = 1.0  # P4
 
 
 def press(it: Drill, action: CampaignAction) -> None:
-    act(it.stack.db, it.stack.redis, it.campaign_id, action)
+    it.stack.act(it.campaign_id, action)
 
 
 def assert_that_nothing_leaves(it: Drill, *, within_s: float = TAKES_EFFECT_S, for_s: float = 0.5) -> None:

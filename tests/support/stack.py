@@ -26,11 +26,13 @@ from mailing import migrate, settings
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns import queries as campaigns
+from mailing.core.actors import Actor, ActorKind
 from mailing.core.database import Database
 from mailing.core.states import CampaignAction
 from mailing.ledger import batches
 from mailing.ledger import leases as workers
 from mailing.redis import events
+from tasks import commands
 from tasks.app import use
 from tasks.sending import enqueue
 from tests.support import sink
@@ -44,8 +46,11 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.drafts import Draft
     from mailing.campaigns.queries import Campaign
-    from mailing.core.states import RecipientState
+    from mailing.core.states import RecipientAction, RecipientState
+    from mailing.recipients.search import Choice
+    from mailing.recipients.undertakings import Undertaking
 
+PERSON = Actor(ActorKind.PERSON)
 PATIENCE_S = 60.0
 KEPT = 500  # ports that a process keeps for itself, each with an open socket
 _keepers: deque[socket.socket] = deque()
@@ -195,6 +200,21 @@ class Stack:
         use(self.settings)
         enqueue(self.db, errands)
         return campaign_id
+
+    def act(self, campaign_id: int, action: CampaignAction) -> Campaign:
+        """Do with a campaign what a person can do with it."""
+        use(self.settings)
+        return commands.act(self.backend, PERSON, campaign_id, action)
+
+    def decide(self, campaign_id: int, action: RecipientAction, choice: Choice) -> Undertaking:
+        """Do with recipients what a person can do with them."""
+        use(self.settings)
+        return commands.decide(self.backend, PERSON, campaign_id, action, choice)
+
+    @property
+    def backend(self) -> commands.Backend:
+        """What commands change."""
+        return commands.Backend(self.db, self.redis)
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the Celery workers."""

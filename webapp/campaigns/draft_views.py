@@ -93,7 +93,9 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
     shown = await services().read(_load, campaign, view)
     here = services().at(f"/campaigns/{campaign.id}")
     shown |= {"here": here, "box": shown["to_fix"] if box is None else box, "fault": fault}
-    return await render_template("draft.html", section="campaigns", campaign=campaign, view=view, **shown)
+    return await render_template(
+        "campaigns/draft.html", section="campaigns", campaign=campaign, view=view, **shown
+    )
 
 
 @blueprint.post(f"{_ONE}/skipped")

@@ -50,7 +50,7 @@ async def show(campaign_id: int, recipient_id: int) -> str:
     record = await _record(campaign_id, recipient_id)
     data, fault = await asyncio.to_thread(_compose, record)
     return await render_template(
-        "recorder.html",
+        "campaigns/recipient.html",
         section="campaigns",
         fault=fault,
         preview=data and await asyncio.to_thread(foreign_mail.read, data),
@@ -109,7 +109,7 @@ async def _fill(svc: Services, board: Board, campaign_id: int, recipient_id: int
     async with svc.hub.listening(viewer, channel):
         record = await svc.read(recipient_record.load, campaign_id, recipient_id)
         while record and not viewer.ended:
-            board.show("#record", "_record.html", **_shown(record))
+            board.show("#record", "campaigns/_record.html", **_shown(record))
             await board.turn()
             news = await viewer.news(BEAT_S)
             if news and news.rows:

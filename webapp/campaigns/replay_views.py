@@ -40,7 +40,7 @@ async def show(campaign_id: int) -> str:
     counts = course.at(frame)
     tenth = max(1, course.last // 10)
     return await render_template(
-        "replay.html",
+        "campaigns/replay.html",
         section="campaigns",
         campaign=campaign,
         course=course,
@@ -64,7 +64,7 @@ async def tail(campaign_id: int) -> str:
     """Show the last results before one frame, for the page that plays."""
     _campaign, course = await _course(campaign_id)
     found = await services().read(_latest, campaign_id, course.moment(_frame(course)))
-    return await render_template("_replay_tail.html", tail=found)
+    return await render_template("campaigns/_replay_tail.html", tail=found)
 
 
 @blueprint.get(f"{_ONE}.json")

@@ -84,12 +84,14 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 await newest.show(board, now)
             for row in await svc.read(listing.recipients_by_id, sorted(changed)):
                 states[row.id] = row.state
-                board.show(f"#r{row.id}", "_row.html", row=row, campaign=now.campaign, view=page.view)
+                board.show(
+                    f"#r{row.id}", "campaigns/_row.html", row=row, campaign=now.campaign, view=page.view
+                )
             if measured != now.measured:
                 measured = now.measured
                 measuring = svc.hub.reading(f"{channel} {measured}", partial(svc.read, progress.pace, now))
                 pace = await measuring.get(0)
-                board.show("#charts", "_charts.html", pace=pace, campaign=now.campaign)
+                board.show("#charts", "campaigns/_charts.html", pace=pace, campaign=now.campaign)
             found = {
                 "standing": now,
                 "pace": pace,
@@ -103,7 +105,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 "notices": notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
             }
             for region in ("progress", "head", "notices", "ledger", "facts", "causes", *moves):
-                board.show(f"#{region}", f"_{region}.html", **found)
+                board.show(f"#{region}", f"campaigns/_{region}.html", **found)
             await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens
             changed, since = news.rows, news.at
@@ -124,7 +126,7 @@ class _Newest:
         view = self._page.view
         found = await self._svc.read(listing.newest, now.campaign.id, view.size)
         shown = {"rows": found.rows, "standing": now, "campaign": now.campaign, "view": view}
-        board.show("#newest", "_newest.html", **shown, follows=True)
+        board.show("#newest", "campaigns/_newest.html", **shown, follows=True)
 
 
 async def _fill_list(svc: Services, board: Board, before: int | None, newest: int | None) -> None:
@@ -138,9 +140,9 @@ async def _fill_list(svc: Services, board: Board, before: int | None, newest: in
             while wanted == followed and not viewer.ended:
                 page = await reading.get(since)
                 for campaign in page:
-                    board.show(f"#c{campaign.id}", "_campaign.html", campaign=campaign)
+                    board.show(f"#c{campaign.id}", "campaigns/_campaign.html", campaign=campaign)
                 fresh = 0 if newest is None else sum(campaign.id > newest for campaign in page)
-                board.show("#news", "_news.html", fresh=fresh)
+                board.show("#news", "campaigns/_news.html", fresh=fresh)
                 await board.turn()
                 await viewer.rest(LIST_UPDATE_S)
                 since = (await viewer.news(BEAT_S - LIST_UPDATE_S) or viewer.take()).at

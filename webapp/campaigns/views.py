@@ -57,7 +57,7 @@ async def index() -> str:
     before = params.number("before")
     page = await services().read(campaigns.latest, before=before, limit=CAMPAIGNS_PER_PAGE)
     return await render_template(
-        "campaigns.html",
+        "campaigns/index.html",
         section="campaigns",
         page=page,
         before=before,
@@ -165,7 +165,9 @@ async def message(campaign_id: int) -> str:
     """Show the message of a campaign, as its first recipient gets it."""
     campaign = await the_campaign(campaign_id)
     shown = await services().read(preview.of, campaign, None)
-    return await render_template("message.html", section="campaigns", campaign=campaign, shown=shown)
+    return await render_template(
+        "campaigns/message.html", section="campaigns", campaign=campaign, shown=shown
+    )
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/copy")
@@ -274,7 +276,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(**shown_rows)}"),
     }
     if "HX-Request" in request.headers:
-        response = Response(await render_template("_list.html", **shown))
+        response = Response(await render_template("campaigns/_list.html", **shown))
     else:
         told = notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble)
         pace = await svc.read(progress.pace, now)
@@ -282,7 +284,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         links = await share_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
         shown |= {"remarks": held.remarks}
-        text = await render_template("campaign.html", section="campaigns", **shown, **links)
+        text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")
     return response
@@ -291,7 +293,12 @@ async def _campaign_page(campaign_id: int) -> Response:
 async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
     skipped = (await services().read(surveys.load, campaign.id)).remarks["refused"] if campaign else 0
     return await render_template(
-        "compose.html", section="campaigns", typed=typed, faults=faults, campaign=campaign, skipped=skipped
+        "campaigns/form.html",
+        section="campaigns",
+        typed=typed,
+        faults=faults,
+        campaign=campaign,
+        skipped=skipped,
     )
 
 

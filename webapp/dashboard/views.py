@@ -57,9 +57,11 @@ async def index() -> str | tuple[str, int]:
     try:
         found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
     except SQLAlchemyError:
-        return await render_template("dashboard.html", section="dashboard", found=None), 503
+        return await render_template("dashboard/index.html", section="dashboard", found=None), 503
     regions = _regions(svc, found)
-    return await render_template("dashboard.html", section="dashboard", stream=svc.at("/stream"), **regions)
+    return await render_template(
+        "dashboard/index.html", section="dashboard", stream=svc.at("/stream"), **regions
+    )
 
 
 @blueprint.get("/stream")
@@ -73,7 +75,7 @@ async def _fill(svc: Services, zone: tzinfo, board: Board) -> None:
         found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
         values = _regions(svc, found)
         for region in ("needs", "running", "today", "done"):
-            board.show(f"#{region}", f"_{region}.html", **values)
+            board.show(f"#{region}", f"dashboard/_{region}.html", **values)
         await board.turn()
 
     await svc.hub.every(UPDATE_S, draw)

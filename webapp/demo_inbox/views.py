@@ -29,7 +29,7 @@ async def latest() -> str:
     before = params.number("before")
     mails, total = await asyncio.to_thread(demo_inbox.page, _path(), before, MAILS_PER_PAGE)
     return await render_template(
-        "inbox.html",
+        "demo_inbox/index.html",
         section="inbox",
         mails=mails,
         before=before,
@@ -47,7 +47,7 @@ async def show(mail_id: int) -> str:
     source = mail.raw.decode("utf-8", "replace")
     cut = demo_inbox.RAW_LIMIT if len(mail.raw) == demo_inbox.RAW_LIMIT else None
     return await render_template(
-        "inbox_mail.html", section="inbox", mail=mail, preview=preview, source=source, cut=cut
+        "demo_inbox/mail.html", section="inbox", mail=mail, preview=preview, source=source, cut=cut
     )
 
 

@@ -84,7 +84,7 @@ def written(catalogue: Catalog) -> bytes:
     return text.getvalue()
 
 
-def done(translation: str | tuple[str, ...] | list[str]) -> bool:
+def done(translation: str | tuple[str, ...] | list[str] | None) -> bool:
     """Whether a text has its translation, in each of its forms."""
     return all(translation) if isinstance(translation, (tuple, list)) else bool(translation)
 

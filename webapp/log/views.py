@@ -64,7 +64,7 @@ async def log() -> tuple[str, int]:
     known = dict(kept, known=log_search.write_key(found.newest))
     zone = reader_zone()[0]
     text = await render_template(
-        "history.html",
+        "log/index.html",
         section="history",
         form=form,
         found=found,
@@ -130,7 +130,7 @@ async def _fill(svc: Services, search: Search, known: Key, kept: Mapping[str, st
         nonlocal fresh
         if fresh < MOST_FRESH:
             fresh = await svc.read(_count_fresh, search, known)
-        board.show("#fresh", "_fresh.html", fresh=fresh, most=MOST_FRESH, kept=kept)
+        board.show("#fresh", "log/_fresh.html", fresh=fresh, most=MOST_FRESH, kept=kept)
         await board.turn()
 
     await svc.hub.every(UPDATE_S, draw)

@@ -65,9 +65,11 @@ async def show(token: str) -> str | tuple[str, int]:
     svc, watch_id = services(), watch_links.read(token)
     now = await svc.read(_load, watch_id) if watch_id is not None else None
     if now is None:
-        return await render_template("watch.html", campaign=None), 404
+        return await render_template("public/watch.html", campaign=None), 404
     pace = await svc.read(progress.pace, now)
-    return await render_template("watch.html", **_values(now, pace), stream=svc.at(f"/watch/{token}/stream"))
+    return await render_template(
+        "public/watch.html", **_values(now, pace), stream=svc.at(f"/watch/{token}/stream")
+    )
 
 
 @blueprint.get("/watch/<token>/stream")
@@ -75,7 +77,7 @@ async def stream(token: str) -> Response | tuple[str, int]:
     """Tell each second how the campaign stands, until the link ends."""
     svc, watch_id = services(), watch_links.read(token)
     if watch_id is None or await svc.read(share_links.find, watch_id) is None:
-        return await render_template("watch.html", campaign=None), 404
+        return await render_template("public/watch.html", campaign=None), 404
     return respond(("watch", watch_id), partial(_fill, svc, watch_id))
 
 
@@ -86,12 +88,12 @@ async def _fill(svc: Services, watch_id: int, board: Board) -> None:
         nonlocal pace, measured
         now = await svc.read(_load, watch_id)
         if now is None:
-            board.show("#watch", "_watch_over.html")
-            board.show("#live", "_unlive.html")
+            board.show("#watch", "public/_watch_over.html")
+            board.show("#live", "public/_unlive.html")
         else:
             if measured != now.measured:
                 measured, pace = now.measured, await svc.read(progress.pace, now)
-            board.show("#watch", "_watch.html", **_values(now, pace))
+            board.show("#watch", "public/_watch.html", **_values(now, pace))
         await board.turn()
         return now is None
 

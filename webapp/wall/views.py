@@ -94,7 +94,7 @@ async def show(campaign_id: int) -> str:
     assert now is not None
     codes = {chr(code): state for state, code in CODES.items()}
     return await render_template(
-        "wall.html",
+        "wall/show.html",
         standing=now,
         campaign=now.campaign,
         codes=codes,
@@ -140,8 +140,8 @@ async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -
         now = await standings.get(since)
         if now is None:
             return
-        for region in ("around", "progress"):
-            board.show(f"#{region}", f"_{region}.html", standing=now, campaign=now.campaign)
+        for folder, region in (("wall", "around"), ("campaigns", "progress")):
+            board.show(f"#{region}", f"{folder}/_{region}.html", standing=now, campaign=now.campaign)
         seen = board.turns
         await board.turn()
         yield told + board.changes(seen) + sse.beat(svc)

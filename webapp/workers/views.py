@@ -72,9 +72,9 @@ async def index() -> str | tuple[str, int]:
     try:
         crew = await _reading(services()).get(asyncio.get_running_loop().time())
     except SQLAlchemyError:
-        return await render_template("workers.html", section="workers", crew=None), 503
+        return await render_template("workers/index.html", section="workers", crew=None), 503
     return await render_template(
-        "workers.html",
+        "workers/index.html",
         section="workers",
         crew=crew,
         most=control.CONNECTIONS[-1],
@@ -128,7 +128,7 @@ async def _fill(svc: Services, board: Board) -> None:
     async def draw() -> None:
         crew = await reading.get(asyncio.get_running_loop().time())
         for region in ("crew", "orders", "queues"):
-            board.show(f"#{region}", f"_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
+            board.show(f"#{region}", f"workers/_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
         await board.turn()
 
     await svc.hub.every(UPDATE_S, draw)

@@ -16,7 +16,6 @@ from mailing.core.tables import attempts, recipients, refusals
 from mailing.ledger import evidence
 from mailing.recipients.search import Choice
 from mailing.smtp.replies import ReplyCode
-from tasks.sending import act, decide
 from tests.support.smtp_server import DROP, EXTENSIONS, FakeServer, serving
 from tests.support.stack import wait_until
 
@@ -147,10 +146,10 @@ def test_a_domain_without_its_records_pauses_the_campaign_with_the_evidence_and_
         assert found
         assert (found.n, found.reply) == (before[DEFERRED], ReplyCode(550, "5.7.26"))
         these = Choice(reply=found.reply)
-        step = decide(stack.db, stack.redis, campaign_id, RecipientAction.SKIP, these)
+        step = stack.decide(campaign_id, RecipientAction.SKIP, these)
         assert step.moved == before[DEFERRED]
         mended.set()
-        act(stack.db, stack.redis, campaign_id, CampaignAction.RESUME)
+        stack.act(campaign_id, CampaignAction.RESUME)
         stack.wait_for(campaign_id)
         assert counts(stack, campaign_id) == {SENT: 60 - before[DEFERRED], CANCELED: before[DEFERRED]}
         with stack.db.read() as connection:

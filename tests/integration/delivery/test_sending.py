@@ -23,7 +23,7 @@ from mailing.core.tables import attempts, campaigns, recipients
 from mailing.ledger import batches, leases
 from mailing.reports import paces
 from tasks.app import app, use
-from tasks.sending import act, enqueue
+from tasks.sending import enqueue
 from tests.support.stack import quickest, wait_until
 
 if TYPE_CHECKING:
@@ -146,14 +146,14 @@ def test_pause_takes_effect_within_a_second_even_when_the_server_is_slow(
     stack.start("redis", "sink", "worker", "beat")
     campaign_id = stack.send(DRAFT, addresses(60))
     stack.wait_for_count(campaign_id, RecipientState.SENT, 8)
-    act(stack.db, stack.redis, campaign_id, CampaignAction.PAUSE)
+    stack.act(campaign_id, CampaignAction.PAUSE)
     time.sleep(1)  # P4 grants one second
     then = sum(stack.delivered().values())
     counts = stack.campaign(campaign_id).counts
     assert counts[RecipientState.SENDING] == 0
     time.sleep(1)  # nothing more leaves
     assert sum(stack.delivered().values()) == then < 60
-    act(stack.db, stack.redis, campaign_id, CampaignAction.RESUME)
+    stack.act(campaign_id, CampaignAction.RESUME)
     stack.wait_for(campaign_id)
     assert_everybody_got_it_once(stack, campaign_id, 60)
 
@@ -163,7 +163,7 @@ def test_cancel_leaves_every_recipient_either_ended_or_canceled(make_stack: Call
     stack.start("redis", "sink", "worker", "beat")
     campaign_id = stack.send(DRAFT, addresses(300))
     stack.wait_for_count(campaign_id, RecipientState.SENT, 8)
-    act(stack.db, stack.redis, campaign_id, CampaignAction.CANCEL)
+    stack.act(campaign_id, CampaignAction.CANCEL)
     wait_until(lambda: stack.campaign(campaign_id).waiting == 0, "nobody waits")
     counts = stack.campaign(campaign_id).counts
     assert counts[RecipientState.SENT] + counts[RecipientState.CANCELED] == 300

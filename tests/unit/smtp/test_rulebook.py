@@ -13,7 +13,7 @@ from mailing.smtp.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, ev
 
 CASES = [
     tuple(line.split(" | ", 2))
-    for line in (ROOT / "tests/unit/refusals.txt").read_text().splitlines()
+    for line in (ROOT / "tests/unit/smtp/refusals.txt").read_text().splitlines()
     if line and not line.startswith("#")
 ]
 

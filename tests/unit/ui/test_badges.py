@@ -28,7 +28,7 @@ def test_no_two_states_of_a_kind_share_a_word_or_a_shape(kind):
 
 
 def test_every_shape_is_drawn_and_every_tone_is_coloured():
-    drawn = set(re.findall(r'id="shape-(\w+)"', (ROOT / "templates" / "_shapes.html").read_text()))
+    drawn = set(re.findall(r'id="shape-(\w+)"', (ROOT / "templates/shared/_shapes.html").read_text()))
     style = (ROOT / "static" / "volley.css").read_text()
     for states in badges.LOOKS.values():
         for it in states.values():
