@@ -1,1 +1,14 @@
-"""."""
+"""Campaigns: drafts, how they stand, and what changes their state.
+
+``drafts``       what a person writes, stored with its list piece by piece, however long the list is
+``growing``      a draft's list grows: addresses are added to it, and lines that were skipped are fixed
+``idempotency``  first answers to calls that carry an Idempotency-Key, so that a repeated call does
+                 nothing twice
+``lifecycle``    the states of a campaign as a whole, and all that changes them: people, faults,
+                 decisions, and its end
+``queries``      message, state, and how many recipients are in each state, at one instant
+``readiness``    whether a message can be filled for everybody on a list, by the shapes of the list
+``retries``      a campaign in which everybody left has been tried, and waits to be tried again: until
+                 when, at the most
+``share_links``  links by which somebody without an account may look on at one campaign, for some days
+"""

@@ -1,1 +1,17 @@
-"""."""
+"""What sends: the engine of a worker process, and the sweeper that puts right what a dead one left.
+
+``backoff``       when to try again after a temporary refusal (RFC 5321 section 4.5.4.1)
+``engine``        claims, composes, transmits, records, announces
+``group_commit``  one round of the engine's group commit: everything that came together, in one
+                  transaction
+``outcome``       what becomes of a recipient by a verdict: sent, failed, when to try again, or that it
+                  was not its fault
+``pool``          this process's SMTP connections to one sender, and the claimed mail that waits for them
+``sweeper``       what keeps a campaign moving when something died: safe to run twice, at any time,
+                  anywhere
+``waits``         how long a server asks to wait, read from the words of its reply
+``width``         how wide the lane to a server is: on how many connections it likes to be sent mail, and
+                  from when on
+``worklist``      what a worker process has in hand: batches it claims from, recipients it holds, results
+                  to record
+"""

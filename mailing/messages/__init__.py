@@ -1,1 +1,16 @@
-"""."""
+"""A message with merge fields becomes the bytes for one recipient. All of it is pure.
+
+``address_faults``  why the package ``email-validator`` refuses an address, as a reason of ours
+``compose``         a message with merge fields becomes the bytes for one recipient
+``expressions``     what they may hold, and how they are worked out for one recipient
+``fallbacks``       what a message says where a recipient has no value: ``{{ name }}`` becomes ``{{ name
+                    or "friend" }}``
+``field_names``     what a template calls a column, by the header that people wrote above it
+``headers``         from, To, Date and Subject, folded, and encoded where ASCII ends
+``marks``           what in a message is Volley's and what is the writer's own: fields, conditions, and
+                    the text between
+``policies``        how Python's own library writes a message of ours: fields that programs read come out
+                    as they are
+``templates``       constant text, fields, and conditions around them
+``values``          text, numbers, true and false; how they print, compare and differ in kind
+"""

@@ -1,1 +1,14 @@
-"""."""
+"""What is read to be shown: the email log, and how everything went.
+
+``cells``             the state of each recipient, one byte each, in the order of their ids
+``email_log``         every attempt of every campaign, to search, to page through and to take away
+``log_walks``         what is asked of it, and which index answers that
+``overview``          how everything stands, over all campaigns, in as many queries however many they are
+``paces``             how many attempts ended how in each slot of time
+``preview``           a message as one recipient gets it: composed for real, then read back as a mail
+                      program would
+``recipient_record``  all that is known about one recipient of a campaign
+``replay``            how many were in each state at each moment of its course, from the log
+``search_box``        each term that a reader types, and what it asks for
+``worker_roster``     every worker that lives or ended lately, as seen by somebody who keeps looking
+"""

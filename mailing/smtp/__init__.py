@@ -1,1 +1,13 @@
-"""."""
+"""The dialogue with a mail server, and what its replies mean.
+
+``account``     where mail is handed over, how the line is protected, and how widely
+``connection``  one open SMTP connection as bytes: commands out, replies in, and a deadline for each
+                answer
+``envelope``    a mail, and its envelope in SMTP commands for what a server offers (RFC 5321 section 3.3)
+``handshake``   from nothing to a connection that takes mail: connect, TLS, EHLO, AUTH
+``replies``     what an SMTP server answers
+``rulebook``    whom a refusal means, and what follows from it
+``session``     one connection, one message after the other, pipelined where the server offers it
+``verdicts``    what becomes of one email by what the server answered: the attempt's result, and what the
+                connection does
+"""

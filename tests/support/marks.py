@@ -1,8 +1,8 @@
 """Processes that carry a mark in their environment, which whatever they start inherits.
 
 So all of them are found and ended, those too whose parent has died. ``python -m tests.support.marks MARK``
-waits for the end of its input, which comes when the process at the other end is gone by whatever cause, and then
-ends all that carry the mark.
+waits for the end of its input, which comes when the process at the other end is gone by whatever cause, and
+then ends all that carry the mark.
 """
 
 from __future__ import annotations

@@ -1,1 +1,6 @@
-"""."""
+"""The command line.
+
+``commands``  ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
+``progress``  its bar while it is sent, and what became of it
+``work``      what the commands of the command line do
+"""
