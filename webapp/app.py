@@ -19,7 +19,7 @@ from webapp.api import campaigns, health
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
 from webapp.dashboard import views as dashboard
-from webapp.demo_inbox import views as inbox_pages
+from webapp.demo_inbox import views as demo_inbox
 from webapp.http import compression, forms, params, security, static_files
 from webapp.http.list_process import Lists
 from webapp.http.probes import Probes
@@ -28,27 +28,27 @@ from webapp.i18n import languages
 from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
-from webapp.log import views as history_pages
+from webapp.log import views as log_views
 from webapp.public import share_views
 from webapp.ui import jinja, preferences
-from webapp.wall import views as wall_pages
-from webapp.workers import views as workers_pages
+from webapp.wall import views as wall
+from webapp.workers import views as workers
 
 if TYPE_CHECKING:
     from mailing.settings import Settings
 
 _PAGES = (
     dashboard,
-    workers_pages,
+    workers,
     pages,
     draft_views,
     recipient_views,
     replay_views,
-    wall_pages,
+    wall,
     share_links,
     share_views,
-    history_pages,
-    inbox_pages,
+    log_views,
+    demo_inbox,
 )
 log = structlog.get_logger(__name__)
 

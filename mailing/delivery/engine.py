@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from mailing.delivery.worklist import ActiveCampaign
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
-    from mailing.ledger.leases import Notice
+    from mailing.ledger.leases import WorkerNotice
     from mailing.smtp.account import Sender
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
@@ -79,7 +79,7 @@ class Engine:
         self._timeouts = timeouts or Timeouts()
         self._worker_id = 0
         self._beaten_at = 0.0  # steady s; the lease counts from here
-        self._noticed: Notice | None = None  # the notice that was told last; none: tell at once
+        self._noticed: WorkerNotice | None = None  # the notice that was told last; none: tell at once
         self._done = 0
         self.consuming = True  # whether Celery brings batches; only told, to whoever looks
         self._enough = 1  # outcomes that are worth a commit

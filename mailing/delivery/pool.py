@@ -20,7 +20,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.delivery.width import Width
-from mailing.ledger.leases import Notice, NoticeKind
+from mailing.ledger.leases import NoticeKind, WorkerNotice
 from mailing.ledger.results import Trace
 from mailing.smtp.replies import Stage
 from mailing.smtp.rulebook import Follows
@@ -38,7 +38,7 @@ IDLE_S = 10.0  # a connection without mail is closed after this
 RECYCLE_AFTER = 500  # messages on one connection: polite to servers that count
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that cannot be reached
 FULL_S = 5.0  # until the next try at a server that takes no connection of ours besides those of others
-NOTHING = Notice()
+NOTHING = WorkerNotice()
 
 log = structlog.get_logger()
 
@@ -344,7 +344,7 @@ class Lane:
         if self._hold(_pause_s(self._failures)):
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
         held_up = Reason("smtp.held-up", server=self.sender.server, reason=error.reason)
-        self.notice = Notice(NoticeKind.HELD_UP, held_up)
+        self.notice = WorkerNotice(NoticeKind.HELD_UP, held_up)
         for refused in [work, *self._drain()]:
             self._owner.report(refused, delivery, started_at, Trace())
 
@@ -364,7 +364,7 @@ class Lane:
 
     def _slowed(self, words: Words) -> None:
         throttled = Reason("smtp.throttled", server=self.sender.server, reply=words)
-        self.notice = Notice(NoticeKind.SLOWED, throttled)
+        self.notice = WorkerNotice(NoticeKind.SLOWED, throttled)
 
     @contextmanager
     def _may_be_interrupted(self) -> Iterator[None]:

@@ -41,7 +41,7 @@ class NoticeKind(StrEnum):
     HELD_UP = "held up"
 
 
-class Notice(NamedTuple):
+class WorkerNotice(NamedTuple):
     """What keeps a worker from sending as fast as it could."""
 
     kind: NoticeKind = NoticeKind.NONE

@@ -175,7 +175,7 @@ def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str)
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
-    order = schemas.read_order(body, default_from)
+    order = schemas.read_campaign(body, default_from)
 
     def answer(campaign_id: int, state: CampaignState) -> Mapping[str, Any]:
         return schemas.created_json(campaign_id, state, order.parsed)
@@ -230,7 +230,7 @@ def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
-def _recipients(connection: Connection, campaign_id: int, query: schemas.Query) -> Page[RecipientRow]:
+def _recipients(connection: Connection, campaign_id: int, query: schemas.ListRequest) -> Page[RecipientRow]:
     _campaign(connection, campaign_id)
     wanted = Choice(query.state, query.q)
     return listing.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)

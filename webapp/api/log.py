@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class LogRequest:
     """Which page of the log to return."""
 
     search: Search
@@ -37,7 +37,7 @@ def read_search(given: Mapping[str, str]) -> Search:
     return _read(given, {*log_search.NAMES})
 
 
-def read_query(given: Mapping[str, str]) -> Query:
+def read_query(given: Mapping[str, str]) -> LogRequest:
     """Read which page is wanted. Raises ``Problem`` with all faults at once."""
     before, faults = given.get("before", ""), list[Fault]()
     key, limit = log_search.read_key(before), number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
@@ -45,7 +45,7 @@ def read_query(given: Mapping[str, str]) -> Query:
         wrong = f'{before!r:.50} must be the "next" of an earlier response.'
         faults.append(Fault("before", wrong, WRONG_VALUE))
     search = _read(given, {*log_search.NAMES, "before", "limit"}, *faults)
-    return Query(search, key, limit)
+    return LogRequest(search, key, limit)
 
 
 def page_json(page: LogPage) -> dict[str, Any]:

@@ -60,7 +60,7 @@ _PLAIN = Message("Volley <volley@localhost>", "subject", "text")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class PostedCampaign:
     """A posted campaign without faults: what to store, and whether to send it at once."""
 
     draft: Draft
@@ -69,7 +69,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ListRequest:
     """Which recipients to list."""
 
     state: RecipientState | None
@@ -78,7 +78,7 @@ class Query:
     limit: int
 
 
-def read_order(body: bytes, default_from: str) -> Order:
+def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
     """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
     given = {**_defaults(default_from), **_object(body, '{"subject": ..., "text": ...}')}
     faults = problems.unknown(
@@ -106,7 +106,7 @@ def read_order(body: bytes, default_from: str) -> Order:
         given["priority"],
         given["give_up_hours"],
     )
-    return Order(draft, parsed, given["send"])
+    return PostedCampaign(draft, parsed, given["send"])
 
 
 def read_choice(body: bytes, action: RecipientAction) -> Choice:
@@ -160,7 +160,7 @@ def read_key(values: Sequence[str]) -> str:
     return key
 
 
-def read_query(given: Mapping[str, str]) -> Query:
+def read_query(given: Mapping[str, str]) -> ListRequest:
     """Read which recipients to list. Raises ``Problem`` with all faults at once."""
     faults = []
     state, q = given.get("state", ""), given.get("q", "")
@@ -175,7 +175,7 @@ def read_query(given: Mapping[str, str]) -> Query:
     faults += unknown_parameters(given, {"state", "q", "after", "limit"})
     if faults:
         raise problems.misasked(faults)
-    return Query(RecipientState(state) if state else None, q.strip(), after, limit)
+    return ListRequest(RecipientState(state) if state else None, q.strip(), after, limit)
 
 
 def read_listing(given: Mapping[str, str]) -> tuple[int, int]:

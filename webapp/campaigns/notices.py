@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
-from webapp.campaigns import bulk_actions as offers
+from webapp.campaigns import bulk_actions
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import N_, _, ngettext
 from webapp.ui import formats
@@ -76,7 +76,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
                     "Resume. Nobody is mailed twice."
                 ),
                 say(campaign.paused_reason),
-                offers.ways_past(campaign.state, standing.evidence),
+                bulk_actions.ways_past(campaign.state, standing.evidence),
             )
         )
     found += _long_work(standing)

@@ -55,9 +55,9 @@ def send(
 
     Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
     """
-    from webapp.cli import work as cli_work  # noqa: PLC0415
+    from webapp.cli import work  # noqa: PLC0415
 
-    cli_work.send(
+    work.send(
         subject=subject,
         text_file=text_file,
         html_file=html_file,
@@ -74,18 +74,18 @@ def send(
 @click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
 def status(*, campaign_id: int, as_json: bool) -> None:
     """Show the state of campaign ID."""
-    from webapp.cli import work as cli_work  # noqa: PLC0415
+    from webapp.cli import work  # noqa: PLC0415
 
-    cli_work.status(campaign_id=campaign_id, as_json=as_json)
+    work.status(campaign_id=campaign_id, as_json=as_json)
 
 
 def _add_action(action: CampaignAction, help_text: str) -> None:
     @main.command(action.value, help=help_text)
     @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
     def act(*, campaign_id: int) -> None:
-        from webapp.cli import work as cli_work  # noqa: PLC0415
+        from webapp.cli import work  # noqa: PLC0415
 
-        cli_work.act(campaign_id, action)
+        work.act(campaign_id, action)
 
 
 _add_action(CampaignAction.PAUSE, "Pause campaign ID.")
@@ -117,9 +117,9 @@ def mark_sent(*, campaign_id: int) -> None:
 
 
 def _decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
-    from webapp.cli import work as cli_work  # noqa: PLC0415
+    from webapp.cli import work  # noqa: PLC0415
 
-    cli_work.decide(campaign_id, action, state)
+    work.decide(campaign_id, action, state)
 
 
 def _add_way_past(action: RecipientAction, help_text: str) -> None:
@@ -132,9 +132,9 @@ def _add_way_past(action: RecipientAction, help_text: str) -> None:
         "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
     )
     def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
-        from webapp.cli import work as cli_work  # noqa: PLC0415
+        from webapp.cli import work  # noqa: PLC0415
 
-        cli_work.go_past(campaign_id, action, state=state, reply=reply, search=search)
+        work.go_past(campaign_id, action, state=state, reply=reply, search=search)
 
 
 _add_way_past(
@@ -146,9 +146,9 @@ _add_way_past(RecipientAction.FAIL, "Mark some emails of campaign ID as failed: 
 @main.command()
 def check() -> None:
     """Check the settings, the database, Redis, the SMTP server and the workers."""
-    from webapp.cli import work as cli_work  # noqa: PLC0415
+    from webapp.cli import work  # noqa: PLC0415
 
-    cli_work.check()
+    work.check()
 
 
 if __name__ == "__main__":

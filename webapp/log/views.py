@@ -19,7 +19,7 @@ from webapp.http import log_search, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.languages import _
 from webapp.live.sse import respond
-from webapp.log import form as log_form
+from webapp.log import form
 from webapp.log.form import PERIODS
 from webapp.ui import formats, jinja
 from webapp.ui.jinja import reader_zone
@@ -152,7 +152,7 @@ def _look(connection: Connection, form: LogForm, before: Key | None, after: Key 
 
 
 def _form() -> LogForm:
-    return log_form.read(request.args, reader_zone()[0], now_ms())
+    return form.read(request.args, reader_zone()[0], now_ms())
 
 
 def _size() -> int:

@@ -14,7 +14,7 @@ from quart import Blueprint, render_template
 
 from mailing.campaigns import share_links
 from webapp.campaigns import notices, progress
-from webapp.campaigns import share_links as watch_links
+from webapp.campaigns import share_links as link_pages
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.live.sse import respond
@@ -62,7 +62,7 @@ async def _guard(response: Response) -> Response:
 @blueprint.get("/watch/<token>")
 async def show(token: str) -> str | tuple[str, int]:
     """Show the campaign, or that this link shows nothing: why is told to nobody."""
-    svc, watch_id = services(), watch_links.read(token)
+    svc, watch_id = services(), link_pages.read(token)
     now = await svc.read(_load, watch_id) if watch_id is not None else None
     if now is None:
         return await render_template("public/watch.html", campaign=None), 404
@@ -75,7 +75,7 @@ async def show(token: str) -> str | tuple[str, int]:
 @blueprint.get("/watch/<token>/stream")
 async def stream(token: str) -> Response | tuple[str, int]:
     """Tell each second how the campaign stands, until the link ends."""
-    svc, watch_id = services(), watch_links.read(token)
+    svc, watch_id = services(), link_pages.read(token)
     if watch_id is None or await svc.read(share_links.find, watch_id) is None:
         return await render_template("public/watch.html", campaign=None), 404
     return respond(("watch", watch_id), partial(_fill, svc, watch_id))

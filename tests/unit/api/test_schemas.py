@@ -37,7 +37,7 @@ def outcome(read: Callable[..., Any], *args: object) -> Any:
 
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), anything))
 def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object]):
-    found = outcome(schemas.read_order, orjson.dumps(body), "me@example.org")
+    found = outcome(schemas.read_campaign, orjson.dumps(body), "me@example.org")
     if isinstance(found, Problem):
         assert found.status == 422
         assert found.faults
@@ -47,12 +47,12 @@ def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object
 @given(st.binary(max_size=50))
 def test_whatever_bytes_are_posted_they_are_a_problem(body: bytes):
     with pytest.raises(Problem):
-        schemas.read_order(body, "me@example.org")
+        schemas.read_campaign(body, "me@example.org")
 
 
 def test_the_default_from_is_used_where_none_is_given():
     body = {"subject": "s", "text": "t", "send": True, "recipients": [{"email": "a@example.org"}]}
-    order = schemas.read_order(orjson.dumps(body), "Me <me@example.org>")
+    order = schemas.read_campaign(orjson.dumps(body), "Me <me@example.org>")
     assert order.draft == Draft("Me <me@example.org>", "s", "t")
     assert order.send
 
