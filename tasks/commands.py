@@ -18,7 +18,9 @@ import structlog
 
 from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_links
 from mailing.campaigns import queries as campaigns
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.database import Database
+from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
@@ -159,15 +161,20 @@ def announce(backend: Backend, change: Change) -> bool:
     return sending.enqueue(backend.db, change.errands)
 
 
-def act(backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction) -> Campaign:
+def act(
+    backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction, *, seen: int | None = None
+) -> Campaign:
     """Send, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
 
-    Moves the first of those whom a cancel leaves waiting; the sweep moves the others.
+    With the revision that was ``seen``, what is sent is what was seen, or nothing is. Moves the first of
+    those whom a cancel leaves waiting; the sweep moves the others.
     """
     checked = None
     if action is CampaignAction.SEND:
         with backend.db.read() as connection:
             checked = drafts.ready(connection, campaign_id)
+        if seen not in {None, checked}:
+            raise NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
     with backend.db.write() as connection:
         campaign = lifecycle.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()

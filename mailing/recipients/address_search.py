@@ -6,7 +6,8 @@
                   reach people at ``example.com``
 ================  ==============================================================================
 
-Case is ignored; in a start, that of ASCII letters alone, as ``lower()`` of both databases does.
+A domain may be written in Unicode. Case is ignored; in a start, that of ASCII letters alone, as ``lower()``
+of both databases does.
 """
 
 from __future__ import annotations
@@ -23,9 +24,19 @@ class AddressSearch(NamedTuple):
 
 def read(text: str) -> AddressSearch:
     """Return what ``text`` asks for."""
+    local, at, domain = text.rpartition("@")
+    text = f"{local}{at}{_a_labels(domain)}" if at else text
     return (
         AddressSearch(domain=small(text[1:].lower())) if text.startswith("@") else AddressSearch(small(text))
     )
+
+
+def _a_labels(domain: str) -> str:
+    """Return a domain with A-labels (RFC 5890), as lists hold it; one that has none, as it is."""
+    try:
+        return domain if domain.isascii() else domain.lower().encode("idna").decode()
+    except UnicodeError:
+        return domain
 
 
 def small(text: str) -> str:

@@ -2,6 +2,7 @@
 
 ``cells``             the state of each recipient, one byte each, in the order of their ids
 ``email_log``         every attempt of every campaign, to search, to page through and to take away
+``estimates``         how long a draft may take, by what the last campaign took
 ``log_walks``         what is asked of it, and which index answers that
 ``overview``          how everything stands, over all campaigns, in as many queries however many they are
 ``paces``             how many attempts ended how in each slot of time

@@ -57,7 +57,7 @@ class Visitor:
         self.app = app
         self.client = app.test_client()
         self.token = ""
-        self.revision = ""
+        self.hidden: dict[str, str] = {}  # what the forms of the last page hide beside it
 
     async def get(self, path: str, **options: Any) -> Response:
         options.setdefault("headers", {}).setdefault("Host", HOST)
@@ -70,15 +70,15 @@ class Visitor:
         assert response.status_code == status, text
         if found := re.search(r'name="csrf_token" value="([^"]+)"', text):
             self.token = found[1]
-        if found := re.search(r'name="revision" value="([^"]+)"', text):
-            self.revision = found[1]
+        found = re.search(r'name="revision" value="([^"]+)"', text)
+        self.hidden = {"revision": found[1]} if found else {}
         return text
 
     async def post(self, path: str, form: dict[str, str] | None = None, **options: Any) -> Response:
         """Send a form with what the forms of the last page read hide."""
         options.setdefault("headers", {}).setdefault("Host", HOST)
         return await self.client.post(
-            path, form={"csrf_token": self.token, "revision": self.revision} | (form or {}), **options
+            path, form={"csrf_token": self.token} | self.hidden | (form or {}), **options
         )
 
 

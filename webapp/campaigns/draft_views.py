@@ -24,7 +24,7 @@ from mailing.messages import fallbacks
 from mailing.messages.compose import ComposeError
 from mailing.recipients import listing
 from mailing.recipients.search import Choice
-from mailing.reports import preview
+from mailing.reports import estimates, preview
 from tasks import commands
 from webapp.api import exports
 from webapp.http import auth, params
@@ -91,8 +91,14 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
         params.words(request.args.get("gap", "")),
     )
     shown = await services().read(_load, campaign, view)
+    estimate = await services().read(estimates.of, campaign.total, services().settings.sender)
     here = services().at(f"/campaigns/{campaign.id}")
-    shown |= {"here": here, "box": shown["to_fix"] if box is None else box, "fault": fault}
+    shown |= {
+        "here": here,
+        "estimate": estimate,
+        "box": shown["to_fix"] if box is None else box,
+        "fault": fault,
+    }
     return await render_template(
         "campaigns/draft.html", section="campaigns", campaign=campaign, view=view, **shown
     )

@@ -194,8 +194,10 @@ async def show(campaign_id: int) -> str | Response:
 @blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
 async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
+    form = await request.form
+    seen = draft_pages.revision(form) if "revision" in form else None
     try:
-        await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb))
+        await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb), seen=seen)
     except NotAllowed as refusal:
         abort(409, say_why(refusal))
     receipts.acted(CampaignAction(verb))

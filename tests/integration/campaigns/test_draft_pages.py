@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import re
+from urllib.parse import quote
 
 import pytest
 
 from mailing.addresses.parsing import parse_pasted
-from mailing.campaigns import drafts
+from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft
-from mailing.core.states import CampaignState
-from tests.support.web import running, settings_for, store
+from mailing.core.states import AttemptResult, CampaignState
+from mailing.core.tables import paces
+from tests.support.web import deliver, running, settings_for, store
 
 FORM = {"from": "Ann <ann@example.org>", "subject": "Hi", "text": "Dear {{ name }}"}
 
@@ -70,7 +72,7 @@ async def test_who_fixes_a_list_that_another_has_just_changed_is_told_and_loses_
     assert "Not saved" in page
     assert box(page) == ["cy@x.example"]
     assert get(db).total == 1
-    visitor.revision = re.search(r'name="revision" value="(\d+)"', page)[1]
+    visitor.hidden = {"revision": re.search(r'name="revision" value="(\d+)"', page)[1]}
     assert (await visitor.post("/campaigns/1/skipped", {"lines": "cy@x.example"})).status_code == 303
     assert get(db).total == 2
     late = await visitor.post("/campaigns/1", {**FORM, "recipients": "dan@x.example", "list": "add"})
@@ -160,10 +162,11 @@ async def test_accepted_addresses_are_counted_by_domain_searched_and_paged(visit
     )
     found = await visitor.read("/campaigns/1?q=P05")
     assert found.count("<wbr>@big.example</a>") == 10
-    assert "a<wbr>@d07.example" in await visitor.read("/campaigns/1?q=@d07")
+    assert "a<wbr>@d07.example" in await visitor.read("/campaigns/1?q=@d07.example")
     assert "No address in the list starts with “zzz”." in await visitor.read("/campaigns/1?q=zzz")
-    unicode = await visitor.read("/campaigns/1?q=jan")
-    assert 'jan<wbr>@<span title="xn--bcher-kva.example">bücher.example</span>' in unicode
+    for asked in ("jan", "@bücher.example", "jan@BÜCHER.example"):
+        unicode = await visitor.read(f"/campaigns/1?q={quote(asked)}")
+        assert 'jan<wbr>@<span title="xn--bcher-kva.example">bücher.example</span>' in unicode
 
 
 async def test_any_recipient_is_previewed_as_they_get_it(visitor, db):
@@ -220,3 +223,33 @@ async def test_a_from_address_on_localhost_is_warned_of_unless_nothing_leaves_th
     async with running(settings_for(tmp_path, database_url, VOLLEY_SMTP_URL=server)) as visitor:
         assert ("reject email from localhost" in await visitor.read("/campaigns/new")) == warned
         assert ("reject email from localhost" in await visitor.read("/campaigns/1")) == warned
+
+
+async def test_how_long_sending_takes_is_told_only_by_what_the_last_campaign_took_at_the_same_server(
+    db, tmp_path, database_url
+):
+    store(db, "ann@x.example ben@x.example cy@x.example dan@x.example eve@x.example", send=True)
+    deliver(db, *[(AttemptResult.SENT, 250, "", "250 ok")] * 5)
+    with db.write() as connection:
+        lifecycle.finish(connection, 1)
+        connection.execute(paces.delete())
+        rows = [{"campaign_id": 1, "slot": 5 * n, "result": "sent", "shard": 0, "n": 10} for n in range(9)]
+        connection.execute(paces.insert(), rows)
+    store(db, "\n".join(f"p{n}@x.example" for n in range(24)))
+    for server, told in (("smtp://mx:25", True), ("smtp://other:25", False)):
+        async with running(settings_for(tmp_path, database_url, VOLLEY_SMTP_URL=server)) as visitor:
+            page = await visitor.read("/campaigns/2")
+        assert (
+            "Sending takes about 12\N{NO-BREAK SPACE}s, at the rate of the last campaign (120/min)." in page
+        ) == told
+
+
+async def test_what_is_sent_is_what_its_sender_has_seen(visitor, db):
+    store(db, "ann@x.example")
+    await visitor.read("/campaigns/1")
+    drafts.revise(db, 1, Draft("ann@x.example", "New", "x"), parse_pasted("ben@x.example"))
+    late = await visitor.post("/campaigns/1/send")
+    assert (late.status_code, get(db).state) == (409, CampaignState.DRAFT)
+    assert "changed" in await text_of(late)
+    await visitor.read("/campaigns/1")
+    assert (await visitor.post("/campaigns/1/send")).status_code == 303
