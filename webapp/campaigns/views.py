@@ -195,7 +195,7 @@ async def show(campaign_id: int) -> str | Response:
 async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
     form = await request.form
-    seen = draft_pages.revision(form) if "revision" in form else None
+    seen = draft_views.revision(form) if "revision" in form else None
     try:
         await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb), seen=seen)
     except NotAllowed as refusal:
