@@ -37,6 +37,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "viewer": live.one_viewer,
     "viewers": live.thousand_viewers,
     "tab": tabs.long_watch,
+    "wall": tabs.long_wall,
     "views": tabs.first_views,
 }
 

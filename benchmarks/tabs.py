@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FEW, REFUSED, LONG = 1_000, 50, 200_000
 EVERY_S = 0.5
 PATIENCE_S = 900.0
+DISPLAY = {"width": 1280, "height": 720}
 _LONG_TASKS = """
   window.longest = 0;
   new PerformanceObserver((list) => {
@@ -45,7 +46,8 @@ def first_views(site: Site) -> Iterator[Figure]:
         pages = ["/", "/campaigns", "/campaigns/new", "/history", "/workers"]
         pages += [f"/campaigns/{draft_id}", f"/campaigns/{campaign_id}", f"/campaigns/{campaign_id}/replay"]
         pages += [f"/campaigns/{campaign_id}?state=failed", "/inbox"]
-        pages += [f"/campaigns/{campaign_id}/recipients/1"]
+        pages += [f"/campaigns/{campaign_id}/recipients/1", f"/campaigns/{campaign_id}/wall"]
+        pages += [f"/campaigns/{draft_id}/edit", "/inbox/1"]
         weights = {page: _weigh(browser, stack, page) for page in pages}
     heaviest = max(weights, key=lambda page: weights[page])
     how = f"{heaviest}, the heaviest of {len(pages)} pages, every request of it, nothing cached"
@@ -86,6 +88,15 @@ def _weigh(browser: Browser, stack: Stack, page: str) -> int:
 
 def long_watch(site: Site) -> Iterator[Figure]:
     """Leave a tab open on a long campaign; look at its memory and at its longest task."""
+    yield from _watch(site, "tab", "/campaigns/{}")
+
+
+def long_wall(site: Site) -> Iterator[Figure]:
+    """Leave the wall of a long campaign open."""
+    yield from _watch(site, "wall", "/campaigns/{}/wall")
+
+
+def _watch(site: Site, name: str, page: str) -> Iterator[Figure]:
     with (
         site.stack() as stack,
         sinks.listening(stack.smtp_port, stack.folder),
@@ -93,12 +104,12 @@ def long_watch(site: Site) -> Iterator[Figure]:
     ):
         stack.start("redis", "worker", "beat", "web")
         campaign_id = store(stack, DRAFT, people(LONG))
-        context = browser.new_context()
+        context = browser.new_context(viewport=DISPLAY)
         context.add_init_script(_LONG_TASKS)
         tab = context.new_page()
         line = context.new_cdp_session(tab)
         act(stack, campaign_id, CampaignAction.SEND)
-        tab.goto(f"{stack.url}/campaigns/{campaign_id}")
+        tab.goto(stack.url + page.format(campaign_id))
         looks: list[tuple[float, int, int]] = []  # part of the run, bytes of scripts, bytes of the document
         until = time.monotonic() + PATIENCE_S
         while (campaign := stack.campaign(campaign_id)).state is CampaignState.SENDING:
@@ -111,11 +122,11 @@ def long_watch(site: Site) -> Iterator[Figure]:
         longest_ms = tab.evaluate("window.longest")
     scripts = [(part, used) for part, used, _ in looks]
     both = [(part, used + document) for part, used, document in looks]
-    for name, sizes in (("browser heap, growth", both), ("browser heap, scripts alone", scripts)):
+    for what, sizes in ((f"heap of the {name}, growth", both), (f"heap of the {name}, scripts", scripts)):
         early, late = _around(sizes, 0.1), _around(sizes, 0.9)
         how = f"{LONG:,} emails, around 90 % of the run against around 10 %, collected; {late / 2**20:.1f} MB"
-        yield Figure(name, 100 * (late / early - 1), "%", how, Bar(10, at_most=True))
-    yield Figure("longest task of the tab", longest_ms, "ms", "", Bar(100, at_most=True))
+        yield Figure(what, 100 * (late / early - 1), "%", how, Bar(10, at_most=True))
+    yield Figure(f"longest task of the {name}", longest_ms, "ms", "", Bar(100, at_most=True))
 
 
 def _around(sizes: list[tuple[float, int]], part: float) -> float:

@@ -23,7 +23,7 @@
     if (state === "connecting" && silent > CALM_MS) state = "reconnecting";
     const mark = paused ? "paused" : state !== "live" ? state : silent > most ? "stale" : place === false ? "shared" : "live";
     const seconds = Math.round(silent / 1000);
-    const old = seconds < 3 ? words.fresh : seconds < 100 ? words.seconds.replace("{n}", seconds) : words.minutes.replace("{n}", Math.round(seconds / 60));
+    const old = seconds < 3 ? (mark === "live" ? words.fresh : "") : seconds < 100 ? words.seconds.replace("{n}", seconds) : words.minutes.replace("{n}", Math.round(seconds / 60));
     if (box.dataset.mark !== mark) {
       box.dataset.mark = mark;
       shape.setAttribute("href", `#shape-${SHAPES[mark]}`);

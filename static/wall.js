@@ -1,8 +1,9 @@
 // A campaign as a wall of cells, one for each recipient: a pixel each in a small image, drawn large without smoothing.
 (() => {
-  const MOST = 100000, LARGEST = 160, GLOW_MS = 700, GAP_FROM = 4, SHAPE_FROM = 22, UNREAD = 46;
+  const MOST = 100000, LARGEST = 280, GLOW_MS = 700, GAP_FROM = 4, SHAPE_FROM = 22, UNREAD = 46;
   const URGENT = ["unknown", "failed", "deferred", "sending", "queued", "canceled", "suppressed", "sent"]; // what a shared cell shows
-  const wall = document.getElementById("wall"), canvas = wall.querySelector("canvas"), figure = canvas.parentElement;
+  const QUIET = new Set(["queued", "sent", "canceled"]); // their shapes are faint, so that trouble is seen first
+  const wall = document.getElementById("wall"), canvas = wall.querySelector("canvas"), room = canvas.parentElement;
   const pen = canvas.getContext("2d"), small = document.createElement("canvas"), dots = small.getContext("2d", { willReadFrequently: true });
   const states = JSON.parse(wall.dataset.states), words = JSON.parse(wall.dataset.words);
   const scale = document.getElementById("scale"), under = document.getElementById("under");
@@ -11,9 +12,8 @@
   const codes = Object.keys(states).map((letter) => letter.charCodeAt(0)), name = (code) => states[String.fromCharCode(code)];
   const rank = new Uint8Array(128);
   for (const code of codes) rank[code] = URGENT.indexOf(name(code));
-  const narrow = matchMedia("(max-width: 68rem)");
   let runs = [], cells = new Uint8Array(), each = 1, shown = 0, columns = 1, rows = 1, cell = 1;
-  let image = null, pixels = null, colours = [], shapes = [], stamps = [], glowing = new Map(), planned = false;
+  let image = null, pixels = null, colours = [], shapes = [], stamps = [], tile = null, glowing = new Map(), planned = false;
 
   // The tones come from the stylesheet, so that the wall is the legend's own colours in light and dark.
   function look() {
@@ -34,24 +34,33 @@
     }
   }
 
-  // Cells as large as fit: whole pixels where there is room for a gap, else as wide as the room.
+  // As many columns as let the cells be largest: whole pixels where there is room for a gap.
+  function divide(width, height) {
+    const size = (n) => Math.min(LARGEST * (devicePixelRatio || 1), width / n, height / Math.ceil(shown / n));
+    const whole = (n) => (size(n) >= GAP_FROM ? Math.floor(size(n)) : size(n));
+    const idle = (n) => Math.ceil(shown / n) * n - shown;
+    columns = 1;
+    for (let n = 2; n <= Math.min(shown, 2 * Math.ceil(Math.sqrt((shown * width) / height))); n += 1)
+      if (whole(n) > whole(columns) || (whole(n) === whole(columns) && idle(n) <= idle(columns))) columns = n;
+    rows = Math.max(1, Math.ceil(shown / columns));
+    cell = whole(columns);
+  }
+
   function lay() {
     each = Math.max(1, Math.ceil(cells.length / MOST));
     shown = Math.ceil(cells.length / each);
-    const dpr = devicePixelRatio || 1, width = figure.clientWidth * dpr;
-    const height = (narrow.matches ? innerHeight * 0.6 : figure.clientHeight - 32) * dpr;
-    columns = Math.max(1, Math.ceil(Math.sqrt((shown * width) / height)));
-    rows = Math.max(1, Math.ceil(shown / columns));
-    cell = Math.min(LARGEST * dpr, width / columns, height / rows);
-    if (cell >= GAP_FROM) cell = Math.floor(cell);
+    const dpr = devicePixelRatio || 1;
+    divide(room.clientWidth * dpr, room.clientHeight * dpr);
     small.width = columns;
     small.height = rows;
     canvas.width = Math.floor(columns * cell);
     canvas.height = Math.floor(rows * cell);
+    canvas.hidden = false;
     canvas.style.width = `${canvas.width / dpr}px`;
     image = dots.createImageData(columns, rows);
     pixels = image.data;
-    if (cell >= SHAPE_FROM) for (const code of codes) stamps[code] = stamp(shapes[code]);
+    tile = cell >= GAP_FROM ? pen.createPattern(rounded(), "repeat") : null;
+    if (cell >= SHAPE_FROM) for (const code of codes) stamps[code] = stamp(shapes[code], QUIET.has(name(code)) ? 0.55 : 1);
     for (let at = 0; at < shown; at += 1) dab(at, 0);
     scale.textContent = each > 1 ? words.many.replace("{n}", number.format(each)) : words.each;
     plan();
@@ -88,14 +97,25 @@
     pen.imageSmoothingEnabled = false;
     pen.clearRect(0, 0, canvas.width, canvas.height);
     pen.drawImage(small, 0, 0, canvas.width, canvas.height);
-    if (cell >= GAP_FROM) gaps(Math.max(1, Math.round(cell / 12)));
+    if (tile) cut();
     if (cell >= SHAPE_FROM) draft();
     if (glowing.size) plan();
   }
 
-  function gaps(gap) {
-    for (let x = 1; x <= columns; x += 1) pen.clearRect(x * cell - gap, 0, gap, canvas.height);
-    for (let y = 1; y <= rows; y += 1) pen.clearRect(0, y * cell - gap, canvas.width, gap);
+  function rounded() {
+    const gap = Math.max(1, Math.round(cell / 14)), drawn = document.createElement("canvas");
+    drawn.width = drawn.height = cell;
+    const brush = drawn.getContext("2d");
+    brush.roundRect(0, 0, cell - gap, cell - gap, cell < 9 ? 0 : cell / 7);
+    brush.fill();
+    return drawn;
+  }
+
+  function cut() {
+    pen.globalCompositeOperation = "destination-in";
+    pen.fillStyle = tile;
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.globalCompositeOperation = "source-over";
   }
 
   function draft() {
@@ -105,14 +125,15 @@
     }
   }
 
-  function stamp(paths) {
-    const drawn = document.createElement("canvas"), zoom = (cell * 0.5) / 16, from = (cell - 16 * zoom) / 2;
+  function stamp(paths, strength) {
+    const drawn = document.createElement("canvas"), zoom = (cell * 0.46) / 16, from = (cell * 13 / 14 - 16 * zoom) / 2;
     drawn.width = drawn.height = cell;
     const brush = drawn.getContext("2d");
     brush.setTransform(zoom, 0, 0, zoom, from, from);
     brush.lineWidth = 2;
     brush.lineCap = brush.lineJoin = "round";
     brush.strokeStyle = "#fff";
+    brush.globalAlpha = strength;
     for (const path of paths) brush.stroke(path);
     return drawn;
   }
@@ -182,7 +203,7 @@
   document.addEventListener("cells", (event) => fill(JSON.parse(event.detail.data)));
   document.addEventListener("moves", (event) => move(JSON.parse(event.detail.data)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { look(); lay(); });
-  new ResizeObserver(() => cells.length && lay()).observe(figure);
+  new ResizeObserver(() => cells.length && lay()).observe(room);
 
   const full = document.getElementById("full");
   full.hidden = !document.fullscreenEnabled;

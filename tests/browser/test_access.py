@@ -5,6 +5,8 @@ axe-core judges each page (https://www.deque.com/axe). It comes with the tests a
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import itertools
 import re
 from typing import TYPE_CHECKING
@@ -135,6 +137,26 @@ def test_no_page_breaks_a_rule_of_accessibility(open_page, paths: dict[str, str]
             rules = LOOKS
         faults[path, "refused"] = page.evaluate("refused")
     assert {where: found for where, found in faults.items() if found} == {}
+
+
+def test_the_first_view_of_every_page_is_at_most_60_kb_over_the_wire(stack: Stack, paths: dict[str, str]):
+    weights = {path: weight(stack, path) for path in paths.values()}
+    assert max(weights.values()) <= 60 * 1024, weights
+
+
+def weight(stack: Stack, path: str) -> int:
+    """Return the bytes of a page and of all that it loads, headers included, as a browser asks for them."""
+    line = http.client.HTTPConnection("127.0.0.1", stack.web_port)
+    line.request("GET", path, headers={"Accept-Encoding": "gzip", "Accept-Language": "vi"})
+    answer = line.getresponse()
+    body = answer.read()
+    line.close()
+    size = len(body) + len(answer.headers.as_bytes())
+    if "text/html" not in answer.headers["Content-Type"]:
+        return size
+    html = gzip.decompress(body) if answer.headers["Content-Encoding"] == "gzip" else body
+    loaded = set(re.findall(r'(?:src|href|data-icon)="(/(?:static|icons)/[^"]*)"', html.decode()))
+    return size + sum(weight(stack, file) for file in loaded)
 
 
 def test_a_broken_rule_is_found(page: Page):

@@ -24,7 +24,7 @@ from mailing.core.states import RecipientState
 from mailing.redis import events
 from mailing.reports import cells
 from mailing.reports.cells import CODES
-from webapp.campaigns import progress
+from webapp.campaigns import notices, progress
 from webapp.http.services import services, the_campaign
 from webapp.live import sse
 from webapp.live.hub import UPDATE_S, Viewer
@@ -35,6 +35,7 @@ from webapp.ui.jinja import base_context
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from webapp.campaigns.progress import Pace, Standing
     from webapp.http.services import Services
     from webapp.live.hub import Happened
 
@@ -93,10 +94,10 @@ async def show(campaign_id: int) -> str:
     now = await svc.read(progress.load, campaign_id)
     assert now is not None
     codes = {chr(code): state for state, code in CODES.items()}
+    pace = await svc.read(progress.pace, now)
     return await render_template(
         "wall/show.html",
-        standing=now,
-        campaign=now.campaign,
+        **_values(now, pace),
         codes=codes,
         stream=svc.at(f"/campaigns/{campaign_id}/wall/stream"),
     )
@@ -130,6 +131,7 @@ async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -
     grids = svc.hub.reading(f"{channel} cells", lambda: svc.read(cells.of, campaign_id))
     since, read_at = moves.take().at, float("-inf")
     moves.missed = True
+    pace, measured = progress.Pace(), None
     while not moves.ended:
         told = b""
         if moves.missed and since - read_at >= AGAIN_S:
@@ -140,13 +142,20 @@ async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -
         now = await standings.get(since)
         if now is None:
             return
+        if measured != now.measured:
+            measured, pace = now.measured, await svc.read(progress.pace, now)
         for folder, region in (("wall", "around"), ("campaigns", "progress")):
-            board.show(f"#{region}", f"{folder}/_{region}.html", standing=now, campaign=now.campaign)
+            board.show(f"#{region}", f"{folder}/_{region}.html", **_values(now, pace))
         seen = board.turns
         await board.turn()
         yield told + board.changes(seen) + sse.beat(svc)
         await moves.rest(UPDATE_S)
         since = (await moves.news(BEAT_S) or moves.take()).at
+
+
+def _values(now: Standing, pace: Pace) -> Mapping[str, Any]:
+    forecast = notices.forecast(now, pace)
+    return {"standing": now, "campaign": now.campaign, "pace": pace, "forecast": forecast}
 
 
 def _event(name: str, body: Any) -> bytes:
