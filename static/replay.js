@@ -37,6 +37,7 @@
       const n = at(cell.dataset.count, frame);
       if (DONE.has(cell.dataset.count)) ended += n;
       cell.textContent = number.format(n);
+      cell.parentElement.classList.toggle("none", !n);
     }
     const part = (ended * 100) / course.total; // written as on the other pages: 0% and 100% only when it is so
     const some = (part < 0.1 ? "<" : "") + tenths.format(Math.min(Math.max(part, 0.1), 99.9));
