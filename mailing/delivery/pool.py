@@ -343,8 +343,7 @@ class Lane:
         delivery = Delivery(_or_waits(error.verdict), error.reply, error.reason, error.stage, alive=False)
         if self._hold(_pause_s(self._failures)):
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
-        held_up = Reason("smtp.held-up", server=self.sender.server, reason=error.reason)
-        self.notice = WorkerNotice(NoticeKind.HELD_UP, held_up)
+        self.notice = WorkerNotice(NoticeKind.HELD_UP, error.reason)
         for refused in [work, *self._drain()]:
             self._owner.report(refused, delivery, started_at, Trace())
 

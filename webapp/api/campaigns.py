@@ -205,11 +205,10 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
 async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
     trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
-    return (
-        {"notice": f"Saved. Sending starts when Redis accepts work again. {trouble.reason}"}
-        if trouble
-        else {}
-    )
+    if trouble is None:
+        return {}
+    said = f"Saved. Sending starts when Redis accepts work again. {trouble.reason}"
+    return {"notice": said, "notice_code": trouble.reason.code}
 
 
 def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:

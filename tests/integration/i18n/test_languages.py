@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from tests.support.web import HOST, deliver, running, settings_for, store
+from tests.unit.i18n.test_languages import in_vietnamese
+from webapp.i18n.domain_texts import say
 
 
 @pytest.fixture
@@ -55,8 +58,11 @@ async def test_a_whole_campaign_page_is_in_vietnamese_but_the_server_s_words(vis
         db,
         (AttemptResult.SENT, 250, "", "250 ok"),
         (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user"),
+        (AttemptResult.UNKNOWN, None, "", Reason("attempt.lease-ended")),
     )
     text = await read(visitor, "/campaigns/1", **{"Accept-Language": "vi"})
+    assert "The worker ended" not in text
+    assert text.count(in_vietnamese(lambda: say(Reason("attempt.lease-ended")))) >= 2
     for words in (
         "Thất bại",
         "Hộp thư này không tồn tại",
@@ -71,7 +77,7 @@ async def test_an_error_page_speaks_too_and_a_program_is_answered_in_english(vis
     vietnamese = {"Accept-Language": "vi"}
     assert "Chiến dịch 9 không tồn tại." in await read(visitor, "/campaigns/9", **vietnamese)
     assert "Không tìm thấy trang" in await read(visitor, "/nowhere", **vietnamese)
-    assert "no campaign 9" in await read(visitor, "/api/v1/campaigns/9", **vietnamese)
+    assert "Campaign 9 does not exist" in await read(visitor, "/api/v1/campaigns/9", **vietnamese)
     assert (
         "Biểu mẫu này không còn hiệu lực"
         in (

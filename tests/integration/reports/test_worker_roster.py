@@ -173,7 +173,7 @@ def test_a_campaign_has_no_more_watches_than_a_person_can_oversee(db):
     with db.write() as connection:
         for n in range(share_links.MOST):
             share_links.create(connection, 1, str(n), 1)
-        with pytest.raises(NotAllowed, match="Withdraw one"):
+        with pytest.raises(NotAllowed, match="Revoke one"):
             share_links.create(connection, 1, "one more", 1)
         share_links.revoke(connection, 1, 1)
         share_links.create(connection, 1, "one more", 1)
