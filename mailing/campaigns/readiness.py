@@ -16,7 +16,7 @@ from mailing.messages.field_names import field_name
 from mailing.messages.values import KINDS, Kind, MergeError, MissingFieldError, with_default
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from mailing.core.reasons import Value
     from mailing.lists.shapes import Shapes
@@ -60,15 +60,26 @@ def _errors(prepared: Prepared, shape: Shape) -> Iterator[MergeError]:
     name = str(values.pop("name", ""))
     email = shape.samples[0] if shape.samples else _SOMEBODY
     told: set[Reason] = set()
+    assumed: set[str] = set()
     for _ in range(FAULTS_MAX):
         faults = {fault.reason: fault for fault in prepared.probe(email, name, values)}
-        yield from (fault for reason, fault in faults.items() if reason not in told)
+        fresh = (fault for reason, fault in faults.items() if reason not in told)
+        yield from (fault for fault in fresh if not _is_of(fault.reason, assumed))
         if faults.keys() <= told:
             return
         told |= faults.keys()
         for fault in faults.values():
             if isinstance(fault, MissingFieldError):
                 values[fault.field] = KINDS[Kind.TEXT][1]  # what else is there?
+                assumed.add(fault.field)
+
+
+def _is_of(reason: Reason, fields: Collection[str]) -> bool:
+    """Whether it is told for the kind of one of these fields' values."""
+    kinds = reason.values.get("kinds", ())
+    return isinstance(kinds, tuple) and any(
+        isinstance(it, Reason) and it.values["field"] in fields for it in kinds
+    )
 
 
 def _lacking(field: str, shape: Shape, total: int, shapes: Shapes) -> Reason:
