@@ -84,7 +84,9 @@ async def test_each_door_names_it_and_says_what_to_do(troubled, db):
             json={"subject": "s", "text": "t", "recipients": "ben@b.example", "send": True},
         )
         assert answer.status_code == 201
-        assert "Stored. It starts when Redis takes work again." in (await answer.get_json())["notice"]
+        told = await answer.get_json()
+        assert "Sending starts when Redis accepts work again." in told["notice"]
+        assert told["notice_code"].startswith("redis.")
 
 
 async def test_a_redis_that_takes_work_needs_no_notice(make_stack, db):
