@@ -76,6 +76,15 @@ class ReasonError(Exception):
     def __str__(self) -> str:
         return " ".join(map(str, self.reasons))
 
+    def __reduce__(self) -> tuple[Any, ...]:  # lists are read in another process, which may raise it
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[ReasonError], args: tuple[Any, ...], values: dict[str, Any]) -> ReasonError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error
+
 
 class UnfitError(ReasonError, ValueError):
     """A value cannot be used."""

@@ -116,6 +116,13 @@ async def test_a_campaign_is_stored_and_sending_although_redis_is_away(client: T
     assert campaign["started_at"].endswith("Z")
 
 
+async def test_parts_that_are_too_much_together_are_a_fault_of_the_larger(client: TestClientProtocol):
+    half = "\U0001f600" * 500_000  # 12 bytes each as quoted-printable: 6 MB of the 10 that can be sent
+    problem = await problem_of(await client.post(CAMPAIGNS, json=order(text=half, html=half + "!")), 422)
+    (fault,) = problem["errors"]
+    assert (fault["field"], fault["code"]) == ("html", "message.too-large")
+
+
 BAD_FIELDS = [
     ({"subject": ...}, "subject", "missing"),
     ({"subject": "  "}, "subject", "empty"),

@@ -36,6 +36,7 @@ from mailing.campaigns.idempotency import KeyReused
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.clock import now_ms
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction
+from mailing.messages.marks import ComposeError
 from mailing.recipients import listing, undertakings
 from mailing.recipients.search import Choice
 from mailing.reports import email_log, paces
@@ -186,6 +187,9 @@ def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str)
     except NotAllowed as refusal:
         more = schemas.refused_json(order.parsed.refused)
         raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None
+    except ComposeError as error:  # its parts are good, and too much together
+        more = schemas.refused_json(order.parsed.refused)
+        raise invalid([Fault.of(error.field, error.reason)], **more) from None
     except IntegrityError:
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
             return Stored(first)

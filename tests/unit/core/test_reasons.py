@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
 from mailing.core.reasons import FIELDS, WORDING, Reason, UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction
-from mailing.messages.marks import FILTERS
+from mailing.messages.marks import FILTERS, ComposeError
+from mailing.messages.values import MissingFieldError
 from mailing.settings import ROOT
 from mailing.smtp.rulebook import RULES
 
@@ -124,6 +126,20 @@ def test_an_error_carries_its_reason_and_reads_as_its_sentence():
     error = pickle.loads(pickle.dumps(UnfitError(Reason("address.too-long", n=300, most=254))))
     assert error.reason == Reason("address.too-long", n=300, most=254)
     assert str(error) == "It has 300 characters. An address has at most 254."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ComposeError("text", Reason("mark.no-if")),
+        MissingFieldError("city"),
+        NotAllowed(Reason("campaign.not-found"), Reason("row.empty")),
+    ],
+)
+def test_an_error_survives_the_way_from_one_process_to_another(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert (copy.reasons, str(copy), copy.__dict__) == (error.reasons, str(error), error.__dict__)
 
 
 def test_what_is_stored_comes_back_as_it_was():
