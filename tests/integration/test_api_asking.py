@@ -38,7 +38,9 @@ async def test_a_misspelt_parameter_is_refused(client: TestClientProtocol, path:
     """Or a filter that is no filter would return everything."""
     await post(client, order())
     problem = await problem_of(await client.get(f"{path}?sate=failed"), 422)
-    assert problem["errors"] == [{"field": "sate", "detail": "Unknown parameter 'sate'."}]
+    assert problem["errors"] == [
+        {"field": "sate", "detail": "Unknown parameter 'sate'.", "code": "request.unknown-parameter"}
+    ]
     assert "Nothing was changed" not in problem["detail"]
 
 

@@ -84,7 +84,7 @@ async def test_a_person_can_go_past_those_who_wait(
         assert answer["affected"] == affected, body
     assert (answer["counts"][state], answer["counts"]["queued"]) == (2, 1)
     problem = await problem_of(await client.post(f"{CAMPAIGNS}/1/{verb}", json={"reply": "no"}), 422)
-    assert "like 550-5.7.1" in str(problem)
+    assert problem["code"] == "request.wrong-value"
 
 
 async def test_a_campaign_whose_sender_waits_says_why_and_until_when(
@@ -122,7 +122,7 @@ async def test_recipients_of_a_canceled_campaign_are_not_queued_again(
         ({"recipient": "1"}, "recipient", "id"),
         ({"recipient": True}, "recipient", "id"),
         ({"recipient": 2**63}, "recipient", "id"),
-        ({"everybody": True}, "everybody", "no field"),
+        ({"everybody": True}, "everybody", "Unknown field"),
     ],
 )
 async def test_a_choice_that_nobody_can_mean_is_refused(

@@ -110,13 +110,7 @@ def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faul
 def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
     """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
     unasked = (name for name in given if name not in known)
-    return unknown(
-        unasked, lambda name: f"There is no such parameter: {name[:50]!r}.", "request.unknown-parameter"
-    )
-
-
-def _no_parameter(name: str) -> str:
-    return f"Unknown parameter {name[:50]!r}."
+    return unknown(unasked, lambda name: f"Unknown parameter {name[:50]!r}.", "request.unknown-parameter")
 
 
 def _summary(faults: Sequence[Fault]) -> str:
