@@ -152,7 +152,7 @@ def test_a_list_is_sent_in_the_transaction_that_completes_it_or_nothing_is_store
 
 PASTE = """
 import sys, time
-from mailing import drafts
+from mailing.campaigns import drafts
 from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns.drafts import Draft
 from mailing.core.database import Database

@@ -221,7 +221,7 @@ def test_a_long_list_is_added_piece_by_piece_and_cannot_be_sent_before_it_is_com
 
 ADD = """
 import sys, time
-from mailing import drafts, growing
+from mailing.campaigns import drafts, growing
 from mailing.addresses.parsing import parse_pasted
 from mailing.core.database import Database
 
