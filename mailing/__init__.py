@@ -23,6 +23,6 @@ The way of one email: ``addresses.parsing`` reads the list, ``campaigns.drafts``
 
 At the door, with a view of every wing: ``settings``, ``sites`` (where people find Volley), ``schema`` (which
 of the tables are there), ``migrate``, ``checks`` (does all that Volley leans on work), ``installation``
-(prints the prefix of what is ours in Redis), ``passwords`` (those of Compose) and ``demo_inbox`` (the demo
-SMTP server).
+(prints the prefix of what is ours in Redis), ``passwords`` (those of Compose), ``demo_inbox`` (the demo
+SMTP server) and ``demo_inbox_file`` (what it keeps).
 """

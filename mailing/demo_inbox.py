@@ -14,9 +14,7 @@ anything     250 2.0.0 after the dot, with the number that the message has on th
 A message is told from others to the same address by its Message-ID, which is the same at each try, so any
 number of campaigns and connections may ask at once.
 
-The last ``KEPT`` messages lie in ``FILE`` in the instance folder, where the web process reads them
-with ``page`` and ``get``. They are written in groups shortly after the reply: this is a show-room, not a
-mail store.
+What it accepted is kept in the ``demo_inbox_file``.
 """
 
 from __future__ import annotations
@@ -26,193 +24,29 @@ import asyncio
 import errno
 import sqlite3
 import sys
-from collections import deque
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import uvloop
 from aiosmtpd.smtp import SMTP
 
-from mailing.core.clock import now_ms
 from mailing.core.terminal import say, stop_on_signal
+from mailing.demo_inbox_file import FILE, HEAD_LIMIT, Store
 from mailing.foreign.mail import subject_and_id
 from mailing.settings import load_or_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-    from typing import TypeAlias
 
     from aiosmtpd.smtp import Envelope, Session
 
-    _Row: TypeAlias = tuple[int, int, str, str, bytes]
-
-FILE = "inbox.sqlite"
 HOST, PORT = "127.0.0.1", 1025
-KEPT = 1000
-RAW_LIMIT = 256 * 1024  # bytes kept of one message: a thousand of them still fit in memory and on disk
 SIZE_LIMIT = 10 * 1024 * 1024  # bytes accepted of one message (RFC 1870)
-HEAD_LIMIT = 64 * 1024  # bytes of a message that are read for its line in the list
 RECIPIENTS_LIMIT = 10_000  # of one message (RFC 5321 section 4.5.3.1.8 asks for a hundred)
-REMEMBERED = 100_000  # `+later` messages that wait for their second try
 SLOW_S = 2.0
-WRITE_PAUSE_S = 0.05  # between two groups
 GOODBYE_S = 0.5  # clients that are told to stop at the same moment may finish what they are sending
-BUSY_TIMEOUT_S = 5.0
-
-_KEYS = "id, at, envelope_from, recipient"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedMail:
-    """One message as it arrived for one recipient. ``at`` is in ms UTC; ``raw`` ends at ``RAW_LIMIT``."""
-
-    id: int
-    at: int
-    envelope_from: str
-    recipient: str
-    subject: str
-    message_id: str
-    raw: bytes
-
-
-def page(
-    path: Path, before: int | None = None, limit: int = 50, most: int = HEAD_LIMIT
-) -> tuple[list[ReceivedMail], int]:
-    """Return up to ``limit`` messages of the file ``path``, newest first, with ids below ``before``.
-
-    Of each message ``most`` bytes are read. With them comes how many have arrived since the file was made,
-    those no longer kept included.
-    """
-    with _reading(path) as rows:
-        found = rows.execute(
-            f"SELECT {_KEYS}, coalesce(substr(raw, 1, ?), x'') FROM mail "  # noqa: S608
-            "WHERE ? IS NULL OR id < ? ORDER BY id DESC LIMIT ?",
-            (most, before, before, limit),
-        ).fetchall()
-        total = rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0]
-    return [_received(row) for row in found], int(total)
-
-
-def latest(path: Path, before: int | None = None, limit: int = 50) -> list[ReceivedMail]:
-    """Return the messages of ``page``, each whole."""
-    return page(path, before, limit, RAW_LIMIT)[0]
-
-
-def received_total(path: Path) -> int:
-    """Return the total of ``page``."""
-    return page(path, limit=0)[1]
-
-
-def get(path: Path, mail_id: int) -> ReceivedMail | None:
-    """Return one message, or None if it never was or is no longer kept."""
-    with _reading(path) as rows:
-        row = rows.execute(f"SELECT {_KEYS}, raw FROM mail WHERE id = ?", (mail_id,)).fetchone()  # noqa: S608
-    return _received(row) if row else None
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open the inbox's file, or an empty inbox if no inbox has ever run here."""
-    with closing(sqlite3.connect(path if path.exists() else ":memory:", timeout=BUSY_TIMEOUT_S)) as rows:
-        _make_tables(rows)
-        rows.execute("BEGIN")  # what is read together belongs together
-        yield rows
-
-
-def _received(row: _Row) -> ReceivedMail:
-    mail_id, at, envelope_from, recipient, raw = row
-    subject, message_id = subject_and_id(raw[:HEAD_LIMIT])
-    return ReceivedMail(mail_id, at, envelope_from, recipient, subject, message_id, raw)
-
-
-def _make_tables(rows: sqlite3.Connection) -> None:
-    rows.execute(
-        "CREATE TABLE IF NOT EXISTS mail (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, "
-        "envelope_from TEXT NOT NULL, recipient TEXT NOT NULL, raw BLOB NOT NULL)"
-    )
-    rows.execute("CREATE TABLE IF NOT EXISTS put_off (message BLOB PRIMARY KEY)")
-
-
-class Store:
-    """What arrived, and what was put off. Both are only remembered; ``write`` brings them to the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.rows = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
-        self.rows.execute("PRAGMA journal_mode = WAL")
-        self.rows.execute("PRAGMA synchronous = NORMAL")
-        _make_tables(self.rows)
-        self.total: int = self.rows.execute("SELECT coalesce(max(id), 0) FROM mail").fetchone()[0]
-        self.waiting: deque[_Row] = deque(maxlen=KEPT)  # older ones would go anyway
-        self.put_off: dict[bytes, None] = dict.fromkeys(
-            row[0] for row in self.rows.execute("SELECT message FROM put_off ORDER BY rowid")
-        )
-        self.changed: dict[bytes, None] = {}
-        self.arrived = asyncio.Event()
-        self.ended = False
-
-    def add(self, envelope: Envelope) -> range:
-        """Take in one message, once for each of its recipients; return the numbers that it got."""
-        raw, at, first = _content(envelope)[:RAW_LIMIT], now_ms(), self.total + 1
-        for recipient in envelope.rcpt_tos:
-            self.total += 1
-            self.waiting.append((self.total, at, envelope.mail_from or "", recipient, raw))
-        self.arrived.set()
-        return range(first, self.total + 1)
-
-    def first_try(self, messages: Sequence[bytes]) -> bool:
-        """Return whether any of ``messages`` comes for the first time. If none does, all are forgotten."""
-        new = [message for message in messages if message not in self.put_off]
-        for message in new or messages:
-            if new:
-                self.put_off[message] = None
-            else:
-                self.put_off.pop(message, None)
-            self.changed[message] = None
-        while len(self.put_off) > REMEMBERED:
-            oldest = next(iter(self.put_off))
-            del self.put_off[oldest]
-            self.changed[oldest] = None
-        self.arrived.set()
-        return bool(new)
-
-    async def write(self) -> None:
-        """Write what arrives, group after group, until ``end``. Raises ``sqlite3.Error``."""
-        while not self.ended:
-            await self.arrived.wait()
-            self.arrived.clear()
-            await asyncio.to_thread(self.write_group, *self._take())
-            await asyncio.sleep(WRITE_PAUSE_S)
-
-    def end(self) -> None:
-        """Let ``write`` finish its group; a cancelled thread would go on beside ``close``."""
-        self.ended = True
-        self.arrived.set()
-
-    def _take(self) -> tuple[list[_Row], dict[bytes, bool]]:
-        """Take what waits to be written: the messages, and which are now put off and which no longer."""
-        group, changed = list(self.waiting), {it: it in self.put_off for it in self.changed}
-        self.waiting.clear()
-        self.changed.clear()
-        return group, changed
-
-    def write_group(self, group: Sequence[_Row], changed: Mapping[bytes, bool]) -> None:
-        """Write what was taken and drop what is too old, in one transaction."""
-        with self.rows:
-            self.rows.executemany(f"INSERT INTO mail ({_KEYS}, raw) VALUES (?, ?, ?, ?, ?)", group)  # noqa: S608
-            self.rows.execute("DELETE FROM mail WHERE id <= (SELECT max(id) FROM mail) - ?", (KEPT,))
-            for put_off, statement in (
-                (False, "DELETE FROM put_off WHERE message = ?"),
-                (True, "INSERT OR IGNORE INTO put_off (message) VALUES (?)"),
-            ):
-                self.rows.executemany(statement, [(it,) for it, now in changed.items() if now is put_off])
-
-    def close(self) -> None:
-        """Write what still waits, and close the file."""
-        self.write_group(*self._take())
-        self.rows.close()
 
 
 class Answers:
@@ -257,7 +91,7 @@ class Answers:
         rules = {_rule(address): address for address in envelope.rcpt_tos}
         if "later" in rules and self.store.first_try(_identities(envelope)):
             return f"451 4.7.1 <{rules['later']}>: greylisted, please try again later"
-        numbers = self.store.add(envelope)
+        numbers = self.store.add(envelope.mail_from or "", envelope.rcpt_tos, _content(envelope))
         if "drop" in rules and server.transport is not None:
             server.transport.close()
             await asyncio.sleep(SLOW_S)  # aiosmtpd cancels this as soon as the connection is gone: no reply

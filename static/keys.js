@@ -4,7 +4,7 @@
   const help = document.getElementById("keys");
   const off = help.querySelector("[name=keys-off]");
   const opener = document.querySelector("[data-keys]");
-  const rows = () => [...document.querySelectorAll("main .rows tbody tr, main .campaigns > li")].filter((row) => row.offsetParent);
+  const rows = () => [...document.querySelectorAll("main .rows tbody tr:not(.day), main .campaigns > li, #mails > li")].filter((row) => row.offsetParent);
 
   function move(step) {
     const all = rows();

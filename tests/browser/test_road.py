@@ -66,6 +66,33 @@ def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: St
     expect(page.locator(".body").first).to_contain_text("Dear Ben Ng")
 
 
+def test_the_inbox_lives_is_searched_and_read_beside_its_list(page: Page, stack: Stack):
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto("/inbox")
+    expect(mark(page)).to_have_text("Live")
+    messages = page.get_by_role("listitem")
+    stack.wait_for(stack.send(DRAFT, ["uma@one.example", "vic@one.example"]))
+    expect(messages.filter(has_text="uma@one.example")).to_be_visible()
+    messages.first.hover()
+    top = messages.first.inner_text()
+    stack.wait_for(stack.send(DRAFT, ["wim@one.example"]))
+    expect(page.get_by_role("link", name="Show new messages")).to_be_visible()
+    assert messages.first.inner_text() == top, "nothing moves under the pointer"
+    page.mouse.move(0, 0)
+    expect(messages.first).to_contain_text("wim@one.example")
+    page.get_by_role("searchbox", name="Search").fill("uma@ picnic")
+    page.keyboard.press("Enter")
+    expect(messages).to_have_count(1)
+    messages.get_by_role("link").click()
+    expect(page.locator("article .body").first).to_contain_text("bring a blanket")
+    expect(messages.first).to_contain_text("uma@one.example")
+    page.set_viewport_size({"width": 360, "height": 800})
+    expect(messages.first).to_be_hidden()
+    page.get_by_role("link", name="Demo inbox").last.click()
+    expect(messages.first).to_contain_text("uma@one.example")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 def test_what_failed_is_retried_after_a_question_and_the_page_follows(page: Page, stack: Stack):
     campaign_id = stack.send(DRAFT, ["ann@one.example", "bob+full@one.example", "cat+drop@one.example"])
     stack.wait_for_count(campaign_id, RecipientState.DEFERRED, 1)

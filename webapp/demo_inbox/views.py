@@ -3,52 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from quart import Blueprint, Response, abort, render_template
 
-from mailing import demo_inbox
+from mailing import demo_inbox_file
 from mailing.foreign import mail as foreign_mail
 from mailing.sites import LOOPBACK_NAMES
 from webapp.http import params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services
 from webapp.i18n.languages import _, grouped
+from webapp.live.sse import respond
+from webapp.ui import jinja
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from webapp.http.services import Services
+    from webapp.live.regions import Board
+
 blueprint = Blueprint("inbox", __name__)
-MAILS_PER_PAGE = 50
+UPDATE_S = 1.0
 
 
 @blueprint.get("/inbox")
 async def latest() -> str:
     """Show what arrived, the newest first."""
     _only_here()
-    before = params.number("before")
-    mails, total = await asyncio.to_thread(demo_inbox.page, _path(), before, MAILS_PER_PAGE)
-    return await render_template(
-        "demo_inbox/index.html",
-        section="inbox",
-        mails=mails,
-        before=before,
-        total=total,
-        kept=demo_inbox.KEPT,
-        next=mails[-1].id if len(mails) == MAILS_PER_PAGE else None,
-    )
+    return await render_template("demo_inbox/index.html", section="inbox", **await _list())
 
 
 @blueprint.get("/inbox/<id:mail_id>")
 async def show(mail_id: int) -> str:
-    """Show one message: its text, its HTML in a frame without rights, and its source."""
+    """Show one message beside the list: its text, its HTML in a frame without rights, and its source."""
     mail = await _mail(mail_id)
     preview = await asyncio.to_thread(foreign_mail.read, mail.raw)
-    source = mail.raw.decode("utf-8", "replace")
-    cut = demo_inbox.RAW_LIMIT if len(mail.raw) == demo_inbox.RAW_LIMIT else None
     return await render_template(
-        "demo_inbox/mail.html", section="inbox", mail=mail, preview=preview, source=source, cut=cut
+        "demo_inbox/index.html",
+        section="inbox",
+        **await _list(mail_id),
+        mail=mail,
+        preview=preview,
+        source=mail.raw.decode("utf-8", "replace"),
+        cut=demo_inbox_file.RAW_LIMIT if len(mail.raw) == demo_inbox_file.RAW_LIMIT else None,
     )
+
+
+@blueprint.get("/inbox/stream")
+async def stream() -> Response:
+    """Tell each second what arrived, of what fits the search."""
+    _only_here()
+    sought, opened = params.search(), params.number("open")
+    return respond(("inbox", sought, opened), partial(_fill, services(), sought, opened))
 
 
 @blueprint.get("/inbox/<id:mail_id>/html")
@@ -73,16 +81,47 @@ async def eml(mail_id: int) -> Response:
     )
 
 
-async def _mail(mail_id: int) -> demo_inbox.ReceivedMail:
+async def _list(opened: int | None = None) -> dict[str, Any]:
+    """Return what the list shows; its first page lives."""
+    sought, before = params.search(), params.number("before")
+    page = await asyncio.to_thread(demo_inbox_file.page, _path(services()), sought, before)
+    told = jinja.query({"q": sought, "open": opened})
+    return {
+        "page": page,
+        "opened": opened,
+        "sought": sought,
+        "before": before,
+        "kept": demo_inbox_file.KEPT,
+        "stream": "" if before else services().at(f"/inbox/stream{told}"),
+    }
+
+
+async def _fill(svc: Services, sought: str, opened: int | None, board: Board) -> None:
+    path, total = _path(svc), None
+
+    async def draw() -> None:
+        nonlocal total
+        if total != (now := await asyncio.to_thread(demo_inbox_file.arrived, path)):
+            page = await asyncio.to_thread(demo_inbox_file.page, path, sought)
+            total = now
+            shown = {"page": page, "opened": opened, "sought": sought, "before": None}
+            board.show("#arrivals", "demo_inbox/_arrivals.html", **shown)
+            board.show("#arrived", "demo_inbox/_arrived.html", page=page, kept=demo_inbox_file.KEPT)
+        await board.turn()
+
+    await svc.hub.every(UPDATE_S, draw)
+
+
+async def _mail(mail_id: int) -> demo_inbox_file.ReceivedMail:
     _only_here()
-    mail = await asyncio.to_thread(demo_inbox.get, _path(), mail_id)
+    mail = await asyncio.to_thread(demo_inbox_file.get, _path(services()), mail_id)
     if mail is None:
         abort(
             404,
             _(
                 "The demo inbox has no message %(id)s. It keeps the latest %(n)s.",
                 id=mail_id,
-                n=grouped(demo_inbox.KEPT),
+                n=grouped(demo_inbox_file.KEPT),
             ),
         )
     return mail
@@ -94,5 +133,5 @@ def _only_here() -> None:
         abort(404, _("The demo inbox is off: mail goes to %(server)s.", server=sender.server))
 
 
-def _path() -> Path:
-    return services().settings.instance / demo_inbox.FILE
+def _path(svc: Services) -> Path:
+    return svc.settings.instance / demo_inbox_file.FILE

@@ -56,6 +56,7 @@ def install(app: Quart, services: Services) -> None:
         spell=params.spell,
         shape=badges.shape,
         clock=_clock,
+        day=_day,
         stamp=_stamp,
     )
     env.globals.update(
@@ -117,6 +118,11 @@ def _segments(campaign: Campaign) -> tuple[formats.Segment, ...]:
 @pass_context
 def _clock(context: Context, ms: int | None) -> str:
     return formats.clock(ms, cast("tzinfo", context["zone"]))
+
+
+@pass_context
+def _day(context: Context, ms: int) -> str:
+    return formats.day(ms, cast("tzinfo", context["zone"]))
 
 
 @pass_context

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from mailing import demo_inbox
+from mailing import demo_inbox_file
 from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
@@ -168,7 +168,7 @@ def test_two_simultaneous_resends_send_once_more_with_the_same_message_id(
     assert (campaign.counts[RecipientState.UNKNOWN], campaign.counts[RecipientState.SENT]) == (1, 1)
 
     def ids_of_bob() -> list[str]:
-        mails = demo_inbox.latest(stack.folder / demo_inbox.FILE)
+        mails = demo_inbox_file.latest(stack.folder / demo_inbox_file.FILE)
         return [mail.message_id for mail in mails if "+drop" in mail.recipient]
 
     wait_until(lambda: len(ids_of_bob()) >= 2, "the inbox, which writes in groups, has both")

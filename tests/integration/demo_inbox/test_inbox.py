@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.demo_inbox import FILE, KEPT, RAW_LIMIT, RECIPIENTS_LIMIT, get, latest, received_total
+from mailing.demo_inbox import RECIPIENTS_LIMIT
+from mailing.demo_inbox_file import FILE, KEPT, RAW_LIMIT, arrived, get, latest, page
 from tests.support.processes import Keeper
 from tests.support.stack import free_port, quickest
 
@@ -69,8 +70,8 @@ class Inbox:
     def wait_for(self, total: int) -> None:
         """Wait until ``total`` messages are in its file: they are written shortly after the reply."""
         until = time.monotonic() + WAIT_S
-        while received_total(self.path) < total:
-            assert time.monotonic() < until, f"{received_total(self.path)} of {total} messages arrived"
+        while arrived(self.path) < total:
+            assert time.monotonic() < until, f"{arrived(self.path)} of {total} messages arrived"
             select.select([], [], [], 0.02)
 
 
@@ -264,9 +265,9 @@ def test_mail_is_read_by_key_newest_first(inbox: Inbox):
         for number in range(5):
             send(client, f"a{number}@x.example")
     inbox.wait_for(5)
-    page = latest(inbox.path, limit=2)
-    assert [mail.id for mail in page] == [5, 4]
-    assert [mail.id for mail in latest(inbox.path, before=page[-1].id, limit=2)] == [3, 2]
+    first = page(inbox.path, limit=2)
+    assert [line.id for line in first.lines] == [5, 4]
+    assert [line.id for line in page(inbox.path, before=first.older, limit=2).lines] == [3, 2]
     third = get(inbox.path, 3)
     assert third is not None
     assert (third.recipient, third.envelope_from) == ("a2@x.example", "list@sender.example")
@@ -290,14 +291,14 @@ def test_only_the_newest_messages_are_kept_and_all_are_counted(inbox: Inbox):
 
 def test_an_inbox_that_never_ran_is_empty(tmp_path: Path):
     path = tmp_path / FILE
-    assert (latest(path), get(path, 1), received_total(path)) == ([], None, 0)
+    assert (latest(path), get(path, 1), arrived(path)) == ([], None, 0)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_it_within_a_second_and_nothing_received_is_lost(tmp_path: Path, number: int):
     def stop() -> float:
-        before = received_total(tmp_path / FILE)
+        before = arrived(tmp_path / FILE)
         with closing(Inbox(tmp_path)) as inbox:
             inbox.first_line()
             with inbox.client() as client:
@@ -305,7 +306,7 @@ def test_a_signal_stops_it_within_a_second_and_nothing_received_is_lost(tmp_path
                 seconds = inbox.stop(number)
                 assert inbox.process.returncode == 0
                 client.close()
-        assert received_total(tmp_path / FILE) == before + 1
+        assert arrived(tmp_path / FILE) == before + 1
         return seconds
 
     assert quickest(stop, STOP_S) < STOP_S

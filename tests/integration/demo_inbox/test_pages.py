@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import html
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mailing.demo_inbox import FILE, KEPT, RAW_LIMIT, Store
+from mailing.demo_inbox_file import FILE, KEPT, RAW_LIMIT, Store
 from tests.support.odd_mail import ODD
 from tests.support.web import running, settings_for
 
@@ -27,7 +28,7 @@ async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
 def receive(folder: Path, *contents: bytes, to: str = "bob@x.example") -> None:
     store = Store(folder / FILE)
     for content in contents:
-        store.add(SimpleNamespace(original_content=content, mail_from="list@s.example", rcpt_tos=[to]))
+        store.add("list@s.example", [to], content)
     store.close()
 
 
@@ -77,3 +78,52 @@ async def test_total_and_list_are_of_one_moment(visitor, tmp_path):
     assert f"{KEPT + 3:,}\N{NO-BREAK SPACE}messages arrived" in text
     numbers = [int(part.partition('"')[0]) for part in text.split('href="/inbox/')[1:]]
     assert numbers == list(range(KEPT + 3, KEPT + 3 - 50, -1))
+
+
+def listed(text: str) -> list[int]:
+    """The numbers of the messages in the list, from the top."""
+    return [int(number) for number in re.findall(r'<li><a href="/inbox/(\d+)', text)]
+
+
+async def test_the_list_tells_how_the_text_of_each_message_starts(visitor, tmp_path):
+    receive(
+        tmp_path, b"Subject: a\r\n\r\n Dear <Ann>,\r\n\r\nhello\r\n", b"Subject: b\r\n\r\n" + b"x " * 9000
+    )
+    text = await visitor.read("/inbox")
+    assert "Dear &lt;Ann&gt;, hello</span>" in text
+    assert "x " * 79 + "x" in text
+    assert "x " * 81 not in text
+
+
+async def test_words_are_found_in_address_and_subject_and_kept_from_page_to_page(visitor, tmp_path):
+    receive(tmp_path, *[b"Subject: =?utf-8?q?Caf=C3=A9?= news\r\n\r\n"] * 60, to="Ann@one.example")
+    receive(tmp_path, b"Subject: news\r\n\r\n")
+    assert listed(await visitor.read("/inbox?q=bob")) == [61]
+    first = await visitor.read("/inbox?q=CAF%C3%89+ann@")
+    assert listed(first) == list(range(60, 10, -1))
+    assert '/inbox/60?q=CAF%C3%89+ann%40"' in first
+    older = await visitor.read("/inbox?q=CAF%C3%89&before=11")
+    assert listed(older) == list(range(10, 0, -1))
+    assert "hx-sse:connect" not in older
+    nothing = await visitor.read("/inbox?q=100%")
+    assert listed(nothing) == []
+    assert "No matches." in nothing
+
+
+async def test_a_message_is_read_beside_the_list_that_led_to_it(visitor, tmp_path):
+    receive(tmp_path, b"Subject: one\r\n\r\nfirst", b"Subject: two\r\n\r\nsecond", b"Subject: tow\r\n\r\n")
+    text = await visitor.read("/inbox/2?q=two")
+    assert listed(text) == [2]
+    assert '<a href="/inbox/2?q=two" aria-current="true">' in text
+    assert '<pre class="body">second</pre>' in text
+
+
+async def test_what_arrives_is_told_to_open_pages(visitor, tmp_path):
+    receive(tmp_path, b"Subject: one\r\n\r\n")
+    text = await visitor.read("/inbox/1?q=o")
+    stream = html.unescape(re.findall(r'hx-sse:connect="([^"]+)"', text)[0])
+    receive(tmp_path, b"Subject: other\r\n\r\n", b"Subject: ham\r\n\r\n", to="ann@x.example")
+    told = (await (await visitor.get(stream, headers={"Volley-Once": "1"})).get_data()).decode()
+    assert listed(told) == [2, 1]
+    assert '<a href="/inbox/1?q=o" aria-current="true">' in told
+    assert "3\N{NO-BREAK SPACE}messages arrived" in told

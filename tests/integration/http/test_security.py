@@ -8,7 +8,7 @@ import pytest
 
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
-from mailing.demo_inbox import FILE, Store
+from mailing.demo_inbox_file import FILE, Store
 from tests.support.web import HOST, running, settings_for, store
 from webapp.http.security import HEADERS
 
