@@ -76,11 +76,11 @@ def test_a_worker_is_stopped_started_and_widened_from_the_page(page: Page, stack
     page.goto("/workers")
     name = stack.alive()[0]
     other = stack.alive()[1]
-    lane(page, name).get_by_role("button", name="Pause worker").click()
+    lane(page, name).get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", name=f"Pause worker {name}?")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Pause worker").click()
     expect(lane(page, name)).to_contain_text("Paused")
-    lane(page, other).get_by_role("button", name="Pause worker").click()
+    lane(page, other).get_by_role("button", name="Pause").click()
     expect(page.get_by_role("dialog")).to_contain_text("This is the last active worker")
     page.get_by_role("dialog").get_by_role("button", name="Cancel", exact=True).click()
     page.goto("/")
@@ -111,7 +111,7 @@ def test_a_worker_that_hangs_is_not_said_to_obey(page: Page, stack: Stack):
     page.goto("/workers")
     name = stack.alive()[0]
     pid = int(name.rpartition(":")[2])
-    lane(page, name).get_by_role("button", name="Pause worker").click()
+    lane(page, name).get_by_role("button", name="Pause").click()
     os.kill(pid, signal.SIGSTOP)  # only now: a lane that turns lost has no such button
     try:
         page.get_by_role("dialog").get_by_role("button", name="Pause worker").click()

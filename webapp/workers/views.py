@@ -16,6 +16,7 @@ from quart import Blueprint, abort, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.core import clock
+from mailing.core.states import WorkerState
 from mailing.ledger import leases
 from mailing.reports.worker_roster import Roster
 from tasks import commands, control, queues
@@ -59,6 +60,21 @@ class Crew:
     def alive(self) -> Sequence[WorkerRow]:
         """Those that can be told something."""
         return [row for row in self.rows if row.alive]
+
+    @property
+    def ready(self) -> int:
+        """How many send, or would."""
+        return sum(row.state in {WorkerState.IDLE, WorkerState.SENDING} for row in self.alive)
+
+    @property
+    def connections(self) -> int:
+        """How many connections they may open."""
+        return sum(row.connections for row in self.alive)
+
+    @property
+    def in_flight(self) -> int:
+        """How many emails are being sent."""
+        return sum(row.in_flight for row in self.alive)
 
     @property
     def taking(self) -> int:
@@ -127,7 +143,7 @@ async def _fill(svc: Services, board: Board) -> None:
 
     async def draw() -> None:
         crew = await reading.get(asyncio.get_running_loop().time())
-        for region in ("crew", "orders", "queues"):
+        for region in ("strength", "crew", "orders", "queues"):
             board.show(f"#{region}", f"workers/_{region}.html", crew=crew, most=control.CONNECTIONS[-1])
         await board.turn()
 

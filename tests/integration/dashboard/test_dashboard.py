@@ -125,7 +125,10 @@ async def test_the_workers_page_shows_each_worker_and_that_nobody_knows_what_wai
     for words in (
         "host:1",
         "Sending",
-        "3, 5\N{NO-BREAK SPACE}connections",
+        "3 in progress, 5\N{NO-BREAK SPACE}connections",
+        "1\N{NO-BREAK SPACE}worker ready",
+        "up to 5\N{NO-BREAK SPACE}connections",
+        "3\N{NO-BREAK SPACE}emails in progress",
         "84 MB",
         "1,234 processed",
         'href="/campaigns/1"',
@@ -178,4 +181,5 @@ async def test_how_much_waits_is_told_by_priority(make_stack, db):
         stack.redis.hset(f"{stack.redis.prefix}unacked", "d", "e")
         await until(lambda: not visitor.app.extensions["volley"].hub.away, "Redis is there")
         page = await visitor.read("/workers")
-        assert [int(n) for n in re.findall(r"<dd>(\d+)</dd>", page)] == [2, 1, 0, 0, 1]
+        assert [int(n) for n in re.findall(r"<dd[^>]*>(\d+)</dd>", page)] == [2, 1, 0, 0, 1]
+        assert "3\N{NO-BREAK SPACE}batches waiting, 1\N{NO-BREAK SPACE}being sent" in page
