@@ -2,7 +2,7 @@
 (async () => {
   const TAIL_MS = 250, CALM_MS = 1000;
   const form = document.getElementById("replay"), range = document.getElementById("at"), play = document.getElementById("play");
-  const speed = document.querySelector("#speed select"), moment = document.getElementById("moment");
+  const lasts = document.querySelector("#lasts select"), moment = document.getElementById("moment");
   const words = JSON.parse(form.dataset.words), path = location.pathname;
   const course = await (await fetch(`${path}.json`)).json();
   const sums = (changes) => { let n = 0; return changes.map((change) => (n += change)); };
@@ -13,6 +13,7 @@
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const rects = [...document.querySelectorAll("rect[data-state]")], numbers = [...document.querySelectorAll("[data-count]")];
   const DONE = new Set(["sent", "failed", "unknown", "suppressed"]);
+  const head = document.getElementById("head"); // on the chart, if there is one
   const at = (state, frame) => counts[state]?.[frame] ?? 0;
   let clock, playing = false, position = Number(range.value), drawn = -1, before = 0, asked = 0, timer = 0;
   try {
@@ -48,6 +49,7 @@
     document.getElementById("window").textContent = frame < course.minute ? words.start : words.minute;
     document.getElementById("rate").textContent = words.rate.replace("{n}", rate && rate < 10 ? tenths.format(rate) : number.format(Math.round(rate)));
     moment.textContent = clock.format(course.begun + frame * course.step);
+    if (head) head.setAttribute("transform", `translate(${(1000 * frame) / (last || 1)})`);
     range.value = frame;
     range.setAttribute("aria-valuetext", `${moment.textContent}, ${share}`);
     timer ||= setTimeout(ask, TAIL_MS);
@@ -67,7 +69,7 @@
   function step(now) {
     if (!playing) return;
     if (!calm.matches || now - before >= CALM_MS) {
-      position = Math.min(last, position + ((now - before) * speed.value) / course.step);
+      position = Math.min(last, position + ((now - before) * last) / (lasts.value * 1000));
       before = now;
       draw(Math.floor(position));
     }
@@ -88,7 +90,5 @@
   range.addEventListener("input", () => draw((position = Number(range.value))));
   range.addEventListener("change", () => playing || history.replaceState(null, "", `?at=${drawn}`));
   form.addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("steps").hidden = true;
-  play.hidden = speed.parentElement.hidden = false;
   draw(position);
 })();

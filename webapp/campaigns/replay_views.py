@@ -1,4 +1,4 @@
-"""A campaign's course, to be looked through and played again at any speed, from the log."""
+"""A campaign's course, to be looked through and played again in some seconds, from the log."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import orjson
 from quart import Blueprint, Response, abort, render_template
 
 from mailing.core import states
-from mailing.reports import email_log, replay
+from mailing.reports import email_log, paces, replay
 from mailing.reports.log_walks import Search
 from webapp.http import params
 from webapp.http.services import services, the_campaign
 from webapp.i18n import languages
 from webapp.i18n.languages import _
-from webapp.ui import badges, formats
+from webapp.ui import badges, charts, formats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.reports.email_log import LogRow
     from mailing.reports.replay import Replay
+    from webapp.ui.charts import Strip
 
 blueprint = Blueprint("replay", __name__)
 TAIL = 10
-SPEEDS = (1, 2, 5, 10, 30, 60)
+PLAYED_IN_S = (10, 30, 60)  # how long it takes to play all of it
 _ONE = "/campaigns/<id:campaign_id>/replay"
 
 
@@ -51,7 +52,8 @@ async def show(campaign_id: int) -> str:
         segments={part.state: part for part in formats.segments(counts, badges.BAR_ORDER)},
         order=badges.BAR_ORDER,
         speed=course.speed(frame),
-        speeds=SPEEDS,
+        lasts=PLAYED_IN_S,
+        strip=await services().read(_strip, campaign, course),
         locale=str(languages.locale()).replace("_", "-"),
         back=max(0, frame - tenth),
         ahead=min(course.last, frame + tenth),
@@ -98,10 +100,14 @@ def _latest(connection: Connection, campaign_id: int, moment: int) -> Sequence[L
     return email_log.page(connection, Search(campaign_id=campaign_id, until=moment), limit=TAIL).rows
 
 
+def _strip(connection: Connection, campaign: Campaign, course: Replay) -> Strip | None:
+    rates = paces.course(connection, campaign, course.ended)
+    return charts.strip(rates, course.begun, course.moment(course.last))
+
+
 def _frame(course: Replay) -> int:
-    """Return the frame that is asked for, or the last one."""
-    asked = params.number("at")
-    return course.last if asked is None else min(asked, course.last)
+    """Return the frame that is asked for, or the first one."""
+    return min(params.number("at") or 0, course.last)
 
 
 def _changes(values: Sequence[int]) -> list[int]:

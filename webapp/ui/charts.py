@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 BASE = 98  # the bars stand on it, in a drawing 100 high; below lies the line of what was measured
 _ROUND = (1, 2, 2.5, 5, 10)
+STRIP_WIDTH = 1000
 LEAST_SLOTS = 60  # a campaign that has just begun is drawn from the left
 ORDER = (
     AttemptResult.SENT,
@@ -121,6 +122,37 @@ def draw(course: Course) -> Chart | None:
         ceiling=top_rate,
         stretches=stretches,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """A drawing of all rates between two moments, ``STRIP_WIDTH`` wide and 100 high: the peak fills it."""
+
+    layers: Sequence[Layer]
+    peak: Speed
+    peak_at: int
+
+
+def strip(course: Course, start: int, end: int) -> Strip | None:
+    """Draw the rates from ``start`` to ``end`` (ms since 1970), each over the time for which it holds."""
+    stretches = course.stretches
+    if not stretches:
+        return None
+    highest = max(stretches, key=lambda it: it.speed.per_minute)
+    paths: dict[AttemptResult, list[str]] = {result: [] for result in ORDER}
+    for stretch in stretches:
+        left, right = (
+            min(max(round((at - start) * STRIP_WIDTH / max(end - start, 1)), 0), STRIP_WIDTH)
+            for at in (stretch.start, stretch.end)
+        )
+        unit, y = 100 * stretch.speed.per_minute / highest.speed.per_minute / stretch.speed.n, 100.0
+        for result in ORDER:
+            if n := stretch.counts.get(result, 0):
+                top = max(y - n * unit, 0)
+                paths[result].append(f"M{left} {y:.1f}V{top:.1f}H{right}V{y:.1f}Z")
+                y = top
+    layers = [Layer(result, "".join(parts)) for result, parts in paths.items() if parts]
+    return Strip(layers, highest.speed, highest.start)
 
 
 def ceiling(rate: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def test_every_frame_holds_what_the_log_says_of_that_moment(db: Database, seed: 
 
 async def test_a_finished_campaign_is_looked_through_without_scripts(visitor: Visitor, db: Database) -> None:
     store(db, "ann@b.example bob@b.example", send=True)
-    assert "can be replayed when" in await visitor.read("/campaigns/1/replay", 409)
+    assert "can be replayed once" in await visitor.read("/campaigns/1/replay", 409)
     assert "/campaigns/1/replay" not in await visitor.read("/campaigns/1")
     deliver(
         db,
@@ -96,12 +97,13 @@ async def test_a_finished_campaign_is_looked_through_without_scripts(visitor: Vi
     with db.write() as connection:
         lifecycle.finish(connection, 1)
     assert 'href="/campaigns/1/replay"' in await visitor.read("/campaigns/1")
-    end = await visitor.read("/campaigns/1/replay")
+    end = await visitor.read("/campaigns/1/replay?at=9999")
     assert '<b data-count="sent">1</b>' in end
     assert '<b data-count="failed">1</b>' in end
     assert "250 &lt;ok&gt;" in end
-    start = await visitor.read("/campaigns/1/replay?at=0")
+    start = await visitor.read("/campaigns/1/replay")
     assert '<b data-count="queued">2</b>' in start
+    assert re.search(r'<svg class="strip".*<path class="tone-sent" d="M0 100.0V50.0H', start)
     assert "No emails sent yet." in start
     assert "bob@b.example" in await visitor.read("/campaigns/1/replay/tail?at=9999")
     course = json.loads(await visitor.read("/campaigns/1/replay.json"))
@@ -119,12 +121,12 @@ async def test_a_canceled_campaign_ends_as_its_ledger_says(visitor: Visitor, db:
     with db.write() as connection:
         lifecycle.act(connection, 1, CampaignAction.CANCEL)
         assert campaigns.get(connection, 1).state is CampaignState.CANCELED
-    before = await visitor.read("/campaigns/1/replay")
+    before = await visitor.read("/campaigns/1/replay?at=9999")
     assert '<b data-count="queued">1</b>' in before
     with db.write() as connection:
         connection.exec_driver_sql("UPDATE recipients SET state = 'canceled' WHERE state = 'queued'")
         counters.move(connection, 1, 0, {(RecipientState.QUEUED, RecipientState.CANCELED): 1})
-    assert '<b data-count="canceled">1</b>' in await visitor.read("/campaigns/1/replay")
+    assert '<b data-count="canceled">1</b>' in await visitor.read("/campaigns/1/replay?at=9999")
 
 
 @pytest.mark.parametrize("path", ["replay", "replay.json", "replay/tail"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailing.core.states import AttemptResult
 from mailing.ledger import rates
 from mailing.ledger.rates import Slot
-from webapp.ui.charts import BASE, Chart, ceiling, draw
+from webapp.ui.charts import BASE, Chart, ceiling, draw, strip
 
 SENT, FAILED = AttemptResult.SENT, AttemptResult.FAILED
 
@@ -121,3 +121,27 @@ def test_the_label_of_the_peak_points_at_the_tallest_bar(counts, begun, lasted, 
     assert tall[(chart.peak_at - chart.start) // chart.width] == max(tall.values())
     assert max(tall) < chart.places
     assert all(x >= 0 for x in tall)
+
+
+def test_a_strip_lies_exactly_over_its_time_and_its_peak_fills_it():
+    course = rates.course(
+        1_000_000, 1_020_000, [Slot(1000, {SENT: 30, FAILED: 10}), Slot(1010, {SENT: 20})], 5
+    )
+    found = strip(course, 1_000_000, 1_020_000)
+    assert [(layer.result, layer.path) for layer in found.layers] == [
+        (SENT, "M0 100.0V25.0H250V100.0ZM500 100.0V50.0H750V100.0Z"),
+        (FAILED, "M0 25.0V0.0H250V25.0Z"),
+    ]
+    assert (round(found.peak.per_minute), found.peak_at) == (480, 1_000_000)
+    assert strip(rates.course(0, 1, [], 5), 0, 1) is None
+
+
+@given(
+    st.lists(st.integers(1, 10**5), min_size=1, max_size=9), st.integers(0, 60_000), st.integers(0, 60_000)
+)
+def test_a_strip_stays_within_its_bounds(counts: list[int], start: int, length: int):
+    slots = [Slot(n * 5, {SENT: count, FAILED: 1}) for n, count in enumerate(counts)]
+    for layer in strip(rates.course(0, 45_000, slots, 5), start, start + length).layers:
+        for x, y in re.findall(r"[MH]([\d.-]+)(?: |V)([\d.-]+)", layer.path):
+            assert 0 <= float(x) <= 1000
+            assert 0 <= float(y) <= 100
