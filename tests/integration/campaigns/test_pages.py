@@ -65,7 +65,7 @@ async def test_a_list_is_pasted_checked_and_sent_without_scripts(visitor, db):
     page = await visitor.read(sent.location)
     assert get(db, 1).state is CampaignState.SENDING
     assert "No worker is running" in page
-    assert "anna<wbr>@one.example" in page
+    assert "anna@one.example" in page
 
 
 async def test_a_table_s_columns_are_shown_and_what_is_unusual_is_remarked(visitor, db):
@@ -391,10 +391,10 @@ async def test_the_page_shows_all_eight_states_their_sum_and_every_reply(visitor
 async def test_a_long_list_is_paged_by_key(visitor, db):
     store(db, "\n".join(f"p{n:03}@b.example" for n in range(70)), send=True)
     first = await visitor.read("/campaigns/1?sort=list")
-    assert "p024<wbr>@b" in first
-    assert "p025<wbr>@b" not in first
+    assert "p024@b" in first
+    assert "p025@b" not in first
     second = await visitor.read("/campaigns/1?sort=list&after=25")
-    assert "p025<wbr>@b" in second
+    assert "p025@b" in second
     assert 'href="/campaigns/1?sort=list&amp;after=50#recipients"' in second
     assert 'rel="next"' not in await visitor.read("/campaigns/1?sort=list&after=50")
 
