@@ -97,7 +97,7 @@ async def test_the_day_begins_at_the_reader_s_midnight(visitor, db):
     deliver(db, SENT)
     with db.write() as connection:
         connection.execute(update(tables.paces).values(slot=tables.paces.c.slot - 24 * 3600))
-    assert "No emails sent today." in await visitor.read("/")
+    assert "<dd>0</dd>" in await visitor.read("/")
 
 
 async def test_the_dashboard_is_live(visitor, db):
