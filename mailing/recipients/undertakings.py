@@ -99,7 +99,7 @@ def go_on(connection: Connection, rows: int, id_: int | None = None) -> Undertak
     values |= {"finished_at": now} if reached is None else {"after": reached}
     own = update(table).where(table.c.id == row.id, table.c.after == row.after, table.c.finished_at.is_(None))
     if not connection.execute(own.values(values)).rowcount:
-        raise AssertionError("Somebody else went on with this decision. Nothing was changed.")
+        raise AssertionError("another process continued this decision; nothing was changed")
     return _undertaking(row, row.moved + moved, CampaignState(campaign), going_on=reached is not None)
 
 

@@ -64,7 +64,7 @@ def test_a_cell_takes_the_colour_of_its_state_and_leads_to_its_recipient(open_pa
     expect(page.locator(".ticker")).to_contain_text("550 5.1.1 user unknown")
     canvas = page.locator("#wall canvas")
     canvas.hover(position={"x": 9, "y": 9})
-    expect(page.locator("#under")).to_have_text("Number 1 · Failed")
+    expect(page.locator("#under")).to_have_text("Recipient 1 · Failed")
     with page.expect_navigation():
         canvas.click(position={"x": 9, "y": 9})
     expect(page).to_have_url(re.compile(rf"/campaigns/1/recipients/{ids[0]}$"))

@@ -69,7 +69,7 @@ def starve(it: Drill, full: AbstractContextManager[None], seconds: float) -> Non
     with full:
         time.sleep(seconds)  # the fault itself
     it.end()
-    assert "is full. Make room on it" in it.stack.log("worker")
+    assert "is full. Free some space" in it.stack.log("worker")
     it.judge()
 
 

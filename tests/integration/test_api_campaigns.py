@@ -90,13 +90,13 @@ async def test_what_was_remarked_on_the_rows_is_told(client: TestClientProtocol,
     assert (answer["total"], answer["duplicates"]) == (3, 1)
     assert [(note["line"], note["email"], note["note"]) for note in answer["notes"]] == [
         (2, "A@example.org", "same as line 1 except for upper/lower case; kept as a separate address"),
-        (3, "a@example.org", "same as line 1; this line says more, so its values count"),
-        (4, "b..c@example.org", "unusual: a dot at an end, or two in a row, before the @; kept"),
+        (3, "a@example.org", "same as line 1; this line has more values, so they are used"),
+        (4, "b..c@example.org", 'unusual dots before the "@"; kept'),
     ]
     assert answer["fields"] == {"first-name": "first_name", "T-shirt": "t_shirt"}
     assert [refusal["line"] for refusal in answer["refused"]] == [5, 6]
     assert "The field tags" in answer["refused"][0]["reason"]
-    assert "at most 64 KB" in answer["refused"][1]["reason"]
+    assert "the limit is 64 KB" in answer["refused"][1]["reason"]
     with db.read() as connection:
         stored_rows = connection.execute(recipients.select().order_by(recipients.c.id)).all()
     assert [row.fields for row in stored_rows] == [{"age": 18}, {"first_name": "A", "vip": False}, None]

@@ -60,7 +60,7 @@ async def test_the_unknown_are_resent_or_marked_as_sent(
     deliver(db, (AttemptResult.UNKNOWN, None, "", Reason("attempt.lease-ended")))
     page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()
     assert page["recipients"][0]["last_attempt"]["reason_code"] == "attempt.lease-ended"
-    assert page["recipients"][0]["last_attempt"]["reply"].startswith("The worker ended before")
+    assert page["recipients"][0]["last_attempt"]["reply"].startswith("The worker stopped before")
     answer = await (await client.post(f"{CAMPAIGNS}/1/{verb}")).get_json()
     assert (answer["affected"], answer["counts"]["unknown"]) == (1, 0)
     page = await (await client.get(f"{CAMPAIGNS}/1/recipients?q=a@")).get_json()

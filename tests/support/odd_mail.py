@@ -122,7 +122,7 @@ ODD: dict[str, Odd] = {
     ),
     "a space before the colon": Odd(b"Subject : s\r\n\r\n", {"subject": "s"}),
     "a subject twice": Odd(
-        b"Subject: one\r\nSubject: two\r\n\r\n", {"subject": "one"}, "2 fields called Subject"
+        b"Subject: one\r\nSubject: two\r\n\r\n", {"subject": "one"}, "2 fields named Subject"
     ),
     "From: <": Odd(b"From: <\r\n\r\n", {"sender": "<"}, "From"),
     'From: "': Odd(b'From: "\r\n\r\n', {"sender": '"'}, "From"),
@@ -189,7 +189,7 @@ ODD: dict[str, Odd] = {
         b"Subject: " + b"x\r\n " * 1_000_000 + b"\r\n\r\nx", {"text": "x"}, "65,536"
     ),
     "a header of 100,000 fields": Odd(
-        b"X: y\r\n" * 100_000 + b"Subject: late\r\n\r\nx", {"subject": "", "text": "x"}, "field 1,000"
+        b"X: y\r\n" * 100_000 + b"Subject: late\r\n\r\nx", {"subject": "", "text": "x"}, "first 1,000 fields"
     ),
     "base64 with signs in it": Odd(
         body("text/plain", b"aGVsbG8gd29y!bGQgYW5kIGFs\r\nbA==", "Content-Transfer-Encoding: base64"),
@@ -274,10 +274,12 @@ ODD: dict[str, Odd] = {
     "only a file": Odd(
         body("image/png; name=a.png", b"\x89PNG"), {"text": "", "files": [("a.png", "image/png", 4)]}
     ),
-    "3,000 nested multiparts": Odd(nested(3000), {"html": ""}, "50 deep"),
+    "3,000 nested multiparts": Odd(nested(3000), {"html": ""}, "50 levels deep"),
     "40 nested multiparts": Odd(nested(40), {"text": "the kernel\n"}, "no end"),
     "2,000 nested messages": Odd(
-        b"Content-Type: message/rfc822\r\n\r\n" * 2000 + b"Subject: kernel\r\n\r\nx", {"text": ""}, "50 deep"
+        b"Content-Type: message/rfc822\r\n\r\n" * 2000 + b"Subject: kernel\r\n\r\nx",
+        {"text": ""},
+        "50 levels deep",
     ),
     "a message in base64 within": Odd(
         body("message/rfc822", b"U3ViamVjdDogeA==", "Content-Transfer-Encoding: base64"),

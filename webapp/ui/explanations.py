@@ -45,12 +45,12 @@ _DETAILS = {
     "4.7": N_("not delivered in time"),
     "5.1": N_("the server didn't understand a command"),
     "5.2": N_("the server didn't understand a command"),
-    "5.3": N_("the message has too many recipients"),
+    "5.3": N_("too many recipients"),
     "6.0": N_("the content was rejected"),
     "7.0": N_("rejected for security reasons"),
     "7.1": N_("the server's policy forbids this message"),
     "7.8": N_("the user name or password was rejected"),
-    "7.26": N_("the sender's domain failed the server's authentication checks"),
+    "7.26": N_("the sender's domain failed authentication"),
 }
 _SUBJECTS = {
     "1": N_("problem with the address"),

@@ -84,9 +84,9 @@ def test_a_new_campaign_is_in_nobodys_sight_before_its_list_is_complete(
             assert not campaigns.latest(connection)
             assert overview.load(connection, 0).empty
         for action in set(CampaignAction) - {CampaignAction.EDIT}:
-            with pytest.raises(NotAllowed, match="no such"), db.write() as connection:
+            with pytest.raises(NotAllowed, match="doesn't exist"), db.write() as connection:
                 lifecycle.act(connection, 1, action)
-        with pytest.raises(NotAllowed, match="no such"):
+        with pytest.raises(NotAllowed, match="doesn't exist"):
             drafts.revise(db, 1, DRAFT, people(1))
 
     rests = between_pieces(monkeypatch, look)
@@ -223,7 +223,7 @@ def test_a_draft_whose_list_is_being_replaced_cannot_be_sent_and_one_left_so_is_
     found = get(db, campaign_id)
     assert found
     assert found.total == sum(found.counts.values())
-    with pytest.raises(NotAllowed, match="being stored"), db.write() as connection:
+    with pytest.raises(NotAllowed, match="being saved"), db.write() as connection:
         lifecycle.act(
             connection, campaign_id, CampaignAction.SEND, checked=drafts.ready(connection, campaign_id)
         )

@@ -92,7 +92,7 @@ def test_an_edit_between_the_check_and_the_send_is_noticed(db: Database) -> None
         checked = drafts.ready(connection, campaign_id)
     with db.write() as connection:
         drafts.rewrite(connection, campaign_id, Draft("a@b.example", "s", "in {{ city }}"))
-    with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
+    with pytest.raises(NotAllowed, match="changed in the meantime"), db.write() as connection:
         lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
     with pytest.raises(NotAllowed, match="city"), db.read() as connection:
         drafts.ready(connection, campaign_id)
@@ -108,7 +108,7 @@ def test_a_list_that_was_replaced_between_the_check_and_the_send_is_noticed(db: 
         checked = drafts.ready(connection, campaign_id)
     draft = Draft("a@b.example", "s", "in {{ city }}")
     drafts.revise(db, campaign_id, draft, addresses.parse_pasted("b@x.example"))
-    with pytest.raises(NotAllowed, match="changed meanwhile"), db.write() as connection:
+    with pytest.raises(NotAllowed, match="changed in the meantime"), db.write() as connection:
         lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=checked)
     assert faults(db, campaign_id)[0].code == "list-fault.no-column"
 

@@ -68,10 +68,10 @@ async def test_it_tells_that_a_campaign_was_paused_and_why_in_the_language_of_th
         line = Stream(connection)
         await next_news(line)
         with stack.db.write() as rows:
-            lifecycle.pause(rows, 1, "The connection broke.")
+            lifecycle.pause(rows, 1, "Connection lost.")
         await asyncio.to_thread(events.publish, stack.redis, [{"type": "campaign", "campaign": 1}])
         told = await next_news(line)
-        assert told["1"]["news"]["paused"].endswith("Kết nối bị đứt.")
+        assert told["1"]["news"]["paused"].endswith("Mất kết nối.")
         await connection.disconnect()
 
 

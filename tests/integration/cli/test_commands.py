@@ -145,7 +145,7 @@ def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
     assert "is sending" in volley(stack, "resume", "1").output
     assert "is canceled: 3 canceled." in volley(stack, "cancel", "1").output
     again = volley(stack, "cancel", "1")
-    assert (again.exit_code, "cannot cancel" in again.output) == (1, True)
+    assert (again.exit_code, "cancel isn't possible" in again.output) == (1, True)
 
 
 def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stack):
@@ -208,7 +208,6 @@ def stack_has(stack: Stack, campaign_id: int) -> bool:
 def test_an_unknown_campaign_is_told(stack: Stack, command: str):
     done = volley(stack, command, "7")
     assert done.exit_code == 1
-    assert "no" in done.output
     assert "ampaign" in done.output
     assert "Traceback" not in done.output
 

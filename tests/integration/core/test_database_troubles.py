@@ -68,10 +68,10 @@ def test_tables_that_were_not_migrated_ask_for_it(tmp_path, database_url, name):
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        ("no database", "is no SQLite database"),
+        ("no database", "is not a SQLite database"),
         ("damaged", "is damaged. Stop Volley and restore a backup"),
-        ("a folder", "is a folder, no file"),
-        ("no folder", "is missing. Make it"),
+        ("a folder", "is a folder. Set a file"),
+        ("no folder", "does not exist. Create it"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_one_sentence_with_its_path(tmp_path, name, trouble, words):
@@ -123,12 +123,12 @@ async def test_a_full_disk_is_told_by_page_and_api_and_waiting_is_not_advised(tm
         )  # fmt: skip
         text = (await page.get_data()).decode()
         assert page.status_code == 503
-        assert f"The disk that holds {tmp_path / 'volley.sqlite'} is full." in text
+        assert f"The disk of {tmp_path / 'volley.sqlite'} is full." in text
         answer = await visitor.client.post("/api/v1/campaigns", headers=HERE, json=NEW | {"recipients": many})
         assert answer.status_code == 503, await answer.get_data()
         assert "Retry-After" not in answer.headers
         detail = (await answer.get_json())["detail"]
-        assert detail.startswith("The disk that holds")
+        assert detail.startswith("The disk of")
         assert "Try again" not in detail
 
 
@@ -141,9 +141,9 @@ def test_readiness_looks_at_the_room_on_the_disk_and_at_the_right_to_write(sqlit
             "disk_usage",
             lambda _: SimpleNamespace(free=4096),
         )
-        assert "is full. Make room on it" in checks.database(db).detail
+        assert "is full. Free some space" in checks.database(db).detail
     monkeypatch.setattr(checks.os, "access", lambda path, _mode: str(path).endswith(".sqlite"))
-    assert "cannot be written to" in checks.database(db).detail
+    assert "is not writable" in checks.database(db).detail
     db.close()
 
 
@@ -152,7 +152,7 @@ async def test_a_file_that_may_only_be_read_is_told(tmp_path, sqlite):
     async with running(settings_for(tmp_path, read_only)) as visitor:
         answer = await visitor.client.post("/api/v1/campaigns", headers=HERE, json=NEW)
         assert answer.status_code == 503, await answer.get_data()
-        assert "cannot be written to" in (await answer.get_json())["detail"]
+        assert "is not writable" in (await answer.get_json())["detail"]
 
 
 async def test_damage_that_shows_in_the_middle_is_told_by_the_page(tmp_path, sqlite):
@@ -170,17 +170,17 @@ async def test_damage_that_shows_in_the_middle_is_told_by_the_page(tmp_path, sql
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"password": "wrong", "username": "nobody_there"}, "refuses the user or password"),
-        ({"database": "not_there"}, "There is no database"),
-        ({"port": 1}, "does not answer"),
-        ({"query": {"ssl": "true"}}, "an option that PostgreSQL's library does not take"),
+        ({"password": "wrong", "username": "nobody_there"}, "rejects the user or password"),
+        ({"database": "not_there"}, "does not exist. Create it"),
+        ({"port": 1}, "is not responding"),
+        ({"query": {"ssl": "true"}}, "an option that PostgreSQL's library does not support"),
     ],
 )
 def test_a_postgresql_that_refuses_says_why(database_url, change, words):
     url = Database(database_url).url
     if url.get_backend_name() == "sqlite":
         url = url.set(drivername="postgresql+psycopg", host="127.0.0.1", port=1, database="volley")
-        change, words = {"port": 1}, "does not answer"
+        change, words = {"port": 1}, "is not responding"
     db = Database(url.set(**change).render_as_string(hide_password=False))
     assert words in checks.database(db).detail
     db.close()

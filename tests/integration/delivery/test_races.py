@@ -135,7 +135,7 @@ def test_a_draft_is_sent_as_it_was_checked_also_if_it_is_edited_at_that_moment(d
         wait_until(lambda: somebody_waits(db), "the other one waits for the edit")
     thread.join()
     # On SQLite it checks what was edited; on PostgreSQL it finds another revision than the checked one.
-    assert ("nickname" if db.sqlite else "was changed meanwhile") in refused[0]
+    assert ("nickname" if db.sqlite else "was changed in the meantime") in refused[0]
     assert get(db, campaign_id).state is CampaignState.DRAFT
 
 

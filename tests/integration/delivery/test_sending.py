@@ -373,4 +373,4 @@ def test_who_cannot_be_written_to_fails_alone_with_the_reason(make_stack: Callab
     with stack.db.read() as connection:
         replies = connection.execute(select(attempts.c.reply).where(attempts.c.result == "failed")).scalars()
         for reply in replies:
-            assert "Line 1 of the text, column 25: {{ 5|length }} cannot be worked out" in reply
+            assert "Line 1 of the text, column 25: {{ 5|length }} can't be computed" in reply

@@ -45,7 +45,7 @@ async def test_every_odd_message_has_its_pages(visitor, tmp_path):
         assert "/inbox/" in await visitor.read(f"/inbox{before}")
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "cannot be used"), ("vi", "Không dùng được bảng mã")])
+@pytest.mark.parametrize(("language", "said"), [("en", "is not supported"), ("vi", "Không hỗ trợ bảng mã")])
 async def test_what_could_not_be_read_is_said_and_shown_as_it_came(visitor, tmp_path, language, said):
     receive(tmp_path, b"From: <\r\nContent-Type: text/plain; charset=x-klingon\r\n\r\nqapla' <b>")
     visitor.client.set_cookie("localhost", "language", language)

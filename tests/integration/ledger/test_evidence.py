@@ -65,7 +65,7 @@ def test_one_refusal_and_another_pause_nothing_and_the_third_does(db: Database) 
     paused, reason = state(db, campaign_id)
     assert paused is CampaignState.PAUSED
     assert reason == (
-        "3 recipients were refused for a reason that is not theirs. Check the DKIM signature and its record. "
+        "3 recipients were rejected for a reason unrelated to them. Check the DKIM signature and its record. "
         "The reply: 550 5.7.30 DKIM didn't pass"
     )
     with db.read() as connection:

@@ -203,9 +203,9 @@ def test_a_long_list_is_added_piece_by_piece_and_cannot_be_sent_before_it_is_com
             lambda: growing.add(db, 1, parse_pasted("x@x.example"), seen=get(db).revision),
             lambda: growing.fix(db, 1, "x@x.example", seen=get(db).revision),
         ):
-            with pytest.raises(NotAllowed, match="being stored"):
+            with pytest.raises(NotAllowed, match="being saved"):
                 change()
-        with pytest.raises(NotAllowed, match="being stored"), db.read() as connection:
+        with pytest.raises(NotAllowed, match="being saved"), db.read() as connection:
             drafts.ready(connection, 1)
         with pytest.raises(NotAllowed), db.write() as connection:
             lifecycle.act(connection, 1, CampaignAction.SEND, checked=get(db).revision)

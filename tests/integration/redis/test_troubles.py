@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from mailing.settings import Settings
 
 KINDS = {
-    "full": "is full and stores nothing more. Raise its maxmemory",
-    "replica": "is a read-only replica. Name its primary",
-    "disk": "cannot write to its disk",
-    "password": "refuses the user or password",
-    "rights": "forbids Volley's user what it needs",
-    "channels": "forbids Volley's user what it needs",
-    "number": "has no database of this number",
-    "connections": "takes no more connections",
+    "full": "is full. Raise its maxmemory",
+    "replica": "is a read-only replica. Set its primary",
+    "disk": "can't write to its disk",
+    "password": "rejects the user or password",
+    "rights": "denies Volley's user the access it needs",
+    "channels": "denies Volley's user the access it needs",
+    "number": "has no database with this number",
+    "connections": "accepts no more connections",
 }
 LINES = {
     "replica": [f"replicaof 127.0.0.1 {free_port()}", "replica-serve-stale-data yes"],
@@ -109,12 +109,12 @@ async def test_a_redis_that_takes_work_needs_no_notice(make_stack, db):
     [
         (redis.BusyLoadingError("Redis is loading the dataset in memory"), "is still loading"),
         (redis.ResponseError("MASTERDOWN Link with MASTER is down"), "has lost its primary"),
-        (redis.ResponseError("NOREPLICAS Not enough good replicas to write."), "lacks the replicas"),
+        (redis.ResponseError("NOREPLICAS Not enough good replicas to write."), "lacks its required replicas"),
         (redis.ResponseError("MOVED 3999 127.0.0.1:6381"), "is a cluster"),
         (redis.ResponseError("BUSY Redis is busy running a script."), "is busy with a script"),
         (redis.ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "is full"),
-        (redis.TimeoutError("Timeout reading from socket"), "does not answer: Timeout reading"),
-        (OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), "is not to be trusted"),
+        (redis.TimeoutError("Timeout reading from socket"), "is not responding: Timeout reading"),
+        (OSError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"), "isn't trusted"),
     ],
 )
 def test_each_refusal_has_its_sentence(error, words):

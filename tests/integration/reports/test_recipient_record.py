@@ -172,7 +172,7 @@ async def test_a_message_that_its_values_make_too_long_costs_no_page_its_memory(
         drafts.store(connection, draft, parsed, surveys.survey(parsed))
         stored = recipients.update().values(fields={"city": "x" * 1_000_000})
         connection.execute(stored)  # as a list from before the limit may have it
-    assert "The message would have more than 10 MB" in await visitor.read("/campaigns/1/recipients/1")
+    assert "The message would be larger than 10 MB" in await visitor.read("/campaigns/1/recipients/1")
     await visitor.read("/campaigns/1/recipients/1.eml", 404)
     assert len(await visitor.read("/campaigns/1")) < 100_000
 

@@ -81,7 +81,7 @@ async def test_a_connection_that_is_never_made_is_given_up(monkeypatch):
         monkeypatch.setattr("aiosmtplib.smtp.SMTP._create_connection", never)
     else:
         monkeypatch.setattr(loop, "create_connection", never)
-    with pytest.raises(SmtpError, match="did not answer within") as error:
+    with pytest.raises(SmtpError, match="did not respond within") as error:
         await Session.open(Sender("127.0.0.1", 25), Timeouts(connect=0.25))
     assert error.value.stage is Stage.CONNECT
 
@@ -126,7 +126,7 @@ async def test_a_certificate_that_cannot_be_trusted_stops_everything(certificate
 
 async def test_nothing_is_sent_unprotected_where_starttls_is_missing():
     async with FakeServer(login=("u", "p")) as server:
-        with pytest.raises(SmtpError, match="offers no STARTTLS") as error:
+        with pytest.raises(SmtpError, match="does not offer STARTTLS") as error:
             await Session.open(server.sender(tls="starttls", username="u", password="p"), PATIENT)
         assert error.value.verdict.sender_fault
         assert len(server.commands) == 1
@@ -223,14 +223,14 @@ async def test_a_refused_sign_in_names_the_way_and_how_to_choose_another():
     answers, commands = signs_in_but_by("CRAM-MD5")
     async with FakeServer(answers, extensions=("AUTH CRAM-MD5 LOGIN PLAIN",), login=("u", "p")) as server:
         server.commands = commands
-        with pytest.raises(SmtpError, match="refused the sign-in by CRAM-MD5") as error:
+        with pytest.raises(SmtpError, match="rejected the sign-in \\(CRAM-MD5\\)") as error:
             await Session.open(server.sender(username="u", password="p", auth="cram-md5"), PATIENT)
-    assert "choose another way in VOLLEY_SMTP_URL: ?auth=plain, ?auth=login." in str(error.value)
+    assert "choose another method in VOLLEY_SMTP_URL: ?auth=plain, ?auth=login." in str(error.value)
 
 
 async def test_a_way_to_sign_in_that_is_not_offered_is_not_replaced_by_another():
     async with FakeServer(extensions=("AUTH LOGIN",), login=("u", "p")) as server:
-        with pytest.raises(SmtpError, match=r"\?auth=plain asks for. It offers: login.") as error:
+        with pytest.raises(SmtpError, match=r"\?auth=plain. It offers: login.") as error:
             await Session.open(server.sender(username="u", password="p", auth="plain"), PATIENT)
     assert error.value.verdict.sender_fault
     assert not any(command.startswith("AUTH") for command in server.commands)
@@ -270,6 +270,6 @@ async def test_how_many_mails_a_server_takes_on_a_connection_is_read(limits, mos
 @pytest.mark.parametrize("extensions", [EXTENSIONS, (*EXTENSIONS, "AUTH GSSAPI")])
 async def test_a_server_without_a_way_to_sign_in_is_the_senders_fault(extensions):
     async with FakeServer(extensions=extensions) as server:
-        with pytest.raises(SmtpError, match="offers no sign-in") as error:
+        with pytest.raises(SmtpError, match="offers no supported sign-in") as error:
             await Session.open(server.sender(username="u", password="p"), PATIENT)
         assert error.value.verdict.sender_fault

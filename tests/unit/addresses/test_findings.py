@@ -24,8 +24,8 @@ def test_the_fullest_row_wins_whole_and_only_what_it_leaves_empty_is_filled():
         1, "a@x.example", "Anna Lee", {"city": "Hà Nội", "year": 3, "seat": "7", "team": "x"}
     )
     assert said == [
-        "same as line 1; this line says more, so its values count",
-        "same as line 1; it adds: seat, team",
+        "same as line 1; this line has more values, so they are used",
+        "same as line 1; adds seat, team",
     ]
 
 
@@ -45,7 +45,7 @@ def test_an_empty_value_never_wins_over_a_full_one_and_false_and_0_are_values():
 def test_fields_of_a_later_row_are_not_dropped():
     entry, said = one({"name": "Ann"}, {"city": "Huế"})
     assert entry == Entry(1, "a@x.example", "Ann", {"city": "Huế"})
-    assert said == ["same as line 1; it adds: city"]
+    assert said == ["same as line 1; adds city"]
 
 
 def test_a_pasted_list_is_merged_by_the_same_rule():
@@ -55,7 +55,7 @@ def test_a_pasted_list_is_merged_by_the_same_rule():
         ("A@x.example", "Ann"),
     ]
     assert [str(again.said) for again in found.duplicates] == [
-        "same as line 1; this line says more, so its values count",
+        "same as line 1; this line has more values, so they are used",
         "same as line 1",
     ]
     assert [str(note.note) for note in found.noted] == [
@@ -89,7 +89,7 @@ def test_a_list_ends_at_its_limit_and_says_so(monkeypatch):
     assert len(found.entries) == 3
     ((line, reason),) = [(refusal.line, refusal.reason) for refusal in found.refused]
     assert line == 4
-    assert str(reason) == "A list takes at most 3 addresses. This line and what follows were not read."
+    assert str(reason) == "A list can have at most 3 addresses. Lines from here on were not read."
     assert len(parse_rows([{"email": f"p{n}@x.example"} for n in range(6)]).entries) == 3
     assert len(parse_pasted("p0@x.example\n" * 6).duplicates) == 5
 
@@ -98,7 +98,7 @@ def test_reading_ends_where_too_much_was_refused(monkeypatch):
     monkeypatch.setattr(findings, "REFUSED_MAX", 3)
     found = parse_pasted("x\n" * 10 + "a@x.example")
     assert [refusal.line for refusal in found.refused] == [1, 2, 3, 3]
-    assert "More than 3 lines were refused" in str(found.refused[-1].reason)
+    assert "More than 3 lines were skipped" in str(found.refused[-1].reason)
     assert not found.entries
 
 

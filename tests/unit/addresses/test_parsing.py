@@ -145,7 +145,7 @@ def test_several_addresses_in_one_pair_of_brackets_are_all_taken():
         ("ann@localhost", "no dot"),
         ('""@x.example', "Nothing before"),
         ("a\x00b@x.example", "unreadable"),
-        ("Ann <>", "no address between"),
+        ("Ann <>", "Missing address between"),
         (f"{'n' * 201} <ann@x.example>", "201 characters"),
     ],
 )

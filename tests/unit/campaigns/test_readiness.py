@@ -50,7 +50,7 @@ def test_one_fault_hides_no_other():
     told = found("{% if age > 3 %}x{% endif %}{{ city }}{{ AGE }}{{ city|upper }}", people)
     assert len(told) == 3
     assert any("{{ city }}, but the list has no such column" in fault for fault in told)
-    assert any("It has {{ age }}: write that." in fault for fault in told)
+    assert any("Did you mean {{ age }}?" in fault for fault in told)
     assert any("20 of 100 recipients" in fault for fault in told)
 
 
@@ -62,7 +62,7 @@ def test_a_missing_field_is_told_once_and_not_again_for_a_condition_on_it():
 @pytest.mark.parametrize("field", ["First_Name", "City", "NAME", "Email"])
 def test_a_field_that_is_written_otherwise_in_the_list_is_offered(field):
     (fault,) = found(f"{{{{ {field} }}}}", [("A", {"first_name": "x", "city": "y"})])
-    assert f"It has {{{{ {field.lower()} }}}}: write that." in fault
+    assert f"Did you mean {{{{ {field.lower()} }}}}?" in fault
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_type_error_is_told_with_its_place_and_for_whom_before_anything_is_sen
     people = [("7", fine)] * 3 + [("Ann", fine | bad)] * 2
     told = found(text, people if "length" not in condition else people[3:])
     assert len(told) == 1
-    assert f"Line 2 of the text, column 3: {{% if {condition} %}} cannot be worked out where" in told[0]
+    assert f"Line 2 of the text, column 3: {{% if {condition} %}} can't be computed when" in told[0]
     assert "2 of " in told[0]
     assert "p0@" not in told[0] or "length" in condition
     assert "no value" not in told[0]
@@ -108,8 +108,8 @@ def test_a_field_that_only_a_condition_uses_matters_where_the_condition_holds():
 
 def test_how_long_the_message_may_get_is_told_before_anything_is_sent():
     (fault,) = found("{{ city }}" * 300, [("A", {"city": "x" * 60_000}), ("B", {"city": "x"})])
-    assert "18 MB, and at most 10 MB" in fault
-    assert "{{ city }} makes 18 MB of it: it is used 300 times" in fault
+    assert "18 MB; the limit is 10 MB" in fault
+    assert "{{ city }} accounts for 18 MB: it is used 300 times" in fault
 
 
 def test_nobody_to_mail_is_a_fault():

@@ -116,16 +116,18 @@ def test_a_topic_of_words_has_exactly_the_words_there_are(topic, words):
 
 
 def test_as_text_a_reason_is_its_english_sentence():
-    assert str(Reason("mark.no-if")) == "It has no {% if %} before it."
-    assert str(NOT_ALLOWED) == "Campaign 7 is draft, so it cannot resume. It allows: edit, send."
-    assert str(Reason("list.too-many-addresses", most=1_000_000)).startswith("A list takes at most 1,000,000")
+    assert str(Reason("mark.no-if")) == "Missing {% if %} before this."
+    assert str(NOT_ALLOWED) == "Campaign 7 is draft: resume isn't possible. Possible actions: edit, send."
+    assert str(Reason("list.too-many-addresses", most=1_000_000)).startswith(
+        "A list can have at most 1,000,000"
+    )
     assert str(Reason("construct.allowed", filters=FILTERS)).endswith("truncate, upper, urlencode")
 
 
 def test_an_error_carries_its_reason_and_reads_as_its_sentence():
     error = pickle.loads(pickle.dumps(UnfitError(Reason("address.too-long", n=300, most=254))))
     assert error.reason == Reason("address.too-long", n=300, most=254)
-    assert str(error) == "It has 300 characters. An address has at most 254."
+    assert str(error) == "The address has 300 characters; the limit is 254."
 
 
 @pytest.mark.parametrize(

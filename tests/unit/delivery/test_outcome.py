@@ -69,5 +69,5 @@ def test_who_failed_is_given_no_wait():
 
 
 def test_without_an_answer_the_mail_is_tried_later():
-    it = fate(verdicts.of(verdicts.LATER), "The connection broke.", Tries(1, NOW, DAY_MS), NOW, 0.5)
+    it = fate(verdicts.of(verdicts.LATER), "Connection lost.", Tries(1, NOW, DAY_MS), NOW, 0.5)
     assert (it.result, it.due_at) == (AttemptResult.DEFERRED, NOW + 60_000)

@@ -132,7 +132,7 @@ def test_of_8_000_addresses_the_first_hundred_are_shown_and_the_rest_is_counted(
     mail = read(b"To: " + b", ".join(b"p%d@b" % n for n in range(8000)) + b"\r\n\r\n")
     assert mail.to.count("@") == 100
     assert mail.to.endswith("p99@b")
-    assert str(mail.faults[-1]).startswith("The field To names 7,")
+    assert str(mail.faults[-1]).startswith("The field To has 7,")
 
 
 TEXT = st.text(

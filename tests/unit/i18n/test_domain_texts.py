@@ -82,7 +82,7 @@ def test_values_are_kept_and_words_of_ours_are_translated():
     said = "Chiến dịch 1000 đang là bản nháp nên không thể tiếp tục. Có thể: sửa, gửi."
     assert in_vietnamese(lambda: say(reason)) == said
     reason = Reason("foreign-mail.many-parts", most=1_000)
-    assert say(reason).startswith("There are more than 1,000 parts.")
+    assert say(reason).startswith("The message has more than 1,000 parts.")
     assert "1.000" in in_vietnamese(lambda: say(reason))
 
 

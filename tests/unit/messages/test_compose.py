@@ -197,7 +197,7 @@ def test_the_limit_is_that_of_the_message_as_it_is_sent(fits):
 
 
 def test_a_message_that_is_too_long_for_everybody_is_refused_at_once():
-    with pytest.raises(ComposeError, match=r"12\.\d MB, and at most 10 MB") as caught:
+    with pytest.raises(ComposeError, match=r"12\.\d MB; the limit is 10 MB") as caught:
         prepare(Message(FROM, "s", "short", "\U0001f600" * 1_000_000), token="t", domain=None)
     assert caught.value.field == "html"
 
@@ -205,7 +205,9 @@ def test_a_message_that_is_too_long_for_everybody_is_refused_at_once():
 def test_how_long_a_message_may_get_is_known_from_the_lengths_of_its_values():
     prepared = prepare(Message(FROM, "{{ b }}", "{{ a }}{{ a|upper }}{{ name }}"), token="t", domain=None)
     assert prepared.oversize({"a": 1_000_000, "b": 1_000, "unused": 10**9}) is None
-    assert "{{ a }} makes 12 MB of it: it is used 2 times" in str(prepared.oversize({"a": 6_000_000, "b": 9}))
+    assert "{{ a }} accounts for 12 MB: it is used 2 times" in str(
+        prepared.oversize({"a": 6_000_000, "b": 9})
+    )
     branches = prepare(
         Message(FROM, "s", "{% if a %}{{ a }}{% else %}{{ a }}{% endif %}"), token="t", domain=None
     )

@@ -129,27 +129,27 @@ def test_fields_and_conditions_work_beside_braces_of_the_writer(source, expected
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        ("{{ first-name }}", r"write \{\{ first_name \}\}"),
-        ("{{ first name }}", r"write \{\{ first_name \}\}"),
-        ("{{ First-Name or 'you' }}", r"write \{\{ first_name \}\}"),
-        ("{% if date-of-birth %}x{% endif %}", r"write \{\{ date_of_birth \}\}"),
-        ("{{ name or last-name }}", r"write \{\{ last_name \}\}"),
+        ("{{ first-name }}", r"Write \{\{ first_name \}\}"),
+        ("{{ first name }}", r"Write \{\{ first_name \}\}"),
+        ("{{ First-Name or 'you' }}", r"Write \{\{ first_name \}\}"),
+        ("{% if date-of-birth %}x{% endif %}", r"Write \{\{ date_of_birth \}\}"),
+        ("{{ name or last-name }}", r"Write \{\{ last_name \}\}"),
         ("{{ 5 - 3 }}", "arithmetic"),
-        ("\n\n  {{ name ", "line 3 of the text, column 3: .*does not end: write }}"),
-        ("{{ name }", "does not end: write }}"),
+        ("\n\n  {{ name ", "line 3 of the text, column 3: .*Add }}"),
+        ("{{ name }", "Add }}"),
         ("{{ don't }}\nmore", r"\{\{ don't \}\}. .*quotation mark"),
-        ("a {% if name %", "column 3: .*does not end: write %}"),
-        ("{% if name %}\n{% if email %}{% endif %}", "line 1 .*needs {% endif %}"),
-        ("{% if name %}{% if email %}\n{% if x %}{% endif %}", "column 14: .*needs {% endif %}"),
-        ("x{% endif %}", "column 2: .*no {% if %} before"),
-        ("{% else %}", "no {% if %} before"),
-        ("{% if a %}{% else %}{% else %}{% endif %}", "no {% if %} before"),
-        ("{% if a %}{% else %}{% elif b %}{% endif %}", "no {% if %} before"),
+        ("a {% if name %", "column 3: .*Add %}"),
+        ("{% if name %}\n{% if email %}{% endif %}", "line 1 .*Missing {% endif %}"),
+        ("{% if name %}{% if email %}\n{% if x %}{% endif %}", "column 14: .*Missing {% endif %}"),
+        ("x{% endif %}", "column 2: .*Missing {% if %} before"),
+        ("{% else %}", "Missing {% if %} before"),
+        ("{% if a %}{% else %}{% else %}{% endif %}", "Missing {% if %} before"),
+        ("{% if a %}{% else %}{% elif b %}{% endif %}", "Missing {% if %} before"),
         ("{% if a %}{% else if b %}{% endif %}", "elif"),
         ("{% if %}{% endif %}", "There's an error in line"),
         ("{% if a b %}{% endif %}", "There's an error in line"),
-        ("{% endraw %}", "no {% raw %} before"),
-        ("{% raw %}{{ x }}", "needs {% endraw %}"),
+        ("{% endraw %}", "Missing {% raw %} before"),
+        ("{% raw %}{{ x }}", "Missing {% endraw %}"),
         ("{{ name, email }}", "a list"),
         ("{{ [name]|first }}", "a list"),
         ("{{ ({'a': 1}) }}", "braces within braces"),
@@ -249,7 +249,7 @@ def test_a_value_is_never_read_as_a_template(name):
 
 @pytest.mark.parametrize("source", ["{{ x }}", "{{ x|trim }}"])
 def test_a_value_that_is_no_unicode_text_is_a_merge_error(source):
-    with pytest.raises(MergeError, match="x: It contains an invalid character") as caught:
+    with pytest.raises(MergeError, match="x: The value contains an invalid character") as caught:
         fill(Message(FROM, "s", source), fields={"x": "\ud800"})
     assert caught.value.field == "x"
 
