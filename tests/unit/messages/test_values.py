@@ -126,7 +126,7 @@ def test_a_condition_holds_as_people_mean_it(html, condition, fields, holds):
         ("{% if age > 18 %}{% endif %}", {"age": ""}, "age is empty"),
         ("{% if 5 < vip|trim %}{% endif %}", {"vip": True}, "vip is true"),
         ("{{ age|length }}", {"age": 18}, "column 1: .*age is a number"),
-        ("{{ ''|first }}", {}, r"column 1: \{\{ ''\|first \}\} cannot be worked out\."),
+        ("{{ ''|first }}", {}, r"column 1: \{\{ ''\|first \}\} can't be computed\."),
         ("{{ city|truncate(5, 1, 2, 3, 4, 5, 6) }}", {"city": "Hue"}, "city is a text"),
         ("{% if name in 5 %}{% endif %}", {}, "name is a text"),
     ],
