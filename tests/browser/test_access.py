@@ -184,6 +184,28 @@ def test_dialogs_obey_the_rules_too(page: Page, paths: dict[str, str]):
     assert page.evaluate(JUDGE, EVERY_RULE) == []
 
 
+def test_a_dialog_keeps_the_focus_inside_stays_open_while_the_page_changes_and_gives_it_back(
+    page: Page, stack: Stack
+):
+    campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(40)])
+    page.goto(f"/campaigns/{campaign_id}")
+    expect(mark(page)).to_have_text("Live")
+    opener = page.get_by_role("button", name="Cancel…")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog", name="Cancel the remaining")
+    expect(dialog.get_by_role("button", name="Keep campaign")).to_be_focused()
+    before = dialog.get_by_role("heading").inner_text()
+    expect(dialog.get_by_role("heading")).not_to_have_text(before)
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('dialog, body').id") in {"confirm-cancel", ""}
+        assert page.evaluate("document.querySelector('dialog:modal').open")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
 @pytest.mark.parametrize("width", [320, 640])  # 400 % and 200 % of 1280
 def test_a_magnified_page_is_read_without_scrolling_sideways(open_page, paths: dict[str, str], width: int):
     page = open_page(viewport={"width": width, "height": 480})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from pathlib import Path
@@ -46,7 +47,7 @@ def get(db, campaign_id):
 
 async def test_the_first_visit_says_what_to_do(visitor):
     text = await visitor.read("/")
-    assert "No campaigns yet." in text
+    assert "Send your first campaign" in text
     assert "demo inbox" in text
 
 
@@ -452,6 +453,24 @@ async def test_the_demo_inbox_is_there_only_while_mail_stays_here(visitor, tmp_p
 )
 async def test_an_address_that_leads_nowhere_says_so(visitor, path, status, words):
     assert words in await visitor.read(path, status)
+
+
+async def test_a_first_visit_offers_a_demo_whose_form_stores_50_recipients(visitor, db):
+    assert 'href="/campaigns/new?demo=1"' in await visitor.read("/")
+    text = await visitor.read("/campaigns/new?demo=1")
+    pasted = html.unescape(re.search(r'<textarea id="recipients"[^>]*>(.*?)</textarea>', text, re.DOTALL)[1])
+    assert {f"+{trick}" for trick in ("bounce", "full", "later", "slow", "drop")} <= set(
+        re.findall(r"[+][a-z]+", pasted)
+    )
+    await visitor.post("/campaigns", form(recipients=pasted))
+    assert get(db, 1).total == 50
+
+
+@pytest.mark.parametrize(("total", "typed"), [(10_000, False), (10_001, True)])
+async def test_a_large_number_of_emails_is_typed_before_they_are_sent(visitor, db, total, typed):
+    store(db, "\n".join(f"p{n}@x.example" for n in range(total)))
+    text = await visitor.read("/campaigns/1")
+    assert ('pattern="10[,. ]?001"' in text) is typed
 
 
 @pytest.mark.parametrize(
