@@ -135,12 +135,12 @@ def test_live_is_paused_for_reading_and_catches_up(page: Page, stack: Stack):
     campaign_id = stack.send(DRAFT, [f"p{n}+slow@one.example" for n in range(20)])
     page.goto(f"/campaigns/{campaign_id}")
     expect(mark(page)).to_have_text("Live")
-    page.get_by_role("button", name="Pause updates").click()
+    page.get_by_role("button", name="Pause live updates").click()
     expect(mark(page)).to_have_text("Updates paused")
     before = ledger(page)
     stack.wait_for(campaign_id)
     assert ledger(page) == before
-    page.get_by_role("button", name="Resume updates").click()
+    page.get_by_role("button", name="Resume live updates").click()
     expect(page.locator(".lead")).to_contain_text("20 of 20")
     expect(mark(page)).to_have_text("Live")
 
