@@ -11,7 +11,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients, workers
 from mailing.recipients import search
-from mailing.recipients.search import EVERYBODY, Sort
+from mailing.recipients.search import Choice, Sort
 from mailing.reports import email_log
 
 if TYPE_CHECKING:
@@ -53,8 +53,13 @@ class Record:
     next: int | None
 
 
-def load(connection: Connection, campaign_id: int, recipient_id: int) -> Record | None:
-    """Read the record of one recipient; None if the campaign has none such."""
+def load(
+    connection: Connection, campaign_id: int, recipient_id: int, state: RecipientState | None = None
+) -> Record | None:
+    """Read the record of one recipient; None if the campaign has none such.
+
+    With a ``state`` those beside it are the next ones in that state.
+    """
     campaign, found = campaigns.get(connection, campaign_id), person(connection, campaign_id, recipient_id)
     if campaign is None or found is None:
         return None
@@ -62,8 +67,8 @@ def load(connection: Connection, campaign_id: int, recipient_id: int) -> Record 
         campaign,
         found,
         email_log.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
-        beside(connection, campaign_id, before=recipient_id),
-        beside(connection, campaign_id, after=recipient_id),
+        beside(connection, campaign_id, state, before=recipient_id),
+        beside(connection, campaign_id, state, after=recipient_id),
     )
 
 
@@ -89,8 +94,13 @@ def person(connection: Connection, campaign_id: int, recipient_id: int) -> Perso
 
 
 def beside(
-    connection: Connection, campaign_id: int, *, before: int | None = None, after: int | None = None
+    connection: Connection,
+    campaign_id: int,
+    state: RecipientState | None = None,
+    *,
+    before: int | None = None,
+    after: int | None = None,
 ) -> int | None:
-    """Return the recipient before or after one in the list, if there is one."""
-    page = search.find(connection, campaign_id, EVERYBODY, Sort.LIST, after=after, before=before, limit=1)
+    """Return the recipient in a state, or any, before or after one in the list, if there is one."""
+    page = search.find(connection, campaign_id, Choice(state), Sort.LIST, after=after, before=before, limit=1)
     return page.rows[0] if page.rows else None

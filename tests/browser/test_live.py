@@ -124,6 +124,32 @@ def test_pages_sizes_and_orders_lead_to_what_they_say(page, end):
     expect(page.get_by_role("link", name="Previous 50")).to_have_count(0)
 
 
+def test_the_list_follows_the_newest_results_until_the_reader_is_at_it(page, end):
+    watch(page)
+    first = page.locator("#shown tr").first
+    expect(first).to_contain_text("p000@two.example")
+    end(*[SENT] * 30, FAILED)
+    expect(first).to_contain_text("p030@two.example")
+    expect(first).to_contain_text("Failed")
+    expect(page.locator("#shown tr")).to_have_count(25)
+    page.locator("#shown tr").nth(3).hover()
+    end(SENT, SENT)
+    new = page.get_by_role("link", name="Show 2 new")
+    expect(new).to_be_visible()
+    expect(first).to_contain_text("p030@two.example")
+    page.mouse.move(0, 0)
+    expect(first).to_contain_text("p032@two.example")
+    expect(new).to_be_hidden()
+    page.evaluate("document.querySelector('#shown tr:nth-child(9)').scrollIntoView()")
+    end(SENT)
+    expect(page.get_by_role("link", name="Show 1 new")).to_be_visible()
+    page.get_by_role("link", name="Show 1 new").click()
+    page.mouse.move(0, 0)
+    expect(first).to_contain_text("p033@one.example")
+    end(SENT)
+    expect(first).to_contain_text("p034@two.example")
+
+
 def test_those_who_join_wait_until_they_are_asked_for(page, end):
     end(FAILED)
     watch(page, f"{PAGE}?state=failed")

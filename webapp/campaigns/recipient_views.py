@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, render_template
 
 from mailing.core.clock import now_ms
+from mailing.core.states import RecipientState
 from mailing.foreign import mail as foreign_mail
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
 from mailing.reports import recipient_record
+from webapp.http import params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services
 from webapp.i18n.languages import N_, _
@@ -46,13 +48,15 @@ class Part:
 
 @blueprint.get(_ONE)
 async def show(campaign_id: int, recipient_id: int) -> str:
-    """Show all that is known about one recipient."""
-    record = await _record(campaign_id, recipient_id)
+    """Show all that is known about one recipient; came one from a state's list, it leads on in that."""
+    state = params.state(RecipientState)
+    record = await _record(campaign_id, recipient_id, state)
     data, fault = await asyncio.to_thread(_compose, record)
     return await render_template(
         "campaigns/recipient.html",
         section="campaigns",
         fault=fault,
+        state=state,
         preview=data and await asyncio.to_thread(foreign_mail.read, data),
         source=data.decode("utf-8", "replace"),
         stream=services().at(f"/campaigns/{campaign_id}/recipients/{recipient_id}/stream"),
@@ -88,8 +92,8 @@ async def eml(campaign_id: int, recipient_id: int) -> Response:
     )
 
 
-async def _record(campaign_id: int, recipient_id: int) -> Record:
-    record = await services().read(recipient_record.load, campaign_id, recipient_id)
+async def _record(campaign_id: int, recipient_id: int, state: RecipientState | None = None) -> Record:
+    record = await services().read(recipient_record.load, campaign_id, recipient_id, state)
     if record is None:
         abort(
             404, _("Campaign %(id)s has no recipient %(recipient)s.", id=campaign_id, recipient=recipient_id)
