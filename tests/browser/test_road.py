@@ -39,7 +39,7 @@ def test_a_messy_list_is_pasted_checked_sent_and_seen_live(page: Page, stack: St
     for email in ("anna@one.example", "carl@two.example", "dora@three.example", "ida@five.example"):
         expect(row(page, email)).to_contain_text("Sent")
     expect(page.locator("#head")).to_contain_text("Finished")
-    expect(page.locator(".lead")).to_contain_text("all accounted for")
+    expect(page.locator("#ledger .balance")).to_contain_text("all accounted for")
     expect(mark(page)).to_have_text("Live")
     assert page.evaluate("window.sameDocument") is True, "the page was never loaded again"
     campaign_id = int(page.url.rpartition("/")[2])
