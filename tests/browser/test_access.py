@@ -263,7 +263,8 @@ def test_keys_search_move_open_pause_and_help(page: Page, paths: dict[str, str])
     page.keyboard.press("Control+p")
     page.keyboard.press("p")
     expect(mark(page)).to_have_text("Live")
-    for key, email in (("j", "ann@one.example"), ("j", "bob+bounce@one.example"), ("k", "ann@one.example")):
+    first, second = page.locator("#list tbody tr:visible th a").all_inner_texts()[:2]
+    for key, email in (("j", first), ("j", second), ("k", first)):
         page.keyboard.press(key)
         assert row(page, email).evaluate("row => row.contains(document.activeElement)"), (key, email)
     page.goto("/campaigns")
