@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from mailing.campaigns import lifecycle
+from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.integration.live.test_hub import Stream, stream
@@ -68,7 +69,7 @@ async def test_it_tells_that_a_campaign_was_paused_and_why_in_the_language_of_th
         line = Stream(connection)
         await next_news(line)
         with stack.db.write() as rows:
-            lifecycle.pause(rows, 1, "Connection lost.")
+            lifecycle.pause(rows, 1, Reason("connection.broken"))
         await asyncio.to_thread(events.publish, stack.redis, [{"type": "campaign", "campaign": 1}])
         told = await next_news(line)
         assert told["1"]["news"]["paused"].endswith("Mất kết nối.")

@@ -151,7 +151,7 @@ def test_a_campaign_is_paused_resumed_and_canceled(stack: Stack):
 def test_what_failed_is_retried_and_what_is_unknown_resent_or_marked(stack: Stack):
     store(stack.db, "b@example.org c@example.org d@example.org", Draft("a@example.org", "s", "t"), send=True)
     lost = (AttemptResult.UNKNOWN, None, "", "lost")
-    deliver(stack.db, (AttemptResult.FAILED, 550, "5.1.1", "550 no"), lost, lost)
+    deliver(stack.db, (AttemptResult.FAILED, 554, "5.4.7", "554 expired"), lost, lost)
     none = volley(stack, "retry", "1", "--deferred")
     assert (none.exit_code, "0 recipients changed." in none.output) == (0, True)
     assert "1 recipient changed." in volley(stack, "retry", "1", "--failed").output
