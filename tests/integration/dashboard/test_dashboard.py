@@ -29,7 +29,7 @@ async def visitor(tmp_path, db, database_url):
 
 async def test_an_empty_volley_says_how_to_begin(visitor):
     page = await visitor.read("/")
-    assert "No campaigns yet." in page
+    assert "Send your first campaign" in page
     assert "Recently finished" in page
     assert "No worker is running" not in page, "nobody waits for one"
 

@@ -66,7 +66,7 @@ async def test_a_whole_campaign_page_is_in_vietnamese_but_the_server_s_words(vis
     for words in (
         "Thất bại",
         "Hộp thư này không tồn tại",
-        "66,7%",
+        "33,3%",
         "550 5.1.1 no such user",
         "Vấn đề khi gửi",
     ):
@@ -79,7 +79,7 @@ async def test_an_error_page_speaks_too_and_a_program_is_answered_in_english(vis
     assert "Không tìm thấy trang" in await read(visitor, "/nowhere", **vietnamese)
     assert "Campaign 9 does not exist" in await read(visitor, "/api/v1/campaigns/9", **vietnamese)
     assert (
-        "Biểu mẫu này không còn hiệu lực"
+        "Biểu mẫu này đã hết hạn"
         in (
             await (await visitor.client.post("/campaigns", headers={"Host": HOST} | vietnamese)).get_data()
         ).decode()

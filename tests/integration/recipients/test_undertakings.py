@@ -455,7 +455,7 @@ def test_marking_as_sent_mails_nobody_and_goes_on_over_a_pause_and_a_cancel(db: 
 def test_the_same_decision_about_many_cannot_be_begun_twice_but_one_about_few_can(db: Database) -> None:
     campaign_id = store(db, 50, RecipientState.FAILED, CampaignState.SENDING)
     begin(db, campaign_id, RETRY)
-    with pytest.raises(NotAllowed, match="busy with this already: retry"):
+    with pytest.raises(NotAllowed, match="already doing this: retry"):
         begin(db, campaign_id, RETRY)
     assert counts(db, campaign_id)[RecipientState.QUEUED] == 10
     with db.read() as connection:
@@ -620,7 +620,7 @@ async def test_the_page_says_how_far_it_is(db: Database, chosen: Settings, sweep
         assert (await visitor.post(f"{page}/cancel")).status_code == 303
         left = counts(db, campaign_id)[RecipientState.QUEUED]
         assert 0 < left < 6_000
-        assert f"Canceling: {left:,}\N{NO-BREAK SPACE}are still to be marked" in await visitor.read(page)
+        assert f"Canceling: {left:,}\N{NO-BREAK SPACE}emails left to mark" in await visitor.read(page)
         while counts(db, campaign_id)[RecipientState.QUEUED]:
             sweep()
         assert "Canceling" not in await visitor.read(page)
