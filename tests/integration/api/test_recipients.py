@@ -24,7 +24,7 @@ async def failed_campaign(client: TestClientProtocol, db: Database) -> str:
     """Post a campaign whose recipients fail, and which is over; return its path."""
     campaign = await post(client, order(send=True, give_up_hours=2))
     assert campaign["id"] == 1
-    refused = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no")
+    refused = (AttemptResult.FAILED, 554, "5.4.7", "554 5.4.7 expired")
     deliver(db, refused, refused)
     with db.write() as connection:
         assert lifecycle.finish(connection, 1)

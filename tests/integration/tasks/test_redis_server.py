@@ -199,7 +199,7 @@ def test_a_port_that_is_taken_is_one_clear_sentence(start: Callable[..., Server]
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
         server = start(f"redis://127.0.0.1:{port}/0")
-        server.hear(f"127.0.0.1:{port} is taken by another program")
+        server.hear(f"127.0.0.1:{port} is in use by another program")
         assert server.process.wait(WAIT_S) == 1
         other.close()
 
@@ -208,7 +208,7 @@ def test_another_folders_server_is_not_taken_for_our_own(start: Callable[..., Se
     first = start()
     first.hear("Redis server on")
     second = start(folder=tmp_path / "other")
-    second.hear("is taken by another program")
+    second.hear("is in use by another program")
     assert second.process.wait(WAIT_S) == 1
 
 
