@@ -116,7 +116,7 @@ def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_close
     assert "Queued" in row(page, "p000@one.example").inner_text()
     page.evaluate("hide(false)")
     expect(mark(page)).to_have_text("Live")
-    expect(row(page, "p000@one.example")).to_contain_text("Sent")
+    expect(row(page, "p030@one.example")).to_contain_text("Failed")
     assert len(told(page)) == 2
 
 
