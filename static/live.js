@@ -15,6 +15,8 @@
   let place = null; // true: taken, false: all are, null: not known yet, or nobody sees this tab
   let leave = () => {}, stopSeeking = () => {};
 
+  const places = navigator.locks ? null : new BroadcastChannel("places for a stream");
+
   const streams = (element) => element?.hasAttribute?.("hx-sse:connect");
 
   function show() {
@@ -68,7 +70,7 @@
   }
 
   function seek() {
-    if (!navigator.locks) return seat(true); // http from another machine: as if there were one tab
+    if (!navigator.locks) return count();
     const others = new AbortController();
     stopSeeking = () => others.abort();
     for (let n = 0; n < PLACES; n++) {
@@ -82,6 +84,24 @@
       }).catch(() => {}); // another place was free before, or the tab is hidden
     }
     setTimeout(() => others.signal.aborted || seat(false), SEEK_MS);
+  }
+
+  // http from another machine has no locks: whoever has a place, or looks for one, says so when another asks.
+  function count() {
+    let taken = 0;
+    const hear = ({ data }) => (taken += data === "here");
+    const decide = () => {
+      stopSeeking();
+      seat(taken < PLACES);
+    };
+    const timer = setTimeout(decide, SEEK_MS);
+    stopSeeking = () => {
+      clearTimeout(timer);
+      places.removeEventListener("message", hear);
+    };
+    places.addEventListener("message", hear);
+    places.postMessage("who");
+    leave = () => place && places.postMessage("left");
   }
 
   function see() {
@@ -111,6 +131,11 @@
     if (streams(event.target)) lose();
   });
   document.addEventListener("visibilitychange", see);
+  places?.addEventListener("message", ({ data }) => {
+    if (data === "who" && place !== false && !document.hidden) places.postMessage("here");
+    if (data === "left" && place === false) setTimeout(see, SEEK_MS * 10 * Math.random()); // not all at once
+  });
+  addEventListener("pagehide", () => places && leave());
 
   button.hidden = false;
   button.addEventListener("click", () => {

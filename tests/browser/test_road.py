@@ -111,6 +111,7 @@ def test_what_failed_is_retried_after_a_question_and_the_page_follows(page: Page
     expect(page.get_by_role("heading", name="Retry 1 email now?")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Retry 1 deferred").click()
     expect(page.locator("#receipt")).to_contain_text("1\N{NO-BREAK SPACE}email queued again.")
+    page.goto(f"/campaigns/{campaign_id}")
     expect(row(page, "bob+full@one.example").locator(".tries")).to_have_text("2")
     expect_the_truth(page, stack, campaign_id)
 

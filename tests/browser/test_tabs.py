@@ -281,10 +281,20 @@ def test_a_tab_without_a_place_tells_when_the_server_is_gone(context, stack):
     expect(mark(waiting)).to_have_text("Live in another tab")
 
 
-def test_where_there_are_no_locks_every_tab_keeps_its_stream(context, end):
+def test_where_there_are_no_locks_tabs_count_each_other_and_the_next_takes_a_free_place(context, end):
     context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
-    pages = [watch(context) for _ in range(3)]
+    pages = [watch(context) for _ in range(PLACES)]
+    fifth = open_tab(context)
+    expect(mark(fifth)).to_have_text("Live in another tab")
     assert all(map(reads, pages))
+    assert not reads(fifth)
     end(*[SENT] * 25)
-    for page in pages:
+    for page in (*pages, fifth):
         expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
+    pages[0].close()
+    expect(mark(fifth)).to_have_text("Live")
+    pages[1].evaluate("hide(true)")
+    again = watch(context)
+    pages[1].evaluate("hide(false)")
+    expect(mark(pages[1])).to_have_text("Live in another tab")
+    assert reads(again)
