@@ -69,7 +69,7 @@ def test_a_form_whose_session_ended_is_whole_again_and_needs_one_more_press(page
         page.get_by_label(label, exact=True).fill(text)
     page.context.clear_cookies()
     page.get_by_role("button", name="Review").click()
-    expect(page.get_by_role("alert")).to_contain_text("Your session had ended")
+    expect(page.get_by_role("alert")).to_contain_text("Your session had expired")
     for label, text in typed.items():
         expect(page.get_by_label(label, exact=True)).to_have_value(text)
     page.get_by_role("button", name="Review").click()

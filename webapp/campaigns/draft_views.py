@@ -158,7 +158,9 @@ async def fallback(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 async def ended(form: MultiDict[str, str], campaign_id: int) -> tuple[str, int]:
     """Show the page again with all that was written in it: the session had ended."""
-    said = _("Your session had ended, so nothing was stored. What you wrote is still here: try again.")
+    said = _(
+        "Your session had expired, so nothing was saved. Your input is still here: press the button again."
+    )
     return await _again(campaign_id, said, form.get("lines", "")), 403
 
 
