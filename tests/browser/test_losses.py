@@ -28,7 +28,7 @@ def test_a_page_survives_the_death_of_the_server_and_then_shows_what_the_databas
     expect(mark(page)).to_have_text("Live")
     expect(page.locator(".lead")).to_contain_text("30 of 30")
     expect_the_truth(page, stack, campaign_id)
-    expect(page.locator("tbody .state").filter(has_text="Sent")).to_have_count(25)
+    expect(page.locator("#shown .state").filter(has_text="Sent")).to_have_count(25)
     assert page.evaluate("window.sameDocument") is True
 
 
