@@ -18,7 +18,18 @@ from mailing.core.states import CampaignAction, RecipientAction
 from tests.support.proxies import NAME, WAYS, Site
 
 _ACTIONS = "|".join(
-    (*CampaignAction, *RecipientAction, "preferences", "watches", "revoke", "start", "stop", "resize")
+    (
+        *CampaignAction,
+        *RecipientAction,
+        "preferences",
+        "watches",
+        "revoke",
+        "copy",
+        "fallback",
+        "start",
+        "stop",
+        "resize",
+    )
 )
 NO_PAGE = re.compile(rf"/stream\b|/({_ACTIONS.replace('|edit', '')})$")
 

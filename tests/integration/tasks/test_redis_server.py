@@ -259,7 +259,7 @@ def test_it_says_when_its_server_dies(start: Callable[..., Server]):
     server = start()
     server.hear("Redis server on")
     os.kill(server.server_pid(), signal.SIGKILL)
-    server.hear("ended by itself")
+    server.hear("ended unexpectedly")
     assert server.process.wait(WAIT_S) == 1
 
 
