@@ -314,7 +314,7 @@ def test_a_signal_stops_it_within_a_second_and_nothing_received_is_lost(tmp_path
 
 def test_a_taken_port_is_one_clear_sentence(inbox: Inbox, tmp_path: Path):
     with closing(Inbox(tmp_path, port=inbox.port)) as second:
-        assert f"127.0.0.1:{inbox.port} is taken by another program" in second.first_line()
+        assert f"127.0.0.1:{inbox.port} is in use by another program" in second.first_line()
         assert second.process.wait(WAIT_S) == 1
 
 

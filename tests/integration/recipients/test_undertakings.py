@@ -640,4 +640,4 @@ def test_the_command_line_goes_on_until_all_is_done_also_without_a_worker(
     result = CliRunner().invoke(main, ["cancel", str(campaign_id + 1)], env=env)
     left = counts(db, campaign_id + 1)[RecipientState.QUEUED]
     assert left
-    assert f"{left:,} are still to be marked as canceled." in result.output
+    assert f"{left:,} emails are left to mark as canceled." in result.output

@@ -61,7 +61,7 @@ def test_signals_that_a_script_has_us_ignore_are_heeded_by_what_we_start(ignored
     """As a background job ignores SIGINT, and what runs under nohup SIGHUP."""
     program = (
         "import signal, sys\n"
-        "from tests import processes\n"
+        "from tests.support import processes\n"
         f"assert signal.getsignal(signal.SIG{ignored}) is signal.SIG_IGN\n"
         "processes.heed_signals()\n"
         f"signal.raise_signal(signal.SIG{ignored})\n"  # we ourselves go on ignoring it
