@@ -13,7 +13,7 @@
   const sign = button.querySelector("use");
   let state = "connecting", heard = Date.now(), paused = false, connection = null, request = null;
   let place = null; // true: taken, false: all are, null: not known yet, or nobody sees this tab
-  let leave = () => {}, stopSeeking = () => {};
+  let leave = () => {}, stopSeeking = () => {}, counting = false;
 
   const places = navigator.locks ? null : new BroadcastChannel("places for a stream");
 
@@ -86,22 +86,29 @@
     setTimeout(() => others.signal.aborted || seat(false), SEEK_MS);
   }
 
-  // http from another machine has no locks: whoever has a place, or looks for one, says so when another asks.
+  // http from another machine has no locks: whoever has a place, or counts, says so when another asks.
   function count() {
     let taken = 0;
     const hear = ({ data }) => (taken += data === "here");
     const decide = () => {
       stopSeeking();
-      seat(taken < PLACES);
+      if (taken < PLACES) seat(true);
+      else if (place === null) seat(false);
     };
     const timer = setTimeout(decide, SEEK_MS);
+    counting = true;
     stopSeeking = () => {
+      counting = false;
       clearTimeout(timer);
       places.removeEventListener("message", hear);
     };
     places.addEventListener("message", hear);
     places.postMessage("who");
     leave = () => place && places.postMessage("left");
+  }
+
+  function countAgain() {
+    if (place === false && !counting) count();
   }
 
   function see() {
@@ -132,9 +139,10 @@
   });
   document.addEventListener("visibilitychange", see);
   places?.addEventListener("message", ({ data }) => {
-    if (data === "who" && place !== false && !document.hidden) places.postMessage("here");
-    if (data === "left" && place === false) setTimeout(see, SEEK_MS * 10 * Math.random()); // not all at once
+    if (data === "who" && (place || counting)) places.postMessage("here");
+    if (data === "left") setTimeout(countAgain, SEEK_MS * 10 * Math.random()); // not all at once
   });
+  if (places) setInterval(countAgain, AGAIN_MS * (1 + Math.random())); // a tab that crashed says nothing
   addEventListener("pagehide", () => places && leave());
 
   button.hidden = false;

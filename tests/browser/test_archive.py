@@ -102,7 +102,7 @@ def test_a_campaign_is_played_again_and_scrubbed_by_keys(
     start = head.get_attribute("transform")
     slider.focus()
     page.keyboard.press("End")
-    assert shown(page) == end.counts
+    wait_until(lambda: shown(page) == end.counts, "the end is shown")
     assert head.get_attribute("transform") != start
     page.keyboard.press("Home")
     assert head.get_attribute("transform") == start
@@ -117,7 +117,7 @@ def test_a_campaign_is_played_again_and_scrubbed_by_keys(
     lasts.evaluate("it => { it.selectedOptions[0].value = 1 }")  # seconds
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()
-    assert shown(page) == end.counts
+    wait_until(lambda: shown(page) == end.counts, "the end is shown")
     expect(page.locator("#tail li")).to_have_count(10)
     lasts.evaluate("it => { it.selectedOptions[0].value = 1000 }")  # it must not end
     page.get_by_role("button", name="Play").click()
