@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from mailing.campaigns.drafts import Draft
 from mailing.core.states import RecipientState
 from tests.browser.acts import DRAFT, follow, mark
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
