@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LEAST = 1_000  # bytes; less is not worth it
 PADDING = 100  # bytes added at most
+_LEVEL = 4  # 12 % shorter than at level 1, for a third more time
 _WINDOW, _MEMORY = 12, 5  # a viewer's share of zlib: 32 KiB, where the usual one has 256
 
 
@@ -39,7 +40,7 @@ def squeeze(messages: AsyncIterator[bytes]) -> tuple[AsyncIterator[bytes], Mappi
 
 
 async def _squeezed(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + _WINDOW, _MEMORY)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + _WINDOW, _MEMORY)
     async for part in messages:
         yield packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)
     yield packer.flush()

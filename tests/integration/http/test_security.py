@@ -25,11 +25,19 @@ def state(db):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/campaigns/new", "/history", "/inbox", "/nowhere", "/static/volley.css"]
+    "path", ["/", "/campaigns/new", "/history", "/inbox", "/nowhere", "/static/favicon.svg"]
 )
 async def test_every_answer_forbids_what_it_does_not_need(visitor, path):
     headers = (await visitor.get(path)).headers
     assert {name: headers[name] for name in HEADERS} == dict(HEADERS)
+
+
+@pytest.mark.parametrize("path", ["/static/volley.css", "/static/live.js", "/static/news-source.js"])
+async def test_a_script_or_style_loads_from_here_alone_and_is_shown_in_no_frame(visitor, path):
+    headers = (await visitor.get(path)).headers
+    assert headers["Content-Security-Policy"] == "default-src 'self'; frame-ancestors 'none'"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_pages_hold_no_inline_script_or_style(visitor, db):
