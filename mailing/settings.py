@@ -123,6 +123,12 @@ class Settings:
             return self.host.lower() == "localhost"
 
     @property
+    def private(self) -> bool:
+        """Whether only people at this machine reach the web server, as nothing says that others should."""
+        named = {self.url.host.name} if self.url else set()
+        return self.loopback and not self.proxies and (named | self.hosts) <= LOOPBACK_NAMES
+
+    @property
     def site(self) -> Site:
         """Where people find it: the public address, or else the bound one."""
         return self.url or Site("http", Host(self._bound, self.port))

@@ -3,6 +3,7 @@
 from alembic import context
 
 from mailing import settings
+from mailing.accounts import tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing.core.database import Database
 from mailing.core.tables import metadata
 

@@ -1,8 +1,9 @@
 """Commands: the only way by which pages, API and command line change anything.
 
-Each names its actor. It changes the database in transactions of its own; after the commit it publishes the
-news, gives work to the workers, and logs who asked. Only the change itself may fail: ``NotAllowed`` with the
-reason, or the database. With Redis away it is stored all the same, and the sweeper does the rest.
+Each names its actor. It changes the database in transactions of its own, and writes into the audit log in
+the same; after the commit it publishes the news, gives work to the workers, and logs who asked. Only the
+change itself may fail: ``NotAllowed`` with the reason, or the database. With Redis away it is stored all the
+same, and the sweeper does the rest. What changes people and keys stands in ``people``.
 
 All are blocking. A campaign and its list take two steps, as a long list is stored in a process of its own,
 which knows no Redis: ``store`` or ``revise``, then ``announce``.
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from mailing.accounts import audit
 from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_links
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
@@ -115,6 +118,9 @@ def store(
         if once:
             answer = once.answer(campaign_id, state)
             idempotency.keep(connection, once.key, once.digest, campaign_id, answer)
+        audit.record(connection, actor, "create", _about(campaign_id), recipients=len(parsed.entries))
+        if send:
+            audit.record(connection, actor, CampaignAction.SEND, _about(campaign_id))
     return Change(actor, "create", campaign_id, state, errands)
 
 
@@ -135,8 +141,12 @@ def revise(
     if parsed is None:
         with db.write() as connection:
             drafts.rewrite(connection, campaign_id, draft, seen=seen)
+            audit.record(connection, actor, "revise", _about(campaign_id))
     else:
-        drafts.revise(db, campaign_id, draft, parsed, seen=seen)
+        told = partial(audit.record, actor=actor, action="revise", subject=_about(campaign_id))
+        drafts.revise(
+            db, campaign_id, draft, parsed, seen=seen, also=partial(told, recipients=len(parsed.entries))
+        )
     return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
 
 
@@ -144,13 +154,15 @@ def add(
     db: Database, actor: Actor, campaign_id: int, draft: Draft, parsed: ParsedList, *, seen: int
 ) -> tuple[Change, Added]:
     """Change a draft's message, and add to its list. Raises as ``revise`` does, and takes as long."""
-    added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft)
+    told = partial(audit.record, actor=actor, action="add to list", subject=_about(campaign_id))
+    added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft, also=told)
     return Change(actor, "add to list", campaign_id, CampaignState.DRAFT), added
 
 
 def fix(db: Database, actor: Actor, campaign_id: int, box: str, *, seen: int) -> tuple[Change, Added]:
     """Fix the skipped lines of a draft, as the box with them holds them now. Raises as ``revise`` does."""
-    added = growing.fix(db, campaign_id, box, seen=seen)
+    told = partial(audit.record, actor=actor, action="fix list", subject=_about(campaign_id))
+    added = growing.fix(db, campaign_id, box, seen=seen, also=told)
     return Change(actor, "fix list", campaign_id, CampaignState.DRAFT), added
 
 
@@ -178,6 +190,7 @@ def act(
     with backend.db.write() as connection:
         campaign = lifecycle.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
+        audit.record(connection, actor, action, _about(campaign_id))
     announce(backend, Change(actor, action, campaign_id, campaign.state, errands))
     if action is CampaignAction.CANCEL:
         _cancel_first(backend.db, campaign_id)
@@ -200,6 +213,8 @@ def decide(
     stride = Stride()
     with stride.write(backend.db) as connection:
         done, errands = undertakings.begin(connection, campaign_id, action, choice, stride.rows)
+        whom = {"state": choice.state, "q": choice.q, "recipient": choice.recipient} if choice else {}
+        audit.record(connection, actor, action, _about(campaign_id), **whom)
     announce(backend, Change(actor, action, campaign_id, done.campaign, errands))
     seen, begun = Stride().rows, done
     while done.going_on and seen < AT_ONCE:
@@ -223,6 +238,7 @@ def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str
     """Let somebody look on for some days; return the link's id. Raises ``NotAllowed`` if there are enough."""
     with backend.db.write() as connection:
         watch_id = share_links.create(connection, campaign_id, label, days)
+        audit.record(connection, actor, "create share link", _about(campaign_id), label=label, days=days)
     _log(actor, "create share link", campaign_id, watch_id=watch_id)
     return watch_id
 
@@ -231,19 +247,29 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
     """Revoke a link; to revoke it again changes nothing."""
     with backend.db.write() as connection:
         share_links.revoke(connection, campaign_id, watch_id)
+        audit.record(connection, actor, "revoke share link", _about(campaign_id), link=watch_id)
     _log(actor, "revoke share link", campaign_id, watch_id=watch_id)
 
 
-def take_batches(_backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:
+def take_batches(backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:
     """Have a worker take batches, or take no more. Raises ``Unanswered``: see ``control``."""
+    action = "start worker" if consuming else "stop worker"
+    with backend.db.write() as connection:  # a worker that does not answer may have done it
+        audit.record(connection, actor, action, worker=worker)
     control.take_batches(worker, consuming=consuming, workers=workers)
-    _log(actor, "start worker" if consuming else "stop worker", worker=worker)
+    _log(actor, action, worker=worker)
 
 
-def resize(_backend: Backend, actor: Actor, worker: str, *, connections: int, workers: int) -> None:
+def resize(backend: Backend, actor: Actor, worker: str, *, connections: int, workers: int) -> None:
     """Have a worker open at most so many SMTP connections. Raises ``Unanswered``: see ``control``."""
+    with backend.db.write() as connection:
+        audit.record(connection, actor, "resize worker", worker=worker, connections=connections)
     control.resize(worker, connections, workers=workers)
     _log(actor, "resize worker", worker=worker, connections=connections)
+
+
+def _about(campaign_id: int) -> str:
+    return f"campaign:{campaign_id}"
 
 
 def _log(actor: Actor, action: str, campaign_id: int | None = None, **more: object) -> None:

@@ -15,12 +15,14 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
 from webapp import error_pages
+from webapp.accounts import account, audit_log, people, sign_in
 from webapp.api import campaigns, health
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
 from webapp.dashboard import views as dashboard
 from webapp.demo_inbox import views as demo_inbox
 from webapp.http import compression, forms, params, security, static_files
+from webapp.http.doorkeeper import Doorkeeper
 from webapp.http.list_process import Lists
 from webapp.http.probes import Probes
 from webapp.http.services import THREADS, Services
@@ -49,6 +51,10 @@ _PAGES = (
     share_views,
     log_views,
     demo_inbox,
+    sign_in,
+    account,
+    people,
+    audit_log,
 )
 log = structlog.get_logger(__name__)
 
@@ -80,6 +86,7 @@ def create_app(settings: Settings) -> Quart:
         Boards(),
         Lists(backend.db),
         Probes(),
+        Doorkeeper(backend.db),
     )
     use(settings)
     app.url_map.converters.update(id=params.Id, int=params.Digits)
@@ -89,6 +96,7 @@ def create_app(settings: Settings) -> Quart:
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     jinja.install(app, services)
     pages.install(app.jinja_env)
+    people.install(app.jinja_env)
     compression.install(app)
     for module in (*_PAGES, preferences, stream, news, favicon, static_files, campaigns, health):
         app.register_blueprint(module.blueprint)
@@ -99,11 +107,13 @@ def create_app(settings: Settings) -> Quart:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "volley"))
         services.hub.start()
         services.queue.start()
+        services.doors.start()
 
     @app.after_serving
     async def stop() -> None:
         await services.hub.close()
         await services.queue.close()
+        await services.doors.close()
         await asyncio.to_thread(services.lists.close)
         services.probes.close()
         await services.redis.aclose()

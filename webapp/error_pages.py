@@ -25,6 +25,7 @@ NOT_FOUND, SERVER_ERROR = 404, 500
 _CAMPAIGN = re.compile(r"(/campaigns/[1-9][0-9]*)(/|$)")
 _TITLES: Mapping[int, tuple[str, str]] = {  # status -> title, and what to do where no more is known
     400: (N_("Invalid request"), N_("Check the URL.")),
+    401: (N_("Sign in"), ""),
     403: (N_("Not allowed"), ""),
     404: (N_("Page not found"), N_("Check the URL.")),
     405: (N_("Method not allowed"), N_("This URL does not accept such a request. Open the page instead.")),
@@ -32,6 +33,7 @@ _TITLES: Mapping[int, tuple[str, str]] = {  # status -> title, and what to do wh
     413: (N_("Too large"), ""),
     415: (N_("Unsupported content"), ""),
     421: (N_("Wrong address"), ""),
+    429: (N_("Too many attempts"), ""),
     503: (N_("No answer"), ""),
     500: (N_("Something went wrong"), N_("Your saved data is safe. The cause is in the server's log.")),
 }

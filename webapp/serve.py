@@ -18,6 +18,7 @@ import uvloop
 from hypercorn.config import Config
 
 from mailing import schema
+from mailing.accounts import tokens
 from mailing.core import logs, terminal
 from mailing.settings import load_or_exit
 from webapp import http1
@@ -64,10 +65,9 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     config.include_server_header = False
     config.errorlog = logging.getLogger("hypercorn.error")
     config.errorlog.setLevel(logging.WARNING)
-    if not settings.loopback:
-        log.warning(
-            "anyone who can reach this address can send mail: there is no sign-in", host=settings.host
-        )
+    if not settings.private and not await app.extensions["volley"].doors.accounts_exist():
+        link = settings.site.origin + settings.site.at(f"/setup?token={tokens.set_up(settings.secret_key)}")
+        log.warning("Volley isn't set up yet: open the link to create the first account", link=link)
     gc.collect()
     gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it
     await asyncio.to_thread(app.extensions["volley"].lists.start)

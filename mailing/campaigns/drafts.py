@@ -11,7 +11,7 @@ import secrets
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
@@ -34,7 +34,7 @@ from mailing.messages import compose
 from mailing.messages.compose import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -47,6 +47,9 @@ AT_ONCE = 1_000  # rows of a list that one transaction stores
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
 LEFT_BEHIND_MS = 60_000  # a list that did not grow for so long has lost its process
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
+
+Also: TypeAlias = "Callable[[Connection], object]"
+"""What is done in the last transaction of a change, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,20 @@ def create(database: Database, draft: Draft, parsed: ParsedList) -> int:
         return campaign_id
 
 
+def nothing(_connection: Connection) -> None:
+    """Do no more."""
+
+
 def revise(
-    database: Database, campaign_id: int, draft: Draft, parsed: ParsedList, *, seen: int | None = None
+    database: Database,
+    campaign_id: int,
+    draft: Draft,
+    parsed: ParsedList,
+    *,
+    seen: int | None = None,
+    also: Also = nothing,
 ) -> None:
-    """Change a draft and replace its list. Blocking.
+    """Change a draft and replace its list; ``also`` runs in the last transaction. Blocking.
 
     Raises ``NotAllowed`` as ``rewrite`` does, and ``ComposeError`` for an unusable message.
     """
@@ -110,8 +123,8 @@ def revise(
     with database.write() as connection:
         rewrite(connection, campaign_id, draft, seen=seen)
         hold = Hold(connection, campaign_id, fresh=False)
-    with storing(database, hold, new_list):
-        pass
+    with storing(database, hold, new_list) as connection:
+        also(connection)
 
 
 def store(connection: Connection, draft: Draft, parsed: ParsedList, survey: Survey) -> int:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.addresses.parsing import ParsedList
-    from mailing.campaigns.drafts import Draft
+    from mailing.campaigns.drafts import Also, Draft
     from mailing.core.database import Database
     from mailing.lists.store import ListNote
 
@@ -54,6 +54,7 @@ def add(
     seen: int,
     draft: Draft | None = None,
     instead: Sequence[int] = (),
+    also: Also = drafts.nothing,
 ) -> Added:
     """Add to the list of a draft, and change its message to ``draft`` if there is one. Blocking.
 
@@ -82,11 +83,13 @@ def add(
         if whole:
             lists.forget(connection, campaign_id, instead)
             drafts.grow(connection, campaign_id, added.go_on(connection, added.left))
+            also(connection)
         else:
             hold = drafts.Hold(connection, campaign_id, fresh=False, keeps=end)
     if not whole:
         with drafts.storing(database, hold, added) as connection:
             lists.forget(connection, campaign_id, instead)
+            also(connection)
     return Added(len(fresh.entries), len(fresh.duplicates), len(fresh.refused), len(instead))
 
 
@@ -96,7 +99,7 @@ def to_fix(connection: Connection, campaign_id: int) -> Sequence[ListNote]:
     return [note for note in shown if not note.cut]
 
 
-def fix(database: Database, campaign_id: int, box: str, *, seen: int) -> Added:
+def fix(database: Database, campaign_id: int, box: str, *, seen: int, also: Also = drafts.nothing) -> Added:
     """Read the lines of the box that ``to_fix`` filled, as a person has changed them. Blocking.
 
     What was not changed stays skipped, what was deleted is forgotten. Raises ``NotAllowed`` as ``add`` does.
@@ -109,4 +112,4 @@ def fix(database: Database, campaign_id: int, box: str, *, seen: int) -> Added:
         return Added()
     plan = repairs.plan([(it.text, str(it.reason)) for it in headers])
     parsed = repairs.read(repair.changed, plan)
-    return add(database, campaign_id, parsed, seen=seen, instead=repair.gone)
+    return add(database, campaign_id, parsed, seen=seen, instead=repair.gone, also=also)

@@ -1,4 +1,4 @@
-"""Actors: who asks for a change. Each command is told, and the log says so."""
+"""Actors: who asks for a change. Each command is told, and the audit log keeps it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. ``name`` is empty as long as there is no sign-in that would tell it."""
+    """Who asks. ``id`` is that of the person or the key, ``name`` the e-mail address or the key's name.
+
+    Both are empty where nobody needs to sign in. ``address`` is the IP address from where it was asked.
+    """
 
     kind: ActorKind
     name: str = ""
+    id: int | None = None
+    address: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.name}" if self.name else self.kind.value

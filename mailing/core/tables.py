@@ -46,7 +46,8 @@ Bytewise = Text().with_variant(Text(collation="C"), "postgresql")  # so that an 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only INTEGER keys
 
 
-def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
+    """Return the constraint that a column holds one of these."""
     values = ", ".join(f"'{state}'" for state in states)
     return CheckConstraint(f"{column} IN ({values})", name=column)
 
@@ -82,7 +83,7 @@ campaigns = Table(
     Column("give_up_after", Integer, nullable=False, default=24 * 3600),  # seconds of trying per recipient
     Column("paused_reason", Text, nullable=False, default=""),  # empty when a person paused it
     Column("reason_code", Text),
-    _one_of("state", CampaignState),
+    one_of("state", CampaignState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("give_up_after > 0", name="give_up_after"),
 )
@@ -121,7 +122,7 @@ recipients = Table(
     Index("ix_recipients_email", text("lower(email)"), "id"),
     _index_where("due_at IS NOT NULL", "ix_recipients_due", "due_at"),
     _index_where("worker_id IS NOT NULL", "ix_recipients_claims", "worker_id"),
-    _one_of("state", RecipientState),
+    one_of("state", RecipientState),
     CheckConstraint("(state = 'deferred') = (due_at IS NOT NULL)", name="due"),
     CheckConstraint("state <> 'sending' OR worker_id IS NOT NULL", name="claim"),
 )
@@ -160,7 +161,7 @@ attempts = Table(
     _index_where(
         "result <> 'sent'", "ix_attempts_replies", "campaign_id", "code", "enhanced", "recipient_id"
     ),
-    _one_of("result", AttemptResult),
+    one_of("result", AttemptResult),
     CheckConstraint("worker_id IS NOT NULL OR result = 'sent'", name="worker"),
 )
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 FLOORS = {  # the lowest first
     "mailing": (
-        *("core", "redis", "foreign", "messages", "smtp", "addresses", "ledger", "lists"),
+        *("core", "accounts", "redis", "foreign", "messages", "smtp", "addresses", "ledger", "lists"),
         *("campaigns", "recipients", "delivery", "reports"),
     ),
     "webapp": (
         *("i18n", "http", "ui", "live", "api", "campaigns", "workers", "dashboard", "log", "demo_inbox"),
-        *("public", "wall", "cli"),
+        *("public", "wall", "accounts", "cli"),
     ),
 }
 MOST_ROOMS = 15

@@ -30,6 +30,7 @@ import orjson
 from quart import Blueprint, Response, request
 from sqlalchemy.exc import IntegrityError
 
+from mailing.accounts.roles import Permission
 from mailing.campaigns import idempotency
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.idempotency import KeyReused
@@ -68,6 +69,13 @@ problems.install(blueprint)
 _ONE = "/campaigns/<id:campaign_id>"
 
 
+class Caller(NamedTuple):
+    """Who posts a campaign, and whether it may be sent at once."""
+
+    actor: Actor
+    may_send: bool
+
+
 class Stored(NamedTuple):
     """The answer to a posted campaign, and the change that it is about: None if both were before."""
 
@@ -76,6 +84,7 @@ class Stored(NamedTuple):
 
 
 @blueprint.post("/campaigns")
+@auth.needs(Permission.WRITE)
 async def create() -> Response:
     """Store a campaign: 201, or 422 with every fault at once.
 
@@ -85,7 +94,8 @@ async def create() -> Response:
     """
     key = schemas.read_key(request.headers.getlist("Idempotency-Key"))
     body, svc = await forms.body(forms.LONGEST), services()
-    answer, change = await svc.lists.run(body, _store, auth.program(), body, key, svc.settings.default_from)
+    caller = Caller(auth.program(), may_send=Permission.SEND in auth.rights())
+    answer, change = await svc.lists.run(body, _store, caller, body, key, svc.settings.default_from)
     if change:
         await svc.do(commands.announce, change)
     response = _json({**answer, **await _notice(svc, answer)}, 201)
@@ -94,6 +104,7 @@ async def create() -> Response:
 
 
 @blueprint.get("/campaigns")
+@auth.needs(Permission.READ)
 async def index() -> Response:
     """Return a page of campaigns, the newest first; ``next`` is what ``before`` must be for the next one."""
     before, limit = schemas.read_listing(request.args)
@@ -101,12 +112,14 @@ async def index() -> Response:
 
 
 @blueprint.get(_ONE)
+@auth.needs(Permission.READ)
 async def show(campaign_id: int) -> Response:
     """Return a campaign and its ledger."""
     return _json(await services().read(_campaign, campaign_id))
 
 
 @blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
+@auth.needs(Permission.SEND)
 async def act(campaign_id: int, verb: str) -> Response:
     """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible.
 
@@ -124,6 +137,7 @@ async def act(campaign_id: int, verb: str) -> Response:
 
 
 @blueprint.post(f"{_ONE}/{params.DECISION}")
+@auth.needs(Permission.SEND)
 async def decide(campaign_id: int, verb: str) -> Response:
     """Decide about whom the body chooses; return how many it moved, and the campaign.
 
@@ -142,6 +156,7 @@ async def decide(campaign_id: int, verb: str) -> Response:
 
 
 @blueprint.get(f"{_ONE}/recipients")
+@auth.needs(Permission.READ)
 async def recipients(campaign_id: int) -> Response:
     """Return a page of recipients in the order of the list, each with its last attempt."""
     query = schemas.read_query(request.args)
@@ -150,6 +165,7 @@ async def recipients(campaign_id: int) -> Response:
 
 
 @blueprint.get(f"{_ONE}/events")
+@auth.needs(Permission.READ)
 async def follow(campaign_id: int) -> Response:
     """Tell what happens to each email, until the campaign ends. ``api_streams`` describes the events."""
     svc = services()
@@ -158,6 +174,7 @@ async def follow(campaign_id: int) -> Response:
 
 
 @blueprint.get("/log")
+@auth.needs(Permission.READ)
 async def log() -> Response:
     """Return a page of the email log. ``api_log`` describes it."""
     query = api_log.read_query(request.args)
@@ -166,24 +183,28 @@ async def log() -> Response:
 
 
 @blueprint.get("/log.jsonl")
+@auth.needs(Permission.READ)
 async def log_lines() -> Response:
     """Return every attempt that fits, however many."""
     return exports.log(api_log.read_search(request.args), "jsonl")
 
 
-def _store(db: Database, actor: Actor, body: bytes, key: str, default_from: str) -> Stored:
+def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: str) -> Stored:
     """Read and store a posted campaign: all of it, or nothing."""
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
     order = schemas.read_campaign(body, default_from)
+    if order.send and not caller.may_send:
+        said = 'Sending needs the scope campaigns:send. Post with "send": false.'
+        raise Problem(403, said, "request.scope")
 
     def answer(campaign_id: int, state: CampaignState) -> Mapping[str, Any]:
         return schemas.created_json(campaign_id, state, order.parsed)
 
     once = Once(key, digest, answer) if key else None
     try:
-        change = commands.store(db, actor, order.draft, order.parsed, send=order.send, once=once)
+        change = commands.store(db, caller.actor, order.draft, order.parsed, send=order.send, once=once)
     except NotAllowed as refusal:
         more = schemas.refused_json(order.parsed.refused)
         raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None

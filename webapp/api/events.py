@@ -27,7 +27,7 @@ from mailing.redis import events
 from webapp.live.hub import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from webapp.live.hub import Happened, Hub
 
@@ -49,7 +49,7 @@ class _Emails(Feed):
             super().hear(emails)
 
 
-async def campaign_events(hub: Hub, campaign_id: int, read: Read) -> AsyncIterator[bytes]:
+async def campaign_events(hub: Hub, campaign_id: int, read: Read) -> AsyncGenerator[bytes, None]:
     """Yield the events of a campaign until it ends. ``read`` returns the campaign as it is now."""
     feed = _Emails()
     try:
@@ -62,7 +62,7 @@ async def campaign_events(hub: Hub, campaign_id: int, read: Read) -> AsyncIterat
         log.warning("event stream ended", campaign_id=campaign_id, reason=str(error))
 
 
-async def _follow(feed: Feed, read: Read) -> AsyncIterator[bytes]:
+async def _follow(feed: Feed, read: Read) -> AsyncGenerator[bytes, None]:
     """Pass events on. The end is told only after a silence: another worker's last news may come late."""
     timeout_s = 0.0
     while not feed.ended:

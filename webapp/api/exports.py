@@ -1,4 +1,4 @@
-"""The email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each row.
+"""The email log, the audit log or a campaign's recipients, to take away: as CSV or JSON, a line for each row.
 
 Each chunk is read in a transaction of its own, so that memory stays flat and nobody who stops reading
 holds one.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import orjson
 from quart import Response
 
+from mailing.accounts import audit
 from mailing.core.clock import now_ms
 from mailing.lists import store as lists
 from mailing.recipients import listing
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.accounts.audit import Asked, Entry
     from mailing.lists.store import ListNote
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.search import Choice
@@ -52,6 +54,7 @@ _RECIPIENT_COLUMNS = (
     "address", "name", "state", "attempts", "code", "enhanced", "reply", "server", "worker", "last attempt",
     "due",
 )  # fmt: skip
+_AUDIT_COLUMNS = ("time", "by", "id", "name", "from", "action", "about", "details")
 _BOM = b"\xef\xbb\xbf"  # without it Excel reads the local code page
 _KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
@@ -108,6 +111,19 @@ def skipped(campaign_id: int) -> Response:
         chunk,
         lambda notes: _csv((note.line, note.text, domain_texts.say(note.reason)) for note in notes),
     )
+
+
+def audit_log(asked: Asked, form: str) -> Response:
+    """Answer with the rows of the audit log that fit, the oldest first."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[Entry], int | None]:
+        return audit.export(connection, asked, after)
+
+    name = f"volley-audit.{form}"
+    if form == "jsonl":
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(schemas.audit_json, rows)))
+    head = _BOM + _csv([_AUDIT_COLUMNS])
+    return _answer(name, form, head, chunk, lambda rows: _csv(map(_audit_cells, rows)))
 
 
 def _answer(
@@ -188,3 +204,9 @@ def _recipient_cells(row: RecipientRow) -> Sequence[object]:
         formats.iso(row.ended_at),
         formats.iso(row.due_at),
     )
+
+
+def _audit_cells(row: Entry) -> Sequence[object]:
+    details = orjson.dumps(row.details).decode() if row.details else ""
+    by = (row.actor_kind, "" if row.actor_id is None else row.actor_id, row.actor_name, row.address)
+    return (formats.iso(row.at), *by, row.action, row.subject, details)

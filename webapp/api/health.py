@@ -8,18 +8,21 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing import checks
+from webapp.http import auth
 from webapp.http.services import services
 
 blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@auth.open_to_all("supervisors have no account, and strangers learn no details")
 async def live() -> Response:
     """Answer, whatever else is down: this process serves requests."""
     return _answer({"live": True}, 200)
 
 
 @blueprint.get("/readyz")
+@auth.open_to_all("supervisors have no account, and strangers learn no details")
 async def ready() -> Response:
     """Name what is needed to send mail: 200 if all of it is there, else 503."""
     svc = services()

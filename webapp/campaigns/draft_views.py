@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
+from mailing.accounts.roles import Permission
 from mailing.addresses import repairs
 from mailing.campaigns import drafts, growing
 from mailing.campaigns.drafts import Draft
@@ -105,6 +106,7 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
 
 
 @blueprint.post(f"{_ONE}/skipped")
+@auth.needs(Permission.WRITE)
 async def fix(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Read the skipped lines again, as they are in the box."""
     form = await request.form
@@ -121,6 +123,7 @@ async def fix(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 
 @blueprint.get(f"{_ONE}/skipped.csv")
+@auth.needs(Permission.READ)
 async def skipped(campaign_id: int) -> Response:
     """Send all skipped lines."""
     await the_campaign(campaign_id)
@@ -128,6 +131,7 @@ async def skipped(campaign_id: int) -> Response:
 
 
 @blueprint.post(f"{_ONE}/fallback")
+@auth.needs(Permission.WRITE)
 async def fallback(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Write into the message what it says where a recipient has no value of a field."""
     form = await request.form

@@ -14,9 +14,11 @@ import structlog
 from quart import Blueprint, abort
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.redis import events
 from webapp.campaigns.tab import Progress
+from webapp.http import auth
 from webapp.http.params import numbers
 from webapp.http.services import services
 from webapp.i18n.languages import _
@@ -25,7 +27,7 @@ from webapp.live.hub import Viewer
 from webapp.live.regions import message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from quart import Response
     from sqlalchemy import Connection
@@ -44,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 @blueprint.get("/news/stream")
+@auth.needs(Permission.READ)
 async def stream() -> Response:
     """Tell how the ``campaigns`` stand whose ids are asked for, with dots between them."""
     ids = numbers("campaigns", MOST)
@@ -52,7 +55,7 @@ async def stream() -> Response:
     return sse.plain(_follow(services(), ids))
 
 
-async def _follow(svc: Services, ids: Sequence[int]) -> AsyncIterator[bytes]:
+async def _follow(svc: Services, ids: Sequence[int]) -> AsyncGenerator[bytes, None]:
     viewer = Viewer()
     told: dict[str, Mapping[str, Any]] = {}
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, render_template
 
+from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import RecipientState
 from mailing.foreign import mail as foreign_mail
@@ -15,7 +16,7 @@ from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
 from mailing.reports import recipient_record
-from webapp.http import params
+from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services
 from webapp.i18n.languages import N_, _
@@ -47,6 +48,7 @@ class Part:
 
 
 @blueprint.get(_ONE)
+@auth.needs(Permission.READ)
 async def show(campaign_id: int, recipient_id: int) -> str:
     """Show all that is known about one recipient; came one from a state's list, it leads on in that."""
     state = params.state(RecipientState)
@@ -65,6 +67,7 @@ async def show(campaign_id: int, recipient_id: int) -> str:
 
 
 @blueprint.get(f"{_ONE}/stream")
+@auth.needs(Permission.READ)
 async def stream(campaign_id: int, recipient_id: int) -> Response:
     """Tell the page what changes."""
     await _record(campaign_id, recipient_id)
@@ -74,6 +77,7 @@ async def stream(campaign_id: int, recipient_id: int) -> Response:
 
 
 @blueprint.get(f"{_ONE}/html")
+@auth.needs(Permission.READ)
 async def html(campaign_id: int, recipient_id: int) -> Response:
     """Send the message's HTML part alone, for the frame."""
     data = await _message(campaign_id, recipient_id)
@@ -82,6 +86,7 @@ async def html(campaign_id: int, recipient_id: int) -> Response:
 
 
 @blueprint.get(f"{_ONE}.eml")
+@auth.needs(Permission.READ)
 async def eml(campaign_id: int, recipient_id: int) -> Response:
     """Send the message as it goes over the line."""
     name = f"volley-{campaign_id}-{recipient_id}.eml"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import orjson
 from quart import Blueprint, Response, abort, render_template
 
+from mailing.accounts.roles import Permission
 from mailing.core import states
 from mailing.reports import email_log, paces, replay
 from mailing.reports.log_walks import Search
-from webapp.http import params
+from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n import languages
 from webapp.i18n.languages import _
@@ -34,6 +35,7 @@ _ONE = "/campaigns/<id:campaign_id>/replay"
 
 
 @blueprint.get(_ONE)
+@auth.needs(Permission.READ)
 async def show(campaign_id: int) -> str:
     """Show a campaign as it was at one frame of its course."""
     campaign, course = await _course(campaign_id)
@@ -62,6 +64,7 @@ async def show(campaign_id: int) -> str:
 
 
 @blueprint.get(f"{_ONE}/tail")
+@auth.needs(Permission.READ)
 async def tail(campaign_id: int) -> str:
     """Show the last results before one frame, for the page that plays."""
     _campaign, course = await _course(campaign_id)
@@ -70,6 +73,7 @@ async def tail(campaign_id: int) -> str:
 
 
 @blueprint.get(f"{_ONE}.json")
+@auth.needs(Permission.READ)
 async def data(campaign_id: int) -> Response:
     """Send the whole course: of each state that occurs how it changed from frame to frame.
 

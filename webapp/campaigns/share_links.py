@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from itsdangerous import BadSignature, URLSafeSerializer
 from quart import Blueprint, abort, redirect, request
 
+from mailing.accounts.roles import Permission
 from mailing.campaigns import share_links
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.sites import LOOPBACK_NAMES
@@ -42,6 +43,7 @@ class Link:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/watches")
+@auth.needs(Permission.SHARE)
 async def create(campaign_id: int) -> Response:
     """Make a link that is valid for the chosen days."""
     form = await request.form
@@ -60,6 +62,7 @@ async def create(campaign_id: int) -> Response:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
+@auth.needs(Permission.SHARE)
 async def revoke(campaign_id: int, watch_id: int) -> Response:
     """Withdraw a link: whoever has it open sees it end within seconds."""
     await services().do(commands.revoke_watch_link, auth.person(), campaign_id, watch_id)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, request
 
+from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
 from mailing.recipients import listing
 from mailing.redis import events
 from webapp.campaigns import list_view, notices, progress
+from webapp.http import auth
 from webapp.http.params import number, numbers
 from webapp.http.services import services, the_campaign
 from webapp.live.hub import Viewer
@@ -52,6 +54,7 @@ class OpenPage:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/stream")
+@auth.needs(Permission.READ)
 async def campaign_stream(campaign_id: int) -> Response:
     """Tell one campaign page what changes: its ledger, its latest results and the rows it shows."""
     svc = services()
@@ -62,6 +65,7 @@ async def campaign_stream(campaign_id: int) -> Response:
 
 
 @blueprint.get("/campaigns/stream")
+@auth.needs(Permission.READ)
 async def list_stream() -> Response:
     """Tell the list of campaigns what changes, and how many are newer than the ``newest`` it shows."""
     svc, before, newest = services(), number("before"), number("newest")

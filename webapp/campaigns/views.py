@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
 
+from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
@@ -52,6 +53,7 @@ def install(env: Environment) -> None:
 
 
 @blueprint.get("/campaigns")
+@auth.needs(Permission.READ)
 async def index() -> str:
     """Show all campaigns, the newest first."""
     before = params.number("before")
@@ -68,6 +70,7 @@ async def index() -> str:
 
 
 @blueprint.get("/campaigns/new")
+@auth.needs(Permission.WRITE)
 async def new() -> tuple[str, int, Mapping[str, str]]:
     """Show an empty form, or with ``demo=1`` one that is filled in."""
     typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
@@ -77,6 +80,7 @@ async def new() -> tuple[str, int, Mapping[str, str]]:
 
 
 @blueprint.post("/campaigns")
+@auth.needs(Permission.WRITE)
 async def create() -> AnyResponse | tuple[str, int]:
     """Store a draft with its list, and show it."""
     form = await request.form
@@ -94,6 +98,7 @@ async def create() -> AnyResponse | tuple[str, int]:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/edit")
+@auth.needs(Permission.WRITE)
 async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
     """Show the form of a draft."""
     campaign = await the_campaign(campaign_id)
@@ -117,6 +122,7 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>")
+@auth.needs(Permission.WRITE)
 async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
@@ -161,6 +167,7 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/message")
+@auth.needs(Permission.READ)
 async def message(campaign_id: int) -> str:
     """Show the message of a campaign, as its first recipient gets it."""
     campaign = await the_campaign(campaign_id)
@@ -171,6 +178,7 @@ async def message(campaign_id: int) -> str:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/copy")
+@auth.needs(Permission.WRITE)
 async def copy(campaign_id: int) -> AnyResponse:
     """Make a draft of a campaign's message, with all, some or none of its recipients, and show it."""
     part, campaign = (await request.form).get("list", ""), await the_campaign(campaign_id)
@@ -183,6 +191,7 @@ async def copy(campaign_id: int) -> AnyResponse:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>")
+@auth.needs(Permission.READ)
 async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
     campaign = await the_campaign(campaign_id)
@@ -192,6 +201,7 @@ async def show(campaign_id: int) -> str | Response:
 
 
 @blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
+@auth.needs(Permission.SEND)
 async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
     form = await request.form
@@ -205,6 +215,7 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
 
 
 @blueprint.post(f"/campaigns/<id:campaign_id>/{params.DECISION}")
+@auth.needs(Permission.SEND)
 async def decide(campaign_id: int, verb: str) -> AnyResponse:
     """Decide about all in a state, those of them that a search or a reply finds, or one."""
     form = await request.form

@@ -1,6 +1,7 @@
 """The command line.
 
 ``commands``  ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
+``people``    what the commands about people do
 ``progress``  its bar while it is sent, and what became of it
 ``work``      what the commands of the command line do
 """

@@ -10,6 +10,7 @@ from typing import IO
 
 import click
 
+from mailing.accounts.roles import Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import CampaignAction, RecipientAction
 
@@ -149,6 +150,75 @@ def check() -> None:
     from webapp.cli import work  # noqa: PLC0415
 
     work.check()
+
+
+_ROLE = click.Choice(list(Role))
+_PASSWORD_FILE = click.option(
+    "--password-file",
+    type=click.File("rb", lazy=True),
+    help="A file with the password, or - for standard input.",
+)
+
+
+@main.group()
+def user() -> None:
+    """Manage the people who may sign in."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--role", type=_ROLE, required=True, help="What the person may do.")
+@_PASSWORD_FILE
+def user_add(*, email: str, role: str, password_file: IO[bytes] | None) -> None:
+    """Create an account for EMAIL. Without --password-file the password is asked for."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.add(email, Role(role), password_file)
+
+
+@user.command("list")
+def user_list() -> None:
+    """List the accounts."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.show()
+
+
+@user.command("password")
+@click.argument("email")
+@_PASSWORD_FILE
+def user_password(*, email: str, password_file: IO[bytes] | None) -> None:
+    """Set the password of EMAIL. All of the person's sessions end."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.set_password(email, password_file)
+
+
+@user.command("role")
+@click.argument("email")
+@click.argument("role", type=_ROLE)
+def user_role(*, email: str, role: str) -> None:
+    """Change the role of EMAIL."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.change_role(email, Role(role))
+
+
+@user.command("deactivate")
+@click.argument("email")
+def user_deactivate(*, email: str) -> None:
+    """Deactivate EMAIL: all sessions and keys of the person end."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.deactivate(email)
+
+
+@main.command("setup-link")
+def setup_link() -> None:
+    """Print the link that creates the first account."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.setup_link()
 
 
 if __name__ == "__main__":

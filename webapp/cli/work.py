@@ -63,7 +63,7 @@ def send(
 
     Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
     """
-    chosen = _settings()
+    chosen = chosen_settings()
     html = _text(html_file) if html_file else ""
     sender_from = sender_from or chosen.default_from
     draft = Draft(sender_from, subject, _text(text_file), html, priority, give_up_hours)
@@ -72,7 +72,7 @@ def send(
     _refuse_faulty(draft, parsed)
     if not yes and sys.stdin.isatty():
         click.confirm(f"Send to {_addresses(parsed)}?", abort=True)
-    with _backend(chosen) as backend:
+    with open_backend(chosen) as backend:
         campaign_id = _begin(backend, draft, parsed)
         try:
             campaign = progress.watch(backend.db, campaign_id)
@@ -88,7 +88,7 @@ def send(
 
 def status(*, campaign_id: int, as_json: bool) -> None:
     """Show the state of campaign ID."""
-    with _backend(_settings()) as backend:
+    with open_backend(chosen_settings()) as backend:
         with backend.db.read() as connection:
             campaign = campaigns.get(connection, campaign_id)
             if campaign is None:
@@ -104,7 +104,7 @@ def status(*, campaign_id: int, as_json: bool) -> None:
 
 def act(campaign_id: int, action: CampaignAction) -> None:
     """Pause, resume or cancel a campaign."""
-    with _backend(_settings()) as backend:
+    with open_backend(chosen_settings()) as backend:
         try:
             campaign = commands.act(backend, ACTOR, campaign_id, action)
         except NotAllowed as refusal:
@@ -135,7 +135,7 @@ def decide(campaign_id: int, action: RecipientAction, state: str | None = None) 
 
 
 def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
-    with _backend(_settings()) as backend:
+    with open_backend(chosen_settings()) as backend:
         try:
             done = commands.decide(backend, ACTOR, campaign_id, action, choice)
             if done.going_on:
@@ -213,7 +213,7 @@ def _show(name: str, finding: Finding) -> None:
     click.echo(f"{click.style(mark, fg=color)} {name:8} {finding.detail}")
 
 
-def _settings() -> Settings:
+def chosen_settings() -> Settings:
     try:
         chosen = settings.load()
     except SettingsError as error:
@@ -224,7 +224,8 @@ def _settings() -> Settings:
 
 
 @contextmanager
-def _backend(chosen: Settings) -> Iterator[Backend]:
+def open_backend(chosen: Settings) -> Iterator[Backend]:
+    """Open the database and Redis; what is wrong with them ends the command with a sentence."""
     try:
         with commands.backend(chosen, connections=1) as backend:
             yield backend

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, render_template
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.reports import overview
 from webapp.campaigns.notices import held_up, time_left, waits
+from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _, ngettext
@@ -51,6 +53,7 @@ class Need:
 
 
 @blueprint.get("/")
+@auth.needs(Permission.READ)
 async def index() -> str | tuple[str, int]:
     """Show how everything stands."""
     svc, zone = services(), reader_zone()[0]
@@ -65,6 +68,7 @@ async def index() -> str | tuple[str, int]:
 
 
 @blueprint.get("/stream")
+@auth.needs(Permission.READ)
 async def stream() -> Response:
     """Tell each second how everything stands."""
     return respond("dashboard", partial(_fill, services(), reader_zone()[0]))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from quart import Blueprint, Response, abort, render_template
 
 from mailing import demo_inbox_file
+from mailing.accounts.roles import Permission
 from mailing.foreign import mail as foreign_mail
 from mailing.sites import LOOPBACK_NAMES
-from webapp.http import params
+from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services
 from webapp.i18n.languages import _, grouped
@@ -29,6 +30,7 @@ UPDATE_S = 1.0
 
 
 @blueprint.get("/inbox")
+@auth.needs(Permission.READ)
 async def latest() -> str:
     """Show what arrived, the newest first."""
     _only_here()
@@ -36,6 +38,7 @@ async def latest() -> str:
 
 
 @blueprint.get("/inbox/<id:mail_id>")
+@auth.needs(Permission.READ)
 async def show(mail_id: int) -> str:
     """Show one message beside the list: its text, its HTML in a frame without rights, and its source."""
     mail = await _mail(mail_id)
@@ -52,6 +55,7 @@ async def show(mail_id: int) -> str:
 
 
 @blueprint.get("/inbox/stream")
+@auth.needs(Permission.READ)
 async def stream() -> Response:
     """Tell each second what arrived, of what fits the search."""
     _only_here()
@@ -60,6 +64,7 @@ async def stream() -> Response:
 
 
 @blueprint.get("/inbox/<id:mail_id>/html")
+@auth.needs(Permission.READ)
 async def html(mail_id: int) -> Response:
     """Send the HTML part alone, for the frame."""
     preview = await asyncio.to_thread(foreign_mail.read, (await _mail(mail_id)).raw)
@@ -71,6 +76,7 @@ async def html(mail_id: int) -> Response:
 
 
 @blueprint.get("/inbox/<id:mail_id>.eml")
+@auth.needs(Permission.READ)
 async def eml(mail_id: int) -> Response:
     """Send the message as it arrived."""
     mail = await _mail(mail_id)

@@ -1,45 +1,199 @@
-"""Who asks, and what they may do.
+"""Who asks, and what they may do: looked at before each request, against what its route needs.
 
-There is no sign-in yet: who comes by the pages is a person, who comes by the API a program, and both may do
-everything. Who comes by a watch link may only look on.
+Each route names what it needs beside its address: a permission (``needs``), somebody with an account
+(``needs_account``), or nothing, with the reason (``open_to_all``). A route that names nothing is refused.
+Without an account there are two cases. On a machine of one's own everybody may do nearly everything; where
+others can reach the server, nobody may do anything but set it up.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
-from quart import g
+from quart import abort, current_app, g, redirect, request
+from werkzeug.exceptions import Unauthorized
 
+from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SENSITIVE, Permission
+from mailing.accounts.sessions import CONFIRMED_MS
 from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
+from webapp.http import origins
+from webapp.http.services import services
+from webapp.i18n.languages import _
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from quart.typing import ResponseReturnValue
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from mailing.accounts.sessions import Session
+
+    View = TypeVar("View", bound=Callable[..., object])
+
+API = "/api/"
+COOKIE = "volley_session"
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
-    """What somebody may do with what a page shows. ``change``: press its buttons."""
+class Door:
+    """What a route needs. ``reason``: why it needs nothing."""
 
-    change: bool
+    permission: Permission | None = None
+    account: bool = False
+    fresh: bool = False  # shown lately who they are
+    reason: str = ""
 
 
-EVERYTHING = Rights(change=True)
-LOOKING_ON = Rights(change=False)
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who asks. Without a session it is anybody, or nobody."""
+
+    actor: Actor
+    permissions: frozenset[Permission]
+    session: Session | None = None
 
 
-def rights() -> Rights:
-    """Return what the viewer of this request may do."""
-    found: Rights = g.get("rights", EVERYTHING)
+NOBODY = Viewer(Actor(ActorKind.PERSON), NOTHING)
+
+
+def needs(permission: Permission) -> Callable[[View], View]:
+    """Let in who has this permission; for what is sensitive, who has lately shown who they are."""
+    return _put(Door(permission, account=permission in SENSITIVE, fresh=permission in SENSITIVE))
+
+
+def needs_account(*, fresh: bool = False) -> Callable[[View], View]:
+    """Let in whoever has an account, about which the page is."""
+    return _put(Door(account=True, fresh=fresh))
+
+
+def open_to_all(reason: str) -> Callable[[View], View]:
+    """Let in everybody, for a reason."""
+    return _put(Door(reason=reason))
+
+
+def _put(door: Door) -> Callable[[View], View]:
+    def put(view: View) -> View:
+        view.door = door  # type: ignore[attr-defined]
+        return view
+
+    return put
+
+
+def viewer() -> Viewer:
+    """Return who asks."""
+    found: Viewer = g.get("viewer", NOBODY)
     return found
 
 
-async def only_look_on() -> None:
-    """Let this request change nothing: before each request to pages that strangers reach."""
-    g.rights = LOOKING_ON
+def rights() -> frozenset[Permission]:
+    """Return what the viewer of this request may do."""
+    return viewer().permissions
 
 
 def person() -> Actor:
     """Return who asks at the pages."""
-    return Actor(ActorKind.PERSON)
+    return viewer().actor
 
 
 def program() -> Actor:
-    """Return who asks over the API."""
-    return Actor(ActorKind.API)
+    """Return who asks over the API: a key, or a person's own browser."""
+    actor = viewer().actor
+    return actor if actor.id is not None else Actor(ActorKind.API, address=actor.address)
+
+
+def cookie_name() -> str:
+    """Return the name of the session's cookie: on HTTPS no other host can set it (RFC 6265bis 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if origins.secure() else COOKIE
+
+
+def keep(response: AnyResponse, token: str) -> AnyResponse:
+    """Keep a session's token in the browser that asks, until it is closed or the session ends."""
+    response.set_cookie(
+        cookie_name(), token, path="/", secure=origins.secure(), httponly=True, samesite="Lax"
+    )
+    services().doors.forget()
+    return response
+
+
+def drop(response: AnyResponse) -> AnyResponse:
+    """Take the token out of the browser that asks."""
+    response.delete_cookie(cookie_name(), path="/", secure=origins.secure(), httponly=True, samesite="Lax")
+    services().doors.forget()
+    return response
+
+
+async def guard() -> ResponseReturnValue | None:
+    """Let a request in, or answer it: before each."""
+    if request.routing_exception:
+        return None
+    view = current_app.view_functions.get(request.endpoint or "")
+    door: Door | None = getattr(view, "door", None)
+    if door is None:
+        abort(403, _("Nobody may open this address."))
+    doors, address = services().doors, request.remote_addr or ""
+    token = request.cookies.get(cookie_name(), "")
+    session = await doors.session(token) if token else None
+    if session:
+        actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
+        g.viewer = Viewer(actor, PERMISSIONS[session.role], session)
+    elif door.reason:
+        return None
+    elif not await doors.accounts_exist():
+        return _without_accounts(door, address)
+    return None if door.reason else _decide(door, viewer())
+
+
+def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
+    if not services().settings.private:
+        abort(503, _("Volley isn't set up yet. Open the link in the server's log, or run: volley setup-link"))
+    if door.account:
+        return redirect(services().at("/setup"), 303)
+    g.viewer = Viewer(Actor(ActorKind.PERSON, address=address), ANYBODY)
+    return _decide(door, g.viewer)
+
+
+def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
+    signed_in = who.session is not None or who.permissions != NOTHING
+    if not signed_in:
+        return _ask_to_sign_in()
+    if door.permission and door.permission not in who.permissions:
+        abort(403, _("Your role doesn't allow this. Ask an owner of this Volley."))
+    if door.fresh and who.session and who.session.confirmed_at < now_ms() - CONFIRMED_MS:
+        page = request.full_path if request.method == "GET" else request.path
+        return redirect(services().at(f"/confirm?next={quote(page.rstrip('?'))}"), 303)
+    return None
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    page = request.full_path.rstrip("?")
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+    if wants_page and not request.path.startswith(API):
+        return redirect(services().at(f"/sign-in?next={quote(page)}"), 303)
+    raise Unauthorized(_("Sign in, then try again."))
+
+
+async def while_welcome(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """Pass the messages of a stream on, until whoever opened it may no longer see it."""
+    who, task, gone = viewer(), asyncio.current_task(), False
+    assert task is not None
+
+    def leave() -> None:
+        nonlocal gone
+        gone = True
+        task.cancel()
+
+    looked_after = services().doors.present(who.session, leave) if who.permissions else nullcontext()
+    try:
+        async with aclosing(messages):
+            with looked_after:
+                async for each in messages:
+                    yield each
+    except asyncio.CancelledError:
+        if not gone:
+            raise
+        task.uncancel()

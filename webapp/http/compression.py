@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from quart import Response, request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from quart import Quart
     from quart.typing import ResponseTypes
@@ -32,14 +32,14 @@ def install(app: Quart) -> None:
     app.after_request(_compress)
 
 
-def squeeze(messages: AsyncIterator[bytes]) -> tuple[AsyncIterator[bytes], Mapping[str, str]]:
+def squeeze(messages: AsyncGenerator[bytes, None]) -> tuple[AsyncGenerator[bytes, None], Mapping[str, str]]:
     """Return a stream as this request's browser takes it, each message sent at once, and its headers."""
     if not request.accept_encodings["gzip"]:
         return messages, {"Vary": "Accept-Encoding"}
     return _squeezed(messages), {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"}
 
 
-async def _squeezed(messages: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _squeezed(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + _WINDOW, _MEMORY)
     async for part in messages:
         yield packer.compress(part) + packer.flush(zlib.Z_SYNC_FLUSH)

@@ -1,4 +1,4 @@
-"""Whether a request comes from one of Volley's own pages."""
+"""Where a request comes from: one of Volley's own pages or not, by TLS or not."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def ours() -> AbstractSet[str]:
     if host is None or (url and origin(url.scheme, host) == url.origin):  # asked there, so by its scheme
         return public
     return public | {origin(request.scheme, host)}
+
+
+def secure() -> bool:
+    """Return whether the browser that asks reaches us by TLS, itself or at the proxy."""
+    url = services().settings.url
+    return request.scheme == "https" or (url is not None and url.scheme == "https")
 
 
 def page_before() -> str:

@@ -149,6 +149,8 @@ def respond_to_http(error: HTTPException) -> Response:
     for name, value in error.get_headers():
         if name.lower() in {"allow", "retry-after"}:
             response.headers[name] = value
+    if code == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 6750 section 3
     return response
 
 
@@ -184,6 +186,7 @@ _DETAILS = {
 }
 _CODES = {
     400: "request.malformed",
+    401: "request.unauthorized",
     403: "request.forbidden",
     404: "request.not-found",
     405: "request.wrong-method",

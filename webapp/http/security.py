@@ -15,11 +15,12 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from quart import abort, request, session
+from quart import abort, render_template, request, session
 from quart.sessions import SecureCookieSessionInterface
+from werkzeug.exceptions import Unauthorized
 
 from mailing.sites import LONGEST_NAME, read_host, read_origin
-from webapp.http import forms, origins
+from webapp.http import auth, forms, origins
 from webapp.http.door import Door
 from webapp.http.forms import FormRequest
 from webapp.http.services import services
@@ -62,6 +63,8 @@ ASSET_HEADERS: Mapping[str, str] = {
 """For scripts and styles, which are no documents: a first view fetches a dozen of them."""
 _ASSETS = frozenset({"text/javascript", "text/css"})
 
+HSTS = "max-age=31536000"  # a year by HTTPS alone (RFC 6797)
+
 _ENDED = N_(
     "This form has expired: your session ended or cookies are off. Nothing was changed. Reload the "
     "page and try again."
@@ -98,42 +101,49 @@ def install(
 
     async def check() -> ResponseReturnValue | None:
         _check_host(names)
-        if request.method in SAFE_METHODS or request.routing_exception:  # it does nothing, or is none
+        if request.routing_exception:  # it does nothing
             return None
-        if request.blueprint in exempt:
+        if request.method not in SAFE_METHODS and request.blueprint not in exempt:
+            return await _check_form(long_forms.get(request.endpoint or ""))
+        if request.method not in SAFE_METHODS:
             _check_origin("Origin", "Referer")
             _check_json()
-            return None
-        ours = _check_origin("Origin")
-        again, known = long_forms.get(request.endpoint or ""), _known_token()
-        request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
-        if known and hmac.compare_digest(known, _unmasked((await request.form).get(TOKEN_FIELD, ""))):
-            return None
-        if again is None or (request.content_length or 0) > request.max_content_length:
-            abort(403, _(_ENDED))
-        typed = await request.form
-        return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
+        return await auth.guard()
 
     app.before_request(check)
     app.after_request(_seal)
     app.jinja_env.globals["csrf_field"] = csrf_field
 
 
+async def _check_form(again: Again | None) -> ResponseReturnValue | None:
+    """Look where a form comes from, who sends it, and last at what is in it."""
+    ours, known = _check_origin("Origin"), _known_token()
+    request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
+    try:
+        answer = await auth.guard()
+    except Unauthorized:
+        if again and ours and (typed := await request.form):
+            return await render_template("accounts/ended.html", typed=typed, path=request.path), 401
+        raise
+    if answer is not None:
+        return answer
+    if known and hmac.compare_digest(known, _unmasked((await request.form).get(TOKEN_FIELD, ""))):
+        return None
+    if again is None or (request.content_length or 0) > request.max_content_length:
+        abort(403, _(_ENDED))
+    typed = await request.form
+    return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
+
+
 class _Sessions(SecureCookieSessionInterface):
     def get_cookie_secure(self, _app: Quart) -> bool:
-        return _secure()
-
-
-def _secure() -> bool:
-    """Whether this browser reaches us by TLS, itself or at the proxy."""
-    url = services().settings.url
-    return request.scheme == "https" or (url is not None and url.scheme == "https")
+        return origins.secure()
 
 
 def cookie_rights() -> dict[str, Any]:
     """Return with what a cookie of ours is set: for our own pages only, out of reach of scripts."""
     path = services().settings.site.prefix or "/"
-    return {"path": path, "secure": _secure(), "samesite": "Lax", "httponly": True}
+    return {"path": path, "secure": origins.secure(), "samesite": "Lax", "httponly": True}
 
 
 def csrf_token() -> str:
@@ -216,6 +226,8 @@ def _known_token() -> bytes:
 async def _seal(response: Response) -> Response:
     for name, value in (ASSET_HEADERS if response.mimetype in _ASSETS else HEADERS).items():
         response.headers.setdefault(name, value)
+    if origins.secure():
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
     response.headers.setdefault(
         "Cache-Control", "no-store"
     )  # a page holds addresses, and its session's token

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailing.redis.events import Client
     from mailing.settings import Settings
     from tasks.commands import Backend
+    from webapp.http.doorkeeper import Doorkeeper
     from webapp.http.list_process import Lists
     from webapp.http.probes import Probes
     from webapp.live.hub import Hub
@@ -55,6 +56,7 @@ class Services:
     boards: Boards
     lists: Lists
     probes: Probes
+    doors: Doorkeeper
     days: Days = field(default_factory=Days)
     replays: Replays = field(default_factory=Replays)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, request
 
 from mailing.settings import ROOT
+from webapp.http import auth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,7 @@ def address(name: str) -> str:
 
 
 @blueprint.get(f"{PATH}/<path:name>")
+@auth.open_to_all("the sign-in page needs them")
 async def show(name: str) -> Response:
     """Send a file, compressed for browsers that take gzip (RFC 9110 section 12.5.3)."""
     asset = assets().get(name) or abort(404)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from webapp.http.auth import Rights
+    from mailing.accounts.roles import Permission
 
     Fill = Callable[["Board"], Awaitable[None]]
 
@@ -48,7 +48,7 @@ class Key:
     """
 
     view: Hashable
-    rights: Rights
+    rights: frozenset[Permission]
     language: str
     zone: str
 

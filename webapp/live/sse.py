@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from quart import Response, current_app, request
 
+from mailing.accounts.roles import Permission
 from webapp.http import auth, compression
 from webapp.http.security import csrf_field
 from webapp.http.services import services
@@ -22,7 +23,7 @@ from webapp.live.regions import CSRF, Board, Key, message
 from webapp.ui.jinja import base_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Hashable
+    from collections.abc import AsyncGenerator, Hashable
     from contextlib import AbstractAsyncContextManager
 
     from webapp.http.services import Services
@@ -47,11 +48,11 @@ def respond(view: Hashable, fill: Fill) -> Response:
     context, rights = base_context(svc), auth.rights()
     key = Key(view, rights, languages.current(), context["zone_name"])
     watching = svc.boards.looking(key, lambda: Board(env, context), fill)
-    field = str(csrf_field()) if rights.change else ""
+    field = str(csrf_field()) if rights - {Permission.READ} else ""
     return squeezed(_messages(svc, watching, field, once=ONCE in request.headers))
 
 
-def squeezed(messages: AsyncIterator[bytes]) -> Response:
+def squeezed(messages: AsyncGenerator[bytes, None]) -> Response:
     """Answer with a stream for a page, compressed if its browser takes that."""
     packed, encoding = compression.squeeze(messages)
     response = plain(packed)
@@ -59,9 +60,9 @@ def squeezed(messages: AsyncIterator[bytes]) -> Response:
     return response
 
 
-def plain(messages: AsyncIterator[bytes]) -> Response:
+def plain(messages: AsyncGenerator[bytes, None]) -> Response:
     """Answer with a stream as it is."""
-    response = Response(messages, headers=_HEADERS)
+    response = Response(auth.while_welcome(messages), headers=_HEADERS)
     response.timeout = None
     return response
 
@@ -73,7 +74,7 @@ def beat(svc: Services) -> bytes:
 
 async def _messages(
     svc: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     seen, place, field = 0, CSRF.encode(), token.encode()
     async with watching as board:
         while await board.next(seen):

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, render_template, request
 
+from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.recipients.search import Choice
 from mailing.reports import email_log
 from webapp.api import exports
 from webapp.campaigns import list_view
-from webapp.http import log_search, params
+from webapp.http import auth, log_search, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.languages import _
 from webapp.live.sse import respond
@@ -54,6 +55,7 @@ class Found:
 
 
 @blueprint.get("/history")
+@auth.needs(Permission.READ)
 async def log() -> tuple[str, int]:
     """Show the log, the newest first; with a fault in the form, the form alone."""
     form, before, after, size = _form(), _key("before"), _key("after"), _size()
@@ -89,6 +91,7 @@ async def log() -> tuple[str, int]:
 
 
 @blueprint.get("/history/stream")
+@auth.needs(Permission.READ)
 async def stream() -> Response:
     """Tell each second how many rows joined the first page since ``known``."""
     form, known, size = _form(), _key("known"), _size()
@@ -99,6 +102,7 @@ async def stream() -> Response:
 
 
 @blueprint.get("/history.<any(csv, jsonl):form>")
+@auth.needs(Permission.READ)
 async def log_file(form: str) -> Response:
     """Send the whole log, or what the same filters leave of it, the oldest first."""
     asked = _form()
@@ -108,6 +112,7 @@ async def log_file(form: str) -> Response:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/recipients.<any(csv, jsonl):form>")
+@auth.needs(Permission.READ)
 async def recipients_file(campaign_id: int, form: str) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
     wanted = list_view.asked().choice
@@ -116,6 +121,7 @@ async def recipients_file(campaign_id: int, form: str) -> Response:
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/undelivered.csv")
+@auth.needs(Permission.READ)
 async def undelivered_file(campaign_id: int) -> Response:
     """Send the recipients of a campaign that were not sent, each with its last attempt: a state at a time."""
     await the_campaign(campaign_id)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from webapp.live.regions import Board
 
 blueprint = Blueprint("watch", __name__)
-blueprint.before_request(auth.only_look_on)
 UPDATE_S = 1.0
 CAUSES = 8
 _HEADERS = {
@@ -60,6 +59,7 @@ async def _guard(response: Response) -> Response:
 
 
 @blueprint.get("/watch/<token>")
+@auth.open_to_all("the link is the right to look")
 async def show(token: str) -> str | tuple[str, int]:
     """Show the campaign, or that this link shows nothing: why is told to nobody."""
     svc, watch_id = services(), link_pages.read(token)
@@ -73,6 +73,7 @@ async def show(token: str) -> str | tuple[str, int]:
 
 
 @blueprint.get("/watch/<token>/stream")
+@auth.open_to_all("the link is the right to look")
 async def stream(token: str) -> Response | tuple[str, int]:
     """Tell each second how the campaign stands, until the link ends."""
     svc, watch_id = services(), link_pages.read(token)

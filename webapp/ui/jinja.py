@@ -77,7 +77,7 @@ def install(app: Quart, services: Services) -> None:
 
 
 def base_context(services: Services) -> dict[str, Any]:
-    """Return what every template finds: the moment, the reader's zone and rights, a demo inbox or none."""
+    """Return what every template finds: the moment, the reader's zone, account and rights."""
     zone, name = reader_zone()
     return {
         "now": now_ms(),
@@ -86,6 +86,7 @@ def base_context(services: Services) -> dict[str, Any]:
         "demo_inbox": services.settings.sender.host in LOOPBACK_NAMES,
         "mail_server": services.settings.sender.host,
         "rights": auth.rights(),
+        "account": auth.person().name,
     }
 
 

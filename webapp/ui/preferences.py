@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from quart import Blueprint, abort, current_app, redirect, request
 
-from webapp.http import origins, security
+from webapp.http import auth, origins, security
 from webapp.http.services import services
 from webapp.i18n import languages
 from webapp.i18n.languages import _
@@ -26,6 +26,7 @@ _YEAR_S = 365 * 24 * 3600
 
 
 @blueprint.post("/preferences")
+@auth.open_to_all("the sign-in page has them, too: they change cookies of the browser alone")
 async def choose() -> Response:
     """Keep what the pressed button says, and lead back to the page that it stands on."""
     form = await request.form

@@ -20,11 +20,13 @@ import structlog
 from quart import Blueprint, Response, current_app, render_template, request, stream_with_context
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailing.accounts.roles import Permission
 from mailing.core.states import RecipientState
 from mailing.redis import events
 from mailing.reports import cells
 from mailing.reports.cells import CODES
 from webapp.campaigns import notices, progress
+from webapp.http import auth
 from webapp.http.services import services, the_campaign
 from webapp.live import sse
 from webapp.live.hub import UPDATE_S, Viewer
@@ -87,6 +89,7 @@ class Moves(Viewer):
 
 
 @blueprint.get(_ONE)
+@auth.needs(Permission.READ)
 async def show(campaign_id: int) -> str:
     """Show the frame of the wall; its script draws the cells."""
     svc = services()
@@ -104,6 +107,7 @@ async def show(campaign_id: int) -> str:
 
 
 @blueprint.get(f"{_ONE}/stream")
+@auth.needs(Permission.READ)
 async def stream(campaign_id: int) -> Response:
     """Tell the wall what happens, until it is closed."""
     svc = services()

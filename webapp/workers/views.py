@@ -15,6 +15,7 @@ import redis
 from quart import Blueprint, abort, redirect, render_template, request
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailing.accounts.roles import Permission
 from mailing.core import clock
 from mailing.core.states import WorkerState
 from mailing.ledger import leases
@@ -83,6 +84,7 @@ class Crew:
 
 
 @blueprint.get("/workers")
+@auth.needs(Permission.READ)
 async def index() -> str | tuple[str, int]:
     """Show every worker that lives or ended lately."""
     try:
@@ -99,12 +101,14 @@ async def index() -> str | tuple[str, int]:
 
 
 @blueprint.get("/workers/stream")
+@auth.needs(Permission.READ)
 async def stream() -> Response:
     """Tell each second how the workers are."""
     return respond("workers", partial(_fill, services()))
 
 
 @blueprint.post("/workers/<any(stop, start, resize):verb>")
+@auth.needs(Permission.WORKERS)
 async def order(verb: str) -> AnyResponse:
     """Have one worker take no more batches, take them again, or have so many connections."""
     form = await request.form

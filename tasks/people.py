@@ -1,0 +1,143 @@
+"""Commands about people and keys. Each names its actor, and writes into the audit log in its transaction.
+
+All are blocking. What may not be done raises ``AccountError`` with the reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailing.accounts import audit, invitations, sessions, users
+from mailing.accounts.users import AccountError
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from mailing.accounts.roles import Role
+    from mailing.accounts.users import User
+    from tasks.commands import Backend
+
+
+def set_up(backend: Backend, email: str, password_hash: str, address: str) -> int:
+    """Make the first account, an owner's; return its id."""
+    with backend.db.write() as connection:
+        user_id = users.add_first(connection, email, password_hash)
+        actor = Actor(ActorKind.PERSON, email, user_id, address)
+        audit.record(connection, actor, "set up", _about(user_id))
+    return user_id
+
+
+def add(backend: Backend, actor: Actor, email: str, role: Role, password_hash: str) -> int:
+    """Make an account; return its id."""
+    with backend.db.write() as connection:
+        user_id = users.add(connection, email, role, password_hash)
+        audit.record(connection, actor, "add person", _about(user_id), email=email, role=role)
+    return user_id
+
+
+def invite(backend: Backend, actor: Actor, email: str, role: Role) -> str:
+    """Invite somebody; return the token of the link."""
+    with backend.db.write() as connection:
+        invitation_id, token = invitations.make(connection, email, role)
+        audit.record(connection, actor, "invite", f"invitation:{invitation_id}", email=email, role=role)
+    return token
+
+
+def withdraw(backend: Backend, actor: Actor, invitation_id: int) -> None:
+    """End an invitation; to end it again changes nothing."""
+    with backend.db.write() as connection:
+        if invitations.withdraw(connection, invitation_id):
+            audit.record(connection, actor, "withdraw invitation", f"invitation:{invitation_id}")
+
+
+def accept(backend: Backend, token: str, password_hash: str, address: str) -> int:
+    """Make the account of an invitation; return its id."""
+    with backend.db.write() as connection:
+        invitation, user_id = invitations.accept(connection, token, password_hash)
+        actor = Actor(ActorKind.PERSON, invitation.email, user_id, address)
+        audit.record(connection, actor, "accept invitation", _about(user_id), role=invitation.role)
+    return user_id
+
+
+def sign_in(backend: Backend, user: User, address: str, agent: str, how: str, *, before: str = "") -> str:
+    """Begin a session; return its token. The session whose token was ``before`` ends with it.
+
+    ``how`` is like ``password`` or ``passkey``.
+    """
+    actor = Actor(ActorKind.PERSON, user.email, user.id, address)
+    with backend.db.write() as connection:
+        now = users.get(connection, user.id)
+        if now is None or not now.active:
+            raise AccountError(Reason("account.refused"))
+        if before and (old := sessions.find(connection, before)):
+            sessions.end(connection, old.user_id, old.id)
+        session_id, token = sessions.begin(connection, user.id, address, agent)
+        audit.record(connection, actor, "sign in", _about(user.id), how=how, session=session_id)
+    return token
+
+
+def refuse(backend: Backend, email: str, user: User | None, address: str, why: str) -> None:
+    """Note that somebody was not let in. The address is kept as it was typed."""
+    actor = Actor(ActorKind.PERSON, email[:_LONGEST], user.id if user else None, address)
+    with backend.db.write() as connection:
+        audit.record(connection, actor, "sign in refused", _about(user.id) if user else "", why=why)
+
+
+def sign_out(backend: Backend, actor: Actor, user_id: int, session_id: int) -> None:
+    """End a session: the one that asks, or another of the same person."""
+    with backend.db.write() as connection:
+        if sessions.end(connection, user_id, session_id):
+            audit.record(connection, actor, "end session", _about(user_id), session=session_id)
+
+
+def sign_out_everywhere(backend: Backend, actor: Actor, user_id: int, *, but: int | None = None) -> int:
+    """End all of somebody's sessions but one; return how many."""
+    with backend.db.write() as connection:
+        ended = sessions.end_all(connection, user_id, but=but)
+        audit.record(connection, actor, "end all sessions", _about(user_id), ended=ended)
+    return ended
+
+
+def confirm(backend: Backend, actor: Actor, session_id: int, how: str) -> None:
+    """Note that whoever uses the session has shown who they are."""
+    with backend.db.write() as connection:
+        sessions.confirm(connection, session_id)
+        audit.record(connection, actor, "confirm", how=how, session=session_id)
+
+
+def change_password(
+    backend: Backend, actor: Actor, user_id: int, password_hash: str, *, session: int | None = None
+) -> None:
+    """Keep a new password; all other sessions end."""
+    with backend.db.write() as connection:
+        users.set_password(connection, user_id, password_hash)
+        sessions.end_all(connection, user_id, but=session)
+        audit.record(connection, actor, "change password", _about(user_id))
+
+
+def change_role(backend: Backend, actor: Actor, user_id: int, role: Role) -> None:
+    """Give somebody a role."""
+    with backend.db.write() as connection:
+        before = users.set_role(connection, user_id, role)
+        audit.record(connection, actor, "change role", _about(user_id), before=before.role, after=role)
+
+
+def deactivate(backend: Backend, actor: Actor, user_id: int) -> None:
+    """Let somebody in no more: sessions, streams and keys end with it."""
+    with backend.db.write() as connection:
+        user = users.deactivate(connection, user_id)
+        audit.record(connection, actor, "deactivate", _about(user_id), email=user.email)
+
+
+def reactivate(backend: Backend, actor: Actor, user_id: int) -> None:
+    """Let somebody in again."""
+    with backend.db.write() as connection:
+        user = users.reactivate(connection, user_id)
+        audit.record(connection, actor, "reactivate", _about(user_id), email=user.email)
+
+
+_LONGEST = 254  # characters of an address (RFC 5321 section 4.5.3.1.3)
+
+
+def _about(user_id: int) -> str:
+    return f"user:{user_id}"

@@ -1,0 +1,137 @@
+"""The people: who may come in, with which role; invitations by link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, abort, redirect, render_template, request
+
+from mailing.accounts import invitations, users
+from mailing.accounts.roles import Permission, Role
+from mailing.accounts.users import AccountError
+from tasks import people
+from webapp.accounts import doors
+from webapp.http import auth
+from webapp.http.services import services
+from webapp.i18n.domain_texts import say_why
+from webapp.i18n.languages import N_, _
+from webapp.ui import receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jinja2 import Environment
+    from werkzeug.wrappers import Response
+
+    from mailing.core.actors import Actor
+    from tasks.commands import Backend
+
+blueprint = Blueprint("people", __name__)
+ROLES: Mapping[Role, tuple[str, str]] = {
+    Role.OWNER: (N_("Owner"), N_("Everything, people and keys included")),
+    Role.MANAGER: (N_("Manager"), N_("Lists, campaigns, sending, workers")),
+    Role.WRITER: (N_("Writer"), N_("Drafts, without sending")),
+    Role.VIEWER: (N_("Viewer"), N_("Watching only")),
+}
+_BROWSERS = (
+    ("Edge", "Edg/"),
+    ("Opera", "OPR/"),
+    ("Firefox", "Firefox/"),
+    ("Chrome", "Chrome/"),
+    ("Safari", "Safari/"),
+)
+_SYSTEMS = (
+    *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
+    *(("macOS", "Mac OS X"), ("Linux", "Linux")),
+)
+
+
+def install(env: Environment) -> None:
+    """Give the templates of accounts what they ask for."""
+    env.filters.update(role=lambda role: _(ROLES[role][0]), browser=browser)
+
+
+def browser(agent: str) -> str:
+    """Return what a browser calls itself, in two words."""
+    which = next((name for name, sign in _BROWSERS if sign in agent), _("Unknown browser"))
+    system = next((name for name, sign in _SYSTEMS if sign in agent), "")
+    return _("%(browser)s on %(system)s", browser=which, system=system) if system else which
+
+
+@blueprint.get("/people")
+@auth.needs(Permission.PEOPLE)
+async def index() -> str:
+    """Show everybody, and the open invitations."""
+    return await _page({}, {})
+
+
+@blueprint.post("/people")
+@auth.needs(Permission.PEOPLE)
+async def invite() -> Response | tuple[str, int]:
+    """Invite somebody: the link is shown once, to be copied."""
+    form, svc, faults = await request.form, services(), dict[str, str]()
+    email, role = doors.address(faults, form.get("email", "")), doors.role(form.get("role", ""))
+    if faults:
+        return await _page(form, faults), 422
+    try:
+        token = await svc.do(people.invite, auth.person(), email, role)
+    except AccountError as refusal:
+        return await _page(form, {"email": say_why(refusal)}), 409
+    url = svc.settings.url
+    origin = url.origin if url else f"{request.scheme}://{request.host}"
+    return await _page({}, {}, made=(email, origin + svc.at(f"/invitations/{token}"))), 201
+
+
+@blueprint.post("/people/invitations/<id:invitation_id>/withdraw")
+@auth.needs(Permission.PEOPLE)
+async def withdraw(invitation_id: int) -> Response:
+    """End an invitation."""
+    await services().do(people.withdraw, auth.person(), invitation_id)
+    receipts.tell(_("Invitation withdrawn."))
+    return redirect(services().at("/people"), 303)
+
+
+@blueprint.post("/people/<id:user_id>/role")
+@auth.needs(Permission.PEOPLE)
+async def change_role(user_id: int) -> Response:
+    """Give somebody another role."""
+    role = doors.role((await request.form).get("role", ""))
+    return await _change(people.change_role, _("Role changed."), user_id, role)
+
+
+@blueprint.post("/people/<id:user_id>/<any(deactivate, reactivate):verb>")
+@auth.needs(Permission.PEOPLE)
+async def let_in(user_id: int, verb: str) -> Response:
+    """Let somebody in no more, or again."""
+    if verb == "deactivate":
+        return await _change(people.deactivate, _("Deactivated. All sessions and keys have ended."), user_id)
+    return await _change(people.reactivate, _("Reactivated."), user_id)
+
+
+async def _change(command: Callable[..., None], told: str, *values: object) -> Response:
+    svc = services()
+    doing: Callable[[Backend, Actor], None] = lambda backend, actor: command(backend, actor, *values)  # noqa: E731
+    try:
+        await svc.do(doing, auth.person())
+    except AccountError as refusal:
+        abort(409, say_why(refusal))
+    svc.doors.forget()
+    receipts.tell(told)
+    return redirect(svc.at("/people"), 303)
+
+
+async def _page(
+    typed: Mapping[str, str], faults: Mapping[str, str], made: tuple[str, str] | None = None
+) -> str:
+    svc = services()
+    return await render_template(
+        "accounts/people.html",
+        section="people",
+        people=await svc.read(users.listed),
+        invitations=await svc.read(invitations.listed),
+        ROLES=ROLES,
+        mine=auth.viewer().session,
+        typed=typed,
+        faults=faults,
+        made=made,
+    )
