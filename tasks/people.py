@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailing.accounts import audit, invitations, sessions, users
+from mailing.accounts import audit, invitations, sessions, throttle, users
 from mailing.accounts.users import AccountError
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mailing.accounts.roles import Role
+    from mailing.accounts.sessions import Session
+    from mailing.accounts.throttle import Limit
     from mailing.accounts.users import User
     from tasks.commands import Backend
 
@@ -43,11 +47,11 @@ def invite(backend: Backend, actor: Actor, email: str, role: Role) -> str:
     return token
 
 
-def withdraw(backend: Backend, actor: Actor, invitation_id: int) -> None:
+def revoke(backend: Backend, actor: Actor, invitation_id: int) -> None:
     """End an invitation; to end it again changes nothing."""
     with backend.db.write() as connection:
-        if invitations.withdraw(connection, invitation_id):
-            audit.record(connection, actor, "withdraw invitation", f"invitation:{invitation_id}")
+        if invitations.revoke(connection, invitation_id):
+            audit.record(connection, actor, "revoke invitation", f"invitation:{invitation_id}")
 
 
 def accept(backend: Backend, token: str, password_hash: str, address: str) -> int:
@@ -134,6 +138,18 @@ def reactivate(backend: Backend, actor: Actor, user_id: int) -> None:
     with backend.db.write() as connection:
         user = users.reactivate(connection, user_id)
         audit.record(connection, actor, "reactivate", _about(user_id), email=user.email)
+
+
+def touch(backend: Backend, session: Session) -> None:
+    """Note that a session is used. No row of the audit log: it would be one a minute."""
+    with backend.db.write() as connection:
+        sessions.touch(connection, session)
+
+
+def count_tries(backend: Backend, names: Sequence[tuple[str, Limit]]) -> int:
+    """Count a try for each name; return 0, or after how many ms the next one counts."""
+    with backend.db.write() as connection:
+        return max(throttle.wait_ms(connection, name, limit) for name, limit in names)
 
 
 _LONGEST = 254  # characters of an address (RFC 5321 section 4.5.3.1.3)

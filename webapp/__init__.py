@@ -3,6 +3,7 @@
 Wings stand on floors, and import only from floors below::
 
     cli          the command line
+    accounts     signing in, people, the audit log
     wall         a campaign on a big display
     public       what strangers reach without signing in: share links
     demo_inbox   what the demo inbox received

@@ -86,7 +86,7 @@ def create_app(settings: Settings) -> Quart:
         Boards(),
         Lists(backend.db),
         Probes(),
-        Doorkeeper(backend.db),
+        Doorkeeper(backend),
     )
     use(settings)
     app.url_map.converters.update(id=params.Id, int=params.Digits)

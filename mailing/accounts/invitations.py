@@ -67,12 +67,12 @@ def listed(connection: Connection) -> Sequence[Invitation]:
 def accept(connection: Connection, token: str, password_hash: str | None) -> tuple[Invitation, int]:
     """Make the account; return its id, too. Raises ``AccountError`` if the link is spent or has expired."""
     invitation = find(connection, token)
-    if invitation is None or not withdraw(connection, invitation.id):
+    if invitation is None or not revoke(connection, invitation.id):
         raise AccountError(Reason("account.invitation-over"))
     return invitation, users.add(connection, invitation.email, invitation.role, password_hash)
 
 
-def withdraw(connection: Connection, invitation_id: int) -> bool:
+def revoke(connection: Connection, invitation_id: int) -> bool:
     """End an invitation; return whether it counted."""
     mine = (table.c.id == invitation_id, table.c.ended_at.is_(None))
     return bool(connection.execute(update(table).where(*mine).values(ended_at=now_ms())).rowcount)

@@ -58,7 +58,7 @@ invitations = Table(
     Column("role", String(10), nullable=False),
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     Column("expires_at", BigInteger, nullable=False),
-    Column("ended_at", BigInteger),  # accepted or withdrawn
+    Column("ended_at", BigInteger),  # accepted or revoked
     one_of("role", Role),
 )
 

@@ -34,6 +34,7 @@ PURE = (  # rooms, and wings as a whole
     "addresses",
     "foreign",
     "messages",
+    "accounts.roles",
     "core.reasons",
     "core.states",
     "redis.url",

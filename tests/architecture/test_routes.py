@@ -8,12 +8,14 @@ from tests.support.web import HOST, settings_for
 from webapp.app import create_app
 from webapp.http.security import SAFE_METHODS
 
-FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "volley.css"}
+FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "volley.css"} | dict.fromkeys(
+    ("user_id", "session_id", "invitation_id", "token"), "1"
+)
 
 
 @pytest.fixture
-def app(tmp_path):
-    return create_app(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}"))
+def app(tmp_path, database_url, db):  # noqa: ARG001 - migrated
+    return create_app(settings_for(tmp_path, database_url))
 
 
 def unsafe_routes(app):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from quart import abort, request
 
-from mailing.accounts import passwords, throttle
+from mailing.accounts import passwords
 from mailing.accounts.roles import Role
 from mailing.accounts.throttle import Limit
 from mailing.addresses import mailbox
 from mailing.core.reasons import UnfitError
+from tasks import people
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _
@@ -38,12 +39,7 @@ async def matches(hashed: str | None, password: str) -> bool:
 
 async def wait_s(*names: tuple[str, Limit]) -> int:
     """Count a try for each name; return 0, or after how many seconds the next one counts."""
-
-    def count() -> int:
-        with services().db.write() as connection:
-            return max(throttle.wait_ms(connection, name, limit) for name, limit in names)
-
-    return -(-await asyncio.to_thread(count) // 1000)
+    return -(-await services().do(people.count_tries, names) // 1000)
 
 
 def address(faults: dict[str, str], typed: str) -> str:

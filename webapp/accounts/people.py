@@ -82,12 +82,12 @@ async def invite() -> Response | tuple[str, int]:
     return await _page({}, {}, made=(email, origin + svc.at(f"/invitations/{token}"))), 201
 
 
-@blueprint.post("/people/invitations/<id:invitation_id>/withdraw")
+@blueprint.post("/people/invitations/<id:invitation_id>/revoke")
 @auth.needs(Permission.PEOPLE)
-async def withdraw(invitation_id: int) -> Response:
+async def revoke(invitation_id: int) -> Response:
     """End an invitation."""
-    await services().do(people.withdraw, auth.person(), invitation_id)
-    receipts.tell(_("Invitation withdrawn."))
+    await services().do(people.revoke, auth.person(), invitation_id)
+    receipts.tell(_("Invitation revoked."))
     return redirect(services().at("/people"), 303)
 
 

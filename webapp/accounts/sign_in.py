@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
 blueprint = Blueprint("sign_in", __name__)
-_STRANGER = "whoever has no session yet comes here"
+_STRANGER = "those who have no session yet come here"
 
 
 @blueprint.get("/setup")

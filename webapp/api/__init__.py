@@ -5,6 +5,6 @@
 ``exports``    the email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each
                row
 ``health``     does this process live (``/healthz``), and can Volley send mail now (``/readyz``)
-``log``        what is asked of it, and the shape of the answers
+``log``        what is asked of the email log and the audit log, and the shape of the answers
 ``schemas``    a posted campaign is checked here, and answers get their shape here
 """

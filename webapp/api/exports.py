@@ -121,7 +121,7 @@ def audit_log(asked: Asked, form: str) -> Response:
 
     name = f"volley-audit.{form}"
     if form == "jsonl":
-        return _answer(name, form, b"", chunk, lambda rows: _json(map(schemas.audit_json, rows)))
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(api_log.audit_json, rows)))
     head = _BOM + _csv([_AUDIT_COLUMNS])
     return _answer(name, form, head, chunk, lambda rows: _csv(map(_audit_cells, rows)))
 

@@ -19,6 +19,7 @@ from webapp.ui import formats
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailing.accounts.audit import Entry
     from mailing.reports.email_log import LogPage, LogRow
     from mailing.reports.log_walks import Key, Search
 
@@ -96,3 +97,18 @@ def _read(given: Mapping[str, str], known: set[str], *faults: Fault) -> Search:
     ]:
         raise misasked(found)
     return asked.search
+
+
+def audit_json(row: Entry) -> dict[str, Any]:
+    """Return a row of the audit log."""
+    return {
+        "id": row.id,
+        "at": formats.iso(row.at),
+        "by": row.actor_kind,
+        "by_id": row.actor_id,
+        "by_name": row.actor_name,
+        "from": row.address,
+        "action": row.action,
+        "about": row.subject,
+        "details": row.details,
+    }

@@ -27,7 +27,6 @@ from webapp.ui import formats
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mailing.accounts.audit import Entry
     from mailing.addresses.parsing import Refusal
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Reason
@@ -390,18 +389,3 @@ def _unusable(name: str, value: str) -> Reason | None:
     except ComposeError as error:
         return error.reason
     return None
-
-
-def audit_json(row: Entry) -> dict[str, Any]:
-    """Return a row of the audit log."""
-    return {
-        "id": row.id,
-        "at": formats.iso(row.at),
-        "by": row.actor_kind,
-        "by_id": row.actor_id,
-        "by_name": row.actor_name,
-        "from": row.address,
-        "action": row.action,
-        "about": row.subject,
-        "details": row.details,
-    }

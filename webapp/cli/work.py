@@ -214,6 +214,7 @@ def _show(name: str, finding: Finding) -> None:
 
 
 def chosen_settings() -> Settings:
+    """Return the settings; what is wrong with them ends the command with a sentence."""
     try:
         chosen = settings.load()
     except SettingsError as error:

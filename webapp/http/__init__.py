@@ -4,6 +4,7 @@
 ``compression``   what goes over the wire compressed: pages and live streams
 ``door``          what stands before the application: it finds out who asks for which host and path, and
                   takes no WebSocket
+``doorkeeper``    who is let in: sessions, believed for a second; open streams, looked after
 ``forms``         forms, read within limits: their size, the number of their fields, and the time the
                   event loop is held
 ``forwarding``    what a trusted proxy tells about a request that it passes on: who asked, under which
@@ -11,7 +12,7 @@
 ``list_process``  lists are read and stored beside the event loop, and long ones in processes of their own
 ``log_search``    what of the email log is asked for: the same words in the addresses of pages, of exports
                   and of the API
-``origins``       whether a request comes from one of Volley's own pages
+``origins``       where a request comes from: one of Volley's own pages or not, by TLS or not
 ``params``        what a page's address asks for: numbers, a state, words to search for
 ``probes``        asking a part whether it works, for those who come by for it every few seconds
 ``problems``      ``application/problem+json`` (RFC 9457)

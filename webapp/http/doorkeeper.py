@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.accounts import sessions, users
+from tasks import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from mailing.accounts.roles import Role
     from mailing.accounts.sessions import Session
-    from mailing.core.database import Database
+    from tasks.commands import Backend
 
     Look = Callable[[Connection], object]
 
@@ -35,8 +36,8 @@ log = structlog.get_logger(__name__)
 class Doorkeeper:
     """What this process knows of who may come in."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
         self._known: dict[Hashable, tuple[float, object]] = {}
         self._somebody = False
         self._present: dict[object, tuple[Session | None, Callable[[], None]]] = {}
@@ -63,7 +64,7 @@ class Doorkeeper:
         """Return the session of a cookie's token, if it counts."""
         found = await self.ask(("session", token), lambda connection: sessions.find(connection, token))
         if found is not None and sessions.to_touch(found):  # type: ignore[arg-type]
-            await asyncio.to_thread(self._touch, found)
+            await asyncio.to_thread(people.touch, self._backend, found)  # type: ignore[arg-type]
             self._known.pop(("session", token), None)
         return found  # type: ignore[return-value]
 
@@ -110,13 +111,9 @@ class Doorkeeper:
                 leave()
 
     def _roles(self, ids: set[int]) -> Mapping[int, Role]:
-        with self._database.read() as connection:
+        with self._backend.db.read() as connection:
             return sessions.roles(connection, ids)
 
     def _look(self, look: Look) -> object:
-        with self._database.read() as connection:
+        with self._backend.db.read() as connection:
             return look(connection)
-
-    def _touch(self, session: object) -> None:
-        with self._database.write() as connection:
-            sessions.touch(connection, session)  # type: ignore[arg-type]

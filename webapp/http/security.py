@@ -119,6 +119,8 @@ async def _check_form(again: Again | None) -> ResponseReturnValue | None:
     """Look where a form comes from, who sends it, and last at what is in it."""
     ours, known = _check_origin("Origin"), _known_token()
     request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
+    if not known and again is None:
+        abort(403, _(_ENDED))
     try:
         answer = await auth.guard()
     except Unauthorized:
