@@ -14,7 +14,7 @@ FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "voll
 
 
 @pytest.fixture
-def app(tmp_path, database_url, db):  # noqa: ARG001 - migrated
+def app(tmp_path, database_url, db):
     return create_app(settings_for(tmp_path, database_url))
 
 

@@ -116,25 +116,29 @@ def install(
 
 
 async def _check_form(again: Again | None) -> ResponseReturnValue | None:
-    """Look where a form comes from, who sends it, and last at what is in it."""
+    """Look where a form comes from, then at its token; a long one is read only for those who may send it."""
     ours, known = _check_origin("Origin"), _known_token()
     request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
-    if not known and again is None:
-        abort(403, _(_ENDED))
+    if again is None:
+        if not (known and await _has_token(known)):
+            abort(403, _(_ENDED))
+        return await auth.guard()
     try:
         answer = await auth.guard()
     except Unauthorized:
-        if again and ours and (typed := await request.form):
+        if ours and (typed := await request.form):
             return await render_template("accounts/ended.html", typed=typed, path=request.path), 401
         raise
-    if answer is not None:
+    if answer is not None or (known and await _has_token(known)):
         return answer
-    if known and hmac.compare_digest(known, _unmasked((await request.form).get(TOKEN_FIELD, ""))):
-        return None
-    if again is None or (request.content_length or 0) > request.max_content_length:
+    if (request.content_length or 0) > request.max_content_length:
         abort(403, _(_ENDED))
     typed = await request.form
     return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
+
+
+async def _has_token(known: bytes) -> bool:
+    return hmac.compare_digest(known, _unmasked((await request.form).get(TOKEN_FIELD, "")))
 
 
 class _Sessions(SecureCookieSessionInterface):
