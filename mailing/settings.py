@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 import secrets
-import ssl
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from dotenv import dotenv_values
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
+from mailing import setting_values as values
 from mailing.core import privacy
-from mailing.messages.headers import read_from
 from mailing.redis import url as redis_url
-from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, read_names, read_networks, read_site
+from mailing.setting_values import SECRET_MIN
+from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, plain, read_names, read_networks, read_site
 from mailing.smtp.account import Sender, parse_sender
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
-SECRET_MIN = 32  # characters
-PORT_MAX = 65535
 BUNDLED_REDIS = "redis://127.0.0.1:6380/0"
 _LOCALLY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where this machine finds what is bound so
 
@@ -75,7 +71,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),
     Setting(
         "VOLLEY_URL",
-        "`http://` and `VOLLEY_BIND`",
+        "`http://` or `https://`, and `VOLLEY_BIND`",
         "the public address, like `https://example.com/volley`: links, cookies, the accepted host name",
     ),
     Setting("VOLLEY_HOSTS", "none", "further accepted host names; all others are rejected"),
@@ -84,6 +80,12 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
         "proxies whose `X-Forwarded-For`, `-Proto`, `-Host` or `Forwarded` are trusted: addresses, networks",
     ),
+    Setting(
+        "VOLLEY_TLS_CERTIFICATE",
+        "none",
+        "file with the certificate and its chain (PEM): the web server speaks HTTPS itself",
+    ),
+    Setting("VOLLEY_TLS_KEY", "none", "file with the key of that certificate (PEM)"),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
     Setting("VOLLEY_SECRET_KEY", "created once, kept under `instance/`", "signs sessions and forms"),
@@ -109,6 +111,7 @@ class Settings:
     url: Site | None
     hosts: frozenset[str]
     proxies: tuple[Network, ...]
+    certificate: tuple[Path, Path] | None  # with its key: the web server speaks TLS
     workers: int
     instance: Path
     log: str
@@ -131,7 +134,8 @@ class Settings:
     @property
     def site(self) -> Site:
         """Where people find it: the public address, or else the bound one."""
-        return self.url or Site("http", Host(self._bound, self.port))
+        scheme = "https" if self.certificate else "http"
+        return self.url or Site(scheme, plain(scheme, Host(self._bound, self.port)))
 
     @property
     def names(self) -> frozenset[str]:
@@ -182,32 +186,52 @@ class _Reader:
         instance = ROOT / (self._text("VOLLEY_INSTANCE") or "instance")
         database = URL.create("sqlite", database=str(instance / "volley.sqlite")).render_as_string()
         connections = self._number("VOLLEY_CONNECTIONS", 10, most=1000)
-        host, port = self._read("VOLLEY_BIND", "127.0.0.1:5000", _bind) or ("", 0)
+        host, port = self._read("VOLLEY_BIND", "127.0.0.1:5000", values.bind) or ("", 0)
         sender = self._read(
             "VOLLEY_SMTP_URL", "smtp://127.0.0.1:1025", lambda url: parse_sender(url, connections=connections)
         )
-        values = {
-            "database_url": self._read("VOLLEY_DATABASE_URL", database, _database_url),
-            "redis_url": self._read("VOLLEY_REDIS_URL", BUNDLED_REDIS, _redis_url),
+        chosen = {
+            "database_url": self._read(
+                "VOLLEY_DATABASE_URL", database, lambda url: values.database_url(url, ROOT)
+            ),
+            "redis_url": self._read("VOLLEY_REDIS_URL", BUNDLED_REDIS, values.redis),
             "sender": sender,
-            "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", _from),
+            "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", values.default_from),
             "host": host,
             "port": port,
             "url": self._read("VOLLEY_URL", "", lambda url: read_site(url) if url else None),
             "hosts": self._read("VOLLEY_HOSTS", "", read_names),
             "proxies": self._read("VOLLEY_TRUSTED_PROXIES", "", read_networks),
+            "certificate": self._certificate(),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
             "instance": instance,
-            "log": self._read("VOLLEY_LOG", "text", _log),
-            "secret_key": self._read("VOLLEY_SECRET_KEY", "", _secret),
+            "log": self._read("VOLLEY_LOG", "text", values.log),
+            "secret_key": self._read("VOLLEY_SECRET_KEY", "", values.secret),
         }
         if self.faults:
             raise SettingsError(self.faults)
-        values["secret_key"] = values["secret_key"] or self._kept_secret(instance, "secret_key", "SECRET_KEY")
-        if values["redis_url"] == BUNDLED_REDIS and not self._text("VOLLEY_REDIS_URL"):
+        chosen["secret_key"] = chosen["secret_key"] or self._kept_secret(instance, "secret_key", "SECRET_KEY")
+        if chosen["redis_url"] == BUNDLED_REDIS and not self._text("VOLLEY_REDIS_URL"):
             password = self._kept_secret(instance, "redis_password", "REDIS_URL")
-            values["redis_url"] = replace(redis_url.parse(BUNDLED_REDIS), password=password).url
-        return Settings(**values)  # type: ignore[arg-type]
+            chosen["redis_url"] = replace(redis_url.parse(BUNDLED_REDIS), password=password).url
+        return Settings(**chosen)  # type: ignore[arg-type]
+
+    def _certificate(self) -> tuple[Path, Path] | None:
+        names = ("VOLLEY_TLS_CERTIFICATE", "VOLLEY_TLS_KEY")
+        before = len(self.faults)
+        certificate, key = (
+            self._read(name, "", lambda value: values.tls_file(value, ROOT)) for name in names
+        )
+        if len(self.faults) > before:
+            return None
+        if certificate and key:
+            if fault := values.fault_of_tls(certificate, key):
+                self.faults.append(f"{names[0]}: {fault}.")
+            return certificate, key
+        if certificate or key:
+            missing, there = names[::-1] if certificate else names
+            self.faults.append(f"{missing}: must be set too, as {there} is.")
+        return None
 
     def _kept_secret(self, instance: Path, name: str, setting: str) -> str:
         """Return a secret that the instance folder keeps, and make both if they are not there yet."""
@@ -260,7 +284,7 @@ class _Reader:
 
     def _number(self, name: str, default: int, *, most: int) -> int:
         def parse(value: str) -> int:
-            if not 1 <= _whole(value) <= most:
+            if not 1 <= values.whole(value) <= most:
                 raise ValueError(f"{value!r} must be a whole number from 1 to {most}")
             return int(value)
 
@@ -269,94 +293,6 @@ class _Reader:
 
 def _unreadable(file: Path | str, error: Exception) -> str:
     return f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-
-
-def _whole(value: str) -> int:
-    """Return a number of at most nine digits, or 0, which no setting allows."""
-    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
-
-
-_DRIVERS = {  # as other programs' settings name them: the same database, reached by the drivers of this one
-    **dict.fromkeys(("sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"), "sqlite"),
-    **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql+psycopg"),
-    **{
-        f"{name}+{driver}": "postgresql+psycopg"
-        for name in ("postgresql", "postgres")
-        for driver in ("psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "asyncpg", "pg8000")
-    },
-}
-
-
-def _database_url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):
-        raise ValueError(
-            "is not a database URL; use one such as postgresql://user:password@host/volley"
-        ) from None
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-    if url.drivername not in _DRIVERS.values():
-        raise ValueError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
-    if url.port is not None and not 1 <= url.port <= PORT_MAX:
-        raise ValueError(f"has a port outside 1 to {PORT_MAX}")
-    if url.drivername == "sqlite":
-        if url.database in {None, "", ":memory:"}:
-            raise ValueError(
-                "has no file for the processes to share; use a URL such as sqlite:///path/to/file"
-            )
-        if "uri" not in url.query:  # each process finds the same file, wherever it was started
-            url = url.set(database=str(ROOT / str(url.database)))
-    return url.render_as_string(hide_password=False)
-
-
-def _redis_url(value: str) -> str:
-    address = redis_url.parse(value)
-    if address.tls:
-        _try_files({name: str(address.tls[name]) for name in redis_url.FILES if name in address.tls})
-    return address.url
-
-
-def _try_files(files: Mapping[str, str]) -> None:
-    """Load certificates and keys as a connection will, so that a wrong one is told now and by its name."""
-    context = ssl.create_default_context()
-    try:
-        for name in files:
-            Path(files[name]).stat()
-            if name in {"ssl_ca_certs", "ssl_ca_path"}:
-                place = "cafile" if name == "ssl_ca_certs" else "capath"
-                context.load_verify_locations(**{place: files[name]})
-        name = "ssl_certfile"
-        if name in files or "ssl_keyfile" in files:
-            context.load_cert_chain(files.get(name, ""), files.get("ssl_keyfile"), password=lambda: b"")
-    except ssl.SSLError:  # an OSError, too
-        raise ValueError(f"has an {name} without a matching PEM") from None
-    except OSError as error:
-        said = error.strerror or error
-        raise ValueError(f"has an {name} that cannot be read: {said}") from None
-
-
-def _bind(value: str) -> tuple[str, int]:
-    host, _, port = value.rpartition(":")
-    if not re.fullmatch(r"\[[^][\s]+\]|[^][\s]+", host) or not 1 <= _whole(port) <= PORT_MAX:
-        raise ValueError(f"{value!r} must be host:port, such as 127.0.0.1:5000")
-    return host.strip("[]"), int(port)
-
-
-def _from(value: str) -> str:
-    read_from(value)
-    return value
-
-
-def _log(value: str) -> str:
-    if value not in {"text", "json"}:
-        raise ValueError(f"{value!r} must be text or json")
-    return value
-
-
-def _secret(value: str) -> str:
-    if value and len(value) < SECRET_MIN:
-        raise ValueError(f"must have at least {SECRET_MIN} characters; make one with: openssl rand -hex 32")
-    return value
 
 
 def _keep_secret(path: Path) -> str:

@@ -85,8 +85,13 @@ def read_origin(text: str) -> str:
 
 
 def origin(scheme: str, host: Host) -> str:
-    """Return the origin of a host under ``scheme``: the usual port goes without saying."""
-    return Site(scheme, Host(host.name, 0 if host.port == _PORTS.get(scheme) else host.port)).origin
+    """Return the origin of a host under ``scheme``."""
+    return Site(scheme, plain(scheme, host)).origin
+
+
+def plain(scheme: str, host: Host) -> Host:
+    """Return a host without the port that ``scheme`` has anyway."""
+    return Host(host.name, 0 if host.port == _PORTS.get(scheme) else host.port)
 
 
 def read_site(value: str) -> Site:
@@ -100,8 +105,7 @@ def read_site(value: str) -> Site:
         raise ValueError(f"{value!r} has an invalid path; use letters, digits, dots and hyphens")
     if {".", ".."} & set(parts.path.split("/")):
         raise ValueError(f"{value!r} has a path with . or ..; {example}")
-    plain = Host(host.name, 0 if host.port == _PORTS[parts.scheme] else host.port)
-    return Site(parts.scheme, plain, parts.path.rstrip("/"))
+    return Site(parts.scheme, plain(parts.scheme, host), parts.path.rstrip("/"))
 
 
 def read_names(value: str) -> frozenset[str]:

@@ -1,7 +1,9 @@
 """HTTP/1.1 read strictly: what a proxy in front might understand otherwise is refused (request smuggling).
 
 h11 takes a bare LF for the end of a line and joins folded fields, as RFC 9112 sections 2.2 and 5.2 allow a
-server; they allow it to refuse both as well. ``install`` puts the strict reader in Hypercorn's place for it.
+server; they allow it to refuse both as well. No connection becomes one of HTTP/2 half-way (RFC 9113 section
+3.1 has dropped that): what a proxy passes on as one request could then hold many, under the proxy's address.
+``install`` puts the strict reader in Hypercorn's place for it.
 """
 
 from __future__ import annotations
@@ -40,6 +42,9 @@ class StrictProtocol(H11Protocol):
         super().__init__(*args, **options)
         most = self.config.h11_max_incomplete_size
         self.connection = StrictConnection(h11.SERVER, max_incomplete_event_size=most)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Hypercorn asks here whether to go on in HTTP/2: never, as HTTP/2 comes by ALPN alone."""
 
 
 def install() -> None:

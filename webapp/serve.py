@@ -63,6 +63,8 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     config.graceful_timeout = GRACE_S
     config.backlog = BACKLOG
     config.include_server_header = False
+    if settings.certificate:  # then HTTP/2 is offered, too (ALPN, RFC 7301)
+        config.certfile, config.keyfile = map(str, settings.certificate)
     config.errorlog = logging.getLogger("hypercorn.error")
     config.errorlog.setLevel(logging.WARNING)
     if not settings.private and not await app.extensions["volley"].doors.accounts_exist():

@@ -28,6 +28,8 @@ DEFAULT = {
     "VOLLEY_URL": "http://127.0.0.1:5000",
     "VOLLEY_HOSTS": "",
     "VOLLEY_TRUSTED_PROXIES": "",
+    "VOLLEY_TLS_CERTIFICATE": "",
+    "VOLLEY_TLS_KEY": "",
     "VOLLEY_WORKERS": "3",
     "VOLLEY_SECRET_KEY": "",
 }

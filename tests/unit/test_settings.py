@@ -1,5 +1,6 @@
 """Settings are read strictly: what is wrong is said at once, with the variable's name and what to do."""
 
+import re
 import stat
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from mailing import settings
 from mailing.settings import ROOT, SETTINGS, SettingsError, load
 from mailing.smtp.account import Sender
+from tests.support import certificates
 from tests.support.processes import run
 
 SECRET = "s" * 40
@@ -165,6 +167,44 @@ def test_a_fault_says_what_is_wrong_and_what_to_write(tmp_path, name, value, wor
     (fault,) = faults(tmp_path, **{f"VOLLEY_{name}": value})
     assert fault.startswith(f"VOLLEY_{name}: ")
     assert words in fault
+
+
+@pytest.fixture(scope="module")
+def pems(tmp_path_factory) -> dict[str, str]:
+    """Certificates and keys by their names, and files that are none."""
+    folder = tmp_path_factory.mktemp("tls")
+    for stem, protect in (("ours", "-nodes"), ("other", "-nodes"), ("locked", "-passout pass:word")):
+        certificates.pair(folder, "DNS:localhost", stem, protect)
+    (folder / "text.pem").write_text("no certificate")
+    return {"": "", "none.pem": str(folder / "none.pem")} | {it.name: str(it) for it in folder.iterdir()}
+
+
+def test_with_a_certificate_of_its_own_the_address_is_one_of_https(tmp_path, pems):
+    names = {"VOLLEY_TLS_CERTIFICATE": pems["ours.pem"], "VOLLEY_TLS_KEY": pems["ours.key"]}
+    found = loaded(tmp_path, **names)
+    assert found.certificate == (Path(pems["ours.pem"]), Path(pems["ours.key"]))
+    assert (found.site.origin, found.private) == ("https://127.0.0.1:5000", True)
+    assert loaded(tmp_path, VOLLEY_BIND="192.0.2.7:443", **names).site.origin == "https://192.0.2.7"
+    named = loaded(tmp_path, VOLLEY_URL="https://mail.example.com", **names)
+    assert named.site.origin == "https://mail.example.com"
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        (("ours.pem", ""), "VOLLEY_TLS_KEY: must be set too, as VOLLEY_TLS_CERTIFICATE is."),
+        (("", "ours.key"), "VOLLEY_TLS_CERTIFICATE: must be set too, as VOLLEY_TLS_KEY is."),
+        (("none.pem", "ours.key"), "VOLLEY_TLS_CERTIFICATE: cannot read .*: No such file"),
+        (("ours.pem", "none.pem"), "VOLLEY_TLS_KEY: cannot read .*: No such file"),
+        (("ours.pem", "other.key"), "VOLLEY_TLS_CERTIFICATE: .*other.key is the key of another certificate"),
+        (("text.pem", "ours.key"), "VOLLEY_TLS_CERTIFICATE: .* must be PEM files"),
+        (("locked.pem", "locked.key"), "VOLLEY_TLS_CERTIFICATE: .* its key without a password"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_told_at_the_start(tmp_path, pems, files, fault):
+    certificate, key = (pems[name] for name in files)
+    (told,) = faults(tmp_path, VOLLEY_TLS_CERTIFICATE=certificate, VOLLEY_TLS_KEY=key)
+    assert re.match(fault, told), told
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY"])

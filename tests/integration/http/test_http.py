@@ -120,6 +120,17 @@ async def test_an_upgrade_to_websocket_is_refused_in_front_of_everything(ask, ca
     assert "Traceback" not in capfd.readouterr().err + caplog.text
 
 
+async def test_a_connection_stays_one_of_http_1(ask):
+    """Or what a proxy passes on as one request becomes a tunnel for many that claim its address."""
+    upgrade = (
+        b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nConnection: close, Upgrade\r\n\r\n"
+    )
+    answer = await ask(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n" + upgrade)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    answer = await ask(b"PRI * HTTP/2.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\nSM\r\n\r\n")
+    assert status(answer) in {400, 403, 404, 405}
+
+
 @pytest.mark.parametrize("bind", ["127.0.0.1:5000", "0.0.0.0:5000", "[::]:5000", "192.0.2.7:80"])
 async def test_a_page_that_points_its_name_here_reads_and_does_nothing(db, tmp_path, database_url, bind):
     store(db, "ann@one.example")

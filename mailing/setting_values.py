@@ -1,0 +1,141 @@
+"""How the value of a setting is read: each reader raises ``ValueError`` with what is wrong, and the fix."""
+
+from __future__ import annotations
+
+import re
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from mailing.messages.headers import read_from
+from mailing.redis import url as redis_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECRET_MIN = 32  # characters
+PORT_MAX = 65535
+
+
+def whole(value: str) -> int:
+    """Return a number of at most nine digits, or 0, which no setting allows."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
+
+
+_DRIVERS = {  # as other programs' settings name them: the same database, reached by the drivers of this one
+    **dict.fromkeys(("sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"), "sqlite"),
+    **dict.fromkeys(("postgresql", "postgres", "pgsql"), "postgresql+psycopg"),
+    **{
+        f"{name}+{driver}": "postgresql+psycopg"
+        for name in ("postgresql", "postgres")
+        for driver in ("psycopg", "psycopg_async", "psycopg2", "psycopg2cffi", "asyncpg", "pg8000")
+    },
+}
+
+
+def database_url(value: str, root: Path) -> str:
+    """Read the URL of a database; a SQLite file is meant from ``root``."""
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValueError(
+            "is not a database URL; use one such as postgresql://user:password@host/volley"
+        ) from None
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    if url.drivername not in _DRIVERS.values():
+        raise ValueError(f"{url.drivername} is not supported; use sqlite:/// or postgresql://")
+    if url.port is not None and not 1 <= url.port <= PORT_MAX:
+        raise ValueError(f"has a port outside 1 to {PORT_MAX}")
+    if url.drivername == "sqlite":
+        if url.database in {None, "", ":memory:"}:
+            raise ValueError(
+                "has no file for the processes to share; use a URL such as sqlite:///path/to/file"
+            )
+        if "uri" not in url.query:  # each process finds the same file, wherever it was started
+            url = url.set(database=str(root / str(url.database)))
+    return url.render_as_string(hide_password=False)
+
+
+def redis(value: str) -> str:
+    """Read the URL of a Redis server, and try the files that it names."""
+    address = redis_url.parse(value)
+    if address.tls:
+        _try_files({name: str(address.tls[name]) for name in redis_url.FILES if name in address.tls})
+    return address.url
+
+
+def _try_files(files: Mapping[str, str]) -> None:
+    """Load certificates and keys as a connection will, so that a wrong one is told now and by its name."""
+    context = ssl.create_default_context()
+    try:
+        for name in files:
+            Path(files[name]).stat()
+            if name in {"ssl_ca_certs", "ssl_ca_path"}:
+                place = "cafile" if name == "ssl_ca_certs" else "capath"
+                context.load_verify_locations(**{place: files[name]})
+        name = "ssl_certfile"
+        if name in files or "ssl_keyfile" in files:
+            context.load_cert_chain(files.get(name, ""), files.get("ssl_keyfile"), password=lambda: b"")
+    except ssl.SSLError:  # an OSError, too
+        raise ValueError(f"has an {name} without a matching PEM") from None
+    except OSError as error:
+        said = error.strerror or error
+        raise ValueError(f"has an {name} that cannot be read: {said}") from None
+
+
+def bind(value: str) -> tuple[str, int]:
+    """Read a host and a port to listen on."""
+    host, _, port = value.rpartition(":")
+    if not re.fullmatch(r"\[[^][\s]+\]|[^][\s]+", host) or not 1 <= whole(port) <= PORT_MAX:
+        raise ValueError(f"{value!r} must be host:port, such as 127.0.0.1:5000")
+    return host.strip("[]"), int(port)
+
+
+def default_from(value: str) -> str:
+    """Read a From."""
+    read_from(value)
+    return value
+
+
+def log(value: str) -> str:
+    """Read how the log is written."""
+    if value not in {"text", "json"}:
+        raise ValueError(f"{value!r} must be text or json")
+    return value
+
+
+def secret(value: str) -> str:
+    """Read a secret key; empty if none is set."""
+    if value and len(value) < SECRET_MIN:
+        raise ValueError(f"must have at least {SECRET_MIN} characters; make one with: openssl rand -hex 32")
+    return value
+
+
+def tls_file(value: str, root: Path) -> Path | None:
+    """Read the path of a certificate or key, meant from ``root``; None if none is set."""
+    if not value:
+        return None
+    file = root / value
+    try:
+        file.read_bytes()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read {file}: {getattr(error, 'strerror', None) or error}") from None
+    return file
+
+
+def fault_of_tls(certificate: Path, key: Path) -> str:
+    """Return what is wrong with a certificate and its key in PEM files (RFC 7468): they are tried."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key, lambda: b"")
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, "reason", None) or "")
+        if reason == "KEY_VALUES_MISMATCH":
+            return f"{key} is the key of another certificate than {certificate}"
+        return (
+            f"{certificate} and {key} must be PEM files: the certificate with its chain, "
+            "and its key without a password"
+        )
+    return ""
