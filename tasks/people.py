@@ -81,8 +81,9 @@ def sign_in(backend: Backend, user: User, address: str, agent: str, how: str, *,
 
 
 def refuse(backend: Backend, email: str, user: User | None, address: str, why: str) -> None:
-    """Note that somebody was not let in. The address is kept as it was typed."""
-    actor = Actor(ActorKind.PERSON, email[:_LONGEST], user.id if user else None, address)
+    """Note that somebody was not let in. What is no address may be a password, and is not kept."""
+    typed = email[:_LONGEST] if "@" in email else ""
+    actor = Actor(ActorKind.PERSON, typed, user.id if user else None, address)
     with backend.db.write() as connection:
         audit.record(connection, actor, "sign in refused", _about(user.id) if user else "", why=why)
 

@@ -11,6 +11,7 @@ import redis
 import structlog
 from sqlalchemy.exc import DBAPIError
 
+from mailing.accounts import leftovers
 from mailing.campaigns import drafts
 from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
@@ -112,7 +113,11 @@ def _remove(connection: Connection, rows: int) -> dict[int, CampaignState] | Non
     return {} if drafts.remove_remains(connection, rows) else None
 
 
-_PIECES = (_wake, _cancel, _decide, _remove)
+def _tidy(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return {} if leftovers.remove(connection, rows) else None
+
+
+_PIECES = (_wake, _cancel, _decide, _remove, _tidy)
 
 
 def _abandon(database: Database) -> Counter[int]:

@@ -8,6 +8,7 @@
 ``users``        people: added, given a role, deactivated; one owner always stays
 ``sessions``     who is signed in where, and until when
 ``invitations``  links by which somebody gets an account
+``leftovers``    sessions, invitations and throttles of no more use
 ``throttle``     how often something may be tried
 ``audit``        who did what to what, from where: append-only
 """

@@ -52,8 +52,3 @@ def wait_ms(connection: Connection, name: str, limit: Limit) -> int:
 def forget(connection: Connection, name: str) -> None:
     """Let all tries be as if they had not been."""
     connection.execute(delete(table).where(table.c.name == name))
-
-
-def sweep(connection: Connection) -> None:
-    """Drop what no longer holds anybody."""
-    connection.execute(delete(table).where(table.c.free_at < now_ms()))

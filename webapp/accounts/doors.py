@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from quart import abort, request
@@ -25,6 +26,7 @@ _HASHING = ThreadPoolExecutor(2, "passwords")  # a core or two at most, and no t
 PER_ACCOUNT = Limit(10, 60_000)
 PER_ADDRESS = Limit(50, 5_000)
 LONGEST_AGENT = 300
+_LONGEST_ADDRESS = 45
 
 
 async def kept(password: str) -> str:
@@ -72,6 +74,15 @@ def onward(path: str) -> str:
     """Return where to go on: a page of ours, else the overview. Never another site (CWE-601)."""
     ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return services().at(path if ours and "\\" not in path else "/")
+
+
+def network(address: str) -> str:
+    """Return whose address it is: with IPv6 everybody has a network of at least 2^64 addresses."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address[:_LONGEST_ADDRESS]
+    return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))  # noqa: PLR2004
 
 
 def here() -> tuple[str, str]:

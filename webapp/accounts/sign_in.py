@@ -75,7 +75,7 @@ async def sign_in() -> Response | tuple[str, int]:
     address, _agent = doors.here()
     account = tokens.digest(email.lower())[:32]
     wait = await doors.wait_s(
-        (f"account:{account}", doors.PER_ACCOUNT), (f"from:{address}", doors.PER_ADDRESS)
+        (f"account:{account}", doors.PER_ACCOUNT), (f"from:{doors.network(address)}", doors.PER_ADDRESS)
     )
     if wait:
         return await _ask(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429

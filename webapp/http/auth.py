@@ -164,7 +164,7 @@ def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
     if door.permission and door.permission not in who.permissions:
         abort(403, _("Your role doesn't allow this. Ask an owner of this Volley."))
     if door.fresh and who.session and who.session.confirmed_at < now_ms() - CONFIRMED_MS:
-        page = request.full_path if request.method == "GET" else request.path
+        page = request.full_path if request.method == "GET" else origins.page_before() or "/"
         return redirect(services().at(f"/confirm?next={quote(page.rstrip('?'))}"), 303)
     return None
 
