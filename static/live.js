@@ -118,6 +118,10 @@
     if (!document.hidden) seek();
   }
 
+  function leaveAt(status) {
+    if (status === 401) location.reload(); // the session has ended: the sign-in page comes
+  }
+
   document.addEventListener("beat", (event) => hear(event.detail.data));
   document.addEventListener("htmx:config:request", (event) => {
     if (!streams(event.detail.ctx.sourceElement)) return;
@@ -134,6 +138,8 @@
     if (paused) event.preventDefault();
   });
   for (const name of ["htmx:sse:error", "htmx:sse:close"]) document.addEventListener(name, lose);
+  document.addEventListener("htmx:sse:error", (event) => leaveAt(event.detail.status));
+  document.addEventListener("htmx:response:error", (event) => leaveAt(event.detail.ctx.response.status));
   document.addEventListener("htmx:error", (event) => {
     if (streams(event.target)) lose();
   });

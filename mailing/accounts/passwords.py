@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = 12, 256  # characters
 _PART = 4  # letters of a name that give a password away
+_RUNS = tuple(
+    run * 26
+    for row in ("1234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm")
+    for run in (row, row[::-1])
+)  # as they stand on a keyboard or in the alphabet, however long
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _AT_ONCE = threading.BoundedSemaphore(2)  # 19 MiB and 20 ms of a core each
 
@@ -28,7 +33,8 @@ def fault(password: str, *names: str) -> Reason | None:
     if len(password) > LONGEST:
         return Reason("password.too-long", most=LONGEST)
     plain = password.casefold()
-    if plain in _known() or _core(plain) in _known() or len(set(plain)) < _PART:
+    known = plain in _known() or _core(plain) in _known() or any(plain in run for run in _RUNS)
+    if known or len(set(plain)) < _PART:
         return Reason("password.known")
     if any(_core(plain) == name for name in _parts(names)):
         return Reason("password.like-name")

@@ -16,9 +16,28 @@ def make() -> str:
 
 def digest(token: str) -> str:
     """Return what is kept of a secret. It is random and long, so a fast hash is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_encoded(token)).hexdigest()
+
+
+def signed(secret_key: str, token: str) -> str:
+    """Return a secret with what proves that it was given out under this secret key."""
+    return f"{token}.{_mac(secret_key, token)}"
+
+
+def proven(secret_key: str, text: str) -> str:
+    """Return the secret of a ``signed`` one; empty if it was not, or under another secret key."""
+    token, _, mac = text.rpartition(".")
+    return token if hmac.compare_digest(_encoded(mac), _mac(secret_key, token).encode()) else ""
 
 
 def set_up(secret_key: str) -> str:
     """Return the secret of the link by which the first account is made; with that account its use ends."""
-    return hmac.new(secret_key.encode(), b"set up the first account", "sha256").hexdigest()
+    return _mac(secret_key, "set up the first account")
+
+
+def _mac(secret_key: str, text: str) -> str:
+    return hmac.new(secret_key.encode(), _encoded(text), "sha256").hexdigest()
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

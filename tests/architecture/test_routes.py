@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
 from webapp.http.security import SAFE_METHODS
-
-FILLED = {"campaign_id": "1", "watch_id": "1", "mail_id": "1", "filename": "volley.css"} | dict.fromkeys(
-    ("user_id", "session_id", "invitation_id", "token"), "1"
-)
 
 
 @pytest.fixture
@@ -20,13 +17,9 @@ def app(tmp_path, database_url, db):
 
 def unsafe_routes(app):
     """Every path with one of its unsafe methods, and its blueprint."""
-    for rule in app.url_map.iter_rules():
-        for method in sorted((rule.methods or set()) - SAFE_METHODS):
-            blueprint = rule.endpoint.rpartition(".")[0]
-            verbs = getattr(rule._converters.get("verb"), "items", ())
-            filled = FILLED | {"verb": min(verbs, default="")}
-            path = "".join(filled[part] if dynamic else part for dynamic, part in rule._trace[1:])
-            yield path.lstrip("|"), method, blueprint
+    for route in routes(app):
+        if route.method not in SAFE_METHODS:
+            yield route.path, route.method, route.endpoint.rpartition(".")[0]
 
 
 def test_there_are_unsafe_routes_to_check(app):

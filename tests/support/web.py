@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mailing import settings
+from mailing.accounts import sessions, tokens, users
+from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns.drafts import Draft
@@ -14,6 +16,7 @@ from mailing.core.states import CampaignAction
 from mailing.ledger import claims, leases, results
 from tests.support.stack import free_port
 from webapp.app import create_app
+from webapp.http import auth
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,10 +47,31 @@ def settings_for(tmp_path: Path, database_url: str, **more: str) -> Settings:
 
 @contextlib.asynccontextmanager
 async def running(chosen: Settings) -> AsyncIterator[Visitor]:
-    """A visitor of an application that has started, and stops afterwards."""
+    """A visitor of an application that has started, and stops afterwards.
+
+    Where others can reach it nothing is served without an account, so the visitor is signed in as owner.
+    """
     app = create_app(chosen)
     async with app.test_app():
-        yield Visitor(app)
+        visitor = Visitor(app)
+        if not chosen.private:
+            visitor.enter(Role.OWNER)
+        yield visitor
+
+
+def enlist(db: Database, role: Role, email: str = "") -> int:
+    """Give somebody an account without a password, if there is none yet; return the id."""
+    email = email or f"{role}@people.example"
+    with db.write() as connection:
+        user = users.find(connection, email)
+        return user.id if user else users.add(connection, email, role, None)
+
+
+def cookies(chosen: Settings, db: Database, user_id: int) -> dict[str, str]:
+    """Begin a session; return the cookie of its browser, by its names on HTTP and HTTPS."""
+    with db.write() as connection:
+        _id, token = sessions.begin(connection, user_id, HOST, "a test")
+    return dict.fromkeys((auth.COOKIE, f"__Host-{auth.COOKIE}"), tokens.signed(chosen.secret_key, token))
 
 
 class Visitor:
@@ -58,6 +82,15 @@ class Visitor:
         self.client = app.test_client()
         self.token = ""
         self.hidden: dict[str, str] = {}  # what the forms of the last page hide beside it
+
+    def enter(self, role: Role, email: str = "") -> int:
+        """Sign in with a role; return the id of the account."""
+        services = self.app.extensions["volley"]
+        user_id = enlist(services.db, role, email)
+        for name, value in cookies(services.settings, services.db, user_id).items():
+            self.client.set_cookie(HOST, name, value)
+        services.doors.forget()
+        return user_id
 
     async def get(self, path: str, **options: Any) -> Response:
         options.setdefault("headers", {}).setdefault("Host", HOST)

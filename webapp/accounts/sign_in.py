@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("sign_in", __name__)
 _STRANGER = "those who have no session yet come here"
+_FIRST = "nobody has an account before the first one is created"
 
 
 @blueprint.get("/setup")
-@auth.open_to_all(_STRANGER)
+@auth.open_to_all(_FIRST, always=True)
 async def setup() -> str | Response:
     """Show the form for the first account, to whoever may make it."""
     if await services().read(users.any_exist):
@@ -38,7 +39,7 @@ async def setup() -> str | Response:
 
 
 @blueprint.post("/setup")
-@auth.open_to_all(_STRANGER)
+@auth.open_to_all(_FIRST, always=True)
 async def set_up() -> Response | tuple[str, int]:
     """Make the first account, an owner's, and sign in."""
     _check_link()
@@ -152,9 +153,8 @@ async def enter(user_id: int, how: str, onward: str) -> Response:
     svc, (address, agent) = services(), doors.here()
     user = await svc.read(users.get, user_id)
     assert user is not None
-    before = request.cookies.get(auth.cookie_name(), "")
     try:
-        token = await svc.do(people.sign_in, user, address, agent, how, before=before)
+        token = await svc.do(people.sign_in, user, address, agent, how, before=auth.token())
     except AccountError as refusal:
         abort(401, say_why(refusal))
     session.clear()

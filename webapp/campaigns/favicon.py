@@ -20,7 +20,7 @@ def path(tone: str, percent: int) -> str:
 
 
 @blueprint.get("/icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg")
-@auth.open_to_all("a drawing that says nothing of anybody")
+@auth.open_to_all("a drawing that says nothing of anybody", always=True)
 async def icon(tone: str, percent: int) -> Response:
     """Draw an icon."""
     ring = '<circle cx="16" cy="16" r="12" fill="none" stroke-width="7" stroke="{}"{}/>'

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from quart import abort, current_app, g, redirect, request
 from werkzeug.exceptions import Unauthorized
 
+from mailing.accounts import tokens
 from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SENSITIVE, Permission
 from mailing.accounts.sessions import CONFIRMED_MS
 from mailing.core.actors import Actor, ActorKind
@@ -47,6 +48,7 @@ class Door:
     account: bool = False
     fresh: bool = False  # shown lately who they are
     reason: str = ""
+    always: bool = False  # also where Volley isn't set up yet; who asks is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ def needs_account(*, fresh: bool = False) -> Callable[[View], View]:
     return _put(Door(account=True, fresh=fresh))
 
 
-def open_to_all(reason: str) -> Callable[[View], View]:
-    """Let in everybody, for a reason."""
-    return _put(Door(reason=reason))
+def open_to_all(reason: str, *, always: bool = False) -> Callable[[View], View]:
+    """Let in everybody, for a reason; ``always``: also where Volley isn't set up yet."""
+    return _put(Door(reason=reason, always=always))
 
 
 def _put(door: Door) -> Callable[[View], View]:
@@ -111,10 +113,19 @@ def cookie_name() -> str:
     return f"__Host-{COOKIE}" if origins.secure() else COOKIE
 
 
+def token() -> str:
+    """Return the session's token that came with a request; empty if none did.
+
+    It is signed, so that a new secret key ends all sessions, and no made-up one costs a look at the database.
+    """
+    return tokens.proven(services().settings.secret_key, request.cookies.get(cookie_name(), ""))
+
+
 def keep(response: AnyResponse, token: str) -> AnyResponse:
     """Keep a session's token in the browser that asks, until it is closed or the session ends."""
+    signed = tokens.signed(services().settings.secret_key, token)
     response.set_cookie(
-        cookie_name(), token, path="/", secure=origins.secure(), httponly=True, samesite="Lax"
+        cookie_name(), signed, path="/", secure=origins.secure(), httponly=True, samesite="Lax"
     )
     services().doors.forget()
     return response
@@ -135,14 +146,13 @@ async def guard() -> ResponseReturnValue | None:
     door: Door | None = getattr(view, "door", None)
     if door is None:
         abort(403, _("Nobody may open this address."))
+    if door.always:
+        return None
     doors, address = services().doors, request.remote_addr or ""
-    token = request.cookies.get(cookie_name(), "")
-    session = await doors.session(token) if token else None
+    session = await doors.session(sent) if (sent := token()) else None
     if session:
         actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
         g.viewer = Viewer(actor, PERMISSIONS[session.role], session)
-    elif door.reason:
-        return None
     elif not await doors.accounts_exist():
         return _without_accounts(door, address)
     return None if door.reason else _decide(door, viewer())
@@ -151,6 +161,8 @@ async def guard() -> ResponseReturnValue | None:
 def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
     if not services().settings.private:
         abort(503, _("Volley isn't set up yet. Open the link in the server's log, or run: volley setup-link"))
+    if door.reason:
+        return None
     if door.account:
         return redirect(services().at("/setup"), 303)
     g.viewer = Viewer(Actor(ActorKind.PERSON, address=address), ANYBODY)
@@ -171,10 +183,17 @@ def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     page = request.full_path.rstrip("?")
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
-    if wants_page and not request.path.startswith(API):
+    if _asks_for_a_page():
         return redirect(services().at(f"/sign-in?next={quote(page)}"), 303)
     raise Unauthorized(_("Sign in, then try again."))
+
+
+def _asks_for_a_page() -> bool:
+    """Return whether a reader is on the way to a page. A script cannot show the form: it learns 401."""
+    by_script = request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate"
+    takes = request.headers.get("Accept", "")
+    stream = "text/event-stream" in takes or request.path.startswith(API)
+    return request.method == "GET" and "text/html" in takes and not (by_script or stream)
 
 
 async def while_welcome(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:

@@ -39,7 +39,7 @@ class Doorkeeper:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._known: dict[Hashable, tuple[float, object]] = {}
-        self._somebody = False
+        self.closed = False  # whether somebody is known to have an account
         self._present: dict[object, tuple[Session | None, Callable[[], None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -56,9 +56,9 @@ class Doorkeeper:
 
     async def accounts_exist(self) -> bool:
         """Return whether somebody has an account. Once there is one, there always is."""
-        if not self._somebody:
-            self._somebody = bool(await self.ask("accounts", users.any_exist))
-        return self._somebody
+        if not self.closed:
+            self.closed = bool(await self.ask("accounts", users.any_exist))
+        return self.closed
 
     async def session(self, token: str) -> Session | None:
         """Return the session of a cookie's token, if it counts."""

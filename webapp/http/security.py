@@ -2,9 +2,10 @@
 
 * Only the names of ``Settings.names`` are answered, so that no page on the internet can reach it by
   pointing its own name here (DNS rebinding).
-* No unsafe request comes from another site's page. It carries the token of its session, or belongs to a
-  blueprint that is named exempt with its reason; then it is JSON or without a body, as no form can be.
-  What costs least is looked at first, and a body is read last, within limits (``forms``).
+* No request comes from another site's page, but that a link there may lead here. An unsafe one carries the
+  token of its session, or belongs to a blueprint that is named exempt with its reason; then it is JSON or
+  without a body, as no form can be. What costs least is looked at first, and a body is read last, within
+  limits (``forms``).
 * Every answer has a strict Content-Security-Policy: no inline script or style, no framing.
 """
 
@@ -108,6 +109,8 @@ def install(
         if request.method not in SAFE_METHODS:
             _check_origin("Origin", "Referer")
             _check_json()
+        elif request.headers.get("Sec-Fetch-Mode") != "navigate":  # a link may lead here from anywhere
+            _check_origin("Origin")
         return await auth.guard()
 
     app.before_request(check)

@@ -54,7 +54,7 @@ def address(name: str) -> str:
 
 
 @blueprint.get(f"{PATH}/<path:name>")
-@auth.open_to_all("the sign-in page needs them")
+@auth.open_to_all("the sign-in page needs them", always=True)
 async def show(name: str) -> Response:
     """Send a file, compressed for browsers that take gzip (RFC 9110 section 12.5.3)."""
     asset = assets().get(name) or abort(404)

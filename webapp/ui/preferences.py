@@ -26,7 +26,7 @@ _YEAR_S = 365 * 24 * 3600
 
 
 @blueprint.post("/preferences")
-@auth.open_to_all("the sign-in page has them, too: they change cookies of the browser alone")
+@auth.open_to_all("the sign-in page has them, too: they change cookies of the browser alone", always=True)
 async def choose() -> Response:
     """Keep what the pressed button says, and lead back to the page that it stands on."""
     form = await request.form

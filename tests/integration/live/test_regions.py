@@ -11,17 +11,18 @@ import pytest
 from jinja2 import DictLoader, Environment
 
 from mailing import checks
+from mailing.accounts.roles import ANYBODY, Permission, Role
 from mailing.checks import Finding
 from mailing.redis import events
 from tests.integration.live.test_hub import PATIENCE_S, publish, until
-from tests.support.web import HOST, running, settings_for, store
+from tests.support.web import HOST, Visitor, running, settings_for, store
 from webapp.http import auth, probes
 from webapp.http.probes import Probes
 from webapp.live.hub import Feed, Hub, Viewer
 from webapp.live.regions import Board, Boards, Key
 from webapp.live.sse import respond
 
-KEY = Key("view", auth.EVERYTHING, "en", "UTC")
+KEY = Key("view", ANYBODY, "en", "UTC")
 
 
 @pytest.fixture
@@ -85,20 +86,21 @@ async def test_who_may_do_the_same_shares_a_drawing_and_who_may_do_less_gets_one
         await board.turn()
         await asyncio.Event().wait()
 
-    async def stream(who):
-        if who == "onlooker":
-            await auth.only_look_on()
+    @auth.needs(Permission.READ)
+    async def stream():
         return respond("view", fill)
 
     async with running(settings_for(tmp_path, database_url)) as visitor:
         visitor.app.jinja_env.loader = DictLoader(
-            {"buttons": "<p>Ann{% if rights.change %}<form>{{ csrf }}</form>{% endif %}</p>"}
+            {"buttons": '<p>Ann{% if "campaigns:send" in rights %}<form>{{ csrf }}</form>{% endif %}</p>'}
         )
-        visitor.app.add_url_rule("/look/<who>", view_func=stream)
+        visitor.app.add_url_rule("/look", view_func=stream)
         async with contextlib.AsyncExitStack() as open_pages, asyncio.timeout(PATIENCE_S):
             seen = []
-            for who in ("one", "onlooker", "another", "onlooker"):
-                page = visitor.client.request(f"/look/{who}", headers={"Host": HOST})
+            for number, role in enumerate((Role.MANAGER, Role.VIEWER, Role.MANAGER, Role.VIEWER)):
+                each = Visitor(visitor.app)
+                each.enter(role, f"{number}@people.example")
+                page = each.client.request("/look", headers={"Host": HOST})
                 await open_pages.enter_async_context(page)
                 open_pages.push_async_callback(page.disconnect)
                 await page.send_complete()

@@ -1,0 +1,117 @@
+"""Every way in has a door that names what it needs, and every command tells the audit log."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+
+import pytest
+
+from mailing.accounts.roles import Permission
+from tasks import commands, people
+from tests.support.routes import routes
+from tests.support.web import HOST, settings_for
+from webapp.app import create_app
+from webapp.http import auth
+from webapp.http.auth import Door
+from webapp.http.security import SAFE_METHODS
+
+OPEN = {
+    "the sign-in page and its parts": {
+        *("GET /sign-in", "POST /sign-in", "POST /sign-out", "POST /preferences"),
+        *("GET /static/<path:name>",),
+        "GET /icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg",
+    },
+    "the first account": {"GET /setup", "POST /setup"},
+    "links that are a right of their own": {
+        *("GET /invitations/<token>", "POST /invitations/<token>"),
+        *("GET /watch/<token>", "GET /watch/<token>/stream"),
+    },
+    "supervisors": {"GET /healthz", "GET /readyz"},
+}
+BEFORE_THE_FIRST_ACCOUNT = {
+    *("GET /setup", "POST /setup", "POST /preferences", "GET /static/<path:name>"),
+    "GET /icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg",
+    *("GET /healthz", "GET /readyz"),
+}
+NO_COMMANDS = {
+    "backend": "opens what commands change",
+    "announce": "tells of a change that is committed, and in the log already",
+    "touch": "notes that a session is used: a row would come every minute",
+    "count_tries": "counts what is tried, which is no change; what is refused is told",
+    "go_on": "goes on with a decision that is in the log already",
+}
+
+
+@pytest.fixture
+def app(tmp_path):
+    return create_app(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}"))
+
+
+def test_every_route_has_a_door(app):
+    without = [str(route) for route in routes(app) if not isinstance(route.door, Door)]
+    assert not without, "give them auth.needs, auth.needs_account or auth.open_to_all"
+
+
+def test_a_door_names_one_thing_that_it_needs_or_why_it_needs_nothing(app):
+    for route in routes(app):
+        door = route.door
+        assert bool(door.reason) != bool(door.permission or door.account), str(route)
+        assert not door.reason or len(door.reason) > 20, str(route)
+        assert door.reason or not door.always, str(route)
+
+
+async def test_a_route_without_a_door_lets_nobody_in(app):
+    app.add_url_rule("/new", view_func=lambda: "in")
+    assert (await app.test_client().get("/new", headers={"Host": HOST})).status_code == 403
+
+
+def test_what_changes_something_needs_more_than_to_read(app):
+    unsafe = [route for route in routes(app) if route.method not in SAFE_METHODS]
+    assert len(unsafe) > 10
+    for route in unsafe:
+        door = route.door
+        assert door.reason or door.account or door.permission not in {None, Permission.READ}, str(route)
+
+
+def test_what_is_open_to_strangers_is_what_this_list_says(app):
+    open_to_all = {str(route) for route in routes(app) if route.door.reason}
+    assert open_to_all == set().union(*OPEN.values())
+
+
+def test_what_is_served_before_the_first_account_is_what_this_list_says(app):
+    assert {str(route) for route in routes(app) if route.door.always} == BEFORE_THE_FIRST_ACCOUNT
+
+
+def test_people_and_keys_are_behind_doors_that_ask_again(app):
+    for route in routes(app):
+        if route.door.permission in auth.SENSITIVE:
+            assert route.door.account, str(route)
+            assert route.door.fresh, str(route)
+
+
+def told(function):
+    """Whether a function writes into the audit log, or hands that on to what it calls."""
+    tree = ast.parse(inspect.getsource(function))
+    return any(
+        isinstance(node, ast.Attribute) and ast.unparse(node) == "audit.record" for node in ast.walk(tree)
+    )
+
+
+def commands_of(module):
+    own = inspect.getmembers(module, inspect.isfunction)
+    return {
+        name: function
+        for name, function in own
+        if function.__module__ == module.__name__ and not name.startswith("_") and name not in NO_COMMANDS
+    }
+
+
+@pytest.mark.parametrize("module", [commands, people])
+def test_every_command_names_who_asks_and_tells_the_audit_log(module):
+    found = commands_of(module)
+    assert len(found) > 8
+    for name, function in found.items():
+        assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
+        asked = {"actor"} if module is commands else {"actor", "address"}  # who becomes somebody by it
+        assert asked & set(inspect.signature(function).parameters), name
