@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.accounts.sessions import Session
+    from webapp.http.doorkeeper import Doorkeeper
 
     View = TypeVar("View", bound=Callable[..., object])
 
@@ -196,9 +197,15 @@ def _asks_for_a_page() -> bool:
     return request.method == "GET" and "text/html" in takes and not (by_script or stream)
 
 
-async def while_welcome(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+def while_welcome(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """Pass the messages of a stream on, until whoever opened it may no longer see it."""
-    who, task, gone = viewer(), asyncio.current_task(), False
+    return _while_welcome(messages, viewer(), services().doors)  # the request is over when it is sent
+
+
+async def _while_welcome(
+    messages: AsyncGenerator[bytes, None], who: Viewer, doors: Doorkeeper
+) -> AsyncGenerator[bytes, None]:
+    task, gone = asyncio.current_task(), False
     assert task is not None
 
     def leave() -> None:
@@ -206,7 +213,7 @@ async def while_welcome(messages: AsyncGenerator[bytes, None]) -> AsyncGenerator
         gone = True
         task.cancel()
 
-    looked_after = services().doors.present(who.session, leave) if who.permissions else nullcontext()
+    looked_after = doors.present(who.session, leave) if who.permissions else nullcontext()
     try:
         async with aclosing(messages):
             with looked_after:
