@@ -69,7 +69,8 @@ async def serve(settings: Settings, listener: socket.socket) -> None:
     config.errorlog.setLevel(logging.WARNING)
     if not settings.private and not await app.extensions["volley"].doors.accounts_exist():
         link = settings.site.origin + settings.site.at(f"/setup?token={tokens.set_up(settings.secret_key)}")
-        log.warning("Volley isn't set up yet: open the link to create the first account", link=link)
+        unready = f"Volley isn't set up yet. Create the first account at {link}"
+        log.warning(unready)
     gc.collect()
     gc.freeze()  # or every full collection would walk all the modules, and each page wait 0.1 s for it
     await asyncio.to_thread(app.extensions["volley"].lists.start)

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from mailing.campaigns.drafts import Draft
 from mailing.core.states import RecipientState
-from tests.support.stack import wait_until
+from tests.support.stack import OWNER, PASSWORD, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 DRAFT = Draft("Ann <ann@example.org>", "Picnic", "Dear {{ name }}, bring a blanket.")
+
+
+def set_up(page: Page, link: str) -> None:
+    """Create the first account, an owner's: from then on the page is signed in."""
+    page.goto(link)
+    page.get_by_label("Email address").fill(OWNER)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password, again").fill(PASSWORD)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Create account").click()
+
+
+def sign_in(page: Page) -> None:
+    """Sign in as the owner on the page that asks for it."""
+    page.get_by_label("Email address").fill(OWNER)
+    page.get_by_label("Password").fill(PASSWORD)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def write(page: Page, pasted: str) -> None:

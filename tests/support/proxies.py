@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests.support import certificates
 from tests.support.stack import Stack, free_port, listens, wait_until
 from tests.support.web import store
 
@@ -17,7 +18,6 @@ proxy_set_header Host $http_host;
 proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
 proxy_set_header X-Forwarded-Proto $scheme;
 """
-TLS = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=volley-test"
 CONFIG = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 200; }}
@@ -25,7 +25,7 @@ http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder}; client_max_body_size 20m;
   server {{
-    listen 127.0.0.1:{port} ssl; server_name {name};
+    listen 127.0.0.1:{port} ssl http2; server_name {name};
     ssl_certificate {folder}/tls.pem; ssl_certificate_key {folder}/tls.key;
     location {location} {{ proxy_pass http://127.0.0.1:{upstream}{path}; {more} }}
   }}
@@ -57,7 +57,7 @@ WAYS = {
 class Site:
     """An nginx before a Volley, which serves TLS. ``url`` is where a browser finds it."""
 
-    def __init__(self, way: Way, folder: Path, *names: str) -> None:
+    def __init__(self, way: Way, folder: Path, *names: str, owned: bool = True) -> None:
         self.way, self.prefix, self.port = way, way.prefix, free_port()
         self.url = f"https://{NAME}:{self.port}{way.prefix}"
         extra = {"VOLLEY_TRUSTED_PROXIES": way.trusted}
@@ -66,9 +66,10 @@ class Site:
         )
         folder.mkdir()
         self.stack = Stack(folder, extra=extra).__enter__()
+        if owned:
+            self.stack.add_owner()
         keeper = self.stack.keeper
-        made = keeper.run([*TLS.split(), "-keyout", folder / "tls.key", "-out", folder / "tls.pem"])
-        assert made.returncode == 0
+        certificates.pair(folder, f"DNS:{NAME}")
         config = CONFIG.format(
             folder=folder,
             port=self.port,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import socket
@@ -23,6 +24,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from mailing import migrate, settings
+from mailing.accounts import passwords, users
+from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns import queries as campaigns
@@ -32,7 +35,7 @@ from mailing.core.states import CampaignAction
 from mailing.ledger import batches
 from mailing.ledger import leases as workers
 from mailing.redis import events
-from tasks import commands
+from tasks import commands, people
 from tasks.app import use
 from tasks.sending import enqueue
 from tests.support import sink
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from mailing.recipients.undertakings import Undertaking
 
 PERSON = Actor(ActorKind.PERSON)
+OWNER, PASSWORD = "olga@volley.example", "seven quiet herons"
 PATIENCE_S = 60.0
 KEPT = 500  # ports that a process keeps for itself, each with an open socket
 _keepers: deque[socket.socket] = deque()
@@ -159,7 +163,21 @@ class Stack:
     @property
     def url(self) -> str:
         """Where the web process answers."""
-        return f"http://127.0.0.1:{self.web_port}"
+        scheme = "https" if self.settings.certificate else "http"
+        return f"{scheme}://127.0.0.1:{self.web_port}"
+
+    @property
+    def setup_link(self) -> str:
+        """The link by which the first account is made, as the web process has written it into its log."""
+        found = wait_until(lambda: re.search(r"\S+/setup\?token=\w+", self.log("web")), "the link is written")
+        return str(found[0])
+
+    def add_owner(self) -> None:
+        """Give the owner an account, unless there is one, as the command line would."""
+        with self.db.read() as connection:
+            there = users.find(connection, OWNER)
+        if not there:
+            people.add(self.backend, PERSON, OWNER, Role.OWNER, passwords.hashed(PASSWORD))
 
     @property
     def redis(self) -> events.Client:

@@ -145,6 +145,15 @@ async def _has_token(known: bytes) -> bool:
 
 
 class _Sessions(SecureCookieSessionInterface):
+    """Keeps the token of forms in a cookie that, on HTTPS, no other host can set (RFC 6265bis 4.1.3.2)."""
+
+    def get_cookie_name(self, app: Quart) -> str:
+        name = super().get_cookie_name(app)
+        return f"__Host-{name}" if origins.secure() else name
+
+    def get_cookie_path(self, app: Quart) -> str:
+        return "/" if origins.secure() else super().get_cookie_path(app)
+
     def get_cookie_secure(self, _app: Quart) -> bool:
         return origins.secure()
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import certificates
-from tests.support.stack import OWNER, PASSWORD, Stack
+from tests.support.stack import OWNER, PASSWORD, Stack, wait_until
 from tests.support.web import HOST, running, settings_for
 from webapp.http.security import HSTS
 
@@ -36,7 +36,7 @@ def press(visitor, path, **form):
 
 
 def test_the_first_account_is_made_and_signs_in_by_https(stack):
-    assert f"Open {stack.url}/ in a browser" in stack.log("web")
+    wait_until(lambda: f"Open {stack.url}/ in a browser" in stack.log("web"), "the address is written")
     with client(stack, http2=True) as visitor:
         answer = press(visitor, "/setup", email=OWNER, password=PASSWORD, again=PASSWORD)
         assert (answer.status_code, answer.http_version) == (303, "HTTP/2"), answer.text
