@@ -16,7 +16,7 @@ from tasks.app import use
 from tasks.commands import Backend
 from webapp import error_pages
 from webapp.accounts import account, audit_log, people, sign_in
-from webapp.api import campaigns, health
+from webapp.api import docs, operations, routes
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
 from webapp.dashboard import views as dashboard
@@ -89,17 +89,20 @@ def create_app(settings: Settings) -> Quart:
         Doorkeeper(backend),
     )
     use(settings)
-    app.url_map.converters.update(id=params.Id, int=params.Digits)
+    app.url_map.converters.update(params.CONVERTERS)
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
-    languages.install(app, english=campaigns.PREFIX)
+    languages.install(app, english=operations.PREFIX)
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
     jinja.install(app, services)
     pages.install(app.jinja_env)
+    docs.install(app.jinja_env)
     people.install(app.jinja_env)
     compression.install(app)
-    for module in (*_PAGES, preferences, stream, news, favicon, static_files, campaigns, health):
+    for module in (*_PAGES, preferences, stream, news, favicon, static_files):
         app.register_blueprint(module.blueprint)
+    for blueprint in routes.BLUEPRINTS:
+        app.register_blueprint(blueprint)
     error_pages.install(app)
 
     @app.before_serving

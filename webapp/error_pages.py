@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from quart import Response, render_template, request
+from quart import Response, current_app, render_template, request
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from webapp.api import campaigns
+from webapp.api import operations
 from webapp.http import problems
 from webapp.http.services import services
 from webapp.i18n import domain_texts
@@ -72,9 +72,9 @@ def way(code: int, path: str) -> Way:
     return next(inside, _OVERVIEW)
 
 
-async def _explain(error: HTTPException) -> Response | tuple[str, int]:
+async def _explain(error: HTTPException) -> Response | tuple[str, int, dict[str, str]]:
     """Answer with a page that says what happened and what to do; programs get a problem."""
-    if request.path.startswith(campaigns.PREFIX):
+    if request.path.startswith(operations.PREFIX) or operations.description_of(current_app, request.endpoint):
         return problems.respond_to_http(error)
     code = error.code or SERVER_ERROR
     title, advice = _TITLES.get(code, (error.name, ""))
@@ -89,9 +89,9 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int]:
         way=(on := way(code, request.path)),
         section=on.section,
     )
-    return page, code
+    return page, code, problems.kept(error)
 
 
-async def _explain_the_database(error: Exception) -> Response | tuple[str, int]:
+async def _explain_the_database(error: Exception) -> Response | tuple[str, int, dict[str, str]]:
     trouble = services().trouble(error)
     return await _explain(ServiceUnavailable(domain_texts.say(trouble.reason)))

@@ -70,6 +70,7 @@ FOUND = {  # rule of the application -> an address of it
     "/history": "/history",
     "/inbox": "/inbox",
     "/inbox/<id:mail_id>": "/inbox/{mail}",
+    "/api/docs": "/api/docs",
 }
 MORE = (
     "/campaigns/{draft}",
@@ -78,7 +79,7 @@ MORE = (
     "/nowhere",
 )
 NO_PAGE = re.compile(
-    r"/api/|/static/|/icons/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$"
+    r"/api/v1/|/static/|/icons/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$"
 )
 
 

@@ -1,10 +1,18 @@
-"""The way in for programs: JSON, events, exports, health.
+"""The way in for programs: JSON, events, exports, health, and the description of them all.
 
-``campaigns``  the API for programs, under ``/api/v1``: the same campaigns as on the pages, as JSON
-``events``     a campaign's emails as Server-Sent Events, for programs: every one, as it was published
-``exports``    the email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each
-               row
-``health``     does this process live (``/healthz``), and can Volley send mail now (``/readyz``)
-``log``        what is asked of the email log and the audit log, and the shape of the answers
-``schemas``    a posted campaign is checked here, and answers get their shape here
+``answers``     what programs get, made of what was read
+``audit``       the audit log, page by page
+``campaigns``   campaigns and their recipients: created, listed, sent, decided about
+``docs``        the OpenAPI document, as a file and as a page
+``events``      a campaign's emails as Server-Sent Events: every one, as it was published
+``exports``     the email log, or a campaign's recipients, to take away: as CSV or as JSON, a line for each
+                row
+``fields``      what programs may send: one table reads a request and describes it
+``health``      does this process live (``/healthz``), and can Volley send mail now (``/readyz``)
+``log``         the email log: a page of it, or all that matches
+``openapi``     the OpenAPI document, made of fields, shapes and operations
+``operations``  what a route says of itself, beside its address
+``posted``      a posted campaign is checked here, and whom a decision is about
+``routes``      every blueprint for programs
+``shapes``      the types of answers
 """

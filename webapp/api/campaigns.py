@@ -1,24 +1,7 @@
-"""The API for programs, under ``/api/v1``: the same campaigns as on the pages, as JSON.
+"""Campaigns for programs, under ``/api/v1``: the same as on the pages, as JSON.
 
-There are no keys yet, so whoever reaches the server may use it: it listens on this machine only unless
-``VOLLEY_BIND`` says otherwise. A call from another site's page is refused (``security``), so a browser
-cannot be made to send mail. Errors are problems (RFC 9457, ``problems``).
-
-======================================  =============================================================
-``POST /campaigns``                     store a campaign, send it at once if ``send`` is true
-``GET  /campaigns``                     all campaigns, the newest first: ``before``, ``limit``
-``GET  /campaigns/ID``                  its state and its ledger
-``POST /campaigns/ID/ACTION``           ``send``, ``pause``, ``resume`` or ``cancel``
-``POST /campaigns/ID/DECISION``         ``retry``, ``resend-unknown``, ``mark-unknown-sent``, ``skip`` or
-                                        ``fail``: all such recipients, or those of ``state``, ``q``,
-                                        ``reply`` (like ``550-5.7.1``) or ``recipient`` (an id)
-``GET  /campaigns/ID/recipients``       its recipients: ``state``, ``q``, ``after``, ``limit``
-``GET  /campaigns/ID/events``           what happens to each email, as Server-Sent Events
-``GET  /log``                           the email log, the newest first: ``state``, ``q``, ``domain``,
-                                        ``code``, ``enhanced``, ``campaign``, ``from``, ``to``, ``before``,
-                                        ``limit``
-``GET  /log.jsonl``                     all of it that fits, the oldest first, a line for each attempt
-======================================  =============================================================
+A call from another site's page is refused (``security``), so a browser cannot be made to send mail. Errors
+are problems (RFC 9457, ``problems``). What each route takes and answers it says itself (``operations``).
 """
 
 from __future__ import annotations
@@ -27,7 +10,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from quart import Blueprint, Response, request
+from quart import Response, request
 from sqlalchemy.exc import IntegrityError
 
 from mailing.accounts.roles import Permission
@@ -35,21 +18,21 @@ from mailing.campaigns import idempotency
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.idempotency import KeyReused
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.bounds import LARGEST_ID
 from mailing.core.clock import now_ms
-from mailing.core.states import CampaignAction, CampaignState, RecipientAction
+from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.messages.marks import ComposeError
 from mailing.recipients import listing, undertakings
 from mailing.recipients.search import Choice
-from mailing.reports import email_log, paces
+from mailing.reports import paces
 from tasks import commands
 from tasks.commands import Once
-from webapp.api import exports, schemas
-from webapp.api import log as api_log
-from webapp.api.events import campaign_events
+from webapp.api import answers, fields, operations, posted, shapes
+from webapp.api.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
+from webapp.api.operations import PREFIX, Answer, described
 from webapp.http import auth, forms, params, problems
 from webapp.http.problems import Fault, Problem, invalid
 from webapp.http.services import services
-from webapp.live import sse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,10 +46,33 @@ if TYPE_CHECKING:
     from tasks.commands import Change
     from webapp.http.services import Services
 
-PREFIX = "/api/v1"
-blueprint = Blueprint("api", __name__, url_prefix=PREFIX)
-problems.install(blueprint)
+TOPIC = "Campaigns"
+blueprint = operations.blueprint("api")
 _ONE = "/campaigns/<id:campaign_id>"
+_ACTS = {
+    CampaignAction.SEND: "Send a draft campaign",
+    CampaignAction.PAUSE: "Pause a campaign",
+    CampaignAction.RESUME: "Resume a paused campaign",
+    CampaignAction.CANCEL: "Cancel the remaining emails of a campaign",
+}
+_DECISIONS = {
+    RecipientAction.RETRY: "Retry failed and deferred recipients now",
+    RecipientAction.RESEND_UNKNOWN: "Resend to unknown recipients, who may get it twice",
+    RecipientAction.MARK_UNKNOWN_SENT: "Mark unknown recipients as sent",
+    RecipientAction.SKIP: "Exclude queued or deferred recipients",
+    RecipientAction.FAIL: "Mark queued or deferred recipients as failed",
+}
+_RECIPIENTS = (
+    Field("state", State(RecipientState), "Only recipients in this state."),
+    Field("q", Words(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
+    Field(
+        "after",
+        Number(range(LARGEST_ID + 1)),
+        "Return what comes after this id: the `next` of an earlier response.",
+        usual=0,
+    ),
+    LIMIT,
+)
 
 
 class Caller(NamedTuple):
@@ -85,14 +91,22 @@ class Stored(NamedTuple):
 
 @blueprint.post("/campaigns")
 @auth.needs(Permission.WRITE)
-async def create() -> Response:
-    """Store a campaign: 201, or 422 with every fault at once.
+@described(
+    TOPIC,
+    {201: Answer("The campaign was stored.", shapes.CreatedCampaign, headers=("Location",))},
+    bodies={"": posted.CAMPAIGN},
+    headers=("Idempotency-Key",),
+    refusal=shapes.ListProblem,
+)
+async def create_campaign() -> Response:
+    """Create a campaign, and send it if ``send`` is true.
 
     With ``send`` true nothing is stored unless it can be sent to everyone: a merge field that a recipient
-    lacks is a fault. With ``send`` false it is kept as a draft, and the fault is told when it is sent.
-    Redis away does not matter: the campaign is stored, ``notice`` says why workers start later.
+    lacks is an error. It needs the scope ``campaigns:send`` too. With ``send`` false it is kept as a draft,
+    and such an error is told when it is sent. While Redis is offline the campaign is stored, and ``notice``
+    says why sending starts later.
     """
-    key = schemas.read_key(request.headers.getlist("Idempotency-Key"))
+    key = posted.read_key(request.headers.getlist("Idempotency-Key"))
     body, svc = await forms.body(forms.LONGEST), services()
     caller = Caller(auth.program(), may_send=Permission.SEND in auth.rights())
     answer, change = await svc.lists.run(body, _store, caller, body, key, svc.settings.default_from)
@@ -105,88 +119,88 @@ async def create() -> Response:
 
 @blueprint.get("/campaigns")
 @auth.needs(Permission.READ)
-async def index() -> Response:
-    """Return a page of campaigns, the newest first; ``next`` is what ``before`` must be for the next one."""
-    before, limit = schemas.read_listing(request.args)
-    return _json(await services().read(_listing, before, limit))
+@described(TOPIC, {200: Answer("A page of campaigns.", shapes.CampaignPage)}, query=(BEFORE_ID, LIMIT))
+async def list_campaigns() -> Response:
+    """List campaigns, newest first."""
+    return _json(await services().read(_listing, **fields.query(request.args, (BEFORE_ID, LIMIT))))
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-async def show(campaign_id: int) -> Response:
-    """Return a campaign and its ledger."""
-    return _json(await services().read(_campaign, campaign_id))
+@described(TOPIC, {200: Answer("The campaign.", shapes.Campaign)})
+async def get_campaign(campaign_id: int) -> Response:
+    """Get a campaign with its recipients by state."""
+    return _json(await services().read(read, campaign_id))
 
 
 @blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
 @auth.needs(Permission.SEND)
-async def act(campaign_id: int, verb: str) -> Response:
-    """Send, pause, resume or cancel; return the campaign as it is then. 409 says why it is not possible.
+@described(
+    TOPIC,
+    {
+        200: Answer("The campaign as it is now.", shapes.ChangedCampaign),
+        202: Answer("The same; the rest of a long list is canceled automatically.", shapes.ChangedCampaign),
+    },
+    bodies=dict.fromkeys(_ACTS, ()),
+    verbs=_ACTS,
+    refuses=(409,),
+)
+async def campaign(campaign_id: int, verb: str) -> Response:
+    """Send, pause, resume or cancel a campaign, all of it; a body has no fields.
 
-    202: of a long list, some are still to be marked as canceled. Nobody of them is mailed.
+    The answer is the campaign as it is then, or why it is not possible. The status is 202 if recipients of a
+    long list are still to be marked as canceled; nothing is sent to them.
     """
     svc = services()
-    await svc.read(_campaign, campaign_id)
-    schemas.read_nothing(await forms.body(forms.SHORT), verb)
+    await svc.read(read, campaign_id)
+    posted.read_nothing(await forms.body(forms.SHORT), verb)
     try:
         done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
-    campaign = await svc.read(_campaign, campaign_id)
-    return _json({**campaign, **await _notice(svc, campaign)}, 202 if done.left_over else 200)
+    now = await svc.read(read, campaign_id)
+    return _json({**now, **await _notice(svc, now)}, 202 if done.left_over else 200)
 
 
 @blueprint.post(f"{_ONE}/{params.DECISION}")
 @auth.needs(Permission.SEND)
-async def decide(campaign_id: int, verb: str) -> Response:
-    """Decide about whom the body chooses; return how many it moved, and the campaign.
+@described(
+    "Recipients",
+    {
+        200: Answer("How many recipients were moved, and the campaign.", shapes.DecidedCampaign),
+        202: Answer("The same; the rest is done automatically.", shapes.DecidedCampaign),
+    },
+    bodies={action: posted.choice(action) for action in RecipientAction},
+    verbs=_DECISIONS,
+    refuses=(409,),
+)
+async def recipients(campaign_id: int, verb: str) -> Response:
+    """Decide about recipients of a campaign: those that the body chooses, all of them without a body.
 
-    202: there are more, and it goes on with them; ``under_way`` of the campaign says how far it is.
+    Addresses that do not exist are retried only one by one (``recipient``), as sending to them again harms
+    your reputation. The status is 202 for thousands of recipients: the rest is done automatically, and
+    ``under_way`` and ``counts`` of the campaign show the progress.
     """
     svc, action = services(), RecipientAction(verb)
-    await svc.read(_campaign, campaign_id)
-    choice = schemas.read_choice(await forms.body(forms.SHORT), action)
+    await svc.read(read, campaign_id)
+    choice = posted.read_choice(await forms.body(forms.SHORT), action)
     try:
         done = await svc.do(commands.decide, auth.program(), campaign_id, action, choice)
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
-    campaign = await svc.read(_campaign, campaign_id)
-    answer = {"affected": done.moved, **campaign, **await _notice(svc, campaign)}
+    now = await svc.read(read, campaign_id)
+    answer = {"affected": done.moved, **now, **await _notice(svc, now)}
     return _json(answer, 202 if done.going_on else 200)
 
 
 @blueprint.get(f"{_ONE}/recipients")
 @auth.needs(Permission.READ)
-async def recipients(campaign_id: int) -> Response:
-    """Return a page of recipients in the order of the list, each with its last attempt."""
-    query = schemas.read_query(request.args)
-    page = await services().read(_recipients, campaign_id, query)
-    return _json(schemas.page_json(page))
-
-
-@blueprint.get(f"{_ONE}/events")
-@auth.needs(Permission.READ)
-async def follow(campaign_id: int) -> Response:
-    """Tell what happens to each email, until the campaign ends. ``api_streams`` describes the events."""
-    svc = services()
-    await svc.read(_campaign, campaign_id)
-    return sse.plain(campaign_events(svc.hub, campaign_id, lambda: svc.read(_campaign, campaign_id)))
-
-
-@blueprint.get("/log")
-@auth.needs(Permission.READ)
-async def log() -> Response:
-    """Return a page of the email log. ``api_log`` describes it."""
-    query = api_log.read_query(request.args)
-    page = await services().read(email_log.page, query.search, before=query.before, limit=query.limit)
-    return _json(api_log.page_json(page))
-
-
-@blueprint.get("/log.jsonl")
-@auth.needs(Permission.READ)
-async def log_lines() -> Response:
-    """Return every attempt that fits, however many."""
-    return exports.log(api_log.read_search(request.args), "jsonl")
+@described("Recipients", {200: Answer("A page of recipients.", shapes.RecipientPage)}, query=_RECIPIENTS)
+async def list_recipients(campaign_id: int) -> Response:
+    """List the recipients of a campaign in the order of its list, each with the last attempt."""
+    asked = fields.query(request.args, _RECIPIENTS)
+    page = await services().read(_recipients, campaign_id, **asked)
+    return _json(answers.recipients(page))
 
 
 def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: str) -> Stored:
@@ -194,22 +208,22 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
-    order = schemas.read_campaign(body, default_from)
+    order = posted.read_campaign(body, default_from)
     if order.send and not caller.may_send:
         said = 'Sending needs the scope campaigns:send. Post with "send": false.'
         raise Problem(403, said, "request.scope")
 
-    def answer(campaign_id: int, state: CampaignState) -> Mapping[str, Any]:
-        return schemas.created_json(campaign_id, state, order.parsed)
+    def answer(campaign_id: int, state: CampaignState) -> shapes.CreatedCampaign:
+        return answers.created(campaign_id, state, order.parsed)
 
     once = Once(key, digest, answer) if key else None
     try:
         change = commands.store(db, caller.actor, order.draft, order.parsed, send=order.send, once=once)
     except NotAllowed as refusal:
-        more = schemas.refused_json(order.parsed.refused)
+        more = answers.refused(order.parsed.refused)
         raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None
     except ComposeError as error:  # its parts are good, and too much together
-        more = schemas.refused_json(order.parsed.refused)
+        more = answers.refused(order.parsed.refused)
         raise invalid([Fault.of(error.field, error.reason)], **more) from None
     except IntegrityError:
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
@@ -236,28 +250,30 @@ async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, st
     return {"notice": said, "notice_code": trouble.reason.code}
 
 
-def _campaign(connection: Connection, campaign_id: int) -> dict[str, Any]:
-    campaign = campaigns.get(connection, campaign_id)
-    if campaign is None:
+def read(connection: Connection, campaign_id: int) -> shapes.Campaign:
+    """Read a campaign. Raises ``Problem`` if it does not exist."""
+    found = campaigns.get(connection, campaign_id)
+    if found is None:
         detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
         raise Problem(404, detail, "campaign.not-found")
-    speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
+    speed = paces.recent(connection, [found], now_ms())[campaign_id]
     going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
-    return schemas.campaign_json(campaign, speed, going_on)
+    return answers.campaign(found, speed, going_on)
 
 
-def _listing(connection: Connection, before: int, limit: int) -> dict[str, Any]:
+def _listing(connection: Connection, *, before: int | None, limit: int) -> shapes.CampaignPage:
     found = campaigns.latest(connection, before=before, limit=limit + 1)
     speeds = paces.recent(connection, found[:limit], now_ms())
     going_on = undertakings.under_way(connection, [it.id for it in found])
-    shown = [schemas.campaign_json(it, speeds[it.id], going_on[it.id]) for it in found[:limit]]
+    shown = [answers.campaign(it, speeds[it.id], going_on[it.id]) for it in found[:limit]]
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
-def _recipients(connection: Connection, campaign_id: int, query: schemas.ListRequest) -> Page[RecipientRow]:
-    _campaign(connection, campaign_id)
-    wanted = Choice(query.state, query.q)
-    return listing.recipients_page(connection, campaign_id, wanted, after=query.after, limit=query.limit)
+def _recipients(
+    connection: Connection, campaign_id: int, *, state: RecipientState | None, q: str, after: int, limit: int
+) -> Page[RecipientRow]:
+    read(connection, campaign_id)
+    return listing.recipients_page(connection, campaign_id, Choice(state, q), after=after, limit=limit)
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:

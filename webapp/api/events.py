@@ -1,17 +1,6 @@
 """A campaign's emails as Server-Sent Events, for programs: every one, as it was published.
 
-============  =======================================================================================
-``snapshot``  first: the campaign as ``GET /campaigns/ID`` returns it. What follows may repeat it
-(unnamed)     one email: ``campaign``, ``recipient``, ``email``, ``state``, ``attempt``, ``code``,
-              ``enhanced``, ``reply``, ``reason_code``, ``worker``, and in milliseconds since 1970
-              UTC ``started_at``, ``at``, ``due_at``. States are absolute, so one that comes twice is harmless
-``beat``      nothing happened for a while; the server lives
-``overflow``  events were lost: the program read too slowly, or Redis was away. The stream ends;
-              connect again and read the recipients anew
-``end``       the campaign is finished or canceled and nothing of it is in flight: how it stands
-============  =======================================================================================
-
-A stream that ends without ``end`` was cut: connect again.
+The end is told only after a silence, for another worker's last news may come late.
 """
 
 from __future__ import annotations
@@ -22,22 +11,62 @@ import orjson
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from mailing.accounts.roles import Permission
 from mailing.core.states import CampaignState, RecipientState
 from mailing.redis import events
+from webapp.api import campaigns, operations, shapes
+from webapp.api.operations import EVENTS, Answer, described
+from webapp.http import auth
+from webapp.http.services import services
+from webapp.live import sse
 from webapp.live.hub import Feed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
+    from quart import Response
+
     from webapp.live.hub import Happened, Hub
 
     Read = Callable[[], Awaitable[Mapping[str, Any]]]
 
+blueprint = operations.blueprint("api_events")
 BEAT_S = 1.0
 _ENDED = frozenset({CampaignState.FINISHED, CampaignState.CANCELED})
 _LOST = {"detail": "Events were lost. Reconnect and read the recipients again."}
 
 log = structlog.get_logger(__name__)
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/events")
+@auth.needs(Permission.READ)
+@described(
+    campaigns.TOPIC,
+    {
+        200: Answer(
+            "A stream of events. Those without a name are `message`.",
+            media=EVENTS,
+            parts={
+                "snapshot": shapes.Campaign,
+                "message": shapes.EmailEvent,
+                "beat": shapes.Beat,
+                "overflow": shapes.Overflow,
+                "end": shapes.Campaign,
+            },
+        )
+    },
+)
+async def follow_campaign(campaign_id: int) -> Response:
+    """Stream what happens to each email, until the campaign ends.
+
+    The first event is ``snapshot``, the campaign as it is; later events may repeat it. ``beat`` comes
+    every second in which nothing happens. ``overflow`` says that events were lost: connect again and read the
+    recipients. ``end`` is the campaign, finished or canceled. A stream that ends without it was cut: connect
+    again.
+    """
+    svc = services()
+    await svc.read(campaigns.read, campaign_id)
+    return sse.plain(campaign_events(svc.hub, campaign_id, lambda: svc.read(campaigns.read, campaign_id)))
 
 
 class _Emails(Feed):
@@ -63,7 +92,7 @@ async def campaign_events(hub: Hub, campaign_id: int, read: Read) -> AsyncGenera
 
 
 async def _follow(feed: Feed, read: Read) -> AsyncGenerator[bytes, None]:
-    """Pass events on. The end is told only after a silence: another worker's last news may come late."""
+    """Pass events on, until the end."""
     timeout_s = 0.0
     while not feed.ended:
         lines = await feed.lines(timeout_s)

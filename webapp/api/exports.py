@@ -21,8 +21,7 @@ from mailing.core.clock import now_ms
 from mailing.lists import store as lists
 from mailing.recipients import listing
 from mailing.reports import email_log
-from webapp.api import log as api_log
-from webapp.api import schemas
+from webapp.api import answers
 from webapp.http.services import services
 from webapp.i18n import domain_texts
 from webapp.i18n.languages import _
@@ -68,7 +67,7 @@ def log(search: Search, form: str) -> Response:
         return email_log.export(connection, bounded, after)
 
     if form == "jsonl":
-        return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(api_log.row_json, rows)))
+        return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(answers.log_entry, rows)))
     return _answer(
         "volley-log.csv", form, _BOM + _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
     )
@@ -90,7 +89,7 @@ def recipients(campaign_id: int, wanted: Sequence[Choice], name: str) -> Respons
 
     form = name.rpartition(".")[2]
     if form == "jsonl":
-        return _answer(name, form, b"", chunk, lambda rows: _json(map(schemas.recipient_json, rows)))
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(answers.recipient, rows)))
     head = _BOM + _csv([_RECIPIENT_COLUMNS])
     return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
 
@@ -121,7 +120,7 @@ def audit_log(asked: Asked, form: str) -> Response:
 
     name = f"volley-audit.{form}"
     if form == "jsonl":
-        return _answer(name, form, b"", chunk, lambda rows: _json(map(api_log.audit_json, rows)))
+        return _answer(name, form, b"", chunk, lambda rows: _json(map(answers.audit_entry, rows)))
     head = _BOM + _csv([_AUDIT_COLUMNS])
     return _answer(name, form, head, chunk, lambda rows: _csv(map(_audit_cells, rows)))
 

@@ -8,6 +8,8 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing import checks
+from webapp.api import shapes
+from webapp.api.operations import Answer, described
 from webapp.http import auth
 from webapp.http.services import services
 
@@ -16,17 +18,25 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/healthz")
 @auth.open_to_all("supervisors have no account, and strangers learn no details", always=True)
+@described("Health", {200: Answer("The process is running.", shapes.Live)})
 async def live() -> Response:
-    """Answer, whatever else is down: this process serves requests."""
+    """Answer while the process is running."""
     return _answer({"live": True}, 200)
 
 
 @blueprint.get("/readyz")
 @auth.open_to_all("supervisors have no account, and strangers learn no details", always=True)
+@described(
+    "Health",
+    {
+        200: Answer("Everything works.", shapes.Ready),
+        503: Answer("Something does not work.", shapes.Ready),
+    },
+)
 async def ready() -> Response:
-    """Name what is needed to send mail: 200 if all of it is there, else 503.
+    """Report on what is needed to send mail: the database, Redis and the workers.
 
-    Why something is not is told where anybody on the machine may use Volley, and to nobody else.
+    Reasons are told only where no account is needed.
     """
     svc = services()
     asked = svc.probes.ask

@@ -1,7 +1,6 @@
-"""The email log for programs: what is asked of it, and the shape of the answers.
+"""The email log for programs: a page of it, or all that matches as lines.
 
-``state`` is a result; ``q`` is how the address begins; ``from`` and ``to`` are RFC 3339, in UTC without an
-offset. Times in answers are RFC 3339 strings in UTC.
+What is asked of it has the same words as on the pages (``log_search``); times without an offset are in UTC.
 """
 
 from __future__ import annotations
@@ -10,105 +9,117 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-from mailing.core import reasons
-from webapp.api.schemas import LARGEST_PAGE, PAGE
-from webapp.http import log_search
-from webapp.http.problems import WRONG_VALUE, Fault, misasked, number, unknown_parameters
+import orjson
+from quart import Response, request
+
+from mailing.accounts.roles import Permission
+from mailing.core.bounds import LARGEST_ID
+from mailing.core.states import AttemptResult
+from mailing.reports import email_log
+from webapp.api import answers, exports, fields, operations, shapes
+from webapp.api.fields import LIMIT, Field, State, UnfitValueError
+from webapp.api.operations import JSON_LINES, Answer, described
+from webapp.http import auth, log_search
+from webapp.http.problems import WRONG_VALUE, Fault
+from webapp.http.services import services
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import re
+    from collections.abc import Sequence
 
-    from mailing.accounts.audit import Entry
-    from mailing.reports.email_log import LogPage, LogRow
     from mailing.reports.log_walks import Key, Search
+    from webapp.api.fields import Schema
+
+TOPIC = "Email log"
+_TEXT = {"type": "string"}
+blueprint = operations.blueprint("api_log")
+
+
+def _formed(form: re.Pattern[str]) -> Schema:
+    """Return the JSON Schema of text of a form; empty text is none."""
+    return {"type": "string", "pattern": f"^(?:{form.pattern})?$"}
 
 
 @dataclass(frozen=True, slots=True)
-class LogRequest:
-    """Which page of the log to return."""
+class _Searched:
+    """A part of a search, judged together with the others."""
 
-    search: Search
-    before: Key | None
-    limit: int
+    schema: Schema
 
-
-def read_search(given: Mapping[str, str]) -> Search:
-    """Read which rows are wanted. Raises ``Problem`` with all faults at once."""
-    return _read(given, {*log_search.NAMES})
+    def read(self, given: str) -> str:
+        return given
 
 
-def read_query(given: Mapping[str, str]) -> LogRequest:
-    """Read which page is wanted. Raises ``Problem`` with all faults at once."""
-    before, faults = given.get("before", ""), list[Fault]()
-    key, limit = log_search.read_key(before), number(given, "limit", PAGE, range(1, LARGEST_PAGE + 1), faults)
-    if before and key is None:
-        wrong = f'{before!r:.50} must be the "next" of an earlier response.'
-        faults.append(Fault("before", wrong, WRONG_VALUE))
-    search = _read(given, {*log_search.NAMES, "before", "limit"}, *faults)
-    return LogRequest(search, key, limit)
+class _Place:
+    """A place in the log."""
+
+    schema = _formed(log_search.PLACE)
+
+    def read(self, given: str) -> Key | None:
+        key = log_search.read_key(given)
+        if given and key is None:
+            raise UnfitValueError(f'{given!r:.50} must be the "next" of an earlier response.')
+        return key
 
 
-def page_json(page: LogPage) -> dict[str, Any]:
-    """Return a page; ``next`` is what ``before`` must be for the next one, null after the last.
+_SEARCH = (
+    Field(
+        "state",
+        _Searched(State(AttemptResult).schema),
+        "Only attempts with this result.",
+    ),
+    Field("q", _Searched(_TEXT), "Only addresses that start with this."),
+    Field("domain", _Searched(_TEXT), "Only addresses at this domain."),
+    Field(
+        "code",
+        _Searched(_formed(log_search.CODE)),
+        "Only replies with this code, such as `550`.",
+    ),
+    Field(
+        "enhanced",
+        _Searched(_formed(log_search.ENHANCED)),
+        "Only replies with this enhanced status code, such as `5.1.1`.",
+    ),
+    Field(
+        "campaign",
+        _Searched({"type": "integer", "minimum": 0, "maximum": LARGEST_ID}),
+        "Only attempts of the campaign with this id.",
+    ),
+    Field("from", _Searched(_TEXT), "Only attempts that ended at or after this time (RFC 3339, or a day)."),
+    Field("to", _Searched(_TEXT), "Only attempts that ended before the end of this second, minute or day."),
+)
+_PAGE = (*_SEARCH, Field("before", _Place(), "The `next` of an earlier response."), LIMIT)
 
-    ``searched_to`` is null unless the search stopped before the page was full.
-    """
-    return {
-        "log": [row_json(row) for row in page.rows],
+
+@blueprint.get("/log")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("A page of the log.", shapes.LogPage)}, query=_PAGE)
+async def search_log() -> Response:
+    """List delivery attempts, newest first."""
+    asked, search = _read(_PAGE)
+    page = await services().read(email_log.page, search, before=asked["before"], limit=asked["limit"])
+    answer: shapes.LogPage = {
+        "log": [answers.log_entry(row) for row in page.rows],
         "next": log_search.write_key(page.older) or None,
         "searched_to": formats.iso(page.searched_to) or None,
     }
+    return Response(orjson.dumps(answer), content_type="application/json")
 
 
-def row_json(row: LogRow) -> dict[str, Any]:
-    """Return one attempt."""
-    return {
-        "id": row.id,
-        "campaign": row.campaign_id,
-        "recipient": row.recipient_id,
-        "email": row.email,
-        "number": row.number,
-        "result": row.result,
-        "started_at": formats.iso(row.started_at),
-        "ended_at": formats.iso(row.ended_at),
-        "server": row.server,
-        "worker": row.worker,  # null: a person decided
-        "connection": row.connection,
-        "tls": row.tls,
-        "took_ms": row.took_ms,  # all of it, connect_ms included
-        "connect_ms": row.connect_ms,
-        "envelope_ms": row.envelope_ms,
-        "dot_ms": row.dot_ms,
-        "code": row.code,
-        "enhanced": row.enhanced,
-        "reply": str(row.reply),
-        "reason_code": reasons.code(row.reply),
-    }
+@blueprint.get("/log.jsonl")
+@auth.needs(Permission.READ)
+@described(
+    TOPIC,
+    {200: Answer("A line for each attempt.", media=JSON_LINES, parts={"": shapes.LogEntry})},
+    query=_SEARCH,
+)
+async def export_log() -> Response:
+    """Return every attempt that matches, oldest first, one JSON object per line."""
+    return exports.log(_read(_SEARCH)[1], "jsonl")
 
 
-def _read(given: Mapping[str, str], known: set[str], *faults: Fault) -> Search:
-    asked = log_search.read(given, UTC)
-    unknown = unknown_parameters(given, known)
-    if found := [
-        *faults,
-        *(Fault(*fault, WRONG_VALUE) for fault in asked.faults.items()),
-        *unknown,
-    ]:
-        raise misasked(found)
-    return asked.search
-
-
-def audit_json(row: Entry) -> dict[str, Any]:
-    """Return a row of the audit log."""
-    return {
-        "id": row.id,
-        "at": formats.iso(row.at),
-        "by": row.actor_kind,
-        "by_id": row.actor_id,
-        "by_name": row.actor_name,
-        "from": row.address,
-        "action": row.action,
-        "about": row.subject,
-        "details": row.details,
-    }
+def _read(known: Sequence[Field]) -> tuple[dict[str, Any], Search]:
+    asked = log_search.read(request.args, UTC)
+    faults = [Fault(name, said, WRONG_VALUE) for name, said in asked.faults.items()]
+    return fields.query(request.args, known, faults), asked.search

@@ -1,7 +1,8 @@
 """The command line.
 
-``commands``  ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
-``people``    what the commands about people do
-``progress``  its bar while it is sent, and what became of it
-``work``      what the commands of the command line do
+``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
+``description``  the description of the API, as a file
+``people``       what the commands about people do
+``progress``     its bar while it is sent, and what became of it
+``work``         what the commands of the command line do
 """

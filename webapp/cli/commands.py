@@ -152,6 +152,15 @@ def check() -> None:
     work.check()
 
 
+@main.command("api-docs")
+@click.argument("file", type=click.File("wb", lazy=True), default="-")
+def api_docs(*, file: IO[bytes]) -> None:
+    """Write the description of the API (OpenAPI 3.1) to FILE, or to standard output."""
+    from webapp.cli import description  # noqa: PLC0415
+
+    description.write(file)
+
+
 _ROLE = click.Choice(list(Role))
 _PASSWORD_FILE = click.option(
     "--password-file",

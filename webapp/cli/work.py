@@ -32,7 +32,7 @@ from mailing.redis import events
 from mailing.reports import paces
 from mailing.settings import Settings, SettingsError
 from tasks import commands
-from webapp.api import schemas
+from webapp.api import answers, posted
 from webapp.cli import progress
 from webapp.http import params
 from webapp.http.problems import Fault
@@ -95,7 +95,7 @@ def status(*, campaign_id: int, as_json: bool) -> None:
                 raise click.ClickException(f"Campaign {campaign_id} does not exist.")
             speed = paces.recent(connection, [campaign], now_ms())[campaign_id]
         if as_json:
-            click.echo(orjson.dumps(schemas.campaign_json(campaign, speed), option=orjson.OPT_INDENT_2))
+            click.echo(orjson.dumps(answers.campaign(campaign, speed), option=orjson.OPT_INDENT_2))
             return
         click.echo("\n".join(progress.summary(backend.db, campaign)))
         if campaign.state is CampaignState.SENDING:
@@ -254,7 +254,7 @@ def _show_list(parsed: ParsedList) -> None:
 
 
 def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
-    faults = schemas.message_faults(draft)
+    faults = posted.message_faults(draft)
     if not parsed.entries:
         faults.append(Fault.of("list", Reason("list-fault.no-addresses")))
     if faults:

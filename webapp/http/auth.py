@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     View = TypeVar("View", bound=Callable[..., object])
 
-API = "/api/"
+API = "/api/v1/"
 COOKIE = "volley_session"
 
 

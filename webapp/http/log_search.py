@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 NAMES = ("state", "q", "domain", "code", "enhanced", "campaign", "from", "to")
+CODE = re.compile("[2-5][0-9]{2}")
+ENHANCED = re.compile("[245][.][0-9]{1,3}[.][0-9]{1,3}")
+PLACE = re.compile("[0-9]+[.][0-9]+")
 _LENGTHS = {len("2026-11-22"): timedelta(days=1), len("2026-11-22T14:02"): timedelta(minutes=1)}
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
@@ -41,10 +44,10 @@ def read(given: Mapping[str, str], zone: tzinfo) -> Asked:
             name=repr(state[:40]),
             known=", ".join(AttemptResult),
         )
-    if code and not re.fullmatch("[2-5][0-9]{2}", code, re.ASCII):
+    if code and not CODE.fullmatch(code):
         faults["code"] = _("A reply code has three digits, such as 550.")
     enhanced = written.get("enhanced", "")
-    if enhanced and not re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", enhanced, re.ASCII):
+    if enhanced and not ENHANCED.fullmatch(enhanced):
         faults["enhanced"] = _("An enhanced status code has three numbers, such as 5.1.1.")
     if campaign and not params.is_id(campaign):
         faults["campaign"] = _(
@@ -52,7 +55,7 @@ def read(given: Mapping[str, str], zone: tzinfo) -> Asked:
         )
     times = {}
     for name, ending in (("from", False), ("to", True)):
-        times[name] = _moment(written[name], zone, ending=ending) if name in written else None
+        times[name] = moment(written[name], zone, ending=ending) if name in written else None
         if name in written and times[name] is None:
             faults[name] = _(
                 "“%(name)s” must be a time such as %(example)s.", name=name, example="2026-11-22T14:02"
@@ -72,8 +75,8 @@ def read(given: Mapping[str, str], zone: tzinfo) -> Asked:
 
 def read_key(text: str) -> Key | None:
     """Return the place in the log that ``text`` names, like 1795356131034.17; None if it names none."""
-    parts = text.split(".")
-    return Key(*map(int, parts)) if len(parts) == len(Key._fields) and all(map(params.is_id, parts)) else None
+    parts = text.split(".") if PLACE.fullmatch(text) else []
+    return Key(*map(int, parts)) if parts and all(map(params.is_id, parts)) else None
 
 
 def write_key(key: Key | None) -> str:
@@ -81,8 +84,8 @@ def write_key(key: Key | None) -> str:
     return f"{key.ended_at}.{key.id}" if key else ""
 
 
-def _moment(text: str, zone: tzinfo, *, ending: bool) -> int | None:
-    """Return ms since 1970, of the end of what was named if that is wanted; None if it is no time."""
+def moment(text: str, zone: tzinfo, *, ending: bool) -> int | None:
+    """Read a time: ms since 1970, of the end of what was named if that is wanted; None if it is no time."""
     try:
         moment = datetime.fromisoformat(text)
         if ending:

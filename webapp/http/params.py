@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     State = TypeVar("State", bound=StrEnum)
 
-_REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
+REPLY = re.compile(r"([0-9]{1,3})(?:-([245]\.[0-9]{1,3}\.[0-9]{1,3}))?")
 DECISION = "<any({}):verb>".format(", ".join(f'"{action}"' for action in RecipientAction))
 """What a person decides about recipients, as the end of a path."""
 
@@ -36,6 +36,10 @@ class Id(Digits):
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=LARGEST_ID)
+
+
+CONVERTERS = {"id": Id, "int": Digits}
+"""By the names that paths call them."""
 
 
 def number(name: str) -> int | None:
@@ -101,5 +105,5 @@ def reply(text: str) -> ReplyCode | None:
 
 def read_reply(text: str) -> ReplyCode | None:
     """Return the reply that ``spell`` wrote as ``text``; None if it wrote no such text."""
-    found = _REPLY.fullmatch(text)
+    found = REPLY.fullmatch(text)
     return ReplyCode(int(found[1]), found[2] or "") if found else None

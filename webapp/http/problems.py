@@ -97,16 +97,6 @@ def unknown(names: Iterable[str], say: Callable[[str], str], code: str) -> list[
     return faults
 
 
-def number(given: Mapping[str, str], name: str, usual: int, allowed: range, faults: list[Fault]) -> int:
-    """Read a parameter that is a whole number; if it is not allowed, add to ``faults``."""
-    text, most = given.get(name, str(usual)), allowed.stop - 1
-    if text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) in allowed:
-        return int(text)
-    wrong = f"{text!r:.50} must be a whole number from {allowed.start} to {most}."
-    faults.append(Fault(name, wrong, WRONG_VALUE))
-    return usual
-
-
 def unknown_parameters(given: Mapping[str, str], known: Collection[str]) -> list[Fault]:
     """Return a fault for each parameter that there is not: a misspelt filter must not mean everything."""
     unasked = (name for name in given if name not in known)
@@ -146,12 +136,15 @@ def respond_to_http(error: HTTPException) -> Response:
     if not said or said == type(error).description:
         said = _DETAILS.get(code, HTTPStatus(code).description or HTTPStatus(code).phrase + ".")
     response = respond(Problem(code, said, _CODES.get(code, f"http.{code}")))
-    for name, value in error.get_headers():
-        if name.lower() in {"allow", "retry-after"}:
-            response.headers[name] = value
+    response.headers.update(kept(error))
     if code == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 6750 section 3
     return response
+
+
+def kept(error: HTTPException) -> dict[str, str]:
+    """Return the headers of a refusal that say what else to do (RFC 9110 sections 10.2.1 and 10.2.3)."""
+    return {name: value for name, value in error.get_headers() if name.lower() in {"allow", "retry-after"}}
 
 
 def install(blueprint: Blueprint) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mailing.addresses.parsing import Refusal
 from mailing.campaigns.drafts import Draft
 from mailing.core.reasons import Reason
-from webapp.api import schemas
+from webapp.api import answers, posted
 from webapp.http.problems import Fault, Problem, invalid
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def outcome(read: Callable[..., Any], *args: object) -> Any:
 
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), anything))
 def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object]):
-    found = outcome(schemas.read_campaign, orjson.dumps(body), "me@example.org")
+    found = outcome(posted.read_campaign, orjson.dumps(body), "me@example.org")
     if isinstance(found, Problem):
         assert found.status == 422
         assert found.faults
@@ -47,27 +47,27 @@ def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object
 @given(st.binary(max_size=50))
 def test_whatever_bytes_are_posted_they_are_a_problem(body: bytes):
     with pytest.raises(Problem):
-        schemas.read_campaign(body, "me@example.org")
+        posted.read_campaign(body, "me@example.org")
 
 
 def test_the_default_from_is_used_where_none_is_given():
     body = {"subject": "s", "text": "t", "send": True, "recipients": [{"email": "a@example.org"}]}
-    order = schemas.read_campaign(orjson.dumps(body), "Me <me@example.org>")
+    order = posted.read_campaign(orjson.dumps(body), "Me <me@example.org>")
     assert order.draft == Draft("Me <me@example.org>", "s", "t")
     assert order.send
 
 
 def test_an_answer_names_a_bounded_number_of_refused_lines():
-    refused = [Refusal(line, "x", Reason("row.empty")) for line in range(schemas.REFUSED_NAMED + 5)]
-    answer = schemas.refused_json(refused)
-    assert len(answer["refused"]) == schemas.REFUSED_NAMED
+    refused = [Refusal(line, "x", Reason("row.empty")) for line in range(answers.REFUSED_NAMED + 5)]
+    answer = answers.refused(refused)
+    assert len(answer["refused"]) == answers.REFUSED_NAMED
     assert answer["refused_more"] == 5
-    assert "refused_more" not in schemas.refused_json(refused[:1])
+    assert "refused_more" not in answers.refused(refused[:1])
 
 
 @given(st.text(max_size=300))
 def test_a_key_is_kept_as_it_is_or_refused(value: str):
-    found = outcome(schemas.read_key, [value])
+    found = outcome(posted.read_key, [value])
     if isinstance(found, Problem):
         assert found.status == 400
     else:
@@ -79,7 +79,7 @@ def test_a_key_is_kept_as_it_is_or_refused(value: str):
 
 def test_two_keys_are_refused():
     with pytest.raises(Problem, match="one value"):
-        schemas.read_key(["a", "b"])
+        posted.read_key(["a", "b"])
 
 
 def test_a_problem_survives_the_way_from_one_process_to_another():

@@ -1,0 +1,272 @@
+"""What programs post: a campaign, whom a decision is about, and the key of a call that may be repeated."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mailing.addresses import parsing as addresses
+from mailing.addresses.parsing import ParsedList
+from mailing.campaigns.drafts import Draft
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.states import DECISIONS, RecipientState
+from mailing.messages import compose
+from mailing.messages.compose import ComposeError, Message
+from mailing.recipients.search import Choice
+from webapp.api import answers, fields
+from webapp.api.fields import Field, Flag, Text, UnfitValueError, Whole
+from webapp.http import params, problems
+from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mailing.core.states import RecipientAction
+    from webapp.api.fields import Schema
+
+KEY_MAX = 255
+_PROBE = "0"
+_PLAIN = Message("Volley <volley@localhost>", "subject", "text")
+_SUBJECT = "Write the subject of the message."
+_TEXT = "Write the text of the message."
+_LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
+_SEND = "Use true to send immediately, or false to keep a draft."
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a message: text that is good in itself, whatever the other parts are."""
+
+    name: str
+    text: Text
+
+    @property
+    def schema(self) -> Schema:
+        return self.text.schema
+
+    def read(self, given: Any) -> str:
+        value = self.text.read(given)
+        parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
+        try:
+            compose.prepare(Message(**(parts | {self.name: value})), token=_PROBE, domain=None)
+        except ComposeError as error:
+            raise UnfitValueError(str(error.reason), error.reason.code) from None
+        return value
+
+
+class _List:
+    """A list of recipients, as text or as rows. What a row cannot say is told line by line."""
+
+    schema: Schema = {  # noqa: RUF012 - read only
+        "anyOf": [
+            {"type": "string"},
+            {
+                "type": "array",
+                "items": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "object",
+                            "properties": {"email": {"type": "string"}, "name": {"type": "string"}},
+                            "required": ["email"],
+                            "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+                        },
+                    ]
+                },
+            },
+        ],
+    }
+
+    def read(self, given: Any) -> str | list[Any]:
+        if not isinstance(given, str | list):
+            raise UnfitValueError(f"Must be text or a list. {_LIST}")
+        return given
+
+
+CAMPAIGN = (
+    Field(
+        "from",
+        _Part("sender_from", Text()),
+        "The From address, such as `Ann <ann@example.org>`. Default: the setting `VOLLEY_FROM`.",
+    ),
+    Field(
+        "subject",
+        _Part("subject", Text(_SUBJECT)),
+        "The subject. Merge fields such as `{{ name }}` are filled in for each recipient.",
+        missing=_SUBJECT,
+        example="Hello {{ name }}",
+    ),
+    Field(
+        "text",
+        _Part("text", Text(_TEXT)),
+        "The message as plain text, with merge fields.",
+        missing=_TEXT,
+        example="Dear {{ name }}, ...",
+    ),
+    Field("html", _Part("html", Text()), "The same message as HTML, with merge fields.", usual=""),
+    Field(
+        "recipients",
+        _List(),
+        "The list: pasted text, or rows whose other fields fill the message, or plain addresses. "
+        "A line or row without a usable address is skipped, and named in `refused`.",
+        missing=_LIST,
+        example=[{"email": "ann@example.org", "name": "Ann"}, {"email": "ben@example.org", "name": "Ben"}],
+    ),
+    Field(
+        "send",
+        Flag(_SEND),
+        "True sends immediately; false keeps a draft.",
+        missing=_SEND,
+        example=False,
+    ),
+    Field(
+        "priority",
+        Whole(range(10), "Must be a whole number from 0 (sent first) to 9."),
+        "From 0, which is sent first, to 9.",
+        usual=5,
+    ),
+    Field(
+        "give_up_hours",
+        Whole(GIVE_UP_HOURS, f"Must be a whole number of hours from 1 to {len(GIVE_UP_HOURS)}."),
+        "For how many hours temporary failures are retried.",
+        usual=GIVE_UP_USUALLY,
+    ),
+)
+_PARTS = CAMPAIGN[:4]
+
+
+@dataclass(frozen=True, slots=True)
+class PostedCampaign:
+    """A posted campaign without faults: what to store, and whether to send it at once."""
+
+    draft: Draft
+    parsed: ParsedList
+    send: bool
+
+
+def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
+    """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
+    given = {"from": default_from, **fields.json_object(body, '{"subject": ..., "text": ...}')}
+    faults = fields.strange(given, [field.name for field in CAMPAIGN])
+    values, wrong = fields.judge(given, CAMPAIGN)
+    faults += wrong
+    parsed = ParsedList()
+    recipients = values.get("recipients")
+    if recipients is not None:
+        parsed = _parse(recipients)
+        if not parsed.entries:
+            what = "Every line was skipped" if parsed.refused else "The list is empty"
+            said = f"{what}. Give at least one valid address."
+            faults.append(Fault("recipients", said, "list-fault.no-addresses"))
+    if faults:
+        raise problems.invalid(faults, **answers.refused(parsed.refused))
+    draft = Draft(
+        values["from"],
+        values["subject"],
+        values["text"],
+        values["html"],
+        values["priority"],
+        values["give_up_hours"],
+    )
+    return PostedCampaign(draft, parsed, values["send"])
+
+
+def _parse(recipients: str | list[Any]) -> ParsedList:
+    if isinstance(recipients, str):
+        return addresses.parse_pasted(recipients)
+    return addresses.parse_rows(recipients)
+
+
+def message_faults(draft: Draft) -> list[Fault]:
+    """Return what is wrong with a message, part by part."""
+    written = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
+    return fields.judge(written, _PARTS)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A state whose recipients a decision may be about."""
+
+    action: RecipientAction
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "string", "enum": [str(state) for state in DECISIONS[self.action].sources]}
+
+    def read(self, given: Any) -> RecipientState:
+        sources = DECISIONS[self.action].sources
+        if given not in sources:
+            raise UnfitValueError(f"{self.action} applies to recipients that are {' or '.join(sources)}.")
+        return RecipientState(given)
+
+
+class _Beginning:
+    """How addresses begin, or the domain that they have."""
+
+    schema = Text().schema
+
+    def read(self, given: Any) -> str:
+        if not isinstance(given, str) or "\0" in given:
+            raise UnfitValueError("Must be a string without NUL characters.")
+        return given.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """A reply by its codes."""
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": f"^(?:{params.REPLY.pattern})$"}
+
+    def read(self, given: Any) -> Any:
+        found = params.read_reply(given) if isinstance(given, str) else None
+        if found is None:
+            raise UnfitValueError(
+                "Must be a reply such as 550-5.7.1, or 421 without an enhanced status code."
+            )
+        return found
+
+
+def choice(action: RecipientAction) -> tuple[Field, ...]:
+    """Return by what the recipients of a decision may be chosen."""
+    one = "Must be the id of a recipient, as returned by GET /campaigns/ID/recipients."
+    return (
+        Field("state", _Source(action), "Only recipients in this state."),
+        Field("q", _Beginning(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
+        Field("recipient", Whole(range(1, LARGEST_ID + 1), one), "Only the recipient with this id."),
+        Field("reply", _Reply(), "Only recipients with this reply in any attempt, such as `550-5.7.1`."),
+    )
+
+
+def read_choice(body: bytes, action: RecipientAction) -> Choice:
+    """Read whom a decision is about; no body means everybody. Raises ``Problem`` with all faults at once."""
+    given = fields.json_object(body, '{"state": "failed"}') if body.strip() else {}
+    known = choice(action)
+    values, faults = fields.judge(given, known)
+    if faults := [*faults, *fields.strange(given, [field.name for field in known])]:
+        raise problems.invalid(faults)
+    return Choice(**values)
+
+
+def read_nothing(body: bytes, verb: str) -> None:
+    """Refuse fields where all of a campaign is meant: who sends some may mean less."""
+    if body.strip() and (given := fields.json_object(body, "{}")):
+        none = f"{verb} has no fields: it applies to the whole campaign."
+        raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
+
+
+KEY = re.compile(f"[!-~]{{1,{KEY_MAX}}}")
+
+
+def read_key(values: Sequence[str]) -> str:
+    """Return the Idempotency-Key, empty if there is none. Raises ``Problem`` unless it can be kept."""
+    if not values:
+        return ""
+    if len(values) > 1 or not KEY.fullmatch(values[0]):
+        detail = (
+            f"The Idempotency-Key must be one value of 1 to {KEY_MAX} visible ASCII characters, like a UUID."
+        )
+        raise Problem(400, detail, "request.wrong-key")
+    return values[0]

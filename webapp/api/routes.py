@@ -1,0 +1,24 @@
+"""Every blueprint for programs: the application serves them, and the command line describes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quart import Quart
+
+from webapp.api import audit, campaigns, docs, events, health, log, openapi, operations
+from webapp.http import params
+
+if TYPE_CHECKING:
+    from mailing.sites import Site
+
+BLUEPRINTS = tuple(room.blueprint for room in (campaigns, events, log, audit, docs, health))
+
+
+def document(site: Site) -> dict[str, Any]:
+    """Return the OpenAPI document of the Volley at ``site``, without an application that runs."""
+    routes = Quart("routes")
+    routes.url_map.converters.update(params.CONVERTERS)
+    for blueprint in BLUEPRINTS:
+        routes.register_blueprint(blueprint)
+    return openapi.document(operations.listed(routes), site)

@@ -1,0 +1,291 @@
+"""The shapes of what programs get: types, each member with a sentence where its name does not say all.
+
+The type checker holds the code to them, and the OpenAPI document is made of them. Text in ``Annotated`` is
+the description of a member, a ``Format`` the form of its text.
+"""
+
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
+
+from mailing.core.states import AttemptResult, CampaignAction, CampaignState, RecipientAction, RecipientState
+
+
+class Format(str):
+    """The ``format`` of a text, as JSON Schema calls it."""
+
+    __slots__ = ()
+
+
+Time = Annotated[str, Format("date-time")]
+"""RFC 3339, in UTC."""
+
+Moment = Annotated[int, "Milliseconds since 1970, in UTC."]
+Code = Annotated[str, "The same for programs: the sentence may change, the code stays."]
+Reply = Annotated[str, "What the mail server answered, verbatim. Without a reply, a sentence of Volley."]
+ReasonCode = Annotated[str | None, "The code of a sentence of Volley; null beside a server's own words."]
+ReplyCode = Annotated[int | None, "The three digits of the reply."]
+
+
+class SkippedLine(TypedDict):
+    """A line or row that was skipped: nothing is sent to it."""
+
+    line: Annotated[int, "The line or row, counted from 1."]
+    text: Annotated[str, "The start of it."]
+    reason: str
+    code: Code
+
+
+class ListNote(TypedDict):
+    """A remark on an address that was kept or merged."""
+
+    line: Annotated[int, "The line or row, counted from 1."]
+    email: str
+    note: str
+    code: Code
+
+
+class CreatedCampaign(TypedDict):
+    """A campaign that was stored, and what became of its list."""
+
+    id: int
+    state: CampaignState
+    total: Annotated[int, "How many recipients it has."]
+    duplicates: Annotated[int, "Lines that were merged with an earlier one."]
+    refused: Annotated[list[SkippedLine], "The first 10,000 skipped lines."]
+    refused_more: NotRequired[Annotated[int, "How many skipped lines the response leaves out."]]
+    notes: NotRequired[Annotated[list[ListNote], "The first 1,000 remarks."]]
+    notes_more: NotRequired[Annotated[int, "How many remarks the response leaves out."]]
+    fields: NotRequired[Annotated[dict[str, str], "By its header, the merge field that a column became."]]
+    notice: NotRequired[Annotated[str, "Why sending starts later, although the campaign is saved."]]
+    notice_code: NotRequired[Code]
+
+
+class Wait(TypedDict):
+    """Why the sender waits, and until when."""
+
+    reason: Reply
+    code: ReasonCode
+    since: Time
+    until: Time
+
+
+class OngoingDecision(TypedDict):
+    """A decision that is still being carried out."""
+
+    action: RecipientAction
+    affected: Annotated[int, "How many recipients it has moved so far."]
+    expected: Annotated[int | None, "Of how many; null if that is not known."]
+
+
+_From = TypedDict("_From", {"from": Annotated[str, "The From address."]})
+
+
+class Campaign(_From):
+    """A campaign with its recipients by state."""
+
+    id: int
+    state: CampaignState
+    condition: Annotated[
+        Literal["draft", "scheduled", "sending", "paused", "finished", "canceled", "waiting_to_retry"],
+        "The state, or `waiting_to_retry` while only deferred recipients are left.",
+    ]
+    subject: str
+    priority: Annotated[int, "From 0, which is sent first, to 9."]
+    give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
+    total: int
+    counts: Annotated[dict[RecipientState, int], "Recipients by state. They add up to `total`."]
+    rate_per_minute: float
+    rate_seconds: Annotated[float, "The seconds that the rate was measured over: 60, or since the start."]
+    next_try_at: Annotated[Time | None, "While it waits to retry: when the next attempt is due."]
+    given_up_at: Annotated[Time | None, "While it waits to retry: when retries end at the latest."]
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    paused_reason: Annotated[str, "Why Volley paused it; empty otherwise."]
+    paused_reason_code: ReasonCode
+    waits: Wait | None
+    actions: Annotated[list[CampaignAction], "What can be done with it now."]
+    under_way: list[OngoingDecision]
+
+
+class ChangedCampaign(Campaign):
+    """A campaign after a change."""
+
+    notice: NotRequired[Annotated[str, "Why sending starts later, although the change is saved."]]
+    notice_code: NotRequired[Code]
+
+
+class DecidedCampaign(ChangedCampaign):
+    """A campaign after a decision about its recipients."""
+
+    affected: Annotated[int, "How many recipients were moved immediately."]
+
+
+class CampaignPage(TypedDict):
+    """Campaigns, newest first."""
+
+    campaigns: list[Campaign]
+    next: Annotated[int | None, "The `before` of the next page; null after the last."]
+
+
+class LastAttempt(TypedDict):
+    """The last attempt to deliver to a recipient."""
+
+    started_at: Time
+    ended_at: Time | None
+    server: str | None
+    code: ReplyCode
+    enhanced: Annotated[str | None, "The enhanced status code, such as `5.1.1`."]
+    reply: Reply
+    reason_code: ReasonCode
+
+
+class Recipient(TypedDict):
+    """A recipient with the last attempt."""
+
+    id: int
+    email: str
+    name: str
+    state: RecipientState
+    attempts: int
+    worker: Annotated[str | None, "The worker that is sending it, or made the last attempt."]
+    due_at: Annotated[Time | None, "When the next attempt is due."]
+    changed_at: Time
+    last_attempt: LastAttempt | None
+
+
+class RecipientPage(TypedDict):
+    """Recipients in the order of the list."""
+
+    recipients: list[Recipient]
+    next: Annotated[int | None, "The `after` of the next page; null after the last."]
+
+
+class LogEntry(TypedDict):
+    """One delivery attempt."""
+
+    id: int
+    campaign: int
+    recipient: int
+    email: str
+    number: Annotated[int, "Which attempt to this recipient it was, from 1."]
+    result: AttemptResult
+    started_at: Time
+    ended_at: Time
+    server: str
+    worker: Annotated[str | None, "Null: a person decided."]
+    connection: Annotated[int | None, "The connection of the worker, counted from its start."]
+    tls: Annotated[str, "The TLS version; empty without TLS."]
+    took_ms: Annotated[int, "All of it, with the connection that was opened for it."]
+    connect_ms: int | None
+    envelope_ms: int | None
+    dot_ms: int | None
+    code: ReplyCode
+    enhanced: Annotated[str, "The enhanced status code, such as `5.1.1`."]
+    reply: Reply
+    reason_code: ReasonCode
+
+
+class LogPage(TypedDict):
+    """Delivery attempts, newest first."""
+
+    log: list[LogEntry]
+    next: Annotated[str | None, "The `before` of the next page; null after the last."]
+    searched_to: Annotated[Time | None, "How far a search came that stopped before the page was full."]
+
+
+_Address = TypedDict("_Address", {"from": Annotated[str, "The IP address of the request."]})
+
+
+class AuditEntry(_Address):
+    """One change, or a refusal."""
+
+    id: int
+    at: Time
+    by: Annotated[Literal["person", "api", "cli", "volley"], "The way it was asked for."]
+    by_id: Annotated[int | None, "The id of the person or key."]
+    by_name: Annotated[str, "The email address of the person, or the name of the key."]
+    action: str
+    about: Annotated[str, "Such as `campaign:12`; empty where there is no such thing."]
+    details: dict[str, Any]
+
+
+class AuditPage(TypedDict):
+    """Entries of the audit log, newest first."""
+
+    audit: list[AuditEntry]
+    next: Annotated[int | None, "The `before` of the next page; null after the last."]
+
+
+class EmailEvent(TypedDict):
+    """What happened to one email. States are absolute, so one that comes twice is harmless."""
+
+    type: Literal["recipient"]
+    campaign: int
+    recipient: int
+    email: str
+    state: RecipientState
+    attempt: Annotated[int, "Which attempt to this recipient it was, from 1."]
+    code: ReplyCode
+    enhanced: Annotated[str | None, "The enhanced status code, such as `5.1.1`."]
+    reply: Reply
+    reason_code: ReasonCode
+    worker: str
+    started_at: Moment
+    at: Moment
+    due_at: Annotated[Moment | None, "When the next attempt is due."]
+
+
+class Overflow(TypedDict):
+    """Events were lost: the program read too slowly, or Redis was offline."""
+
+    detail: str
+
+
+class Beat(TypedDict):
+    """Nothing happened for a while, and the server is running."""
+
+
+class Check(TypedDict):
+    """Whether a part works."""
+
+    ok: bool
+    detail: NotRequired[Annotated[str, "What works, or what does not and what to do."]]
+
+
+class Live(TypedDict):
+    """The process is running."""
+
+    live: bool
+
+
+class Ready(TypedDict):
+    """Whether Volley can send mail now."""
+
+    ready: bool
+    checks: Annotated[dict[str, Check], "By part: `database`, `redis` and `worker`."]
+
+
+class FieldError(TypedDict):
+    """What is wrong with one field of a request."""
+
+    field: Annotated[str, "Its name; empty where more are meant than can be named."]
+    detail: Annotated[str, "A sentence that says what to do."]
+    code: Code
+
+
+class Problem(TypedDict):
+    """Why a request was not done (RFC 9457)."""
+
+    type: Literal["about:blank"]
+    title: Annotated[str, "The status in words."]
+    status: int
+    detail: Annotated[str, "A sentence that says what happened and what to do."]
+    code: Code
+    errors: NotRequired[Annotated[list[FieldError], "Every error of the request."]]
+
+
+class ListProblem(Problem):
+    """Why a campaign was not stored."""
+
+    refused: NotRequired[Annotated[list[SkippedLine], "The first 10,000 skipped lines of the list."]]
+    refused_more: NotRequired[Annotated[int, "How many skipped lines the response leaves out."]]
