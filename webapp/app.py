@@ -15,7 +15,7 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
 from webapp import error_pages
-from webapp.accounts import account, audit_log, people, sign_in
+from webapp.accounts import account, audit_log, authenticator, passkeys, people, sign_in
 from webapp.api import docs, operations, routes
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
@@ -52,6 +52,8 @@ _PAGES = (
     log_views,
     demo_inbox,
     sign_in,
+    authenticator,
+    passkeys,
     account,
     people,
     audit_log,

@@ -9,6 +9,8 @@
 ``sessions``     who is signed in where, and until when
 ``invitations``  links by which somebody gets an account
 ``leftovers``    sessions, invitations and throttles of no more use
+``totp``         codes of an authenticator app, and recovery codes
+``passkeys``     keys in people's devices that sign them in
 ``throttle``     how often something may be tried
 ``audit``        who did what to what, from where: append-only
 """

@@ -8,7 +8,7 @@ from quart import Blueprint, redirect, render_template, request
 
 from mailing.accounts import sessions, users
 from tasks import people
-from webapp.accounts import doors
+from webapp.accounts import authenticator, doors, passkeys
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.languages import _, ngettext
@@ -82,6 +82,14 @@ async def _page(faults: Mapping[str, str]) -> str:
     svc, mine = services(), _mine()
     user = await svc.read(users.get, mine.user_id)
     found = await svc.read(sessions.listed, mine.user_id)
+    assert user is not None
     return await render_template(
-        "accounts/account.html", section="account", user=user, sessions=found, mine=mine, faults=faults
+        "accounts/account.html",
+        section="account",
+        user=user,
+        sessions=found,
+        mine=mine,
+        faults=faults,
+        **await authenticator.section(user),
+        **await passkeys.section(user),
     )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, redirect, render_template, request, session
 
-from mailing.accounts import invitations, tokens, users
+from mailing.accounts import invitations, passkeys, tokens, users
 from mailing.accounts.users import AccountError
 from tasks import people
-from webapp.accounts import doors
+from webapp.accounts import ceremonies, doors, second_step
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
@@ -64,7 +64,7 @@ async def ask() -> str | Response:
         return redirect(services().at("/setup"), 303)
     if auth.viewer().session:
         return redirect(doors.onward(request.args.get("next", "/")), 303)
-    return await _ask({"next": request.args.get("next", "/")}, "")
+    return await page({"next": request.args.get("next", "/")}, "")
 
 
 @blueprint.post("/sign-in")
@@ -79,14 +79,16 @@ async def sign_in() -> Response | tuple[str, int]:
         (f"account:{account}", doors.PER_ACCOUNT), (f"from:{doors.network(address)}", doors.PER_ADDRESS)
     )
     if wait:
-        return await _ask(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
+        return await page(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     user = await svc.read(users.find, email)
     hashed = await svc.read(users.password_of, user.id) if user and user.active else None
     if not await doors.matches(hashed, typed):
         await svc.do(people.refuse, email, user, address, "password")
-        return await _ask(form, _("The email address or the password is wrong.")), 401
+        return await page(form, _("The email address or the password is wrong.")), 401
     assert user is not None
-    return await enter(user.id, "password", form.get("next", "/"))
+    assert hashed is not None
+    onward = form.get("next", "/")
+    return second_step.begin(user, hashed, onward) if user.totp else await enter(user.id, "password", onward)
 
 
 @blueprint.post("/sign-out")
@@ -103,7 +105,7 @@ async def sign_out() -> Response:
 @auth.needs_account()
 async def again() -> str:
     """Ask for the password again."""
-    return await _again({"next": request.args.get("next", "/")}, "")
+    return await confirm_page({"next": request.args.get("next", "/")}, "")
 
 
 @blueprint.post("/confirm")
@@ -113,10 +115,10 @@ async def confirm() -> Response | tuple[str, int]:
     form, svc, mine = await request.form, services(), auth.viewer().session
     assert mine is not None
     if wait := await doors.wait_s((f"confirm:{mine.user_id}", doors.PER_ACCOUNT)):
-        return await _again(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
+        return await confirm_page(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     hashed = await svc.read(users.password_of, mine.user_id)
     if not await doors.matches(hashed, form.get("password", "")):
-        return await _again(form, _("The password is wrong.")), 401
+        return await confirm_page(form, _("The password is wrong.")), 401
     await svc.do(people.confirm, auth.person(), mine.id, "password")
     svc.doors.forget()
     return redirect(doors.onward(form.get("next", "/")), 303)
@@ -161,6 +163,21 @@ async def enter(user_id: int, how: str, onward: str) -> Response:
     return auth.keep(redirect(doors.onward(onward), 303), token)
 
 
+async def page(typed: object, said: str) -> str:
+    """Show the form to sign in. Passkeys are spoken of where somebody has one and the browser may use it."""
+    usable = not ceremonies.why_not() and await services().read(passkeys.any_exist)
+    return await render_template("accounts/sign_in.html", typed=typed, said=said, passkeys=usable)
+
+
+async def confirm_page(typed: object, said: str) -> str:
+    """Show the forms to confirm who one is: by what one has."""
+    svc, mine = services(), auth.viewer().session
+    assert mine is not None
+    usable = not ceremonies.why_not() and bool(await svc.read(passkeys.listed, mine.user_id))
+    user = await svc.read(users.get, mine.user_id)
+    return await render_template("accounts/confirm.html", typed=typed, said=said, user=user, passkeys=usable)
+
+
 def _check_link() -> None:
     settings = services().settings
     given = request.args.get("token", "")
@@ -173,14 +190,6 @@ def _check_link() -> None:
 async def _setup(typed: object, faults: dict[str, str]) -> str:
     token = request.args.get("token", "")
     return await render_template("accounts/setup.html", typed=typed, faults=faults, token=token)
-
-
-async def _ask(typed: object, said: str) -> str:
-    return await render_template("accounts/sign_in.html", typed=typed, said=said)
-
-
-async def _again(typed: object, said: str) -> str:
-    return await render_template("accounts/confirm.html", typed=typed, said=said)
 
 
 async def _invited(token: str, invitation: object, faults: dict[str, str]) -> str:

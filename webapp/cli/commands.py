@@ -222,6 +222,15 @@ def user_deactivate(*, email: str) -> None:
     people.deactivate(email)
 
 
+@user.command("totp-off")
+@click.argument("email")
+def user_totp_off(*, email: str) -> None:
+    """Turn the authenticator app of EMAIL off, after the phone or the secret key was lost."""
+    from webapp.cli import people  # noqa: PLC0415
+
+    people.turn_off_totp(email)
+
+
 @main.command("setup-link")
 def setup_link() -> None:
     """Print the link that creates the first account."""

@@ -12,7 +12,7 @@ from mailing.accounts import passwords, tokens, users
 from mailing.accounts.users import AccountError, User
 from mailing.addresses import mailbox
 from mailing.core.reasons import UnfitError
-from tasks import people
+from tasks import factors, people
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
@@ -68,6 +68,16 @@ def deactivate(email: str) -> None:
         user = _find(backend, email)
         people.deactivate(backend, ACTOR, user.id)
     click.echo(f"{user.email} can't sign in any more. All sessions and keys have ended.")
+
+
+def turn_off_totp(email: str) -> None:
+    """Ask somebody for a code no more."""
+    with _backend() as backend:
+        user = _find(backend, email)
+        was_on = factors.turn_off_totp(backend, ACTOR, user.id)
+    if not was_on:
+        raise click.ClickException(f"{user.email} has no authenticator app set up.")
+    click.echo(f"{user.email} signs in with the password alone.")
 
 
 def setup_link() -> None:
