@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from mailing.accounts.roles import Permission
-from tasks import commands, people
+from tasks import commands, factors, people
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
@@ -21,6 +21,10 @@ OPEN = {
         *("GET /sign-in", "POST /sign-in", "POST /sign-out", "POST /preferences"),
         *("GET /static/<path:name>",),
         "GET /icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg",
+    },
+    "the code after the password, and passkeys": {
+        *("GET /sign-in/code", "POST /sign-in/code"),
+        *("GET /sign-in/passkey.json", "POST /sign-in/passkey"),
     },
     "the first account": {"GET /setup", "POST /setup"},
     "links that are a right of their own": {
@@ -39,6 +43,9 @@ NO_COMMANDS = {
     "announce": "tells of a change that is committed, and in the log already",
     "touch": "notes that a session is used: a row would come every minute",
     "count_tries": "counts what is tried, which is no change; what is refused is told",
+    "use_code": "counts a code; what follows, a sign-in or a refusal, is told",
+    "use_recovery": "as use_code",
+    "use_passkey": "as use_code",
     "go_on": "goes on with a decision that is in the log already",
 }
 
@@ -107,10 +114,10 @@ def commands_of(module):
     }
 
 
-@pytest.mark.parametrize("module", [commands, people])
+@pytest.mark.parametrize("module", [commands, people, factors])
 def test_every_command_names_who_asks_and_tells_the_audit_log(module):
     found = commands_of(module)
-    assert len(found) > 8
+    assert len(found) > 4
     for name, function in found.items():
         assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
         asked = {"actor"} if module is commands else {"actor", "address"}  # who becomes somebody by it

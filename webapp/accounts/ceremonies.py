@@ -144,7 +144,7 @@ def proven(answer: Answer[AuthenticationCredential], passkey: Passkey, handle: b
     def check() -> int:
         told = answer.credential.response.user_handle
         if told is not None and told != handle:
-            raise ValueError("the device names somebody else")
+            raise ValueError("the device names another person")
         return webauthn.verify_authentication_response(
             credential=answer.credential,
             expected_challenge=answer.challenge,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailing.accounts.users import User
 
 blueprint = Blueprint("passkeys", __name__)
-_STRANGER = "whoever signs in has no session yet"
+_STRANGER = "those who have no session yet come here"
 
 
 @blueprint.get("/sign-in/passkey.json")
