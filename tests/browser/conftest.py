@@ -21,7 +21,8 @@ NONE_FOUND = (
     "Install one, for instance with: apt-get install chromium"
 )
 expect.set_options(timeout=30_000)
-EXPECTED = (  # while a server or a worker is gone, and from a page that is not there
+EXPECTED = (  # while a server or a worker is gone, from a page that is not there, and after a session
+    "status of 401",
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",
     "net::ERR_CONNECTION_RESET",

