@@ -69,7 +69,7 @@ def open_page(browser: Browser, stack: Stack) -> Iterator[Callable[..., Page]]:
             note(f"{message.text} ({message.location['url']})")
 
     def make(**options: object) -> Page:
-        context = browser.new_context(base_url=stack.url, **options)
+        context = browser.new_context(**{"base_url": stack.url} | options)
         context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
