@@ -18,6 +18,7 @@ from dotenv import dotenv_values
 from sqlalchemy import URL
 
 from mailing import setting_values as values
+from mailing.accounts.openid import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
 from mailing.setting_values import SECRET_MIN
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_REDIS = "redis://127.0.0.1:6380/0"
+_OIDC = "VOLLEY_OIDC_"
 _LOCALLY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where this machine finds what is bound so
 
 
@@ -94,6 +96,25 @@ SETTINGS: tuple[Setting, ...] = (
         "`instance`",
         "folder of the SQLite file, the secret key and the bundled Redis server's data and password",
     ),
+    Setting(
+        "VOLLEY_OIDC_ISSUER",
+        "none",
+        "sign-in by OpenID Connect: the issuer, like `https://login.example.com`",
+    ),
+    Setting("VOLLEY_OIDC_CLIENT_ID", "none", "how the issuer knows this Volley"),
+    Setting("VOLLEY_OIDC_CLIENT_SECRET", "none", "the secret that the issuer assigned with it"),
+    Setting("VOLLEY_OIDC_NAME", "the issuer's host", "what the button calls the issuer"),
+    Setting(
+        "VOLLEY_OIDC_ROLE_CLAIM",
+        "none",
+        "the claim whose values `owner`, `manager`, `writer` or `viewer` set the role at each sign-in; "
+        "the highest counts",
+    ),
+    Setting(
+        "VOLLEY_OIDC_DEFAULT_ROLE",
+        "none",
+        "the role of accounts created at the first sign-in; without it, only people with an account sign in",
+    ),
     Setting("VOLLEY_LOG", "`text`", "`text` for people, `json` for machines"),
 )
 
@@ -113,6 +134,7 @@ class Settings:
     proxies: tuple[Network, ...]
     certificate: tuple[Path, Path] | None  # with its key: the web server speaks TLS
     workers: int
+    openid: OpenId | None
     instance: Path
     log: str
     secret_key: str = field(repr=False)
@@ -204,6 +226,7 @@ class _Reader:
             "proxies": self._read("VOLLEY_TRUSTED_PROXIES", "", read_networks),
             "certificate": self._certificate(),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
+            "openid": self._openid(),
             "instance": instance,
             "log": self._read("VOLLEY_LOG", "text", values.log),
             "secret_key": self._read("VOLLEY_SECRET_KEY", "", values.secret),
@@ -232,6 +255,23 @@ class _Reader:
             missing, there = names[::-1] if certificate else names
             self.faults.append(f"{missing}: must be set too, as {there} is.")
         return None
+
+    def _openid(self) -> OpenId | None:
+        """Return the issuer by which people sign in; None if none is named."""
+        issuer = self._read(_OIDC + "ISSUER", "", read_issuer)
+        name = self._read(_OIDC + "NAME", "", read_name)
+        role = self._read(_OIDC + "DEFAULT_ROLE", "", read_role)
+        client, secret, claim = (
+            self._text(_OIDC + it) for it in ("CLIENT_ID", "CLIENT_SECRET", "ROLE_CLAIM")
+        )
+        if issuer == "":
+            given = {"CLIENT_ID": client, "CLIENT_SECRET": secret, "NAME": name}
+            given |= {"ROLE_CLAIM": claim, "DEFAULT_ROLE": role}
+            needless = [_OIDC + it for it, value in given.items() if value]
+            self.faults += [f"{it}: has no effect without {_OIDC}ISSUER; set that too." for it in needless]
+        elif not client:
+            self.faults.append(f"{_OIDC}CLIENT_ID: must be set; the issuer assigns it to this Volley.")
+        return OpenId(issuer, client, secret, name or "", claim, role) if issuer else None
 
     def _kept_secret(self, instance: Path, name: str, setting: str) -> str:
         """Return a secret that the instance folder keeps, and make both if they are not there yet."""

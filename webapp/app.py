@@ -15,7 +15,7 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
 from webapp import error_pages
-from webapp.accounts import account, audit_log, authenticator, passkeys, people, sign_in
+from webapp.accounts import account, audit_log, authenticator, oidc, passkeys, people, sign_in
 from webapp.api import docs, operations, routes
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
@@ -54,6 +54,7 @@ _PAGES = (
     sign_in,
     authenticator,
     passkeys,
+    oidc,
     account,
     people,
     audit_log,
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> Quart:
     pages.install(app.jinja_env)
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
+    oidc.install(app, settings.openid)
     compression.install(app)
     for module in (*_PAGES, preferences, stream, news, favicon, static_files):
         app.register_blueprint(module.blueprint)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mailing.accounts.roles import Role
-from mailing.accounts.tables import api_keys, sessions
+from mailing.accounts.tables import api_keys, identities, sessions
 from mailing.accounts.tables import users as table
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, ReasonError
@@ -122,8 +122,9 @@ def deactivate(connection: Connection, user_id: int) -> User:
 
 
 def reactivate(connection: Connection, user_id: int) -> User:
-    """Let somebody in again, with a new session."""
+    """Let somebody in again, with a new session. Identities of other issuers are linked anew."""
     before = _there(connection, user_id)
+    connection.execute(delete(identities).where(identities.c.user_id == user_id))
     connection.execute(update(table).where(table.c.id == user_id).values(deactivated_at=None))
     return before
 

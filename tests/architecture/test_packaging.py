@@ -32,6 +32,8 @@ DEFAULT = {
     "VOLLEY_TLS_KEY": "",
     "VOLLEY_WORKERS": "3",
     "VOLLEY_SECRET_KEY": "",
+    **dict.fromkeys((f"VOLLEY_OIDC_{name}" for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "NAME")), ""),
+    **dict.fromkeys(("VOLLEY_OIDC_ROLE_CLAIM", "VOLLEY_OIDC_DEFAULT_ROLE"), ""),
 }
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 

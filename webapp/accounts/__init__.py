@@ -6,6 +6,8 @@
 ``authenticator``  the authenticator app and recovery codes: asked for, set up, turned off
 ``passkeys``       passkeys: added, removed, used
 ``ceremonies``     what a browser is asked about passkeys, and whether its answer is good
+``oidc``       signing in at an issuer (OpenID Connect): the way there and back
+``issuer``     that issuer, over HTTP
 ``account``    one's own account: the password, and where one is signed in
 ``people``     who may come in, with which role; invitations
 ``audit_log``  who did what, with a search, and as a file

@@ -85,6 +85,13 @@ def network(address: str) -> str:
     return str(found) if found.version == 4 else str(ip_network((found, 64), strict=False))  # noqa: PLR2004
 
 
+def public(path: str) -> str:
+    """Return the whole address of a page of ours, as whoever asks may give it to others."""
+    svc = services()
+    origin = svc.settings.url.origin if svc.settings.url else f"{request.scheme}://{request.host}"
+    return origin + svc.at(path)
+
+
 def here() -> tuple[str, str]:
     """Return the address and the browser of whoever asks."""
     return request.remote_addr or "", request.headers.get("User-Agent", "")[:LONGEST_AGENT]

@@ -1,0 +1,410 @@
+"""Signing in at an issuer (OpenID Connect): who comes in, who stays out, and that nothing forged counts."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from mailing.accounts import audit, identities, users
+from mailing.accounts.audit import Asked
+from mailing.accounts.roles import Role
+from mailing.core.actors import Actor, ActorKind
+from tasks import people
+from tests.support.issuer import CLIENT, SECRET, key, serving
+from tests.support.processes import Keeper
+from tests.support.stack import free_port, wait_until
+from tests.support.web import HOST, Visitor, running, settings_for
+from webapp.accounts.issuer import LONGEST
+
+ANN = {"sub": "ann at the issuer", "email": "Ann@example.org", "email_verified": True}
+BACK = "/sign-in/openid/callback"
+MINUTE, HOUR = 60, 3600
+VOLLEY = Actor(ActorKind.VOLLEY)
+
+
+@pytest.fixture
+def issuer():
+    with serving() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def settled(tmp_path, database_url):
+    """Settings of a Volley that believes an issuer."""
+
+    def settings(url, **more):
+        named = {"ISSUER": url, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET, "NAME": "Our login", **more}
+        oidc = {f"VOLLEY_OIDC_{name}": value for name, value in named.items()}
+        return settings_for(tmp_path, database_url, **oidc)
+
+    return settings
+
+
+@pytest.fixture
+async def visitor(db, issuer, settled):
+    """A browser before a Volley in which an owner and Ann, a viewer, have accounts."""
+    async with running(settled(issuer.url)) as visitor:
+        await enrol(visitor, "owner@example.org", Role.OWNER)
+        await enrol(visitor, "ann@example.org", Role.VIEWER)
+        yield visitor
+
+
+async def enrol(visitor, email, role):
+    """Give somebody an account without a password; return the id."""
+    backend = visitor.app.extensions["volley"].backend
+    return await asyncio.to_thread(people.add, backend, VOLLEY, email, role, None)
+
+
+async def leave(visitor, path="/sign-in/openid"):
+    """Set out for the issuer; return the address there."""
+    response = await visitor.get(path)
+    assert response.status_code == 303, await response.get_data()
+    return response.headers["Location"]
+
+
+async def arrive(visitor, path, status=303):
+    """Come back from the issuer; return where it goes on, or what is said."""
+    response = await visitor.get(path)
+    text = (await response.get_data()).decode()
+    assert response.status_code == status, text
+    return response.headers["Location"] if status == 303 else text
+
+
+async def sign_in(visitor, issuer, status=303, token=None, **claims):
+    """There and back; return where it goes on, or what is said."""
+    location = await leave(visitor)
+    return await arrive(visitor, issuer.sign_in(location, token, **(ANN | claims)), status)
+
+
+async def signed_in(visitor):
+    """The address of whoever is signed in; empty if nobody is."""
+    response = await visitor.get("/account")
+    text = (await response.get_data()).decode()
+    return text.split("<h1>")[1].split("</h1>")[0] if response.status_code == 200 else ""
+
+
+async def entries(visitor, action):
+    svc = visitor.app.extensions["volley"]
+    return await svc.read(audit.page, Asked(action=action))
+
+
+async def test_a_verified_address_links_the_identity_and_from_then_on_the_subject_counts(visitor, issuer):
+    page = await visitor.read("/sign-in?next=/workers")
+    assert "Sign in with Our login" in page
+    assert "/sign-in/openid?next=%2Fworkers" in page
+    location = await leave(visitor, "/sign-in/openid?next=/workers")
+    assert await arrive(visitor, issuer.sign_in(location, **ANN)) == "/workers"
+    assert await signed_in(visitor) == "ann@example.org"
+    [linked] = await entries(visitor, "link identity")
+    assert (linked.actor_name, linked.details) == ("ann@example.org", {"issuer": issuer.url})
+    [entry] = await entries(visitor, "sign in")
+    assert entry.details["how"] == "openid"
+    other = Visitor(visitor.app)  # the address has changed there, the person has not
+    await sign_in(other, issuer, email="new@example.org", email_verified=False)
+    assert await signed_in(other) == "ann@example.org"
+    assert len(await entries(visitor, "link identity")) == 1
+
+
+async def test_an_address_that_was_given_to_somebody_else_opens_nothing(visitor, issuer):
+    await sign_in(visitor, issuer)
+    said = await sign_in(Visitor(visitor.app), issuer, 401, sub="the next ann")
+    assert "as someone else" in said
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1])
+async def test_an_unverified_address_links_nothing(visitor, issuer, verified):
+    issuer.people = {"sub": ANN["sub"]}
+    said = await sign_in(visitor, issuer, 401, email_verified=verified)
+    assert "Our login doesn&#39;t say that your email address is verified" in said
+    assert await signed_in(visitor) == ""
+    [refused] = await entries(visitor, "sign in refused")
+    assert refused.details["why"] == "openid: openid.unverified"
+
+
+async def test_what_the_id_token_leaves_out_is_asked_for_and_must_be_about_the_same_person(visitor, issuer):
+    bare = {"email": None, "email_verified": None}
+    issuer.people = {"sub": "somebody else", "email": "ann@example.org", "email_verified": True}
+    assert "failed a check" in await sign_in(visitor, issuer, 401, **bare)
+    issuer.people = {**issuer.people, "sub": ANN["sub"]}
+    assert "doesn&#39;t say" in await sign_in(
+        visitor, issuer, 401, email="ann@example.org", email_verified=False
+    )
+    await sign_in(visitor, issuer, **bare)
+    assert await signed_in(visitor) == "ann@example.org"
+
+
+async def test_nobody_gets_an_account_by_signing_in_unless_the_settings_say_so(visitor, issuer):
+    said = await sign_in(visitor, issuer, 401, sub="bob", email="bob@example.org")
+    assert "bob@example.org has no account here" in said
+    [refused] = await entries(visitor, "sign in refused")
+    assert (refused.actor_name, refused.details["why"]) == ("bob@example.org", "openid: openid.no-account")
+
+
+async def test_an_account_is_made_with_the_default_role_and_then_has_the_role_of_the_claim(
+    db, issuer, settled
+):
+    async with running(settled(issuer.url, DEFAULT_ROLE="writer", ROLE_CLAIM="groups")) as visitor:
+        assert await leave(visitor) == "/setup"  # the first account is made by no issuer
+        await enrol(visitor, "owner@example.org", Role.OWNER)
+
+        async def role(email):
+            return (await visitor.app.extensions["volley"].read(users.find, email)).role
+
+        bob = {"sub": "bob", "email": "bob@example.org"}
+        await sign_in(visitor, issuer, **bob, groups=["staff"])
+        assert await role("bob@example.org") is Role.WRITER
+        await sign_in(
+            Visitor(visitor.app), issuer, **bob, groups=["viewer", "staff", "manager", 7, ["owner"]]
+        )
+        assert await role("bob@example.org") is Role.MANAGER
+        await sign_in(Visitor(visitor.app), issuer, **bob)  # says nothing of roles
+        assert await role("bob@example.org") is Role.MANAGER
+        await sign_in(Visitor(visitor.app), issuer, **bob, groups="viewer")
+        assert await role("bob@example.org") is Role.VIEWER
+        changes = [each.details for each in await entries(visitor, "change role")]
+        assert changes == [
+            {"before": "manager", "after": "viewer", "how": "openid"},
+            {"before": "writer", "after": "manager", "how": "openid"},
+        ]
+        await sign_in(Visitor(visitor.app), issuer, sub="o", email="owner@example.org", groups="viewer")
+        assert await role("owner@example.org") is Role.OWNER, "the last owner stays one"
+        unfit = await sign_in(Visitor(visitor.app), issuer, 401, sub="x", email="no address")
+        assert "verified" in unfit
+
+
+async def test_a_deactivated_person_stays_out_and_is_linked_anew_when_reactivated(visitor, issuer):
+    svc = visitor.app.extensions["volley"]
+    await sign_in(visitor, issuer)
+    ann = await svc.read(users.find, "ann@example.org")
+    await svc.do(people.deactivate, VOLLEY, ann.id)
+    assert "can&#39;t be used" in await sign_in(Visitor(visitor.app), issuer, 401)
+    said = await sign_in(Visitor(visitor.app), issuer, 401, sub="another subject")
+    assert "can&#39;t be used" in said
+    await svc.do(people.reactivate, VOLLEY, ann.id)
+    assert not await svc.read(identities.any_of, ann.id, issuer.url)
+    await sign_in(visitor, issuer, sub="another subject")
+    assert await signed_in(visitor) == "ann@example.org"
+
+
+FORGED = {
+    "alg none": ("unsigned", {}),
+    "the public key as a secret": ("confused", {}),
+    "for somebody else": ("signed", {"aud": "another client"}),
+    "for nobody": ("signed", {"aud": None}),
+    "for several, by nobody": ("signed", {"aud": [CLIENT, "another client"]}),
+    "by another client": ("signed", {"azp": "another client"}),
+    "of another issuer": ("signed", {"iss": "https://evil.example"}),
+    "of another sign-in": ("signed", {"nonce": "another"}),
+    "of no sign-in": ("signed", {"nonce": None}),
+    "without a subject": ("signed", {"sub": None}),
+    "with a subject that is none": ("signed", {"sub": 7}),
+    "without an end": ("signed", {"exp": None}),
+    "at no time": ("signed", {"iat": "yesterday"}),
+    "at a time that is no number": ("signed", {"iat": float("nan")}),
+    "not a token": (None, {}),
+}
+
+
+@pytest.mark.parametrize(("token", "claims"), FORGED.values(), ids=FORGED)
+async def test_a_token_that_proves_nothing_opens_nothing(visitor, issuer, token, claims):
+    made = getattr(issuer, token) if token else lambda _claims: "a.b.c"
+    assert "failed a check" in await sign_in(visitor, issuer, 401, made, **claims)
+    assert await signed_in(visitor) == ""
+
+
+async def test_clocks_may_differ_by_minutes_and_not_by_hours(visitor, issuer):
+    now = round(time.time())
+    for apart in (-2 * MINUTE, 2 * MINUTE):
+        await sign_in(Visitor(visitor.app), issuer, iat=now + apart, exp=now + apart + 30)
+    for apart in (-2 * HOUR, 2 * HOUR):
+        said = await sign_in(Visitor(visitor.app), issuer, 401, iat=now + apart, exp=now + apart + HOUR)
+        assert "The clocks of Our login and this server differ by 120 min" in said
+    expired = await sign_in(visitor, issuer, 401, exp=now - 10 * MINUTE)
+    assert "differ by 10 min" in expired
+
+
+async def test_a_way_back_counts_once_and_only_for_the_browser_that_left(visitor, issuer):
+    path = issuer.sign_in(await leave(visitor), **ANN)
+    over = "has expired or was used already"
+    assert over in await arrive(Visitor(visitor.app), path, 400)
+    cookie = next(each for each in visitor.client.cookie_jar if each.name == "volley_openid")
+    assert (cookie.path, cookie.has_nonstandard_attr("HttpOnly")) == (BACK, True)
+    assert cookie.get_nonstandard_attr("SameSite") == "Lax"
+    await arrive(visitor, path)
+    assert not [each for each in visitor.client.cookie_jar if each.name == "volley_openid"]
+    assert over in await arrive(visitor, path, 400)
+    visitor.client.cookie_jar.set_cookie(cookie)  # kept by a thief
+    assert over in await arrive(visitor, path, 400)
+
+
+async def test_a_wrong_state_and_a_missing_one_are_refused(visitor, issuer):
+    for change in ("state=another", "nothing=else", "state=%ff", "state="):
+        path = issuer.sign_in(await leave(visitor), **ANN)
+        assert "has expired" in await arrive(visitor, path.replace("state=", f"{change}&was="), 400)
+    assert "has expired" in await arrive(visitor, BACK, 400)
+    visitor.client.set_cookie(HOST, "volley_openid", "rubbish", path=BACK)
+    assert "has expired" in await arrive(visitor, BACK, 400)
+    assert await entries(visitor, "sign in refused") == []
+
+
+async def test_a_code_counts_once_and_only_at_the_issuer_that_was_asked(visitor, issuer):
+    used = issuer.sign_in(await leave(visitor), **ANN)
+    await arrive(visitor, used)
+    again = issuer.sign_in(await leave(thief := Visitor(visitor.app)), **ANN)
+    code = parse_qs(urlsplit(used).query)["code"][0].replace(" ", "+")
+    stolen = again.replace("code=code+1", f"code={code}")
+    assert "has expired or was used" in await arrive(thief, stolen, 401 if stolen == again else 400)
+    for wrong in ("iss=https://evil.example", "nothing=else"):  # mix-up (RFC 9207)
+        path = issuer.sign_in(await leave(thief), **ANN).replace("iss=", f"{wrong}&was=")
+        assert "failed a check" in await arrive(thief, path, 401)
+    denied = issuer.sign_in(await leave(thief), **ANN).replace("code=", "error=access_denied&was=")
+    assert "Our login didn&#39;t sign you in" in await arrive(thief, denied, 401)
+    assert await signed_in(thief) == ""
+
+
+@pytest.mark.parametrize(
+    "onward", ["https://evil.example/", "//evil.example", "/\\evil.example", "/%09/evil.example", "x" * 2000]
+)
+async def test_nobody_is_led_to_another_site(visitor, issuer, onward):
+    location = await leave(visitor, f"/sign-in/openid?next={onward}")
+    asked = parse_qs(urlsplit(location).query)
+    assert asked["redirect_uri"] == [f"http://{HOST}{BACK}"]
+    assert await arrive(visitor, issuer.sign_in(location, **ANN)) == "/"
+
+
+async def test_an_issuer_that_is_down_takes_nothing_but_its_button(db, settled):
+    url = f"http://127.0.0.1:{free_port()}"
+    async with running(settled(url)) as visitor:
+        await enrol(visitor, "ann@example.org", Role.VIEWER)
+        for _ in range(2):  # the second time it is not asked
+            said = await arrive(visitor, "/sign-in/openid", 503)
+            assert "Our login can&#39;t be reached. Sign in with your password" in said
+            assert 'name="password"' in said
+
+
+RUBBISH = {
+    "an error": (500, b"<h1>Oops</h1>"),
+    "no JSON": (200, b"<html>"),
+    "nothing": (200, b""),
+    "no object": (200, b"[1, 2]"),
+    "another object": (200, b'{"id_token": 7, "keys": 7, "issuer": 7, "sub": 7, "error": 7}'),
+    "a deep one": (200, b'{"keys":' + b"[" * 100_000),
+    "too much": (200, b" " * (LONGEST + 1) + b"{}"),
+}
+
+
+@pytest.mark.parametrize("answer", RUBBISH.values(), ids=RUBBISH)
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token", "/people"])
+async def test_whatever_the_issuer_answers_is_told_in_a_sentence(visitor, issuer, path, answer):
+    bare = {"email": None, "email_verified": None}
+    issuer.answers[path] = answer
+    if path in {"/token", "/people"}:
+        back = issuer.sign_in(await leave(visitor), sub="1", **bare)
+    else:
+        back = "/sign-in/openid"
+    response = await visitor.get(back)
+    text = (await response.get_data()).decode()
+    assert response.status_code in {401, 502}, text
+    assert "Our login sent an answer that can&#39;t be used" in text or "failed a check" in text
+    assert await signed_in(visitor) == ""
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"issuer": "https://evil.example"},
+        {"authorization_endpoint": "http://login.example/authorize"},
+        {"token_endpoint": "javascript:alert(1)"},
+        {"jwks_uri": None},
+    ],
+)
+async def test_an_issuer_that_speaks_for_another_or_without_tls_is_not_used(visitor, issuer, wrong):
+    issuer.discovery = wrong
+    assert "can&#39;t be used" in await arrive(visitor, "/sign-in/openid", 502)
+
+
+async def test_new_keys_are_fetched_once_for_a_token_that_needs_them(visitor, issuer):
+    await sign_in(visitor, issuer)
+    await sign_in(Visitor(visitor.app), issuer)
+    assert issuer.asked["/.well-known/openid-configuration"] == issuer.asked["/keys"] == 1
+    issuer.key = key("two")
+    assert "failed a check" in await sign_in(Visitor(visitor.app), issuer, 401)
+    assert issuer.asked["/keys"] == 2
+    issuer.published = [issuer.key]
+    await sign_in(Visitor(visitor.app), issuer)
+    assert issuer.asked["/keys"] == 3
+
+
+async def test_who_has_no_password_confirms_by_signing_in_again_at_the_issuer(visitor, issuer, monkeypatch):
+    owner = {"sub": "o", "email": "owner@example.org"}
+    await sign_in(visitor, issuer, **owner)
+    page = await visitor.read("/confirm?next=/people")
+    assert "Sign in again with Our login" in page
+    assert 'name="password"' not in page
+
+    async def confirm(status=303, **claims):
+        location = await leave(visitor, "/confirm/openid?next=/people")
+        asked = parse_qs(urlsplit(location).query)
+        assert (asked["prompt"], asked["max_age"]) == (["login"], ["0"])
+        return await arrive(visitor, issuer.sign_in(location, **(ANN | owner | claims)), status)
+
+    now = round(time.time()) - 3 * MINUTE  # by the clock of the issuer
+    for remembered in ({}, {"auth_time": now - HOUR}, {"auth_time": True}):
+        said = await confirm(401, iat=now, **remembered)
+        assert "didn&#39;t ask you to sign in" in said
+        assert "Sign in again with Our login" in said
+    assert "as someone else" in await confirm(401, sub="another", auth_time=now, iat=now)
+    assert await entries(visitor, "confirm") == []
+    assert await confirm(iat=now, auth_time=now) == "/people"
+    [entry] = await entries(visitor, "confirm")
+    assert entry.details["how"] == "openid"
+    location = await leave(visitor, "/confirm/openid")
+    await visitor.read("/account")
+    await visitor.post("/sign-out")
+    ended = await arrive(visitor, issuer.sign_in(location, **(ANN | owner), auth_time=now), 401)
+    assert "has expired" in ended
+    assert await signed_in(visitor) == ""
+
+
+async def test_without_an_issuer_there_is_no_button_and_no_way(db, tmp_path, database_url):
+    async with running(settings_for(tmp_path, database_url)) as visitor:
+        await enrol(visitor, "ann@example.org", Role.VIEWER)
+        assert "openid" not in await visitor.read("/sign-in")
+        for path in ("/sign-in/openid", BACK):
+            assert (await visitor.get(path)).status_code == 404
+
+
+async def test_a_provider_of_others_signs_people_in(db, settled):
+    """That of a package, in a process of its own: nothing in it was made for Volley."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with Keeper() as keeper:
+        keeper.start([sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", str(port)])
+
+        def ready():
+            try:
+                return httpx.get(f"{url}/.well-known/openid-configuration").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await asyncio.to_thread(wait_until, ready, "the provider answers")
+        async with httpx.AsyncClient() as browser, running(settled(url, ROLE_CLAIM="roles")) as visitor:
+            await enrol(visitor, "ann@example.org", Role.VIEWER)
+            claims = {"email": "ann@example.org", "email_verified": True, "roles": ["writer"]}
+            await browser.put(f"{url}/users/ann", json=claims)
+            location = await leave(visitor)
+            assert (await browser.get(location)).status_code == 200
+            left = await browser.post(location, data={"sub": "ann"})
+            back = left.headers["Location"].removeprefix(f"http://{HOST}")
+            assert await arrive(visitor, back) == "/"
+            assert await signed_in(visitor) == "ann@example.org"
+            assert "Writer" in await visitor.read("/account")
+            denied = await browser.post(await leave(other := Visitor(visitor.app)), data={"action": "deny"})
+            path = denied.headers["Location"].removeprefix(f"http://{HOST}")
+            assert await signed_in(other) == ""
+            assert path.startswith(BACK)
