@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -57,7 +58,7 @@ class Issuer:
         now = round(time.time())
         said = {"iss": self.url, "aud": CLIENT, "sub": "1", "iat": now, "exp": now + 60}
         said = {**said, "nonce": asked["nonce"], **claims}
-        code = f"code {len(self._codes)}"
+        code = secrets.token_urlsafe()
         self._codes[code] = (asked, (token or self.signed)({k: v for k, v in said.items() if v is not None}))
         back = urlsplit(asked["redirect_uri"])
         return f"{back.path}?{urlencode({'code': code, 'state': asked['state'], 'iss': self.url})}"

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import warnings
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ class Issuer:
         self.settings = settings
         self._known: tuple[Provider, KeySet] | None = None
         self._until = self._quiet_until = 0.0
+        self._trouble: OpenIdError | None = None
         self._asking = asyncio.Lock()
         self._tls: ssl.SSLContext | None = None
 
@@ -82,41 +84,51 @@ class Issuer:
             )
             claims = await self._prove(client, token.get("id_token"), visit.nonce)
             if provider.people and openid.lacks(self.settings, claims):
-                people = _read(await client.get(provider.people))
+                bearer = f"Bearer {token['access_token']}"
+                people = await self._get(client, provider.people, Authorization=bearer)
                 claims = openid.add_people(self.settings, claims, people)
         return provider, claims
 
     async def _prove(self, client: AsyncOAuth2Client, token: object, nonce: str) -> Claims:
         provider, keys = await self._introduction()
-        for fresh in (False, True):
-            if fresh:
-                keys = await self._fetch_keys(client, provider)
-                self._known = provider, keys
-            try:
-                return openid.read_token(self.settings, provider, token, keys, nonce=nonce, now=round(time()))
-            except UnknownKeyError:
-                if fresh:
-                    raise
-        raise AssertionError
+        read = partial(openid.read_token, self.settings, provider, token, nonce=nonce, now=round(time()))
+        try:
+            return read(keys)
+        except UnknownKeyError:
+            keys = await self._fetch_keys(client, provider)
+            self._known = provider, keys
+            return read(keys)
 
     async def _introduction(self) -> tuple[Provider, KeySet]:
         """Return what the issuer says of itself, asked once an hour, by one request at a time."""
         async with self._asking:
             if self._known is None or self._until < monotonic():
-                if monotonic() < self._quiet_until:
-                    raise OpenIdError(Reason("openid.unreachable", name=self.settings.name))
-                self._quiet_until = monotonic() + QUIET_S
-                async with self._client() as client:
-                    url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-                    document = _read(await client.get(url, withhold_token=True))
-                    provider = openid.read_provider(self.settings, document)
-                    self._known = provider, await self._fetch_keys(client, provider)
-                self._until, self._quiet_until = monotonic() + KEPT_S, 0.0
+                if self._trouble and monotonic() < self._quiet_until:
+                    raise OpenIdError(self._trouble.reason)
+                try:
+                    self._known = await self._introduce()
+                except OpenIdError as trouble:
+                    self._trouble, self._quiet_until = trouble, monotonic() + QUIET_S
+                    raise
+                self._until = monotonic() + KEPT_S
             return self._known
 
+    async def _introduce(self) -> tuple[Provider, KeySet]:
+        url = f"{self.settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+        async with self._client() as client:
+            document = await self._get(client, url)
+            provider = openid.read_provider(self.settings, document)
+            return provider, await self._fetch_keys(client, provider)
+
     async def _fetch_keys(self, client: AsyncOAuth2Client, provider: Provider) -> KeySet:
-        document = _read(await client.get(provider.keys, withhold_token=True))
-        return openid.read_keys(self.settings, document)
+        return openid.read_keys(self.settings, await self._get(client, provider.keys))
+
+    @staticmethod
+    async def _get(client: AsyncOAuth2Client, url: str, **headers: str) -> object:
+        response = await client.request("GET", url, withhold_token=True, headers=headers)
+        if response.status_code != _OK:
+            raise ValueError(f"{url} answered {response.status_code}")
+        return orjson.loads(response.content)
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Any]:
@@ -178,9 +190,3 @@ class _End(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _read(response: httpx.Response) -> object:
-    if response.status_code != _OK:
-        raise ValueError(f"{response.url} answered {response.status_code}")
-    return orjson.loads(response.content)

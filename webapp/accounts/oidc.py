@@ -144,7 +144,7 @@ def _issuer() -> Issuer:
 
 
 async def _visit() -> Visit | None:
-    """Return the visit from which this browser comes back; None if it did not begin it, or came back before."""
+    """Return the visit from which this browser comes back; None if it began none, or came back before."""
     try:
         secret_key = services().settings.secret_key
         opened = sealing.unseal(secret_key, _PLACE, request.cookies.get(_cookie(), ""))
