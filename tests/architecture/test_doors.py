@@ -26,6 +26,7 @@ OPEN = {
         *("GET /sign-in/code", "POST /sign-in/code"),
         *("GET /sign-in/passkey.json", "POST /sign-in/passkey"),
     },
+    "the issuer, there and back": {"GET /sign-in/openid", "GET /sign-in/openid/callback"},
     "the first account": {"GET /setup", "POST /setup"},
     "links that are a right of their own": {
         *("GET /invitations/<token>", "POST /invitations/<token>"),
