@@ -56,7 +56,7 @@ def install(app: Quart, settings: OpenId | None) -> None:
 
 
 @blueprint.get("/sign-in/openid")
-@auth.open_to_all("whoever has no session yet comes here")
+@auth.open_to_all("people without a session come here")
 async def begin() -> ResponseTypes:
     """Send the browser to the issuer."""
     if not await services().doors.accounts_exist():
