@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 
 from mailing.accounts import audit, invitations, sessions, throttle, users
 from mailing.accounts.users import AccountError
+from mailing.addresses import mailbox
 from mailing.core.actors import Actor, ActorKind
-from mailing.core.reasons import Reason
+from mailing.core.reasons import Reason, UnfitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import Connection
+
+    from mailing.accounts.openid import Identity, OpenId
     from mailing.accounts.roles import Role
     from mailing.accounts.sessions import Session
     from mailing.accounts.throttle import Limit
@@ -78,6 +82,22 @@ def sign_in(backend: Backend, user: User, address: str, agent: str, how: str, *,
         session_id, token = sessions.begin(connection, user.id, address, agent)
         audit.record(connection, actor, "sign in", _about(user.id), how=how, session=session_id)
     return token
+
+
+def admit(backend: Backend, settings: OpenId, who: Identity, address: str) -> int:
+    """Return the id of the account that an identity opens, with the role that the issuer gives.
+
+    An identity that is not linked yet is linked to the account of its verified e-mail address; a new account
+    is made if the settings say so. Raises ``AccountError``.
+    """
+    with backend.db.write() as connection:
+        user = users.of_identity(connection, who.issuer, who.subject)
+        user = user or _first_time(connection, settings, who, address)
+        if not user.active:
+            raise AccountError(Reason("account.refused"))
+        if who.role and who.role is not user.role:
+            _give(connection, user, who.role, address)
+    return user.id
 
 
 def refuse(backend: Backend, email: str, user: User | None, address: str, why: str) -> None:
@@ -158,3 +178,46 @@ _LONGEST = 254  # characters of an address (RFC 5321 section 4.5.3.1.3)
 
 def _about(user_id: int) -> str:
     return f"user:{user_id}"
+
+
+def _first_time(connection: Connection, settings: OpenId, who: Identity, address: str) -> User:
+    if not who.email:
+        raise AccountError(Reason("openid.unverified", name=settings.name))
+    user = users.find(connection, who.email)
+    if user is None and settings.default_role and users.any_exist(connection):
+        user = _make(connection, settings, who, who.role or settings.default_role, address)
+    if user is None:
+        raise AccountError(Reason("openid.no-account", email=who.email))
+    if not user.active:
+        raise AccountError(Reason("account.refused"))
+    if users.signs_in_at(connection, user.id, who.issuer):  # the address may have been given to somebody else
+        raise AccountError(Reason("openid.other-person", name=settings.name))
+    users.link(connection, user.id, who.issuer, who.subject)
+    actor = Actor(ActorKind.PERSON, user.email, user.id, address)
+    audit.record(connection, actor, "link identity", _about(user.id), issuer=who.issuer)
+    return user
+
+
+def _make(connection: Connection, settings: OpenId, who: Identity, role: Role, address: str) -> User:
+    try:
+        email = mailbox.judge(who.email)
+    except UnfitError:
+        raise AccountError(Reason("openid.unverified", name=settings.name)) from None
+    user_id = users.add(connection, email, role, None)
+    actor = Actor(ActorKind.PERSON, email, user_id, address)
+    audit.record(connection, actor, "add person", _about(user_id), email=email, role=role, how="openid")
+    user = users.get(connection, user_id)
+    assert user is not None
+    return user
+
+
+def _give(connection: Connection, user: User, role: Role, address: str) -> None:
+    """Give the role, unless no owner would be left."""
+    try:
+        with connection.begin_nested():
+            before = users.set_role(connection, user.id, role)
+    except AccountError:
+        return
+    actor = Actor(ActorKind.PERSON, user.email, user.id, address)
+    details = {"before": before.role, "after": role, "how": "openid"}
+    audit.record(connection, actor, "change role", _about(user.id), **details)

@@ -12,7 +12,6 @@
 ``totp``         codes of an authenticator app, and recovery codes
 ``passkeys``     keys in people's devices that sign them in
 ``openid``       what an issuer (OpenID Connect) says, and whether to believe it
-``identities``   by which subject of which issuer somebody signs in
 ``throttle``     how often something may be tried
 ``audit``        who did what to what, from where: append-only
 """

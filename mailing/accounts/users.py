@@ -79,6 +79,23 @@ def find(connection: Connection, email: str) -> User | None:
     return _one(connection, func.lower(table.c.email) == email.lower())
 
 
+def of_identity(connection: Connection, issuer: str, subject: str) -> User | None:
+    """Return who signs in as ``subject`` of an issuer (OpenID Connect)."""
+    mine = select(identities.c.user_id).where(identities.c.issuer == issuer, identities.c.subject == subject)
+    return _one(connection, table.c.id == mine.scalar_subquery())
+
+
+def signs_in_at(connection: Connection, user_id: int, issuer: str) -> bool:
+    """Return whether somebody signs in by this issuer."""
+    linked = exists().where(identities.c.user_id == user_id, identities.c.issuer == issuer)
+    return bool(connection.execute(select(linked)).scalar())
+
+
+def link(connection: Connection, user_id: int, issuer: str, subject: str) -> None:
+    """Let somebody sign in as ``subject`` of an issuer."""
+    connection.execute(insert(identities).values(issuer=issuer, subject=subject, user_id=user_id))
+
+
 def listed(connection: Connection) -> Sequence[User]:
     """Return everybody, the active ones first."""
     order = (table.c.deactivated_at.is_not(None), func.lower(table.c.email))

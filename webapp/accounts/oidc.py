@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from quart import Blueprint, abort, current_app, make_response, redirect, request
 
-from mailing.accounts import identities as linked
-from mailing.accounts import openid, sealing, tokens
+from mailing.accounts import openid, sealing, tokens, users
 from mailing.accounts.openid import VISIT_S, OpenIdError, Visit
 from mailing.accounts.sealing import SealedElsewhereError
 from mailing.accounts.throttle import Limit
 from mailing.accounts.users import AccountError
 from mailing.core.reasons import Reason
-from tasks import identities, people
+from tasks import people
 from webapp.accounts import doors, sign_in
 from webapp.accounts.issuer import Issuer
 from webapp.http import auth, origins
@@ -94,7 +93,7 @@ async def _arrive(issuer: Issuer, visit: Visit) -> ResponseTypes:
         email = who.email
         if visit.session:
             return await _confirm(issuer, visit, who, claims)
-        user_id = await svc.do(identities.admit, issuer.settings, who, address)
+        user_id = await svc.do(people.admit, issuer.settings, who, address)
     except (OpenIdError, AccountError) as refusal:
         await svc.do(people.refuse, email, None, address, f"openid: {refusal.reason.code}")
         return await _refuse(visit, refusal)
@@ -128,7 +127,7 @@ async def _confirm(issuer: Issuer, visit: Visit, who: Identity, claims: Claims) 
     svc, mine = services(), auth.viewer().session
     if mine is None or mine.id != visit.session:
         raise OpenIdError(Reason("openid.over"))
-    owner = await svc.read(linked.owner, who.issuer, who.subject)
+    owner = await svc.read(users.of_identity, who.issuer, who.subject)
     if owner is None or owner.id != mine.user_id:
         raise OpenIdError(Reason("openid.other-person", name=issuer.settings.name))
     if not openid.is_again(claims, began=visit.began, now=round(time())):
@@ -166,7 +165,7 @@ async def _show(visit: Visit | None, said: str, status: int) -> ResponseTypes:
     """Show the page from which the browser left, with what went wrong."""
     typed = {"next": visit.onward if visit else "/"}
     again = visit is not None and visit.session and auth.viewer().session
-    text = await (sign_in.ask_again(typed, said) if again else sign_in.ask_who(typed, said))
+    text = await (sign_in.confirm_page(typed, said) if again else sign_in.page(typed, said))
     return await make_response(text, status)
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from mailing.accounts import audit, identities, users
+from mailing.accounts import audit, users
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
@@ -188,7 +188,7 @@ async def test_a_deactivated_person_stays_out_and_is_linked_anew_when_reactivate
     said = await sign_in(Visitor(visitor.app), issuer, 401, sub="another subject")
     assert "can&#39;t be used" in said
     await svc.do(people.reactivate, VOLLEY, ann.id)
-    assert not await svc.read(identities.any_of, ann.id, issuer.url)
+    assert not await svc.read(users.signs_in_at, ann.id, issuer.url)
     await sign_in(visitor, issuer, sub="another subject")
     assert await signed_in(visitor) == "ann@example.org"
 
