@@ -95,8 +95,10 @@ def admit(backend: Backend, settings: OpenId, who: Identity, address: str) -> in
         user = user or _first_time(connection, settings, who, address)
         if not user.active:
             raise AccountError(Reason("account.refused"))
-        if who.role and who.role is not user.role:
-            _give(connection, user, who.role, address)
+        if who.role and _give(connection, user, who.role):
+            actor = Actor(ActorKind.PERSON, user.email, user.id, address)
+            details = {"before": user.role, "after": who.role, "how": "openid"}
+            audit.record(connection, actor, "change role", _about(user.id), **details)
     return user.id
 
 
@@ -211,13 +213,10 @@ def _make(connection: Connection, settings: OpenId, who: Identity, role: Role, a
     return user
 
 
-def _give(connection: Connection, user: User, role: Role, address: str) -> None:
-    """Give the role, unless no owner would be left."""
+def _give(connection: Connection, user: User, role: Role) -> bool:
+    """Give a role; return whether it is another one. The last owner stays one."""
     try:
         with connection.begin_nested():
-            before = users.set_role(connection, user.id, role)
+            return users.set_role(connection, user.id, role).role is not role
     except AccountError:
-        return
-    actor = Actor(ActorKind.PERSON, user.email, user.id, address)
-    details = {"before": before.role, "after": role, "how": "openid"}
-    audit.record(connection, actor, "change role", _about(user.id), **details)
+        return False
