@@ -53,7 +53,12 @@ async def page() -> str:
 
 
 def _document() -> dict[str, Any]:
-    return openapi.document(operations.listed(current_app), services().settings.site)
+    """Return the document, made when it is first asked for: routes and settings stay as they are."""
+    kept = current_app.extensions
+    if "openapi" not in kept:
+        kept["openapi"] = openapi.document(operations.listed(current_app), services().settings.site)
+    document: dict[str, Any] = kept["openapi"]
+    return document
 
 
 def _prose(text: str) -> Markup:

@@ -158,7 +158,7 @@ def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
         "operationId": operation.id,
         "tags": [description.topic],
         "summary": operation.summary,
-        "description": operation.about,
+        **({"description": operation.about} if operation.about else {}),
         **({"parameters": parameters} if parameters else {}),
         **({"requestBody": _body(operation)} if operation.fields is not None else {}),
         "responses": dict(sorted(answers.items())),

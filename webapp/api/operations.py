@@ -122,7 +122,7 @@ def listed(app: Quart) -> Iterator[Operation]:
         if description is None:
             continue
         view = app.view_functions[rule.endpoint]
-        about = inspect.cleandoc(view.__doc__ or "").replace("``", "`")
+        first, _blank, more = inspect.cleandoc(view.__doc__ or "").replace("``", "`").partition("\n\n")
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         ids = tuple(name for kind, name in _PLACEHOLDER.findall(rule.rule) if kind == "id")
         path = _PLACEHOLDER.sub(lambda found: f"{{{found[2]}}}", rule.rule)
@@ -131,8 +131,8 @@ def listed(app: Quart) -> Iterator[Operation]:
                 method,
                 path.replace("{verb}", verb),
                 f"{verb.replace('-', '_')}_{view.__name__}" if verb else view.__name__,
-                does or about.split("\n")[0].removesuffix("."),
-                about,
+                does or first.removesuffix("."),
+                (f"{first}\n\n{more}" if does else more).strip(),
                 ids,
                 description.bodies.get(verb),
                 description,
