@@ -13,7 +13,8 @@ Wings stand on floors, and import only from floors below::
     messages     a message with merge fields becomes the bytes for one recipient
     foreign      mail of strangers, read
     redis        what is ours in Redis
-    accounts     people and keys: who may come in, and what they did
+    programs     API keys and tokens: how programs show who they are
+    accounts     people: who may come in, and what they did
     core         states, tables, database, time, reasons
 
 The way of one email: ``addresses.parsing`` reads the list, ``campaigns.drafts`` stores it with the message,

@@ -114,6 +114,15 @@ def secret(value: str) -> str:
     return value
 
 
+def audience(value: str) -> str:
+    """Read whom tokens must be meant for: it is repeated in answers."""
+    if not re.fullmatch(r"[!#-\[\]-~]*", value):
+        raise ValueError(
+            f"{value!r} must be one word of plain characters, such as https://example.com/volley"
+        )
+    return value
+
+
 def tls_file(value: str, root: Path) -> Path | None:
     """Read the path of a certificate or key, meant from ``root``; None if none is set."""
     if not value:

@@ -22,7 +22,16 @@ from mailing.accounts.openid import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
 from mailing.setting_values import SECRET_MIN
-from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, plain, read_names, read_networks, read_site
+from mailing.sites import (
+    LOOPBACK_NAMES,
+    Host,
+    Network,
+    Site,
+    plain,
+    read_names,
+    read_networks,
+    read_site,
+)
 from mailing.smtp.account import Sender, parse_sender
 
 if TYPE_CHECKING:
@@ -88,6 +97,10 @@ SETTINGS: tuple[Setting, ...] = (
         "file with the certificate and its chain (PEM): the web server speaks HTTPS itself",
     ),
     Setting("VOLLEY_TLS_KEY", "none", "file with the key of that certificate (PEM)"),
+    Setting(
+        "VOLLEY_JWT_ISSUER", "none", "an issuer whose access tokens the API takes, as its tokens name it"
+    ),
+    Setting("VOLLEY_JWT_AUDIENCE", "none", "the `aud` that those tokens must have"),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
     Setting("VOLLEY_SECRET_KEY", "created once, kept under `instance/`", "signs sessions and forms"),
@@ -133,6 +146,8 @@ class Settings:
     hosts: frozenset[str]
     proxies: tuple[Network, ...]
     certificate: tuple[Path, Path] | None  # with its key: the web server speaks TLS
+    jwt_issuer: str
+    jwt_audience: str
     workers: int
     openid: OpenId | None
     instance: Path
@@ -225,12 +240,16 @@ class _Reader:
             "hosts": self._read("VOLLEY_HOSTS", "", read_names),
             "proxies": self._read("VOLLEY_TRUSTED_PROXIES", "", read_networks),
             "certificate": self._certificate(),
+            "jwt_issuer": self._read("VOLLEY_JWT_ISSUER", "", read_issuer),
+            "jwt_audience": self._read("VOLLEY_JWT_AUDIENCE", "", values.audience),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
             "openid": self._openid(),
             "instance": instance,
             "log": self._read("VOLLEY_LOG", "text", values.log),
             "secret_key": self._read("VOLLEY_SECRET_KEY", "", values.secret),
         }
+        if bool(chosen["jwt_issuer"]) != bool(chosen["jwt_audience"]):
+            self.faults.append("VOLLEY_JWT_ISSUER and VOLLEY_JWT_AUDIENCE: set both, or neither.")
         if self.faults:
             raise SettingsError(self.faults)
         chosen["secret_key"] = chosen["secret_key"] or self._kept_secret(instance, "secret_key", "SECRET_KEY")

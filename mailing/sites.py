@@ -53,6 +53,11 @@ class Site:
         """Return what a browser calls the origin of its pages (RFC 6454 section 6.2)."""
         return f"{self.scheme}://{self.host}"
 
+    @property
+    def url(self) -> str:
+        """The whole of it, without a slash behind it."""
+        return self.origin + self.prefix
+
     def at(self, path: str) -> str:
         """Return the address of ``path``, from the root of the host."""
         return self.prefix + path

@@ -15,6 +15,7 @@ Wings stand on floors, and import only from floors below::
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them
     http         hosts, sessions, forms, files, the way to the database
+    programs     API keys and tokens at the door, and how often a program may ask
     i18n         English and Vietnamese
 
 ``app`` puts them together, ``error_pages`` is what a browser is shown where a request fails, ``serve`` is the

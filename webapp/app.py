@@ -15,7 +15,7 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
 from webapp import error_pages
-from webapp.accounts import account, audit_log, authenticator, oidc, passkeys, people, sign_in
+from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
 from webapp.api import docs, operations, routes
 from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
 from webapp.campaigns import views as pages
@@ -31,6 +31,8 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
+from webapp.programs.bearers import Bearers
+from webapp.programs.limits import Limits
 from webapp.public import share_views
 from webapp.ui import jinja, preferences
 from webapp.wall import views as wall
@@ -57,12 +59,14 @@ _PAGES = (
     oidc,
     account,
     people,
+    keys,
     audit_log,
 )
 log = structlog.get_logger(__name__)
 
 _CSRF_EXEMPT = {
-    "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it"
+    "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
 
 _LONG_FORMS = {
@@ -80,16 +84,18 @@ def create_app(settings: Settings) -> Quart:
         Database(settings.database_url, pool_size=THREADS // 2),
         events.connect(settings.redis_url, settings.database_url),
     )
+    redis, doors = events.connect_async(settings.redis_url), Doorkeeper(backend)
     services = Services(
         settings,
         backend,
-        events.connect_async(settings.redis_url),
+        redis,
         Hub(settings.redis_url, settings.database_url),
         QueueWatch(backend.news),
         Boards(),
         Lists(backend.db),
         Probes(),
-        Doorkeeper(backend),
+        doors,
+        Bearers(settings, doors, Limits(redis, settings.database_url)),
     )
     use(settings)
     app.url_map.converters.update(params.CONVERTERS)

@@ -76,7 +76,7 @@ def test_a_scope_in_the_document_is_what_the_door_of_the_route_needs(app, docume
         needed = [str(it.door.permission)] if it.door.permission else []
         security = document["paths"][it.path][it.method.lower()]["security"]
         assert [scheme["bearer"] for scheme in security if "bearer" in scheme] == (
-            [needed] if needed or it.description.keyed else []
+            [needed] if needed or it.door.key else []
         )
 
 

@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from mailing.accounts.roles import Permission
-from tasks import commands, factors, people
+from tasks import commands, factors, keys, people
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
@@ -32,6 +32,7 @@ OPEN = {
         *("GET /invitations/<token>", "POST /invitations/<token>"),
         *("GET /watch/<token>", "GET /watch/<token>/stream"),
     },
+    "whoever checks a token": {"GET /.well-known/jwks.json"},
     "supervisors": {"GET /healthz", "GET /readyz"},
 }
 BEFORE_THE_FIRST_ACCOUNT = {
@@ -47,6 +48,7 @@ NO_COMMANDS = {
     "use_code": "counts a code; what follows, a sign-in or a refusal, is told",
     "use_recovery": "as use_code",
     "use_passkey": "as use_code",
+    "signing_key": "asked for by nobody: Volley makes a key when it is time to, and tells",
     "go_on": "goes on with a decision that is in the log already",
 }
 
@@ -64,7 +66,7 @@ def test_every_route_has_a_door(app):
 def test_a_door_names_one_thing_that_it_needs_or_why_it_needs_nothing(app):
     for route in routes(app):
         door = route.door
-        assert bool(door.reason) != bool(door.permission or door.account), str(route)
+        assert bool(door.reason) != bool(door.permission or door.account or door.key), str(route)
         assert not door.reason or len(door.reason) > 20, str(route)
         assert door.reason or not door.always, str(route)
 
@@ -79,7 +81,8 @@ def test_what_changes_something_needs_more_than_to_read(app):
     assert len(unsafe) > 10
     for route in unsafe:
         door = route.door
-        assert door.reason or door.account or door.permission not in {None, Permission.READ}, str(route)
+        own = door.reason or door.account or door.key
+        assert own or door.permission not in {None, Permission.READ}, str(route)
 
 
 def test_what_is_open_to_strangers_is_what_this_list_says(app):
@@ -115,11 +118,16 @@ def commands_of(module):
     }
 
 
-@pytest.mark.parametrize("module", [commands, people, factors])
+LEAST = {commands: 9, people: 9, factors: 5, keys: 2}
+
+
+@pytest.mark.parametrize("module", LEAST)
 def test_every_command_names_who_asks_and_tells_the_audit_log(module):
     found = commands_of(module)
-    assert len(found) > 4
+    assert len(found) >= LEAST[module]
     for name, function in found.items():
         assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
-        asked = {"actor"} if module is commands else {"actor", "address"}  # who becomes somebody by it
+        asked = (
+            {"actor"} if module in {commands, keys} else {"actor", "address"}
+        )  # who becomes somebody by it
         assert asked & set(inspect.signature(function).parameters), name

@@ -161,7 +161,9 @@ def test_a_number_and_a_plural_follow_the_language():
     assert languages.ngettext("%(n)s email", "%(n)s emails", 1) == "1\N{NO-BREAK SPACE}email"
 
 
-FOR_PROGRAMS = re.compile(r"(api|cli)/|(http/)?(probes|problems|serve)\b")  # rooms that speak English only
+FOR_PROGRAMS = re.compile(
+    r"(api|cli|programs)/|(http/)?(probes|problems|serve)\b"
+)  # rooms that speak English only
 
 
 def unmarked(source: str) -> Iterator[str]:

@@ -30,6 +30,8 @@ DEFAULT = {
     "VOLLEY_TRUSTED_PROXIES": "",
     "VOLLEY_TLS_CERTIFICATE": "",
     "VOLLEY_TLS_KEY": "",
+    "VOLLEY_JWT_ISSUER": "",
+    "VOLLEY_JWT_AUDIENCE": "",
     "VOLLEY_WORKERS": "3",
     "VOLLEY_SECRET_KEY": "",
     **dict.fromkeys((f"VOLLEY_OIDC_{name}" for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "NAME")), ""),

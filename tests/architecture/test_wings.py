@@ -17,11 +17,34 @@ if TYPE_CHECKING:
 
 FLOORS = {  # the lowest first
     "mailing": (
-        *("core", "accounts", "redis", "foreign", "messages", "smtp", "addresses", "ledger", "lists"),
+        *(
+            "core",
+            "accounts",
+            "programs",
+            "redis",
+            "foreign",
+            "messages",
+            "smtp",
+            "addresses",
+            "ledger",
+            "lists",
+        ),
         *("campaigns", "recipients", "delivery", "reports"),
     ),
     "webapp": (
-        *("i18n", "http", "ui", "live", "api", "campaigns", "workers", "dashboard", "log", "demo_inbox"),
+        *(
+            "i18n",
+            "programs",
+            "http",
+            "ui",
+            "live",
+            "api",
+            "campaigns",
+            "workers",
+            "dashboard",
+            "log",
+            "demo_inbox",
+        ),
         *("public", "wall", "accounts", "cli"),
     ),
 }

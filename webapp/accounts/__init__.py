@@ -10,5 +10,6 @@
 ``issuer``     that issuer, over HTTP
 ``account``    one's own account: the password, and where one is signed in
 ``people``     who may come in, with which role; invitations
+``keys``       the keys of programs: made, shown once, revoked
 ``audit_log``  who did what, with a search, and as a file
 """

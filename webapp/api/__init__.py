@@ -15,4 +15,5 @@
 ``posted``      a posted campaign is checked here, and whom a decision is about
 ``routes``      every blueprint for programs
 ``shapes``      the types of answers
+``tokens``      a token for a key, and the public keys by which tokens are checked
 """

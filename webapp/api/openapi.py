@@ -49,7 +49,7 @@ field or parameter is an error. A response may get further members in later vers
 Times are RFC 3339 strings in UTC. A page of a list ends with `next`: the `before` or `after` of the next one.
 """
 _REFUSED = {
-    400: "The body is not JSON, or a header is invalid.",
+    400: "The body is not JSON, a header is invalid, or a key is in the URL.",
     401: "There is no valid key, token or session.",
     403: "The key or role does not allow it, or the request came from another site's page.",
     404: "Nothing with this id exists.",
@@ -162,7 +162,7 @@ def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
         **({"parameters": parameters} if parameters else {}),
         **({"requestBody": _body(operation)} if operation.fields is not None else {}),
         "responses": dict(sorted(answers.items())),
-        "security": secured if door.permission or description.keyed else [],
+        "security": secured if door.permission or door.key else [],
     }
 
 

@@ -52,7 +52,7 @@ class Description:
     """What a route says of itself. ``verbs``: what its path may end with, and what each of them does.
 
     ``bodies`` are the fields of what is posted, by verb, or under the empty name. ``refusal`` is the shape of
-    its 422. ``keyed``: it takes a key, although its door is open to all.
+    its 422.
     """
 
     topic: str
@@ -63,7 +63,6 @@ class Description:
     headers: tuple[str, ...] = ()
     refuses: tuple[int, ...] = ()
     refusal: Any = Problem
-    keyed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Operation:
     @property
     def refuses(self) -> tuple[int, ...]:
         """The statuses with which it may say that it did nothing."""
-        guarded = {401, 429} if self.door.permission or self.description.keyed else set()
+        guarded = {400, 401, 429} if self.door.permission or self.door.key else set()
         posted = {400, 408, 413, 415, 422} if self.fields is not None else set()
         sent = {415} if self.method in UNSAFE else set()
         asked = {422} if self.description.query else set()

@@ -59,6 +59,20 @@ class CreatedCampaign(TypedDict):
     notice_code: NotRequired[Code]
 
 
+class AccessToken(TypedDict):
+    """A token for an API key (RFC 6749, section 5.1)."""
+
+    access_token: Annotated[str, "A JWT, to be sent in place of the key."]
+    token_type: Literal["Bearer"]
+    expires_in: Annotated[int, "Seconds until it expires: 900, or less if its key expires earlier."]
+
+
+class PublicKeys(TypedDict):
+    """A JSON Web Key Set (RFC 7517, section 5)."""
+
+    keys: Annotated[list[dict[str, str]], "The keys whose tokens are valid, newest first."]
+
+
 class Wait(TypedDict):
     """Why the sender waits, and until when."""
 

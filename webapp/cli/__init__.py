@@ -2,6 +2,7 @@
 
 ``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
 ``description``  the description of the API, as a file
+``keys``         what the commands about API keys do
 ``people``       what the commands about people do
 ``progress``     its bar while it is sent, and what became of it
 ``work``         what the commands of the command line do

@@ -10,7 +10,7 @@ from typing import IO
 
 import click
 
-from mailing.accounts.roles import Role
+from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import CampaignAction, RecipientAction
 
@@ -161,7 +161,7 @@ def api_docs(*, file: IO[bytes]) -> None:
     description.write(file)
 
 
-_ROLE = click.Choice(list(Role))
+_ROLE = click.Choice([role.value for role in Role])
 _PASSWORD_FILE = click.option(
     "--password-file",
     type=click.File("rb", lazy=True),
@@ -229,6 +229,49 @@ def user_totp_off(*, email: str) -> None:
     from webapp.cli import people  # noqa: PLC0415
 
     people.turn_off_totp(email)
+
+
+@main.group()
+def key() -> None:
+    """Manage the API keys of programs."""
+
+
+@key.command("add")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice(sorted(scope.value for scope in SCOPES)),
+    multiple=True,
+    required=True,
+    help="What it may do.",
+)
+@click.option("--expires-days", "days", type=click.IntRange(1, 3650), help="After how many days it expires.")
+def key_add(*, name: str, scopes: tuple[str, ...], days: int | None) -> None:
+    """Create an API key called NAME and print it. It is shown only once.
+
+    Repeat --scope for each scope. Without --expires-days it works until it is revoked.
+    """
+    from webapp.cli import keys  # noqa: PLC0415
+
+    keys.add(name, [Permission(scope) for scope in scopes], days)
+
+
+@key.command("list")
+def key_list() -> None:
+    """List the API keys."""
+    from webapp.cli import keys  # noqa: PLC0415
+
+    keys.show()
+
+
+@key.command("revoke")
+@click.argument("prefix")
+def key_revoke(*, prefix: str) -> None:
+    """Revoke the API key with this PREFIX: its tokens and streams end."""
+    from webapp.cli import keys  # noqa: PLC0415
+
+    keys.revoke(prefix)
 
 
 @main.command("setup-link")

@@ -1,7 +1,8 @@
 """Who asks, and what they may do: looked at before each request, against what its route needs.
 
 Each route names what it needs beside its address: a permission (``needs``), somebody with an account
-(``needs_account``), or nothing, with the reason (``open_to_all``). A route that names nothing is refused.
+(``needs_account``), a program with its key (``needs_key``), or nothing, with the reason (``open_to_all``). A
+route that names nothing is refused. Programs come in under ``/api/`` only, with what ``bearers`` takes.
 Without an account there are two cases. On a machine of one's own everybody may do nearly everything; where
 others can reach the server, nobody may do anything but set it up.
 """
@@ -22,9 +23,11 @@ from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SENSITIVE, Per
 from mailing.accounts.sessions import CONFIRMED_MS
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
-from webapp.http import origins
+from webapp.http import origins, problems
+from webapp.http.problems import Problem
 from webapp.http.services import services
 from webapp.i18n.languages import _
+from webapp.programs.bearers import NotAdmittedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.accounts.sessions import Session
+    from mailing.programs.api_keys import Bearer
     from webapp.http.doorkeeper import Doorkeeper
 
     View = TypeVar("View", bound=Callable[..., object])
@@ -48,17 +52,19 @@ class Door:
     permission: Permission | None = None
     account: bool = False
     fresh: bool = False  # shown lately who they are
+    key: bool = False  # a program, by its key itself
     reason: str = ""
     always: bool = False  # also where Volley isn't set up yet; who asks is not looked at
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who asks. Without a session it is anybody, or nobody."""
+    """Who asks. With neither a session nor a bearer it is anybody, or nobody."""
 
     actor: Actor
     permissions: frozenset[Permission]
     session: Session | None = None
+    bearer: Bearer | None = None
 
 
 NOBODY = Viewer(Actor(ActorKind.PERSON), NOTHING)
@@ -72,6 +78,11 @@ def needs(permission: Permission) -> Callable[[View], View]:
 def needs_account(*, fresh: bool = False) -> Callable[[View], View]:
     """Let in whoever has an account, about which the page is."""
     return _put(Door(account=True, fresh=fresh))
+
+
+def needs_key() -> Callable[[View], View]:
+    """Let in a program that shows its key itself, and no token made for one."""
+    return _put(Door(key=True))
 
 
 def open_to_all(reason: str, *, always: bool = False) -> Callable[[View], View]:
@@ -106,7 +117,7 @@ def person() -> Actor:
 def program() -> Actor:
     """Return who asks over the API: a key, or a person's own browser."""
     actor = viewer().actor
-    return actor if actor.id is not None else Actor(ActorKind.API, address=actor.address)
+    return actor if actor.name else Actor(ActorKind.API, address=actor.address)
 
 
 def cookie_name() -> str:
@@ -150,6 +161,18 @@ async def guard() -> ResponseReturnValue | None:
     if door.always:
         return None
     doors, address = services().doors, request.remote_addr or ""
+    if request.path.startswith(API):
+        try:
+            admit = services().bearers.admit
+            if bearer := await admit(door.permission, itself=door.key, person=door.account):
+                key_id = bearer.key.id if bearer.key else None
+                actor = Actor(ActorKind.API, bearer.name, key_id, address)
+                g.viewer = Viewer(actor, bearer.permissions, bearer=bearer)
+                return None
+        except NotAdmittedError as no:
+            return problems.respond(Problem(no.status, str(no), no.code, headers=no.headers))
+    if door.key:
+        raise Unauthorized
     session = await doors.session(sent) if (sent := token()) else None
     if session:
         actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
@@ -184,6 +207,8 @@ def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
 
 def _ask_to_sign_in() -> ResponseReturnValue:
     page = request.full_path.rstrip("?")
+    if request.path.startswith(API):
+        raise Unauthorized
     if _asks_for_a_page():
         return redirect(services().at(f"/sign-in?next={quote(page)}"), 303)
     raise Unauthorized(_("Sign in, then try again."))
@@ -213,7 +238,7 @@ async def _while_welcome(
         gone = True
         task.cancel()
 
-    looked_after = doors.present(who.session, leave) if who.permissions else nullcontext()
+    looked_after = doors.present(who.session or who.bearer, leave) if who.permissions else nullcontext()
     try:
         async with aclosing(messages):
             with looked_after:

@@ -1,7 +1,7 @@
 """Who is let in: read from the database, believed for a second, and watched as long as a stream lasts.
 
-A session that was ended, or whose owner got another role, is refused a second later by every process, and
-the streams that it opened end within two.
+A session that was ended, or whose owner got another role, and a key that was revoked are refused a second
+later by every process, and the streams that they opened end within two.
 """
 
 from __future__ import annotations
@@ -9,24 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.accounts import sessions, users
+from mailing.accounts.sessions import Session
+from mailing.core.clock import now_ms
+from mailing.programs import api_keys
+from mailing.programs.api_keys import ApiKey, Bearer
 from tasks import people
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 
     from sqlalchemy import Connection
 
-    from mailing.accounts.roles import Role
-    from mailing.accounts.sessions import Session
+    from mailing.accounts.roles import Permission, Role
     from tasks.commands import Backend
 
     Look = Callable[[Connection], object]
+    Used = TypeVar("Used", Session, ApiKey)
 
 BELIEVED_S = 1.0
 MOST = 10_000  # answers that are remembered
@@ -40,7 +44,7 @@ class Doorkeeper:
         self._backend = backend
         self._known: dict[Hashable, tuple[float, object]] = {}
         self.closed = False  # whether somebody is known to have an account
-        self._present: dict[object, tuple[Session | None, Callable[[], None]]] = {}
+        self._present: dict[object, tuple[Session | Bearer | None, Callable[[], None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -62,13 +66,13 @@ class Doorkeeper:
 
     async def session(self, token: str) -> Session | None:
         """Return the session of a cookie's token, if it counts."""
-        found = await self.ask(("session", token), lambda connection: sessions.find(connection, token))
-        if found is not None and sessions.to_touch(found):  # type: ignore[arg-type]
-            await asyncio.to_thread(people.touch, self._backend, found)  # type: ignore[arg-type]
-            self._known.pop(("session", token), None)
-        return found  # type: ignore[return-value]
+        what = ("session", token)
+        found: Session | None = await self.ask(what, lambda connection: sessions.find(connection, token))
+        if found is not None and sessions.to_touch(found):
+            await self.touch(what, people.touch, found)
+        return found
 
-    async def ask(self, what: Hashable, look: Look) -> object:
+    async def ask(self, what: Hashable, look: Look) -> Any:
         """Return what ``look`` finds in the database, or found less than a second ago."""
         until, found = self._known.get(what, (0.0, None))
         if until < time.monotonic():
@@ -78,15 +82,23 @@ class Doorkeeper:
             self._known[what] = time.monotonic() + BELIEVED_S, found
         return found
 
+    async def touch(self, what: Hashable, command: Callable[[Backend, Used], None], used: Used) -> None:
+        """Write down that what is known is used; if that cannot be, whoever asks is let in all the same."""
+        self._known.pop(what, None)
+        try:
+            await asyncio.to_thread(command, self._backend, used)
+        except SQLAlchemyError as error:
+            log.warning("the last use cannot be written down", error=str(error))
+
     def forget(self) -> None:
         """Believe nothing: something was changed here, and is to be seen at once."""
         self._known.clear()
 
     @contextlib.contextmanager
-    def present(self, session: Session | None, leave: Callable[[], None]) -> Iterator[None]:
-        """Call ``leave`` once the session ends or gets another role; without one, once accounts exist."""
+    def present(self, guest: Session | Bearer | None, leave: Callable[[], None]) -> Iterator[None]:
+        """Call ``leave`` once the guest may do less than now; without one, once accounts exist."""
         place = object()
-        self._present[place] = session, leave
+        self._present[place] = guest, leave
         try:
             yield
         finally:
@@ -103,19 +115,26 @@ class Doorkeeper:
 
     async def _look_around(self) -> None:
         here = list(self._present.values())
-        ids = {session.id for session, _ in here if session}
-        roles: Mapping[int, Role] = await asyncio.to_thread(self._roles, ids) if ids else {}
+        ids = {guest.id for guest, _ in here if isinstance(guest, Session)}
+        keys = {guest.key.id for guest, _ in here if isinstance(guest, Bearer) and guest.key}
+        roles: Mapping[int, Role] = await self._of(sessions.roles, ids)
+        left: Mapping[int, frozenset[Permission]] = await self._of(api_keys.permissions, keys)
         closed = await self.accounts_exist()
-        gone = [leave for it, leave in here if (roles.get(it.id) is not it.role if it else closed)]
+
+        def is_gone(guest: Session | Bearer | None) -> bool:
+            if isinstance(guest, Session):
+                return roles.get(guest.id) is not guest.role
+            return guest.gone(now_ms(), left) if guest else closed
+
+        gone = [leave for guest, leave in here if is_gone(guest)]
         if gone:
             self.forget()  # or they would come back at once, and be believed
         for leave in gone:
             leave()
 
-    def _roles(self, ids: set[int]) -> Mapping[int, Role]:
-        with self._backend.db.read() as connection:
-            return sessions.roles(connection, ids)
+    async def _of(self, look: Callable[[Connection, Collection[int]], Any], ids: Collection[int]) -> Any:
+        return await asyncio.to_thread(self._look, lambda connection: look(connection, ids)) if ids else {}
 
-    def _look(self, look: Look) -> object:
+    def _look(self, look: Look) -> Any:
         with self._backend.db.read() as connection:
             return look(connection)

@@ -49,7 +49,10 @@ class Fault:
 
 
 class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfunction
-    """An answer that says why the request was not done. ``more`` are further members of the object."""
+    """An answer that says why the request was not done. ``more`` are further members of the object.
+
+    ``headers`` go with it.
+    """
 
     def __init__(
         self,
@@ -59,12 +62,14 @@ class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfu
         *,
         faults: Sequence[Fault] = (),
         more: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.code = code
         self.faults = tuple(faults)
         self.more = dict(more or {})
+        self.headers = dict(headers or {})
 
     def __reduce__(self) -> tuple[Any, ...]:  # a list is read in another process, and may be refused there
         return partial(Problem, faults=self.faults, more=self.more), (self.status, str(self), self.code)
@@ -126,7 +131,7 @@ def respond(problem: Problem) -> Response:
     }
     if problem.faults:
         body["errors"] = problem.faults
-    return Response(orjson.dumps(body), problem.status, content_type=MEDIA_TYPE)
+    return Response(orjson.dumps(body), problem.status, problem.headers, content_type=MEDIA_TYPE)
 
 
 def respond_to_http(error: HTTPException) -> Response:
@@ -170,6 +175,7 @@ async def _answer_without_database(error: Exception) -> Response:
 
 _DETAILS = {
     400: "The request is invalid. The README describes the API.",
+    401: "Send an API key or a token, in the header Authorization: Bearer KEY.",
     404: "Nothing exists at this URL. The API starts at /api/v1/campaigns.",
     405: "This URL does not support this method. The Allow header lists the methods it supports.",
     408: "The request did not arrive in time. Send it again.",

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from webapp.live.hub import Hub
     from webapp.live.queue_watch import QueueWatch
     from webapp.live.regions import Boards
+    from webapp.programs.bearers import Bearers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Services:
     lists: Lists
     probes: Probes
     doors: Doorkeeper
+    bearers: Bearers
     days: Days = field(default_factory=Days)
     replays: Replays = field(default_factory=Replays)
 
