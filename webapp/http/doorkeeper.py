@@ -74,12 +74,13 @@ class Doorkeeper:
 
     async def ask(self, what: Hashable, look: Look) -> Any:
         """Return what ``look`` finds in the database, or found less than a second ago."""
-        until, found = self._known.get(what, (0.0, None))
+        known = self._known  # what is forgotten meanwhile must not be believed again
+        until, found = known.get(what, (0.0, None))
         if until < time.monotonic():
             found = await asyncio.to_thread(self._look, look)
-            if len(self._known) >= MOST:
-                self._known.clear()
-            self._known[what] = time.monotonic() + BELIEVED_S, found
+            if len(known) >= MOST:
+                known.clear()
+            known[what] = time.monotonic() + BELIEVED_S, found
         return found
 
     async def touch(self, what: Hashable, command: Callable[[Backend, Used], None], used: Used) -> None:
@@ -92,7 +93,7 @@ class Doorkeeper:
 
     def forget(self) -> None:
         """Believe nothing: something was changed here, and is to be seen at once."""
-        self._known.clear()
+        self._known = {}
 
     @contextlib.contextmanager
     def present(self, guest: Session | Bearer | None, leave: Callable[[], None]) -> Iterator[None]:
@@ -112,6 +113,8 @@ class Doorkeeper:
                     await self._look_around()
                 except SQLAlchemyError as error:
                     log.warning("open streams cannot be checked", error=str(error))
+                except Exception:  # or no stream would end any more, and nobody would know why
+                    log.exception("open streams cannot be checked")
 
     async def _look_around(self) -> None:
         here = list(self._present.values())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import threading
 import time
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from mailing.accounts import sessions
 from mailing.accounts.roles import Role
@@ -14,7 +17,7 @@ from mailing.accounts.sessions import CONFIRMED_MS, IDLE_MS, LONGEST_MS
 from mailing.core.actors import Actor, ActorKind
 from tasks import people
 from tests.support.web import Visitor, enlist, running
-from webapp.http import auth
+from webapp.http import auth, doorkeeper
 from webapp.http.doorkeeper import BELIEVED_S
 
 ACTOR = Actor(ActorKind.CLI)
@@ -141,6 +144,48 @@ async def test_a_role_that_another_process_changed_counts_within_a_second(visito
     while (await other.get("/campaigns/new")).status_code == 200:
         assert time.monotonic() - changed < BELIEVED_S + 1
     assert (await other.get("/campaigns/new")).status_code == 403
+
+
+async def test_what_was_looked_up_before_a_change_is_not_believed_after_it(visitor, db, monkeypatch):
+    doors, answers = visitor.app.extensions["volley"].doors, iter(("before", "after"))
+    looked, go_on = threading.Event(), threading.Event()
+
+    def look(_connection):
+        looked.set()
+        assert go_on.wait(30)
+        return next(answers)
+
+    slow = asyncio.create_task(doors.ask("what", look))
+    await asyncio.to_thread(looked.wait, 30)
+    doors.forget()  # something was changed
+    go_on.set()
+    assert await slow == "before"
+    assert await doors.ask("what", look) == "after"
+
+
+async def test_pages_can_be_read_while_nothing_can_be_written(visitor, db, monkeypatch):
+    visitor.enter(Role.OWNER)
+    tries = []
+
+    def touch(*_asked):
+        tries.append(1)
+        raise OperationalError("UPDATE", {}, Exception("the disk is full"))
+
+    monkeypatch.setattr(people, "touch", touch)
+    monkeypatch.setattr(sessions, "_TOUCH_MS", -1)
+    assert [(await visitor.get("/campaigns")).status_code for _ in range(5)] == [200] * 5
+    assert tries
+
+
+async def test_that_a_session_is_used_is_noted_once_a_minute(visitor, db, clock, monkeypatch):
+    visitor.enter(Role.OWNER)
+    clock.pass_ms(2 * 60_000)
+    monkeypatch.setattr(doorkeeper, "now_ms", clock)
+    for _ in range(5):
+        assert (await visitor.get("/campaigns")).status_code == 200
+    visitor.app.extensions["volley"].doors.forget()
+    assert (await visitor.get("/campaigns")).status_code == 200
+    assert [row.seen_at for row in kept(db)] == [clock.now]
 
 
 async def test_a_new_secret_key_signs_everybody_out_and_loses_nothing_else(visitor, chosen, db):

@@ -102,6 +102,8 @@ def bound(database: Database, pages: int) -> None:
     def limit(connection, _record):
         connection.execute(f"PRAGMA max_page_count = {pages}")
 
+    database.engine.dispose()  # those that are open know no bound
+
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> str:
