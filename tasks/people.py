@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.accounts.invitations import Invitation
     from mailing.accounts.openid import Identity, OpenId
     from mailing.accounts.roles import Role
     from mailing.accounts.sessions import Session
@@ -49,6 +50,13 @@ def invite(backend: Backend, actor: Actor, email: str, role: Role) -> str:
         invitation_id, token = invitations.make(connection, email, role)
         audit.record(connection, actor, "invite", f"invitation:{invitation_id}", email=email, role=role)
     return token
+
+
+def note_letter(backend: Backend, actor: Actor, invitation: Invitation, *, sent: bool) -> None:
+    """Note that an invitation was mailed, or could not be."""
+    subject = f"invitation:{invitation.id}"
+    with backend.db.write() as connection:
+        audit.record(connection, actor, "mail invitation", subject, email=invitation.email, sent=sent)
 
 
 def revoke(backend: Backend, actor: Actor, invitation_id: int) -> None:

@@ -1,7 +1,8 @@
-"""The people: who may come in, with which role; invitations by link."""
+"""The people: who may come in, with which role; invitations by link, which can be mailed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quart import Blueprint, abort, redirect, render_template, request
@@ -9,11 +10,12 @@ from quart import Blueprint, abort, redirect, render_template, request
 from mailing.accounts import invitations, users
 from mailing.accounts.roles import Permission, Role
 from mailing.accounts.users import AccountError
+from mailing.core.reasons import Reason
 from tasks import people
-from webapp.accounts import doors
+from webapp.accounts import doors, letters
 from webapp.http import auth
 from webapp.http.services import services
-from webapp.i18n.domain_texts import say_why
+from webapp.i18n.domain_texts import say, say_why
 from webapp.i18n.languages import N_, _
 from webapp.ui import receipts
 
@@ -44,6 +46,21 @@ _SYSTEMS = (
     *(("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows")),
     *(("macOS", "Mac OS X"), ("Linux", "Linux")),
 )
+
+
+@dataclass(slots=True)
+class Made:
+    """An invitation whose link is shown, and whether it was mailed."""
+
+    email: str
+    token: str
+    sent: bool = False
+    failed: str = ""
+
+    @property
+    def link(self) -> str:
+        """The link by which the account is made."""
+        return doors.public(f"/invitations/{self.token}")
 
 
 def install(env: Environment) -> None:
@@ -77,9 +94,27 @@ async def invite() -> Response | tuple[str, int]:
         token = await svc.do(people.invite, auth.person(), email, role)
     except AccountError as refusal:
         return await _page(form, {"email": say_why(refusal)}), 409
-    url = svc.settings.url
-    origin = url.origin if url else f"{request.scheme}://{request.host}"
-    return await _page({}, {}, made=(email, origin + svc.at(f"/invitations/{token}"))), 201
+    return await _page({}, {}, made=Made(email, token)), 201
+
+
+@blueprint.post("/people/invitations/mail")
+@auth.needs(Permission.PEOPLE)
+async def mail() -> tuple[str, int]:
+    """Send the link of an invitation to whom it is for; the page shows it once more."""
+    token, svc, mine = (await request.form).get("token", ""), services(), auth.viewer().session
+    invitation = await svc.read(invitations.find, token)
+    if invitation is None:
+        abort(409, say(Reason("account.invitation-over")))
+    made = Made(invitation.email, token)
+    if mine and (wait := await doors.wait_s((f"letters:{mine.user_id}", doors.PER_ADDRESS))):
+        made.failed = _("Too many attempts. Try again in %(n)s s.", n=wait)
+        return await _page({}, {}, made=made), 429
+    failed = await letters.invite(svc.settings, invitation, made.link, auth.person().name)
+    await svc.do(people.note_letter, auth.person(), invitation, sent=failed is None)
+    made.sent = failed is None
+    if failed is not None:
+        made.failed = _("The mail server didn't accept the email. Copy the link instead.") + " " + say(failed)
+    return await _page({}, {}, made=made), 502 if failed else 200
 
 
 @blueprint.post("/people/invitations/<id:invitation_id>/revoke")
@@ -120,9 +155,7 @@ async def _change(command: Callable[..., None], told: str, *values: object) -> R
     return redirect(svc.at("/people"), 303)
 
 
-async def _page(
-    typed: Mapping[str, str], faults: Mapping[str, str], made: tuple[str, str] | None = None
-) -> str:
+async def _page(typed: Mapping[str, str], faults: Mapping[str, str], made: Made | None = None) -> str:
     svc = services()
     return await render_template(
         "accounts/people.html",
