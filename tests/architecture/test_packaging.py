@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_schema_refuses_a_misspelt_key():
 
 
 def test_compose_has_every_part():
-    assert set(compose()["services"]) == {*VOLLEY, "passwords", "db", "redis", "inbox", "flower"}
+    assert set(compose()["services"]) == {*VOLLEY, "passwords", "db", "redis", "inbox", "flower", "https"}
 
 
 def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
@@ -93,6 +94,19 @@ def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
     assert [line.startswith("# flower: exec .venv/bin/python -m ") for line in read("Procfile").splitlines()][
         -1
     ]
+
+
+def test_https_comes_only_when_it_is_asked_for_and_volley_believes_that_proxy_alone():
+    services, networks = compose()["services"], compose()["networks"]
+    proxy, web = services["https"], services["web"]["environment"]
+    assert proxy["profiles"] == ["https"]
+    address = web["VOLLEY_TRUSTED_PROXIES"]
+    assert proxy["networks"]["proxied"]["ipv4_address"] == address
+    assert ip_address(address) in ip_network(networks["proxied"]["ipam"]["config"][0]["subnet"])
+    users = {name for name, service in services.items() if "proxied" in service.get("networks", ())}
+    assert users == {"web", "https"}
+    assert proxy["command"][proxy["command"].index("--from") + 1] == "${VOLLEY_URL:-https://localhost}"
+    assert web["VOLLEY_URL"] == "${VOLLEY_URL:-}"
 
 
 def test_what_is_commented_out_is_no_process_to_honcho():
@@ -134,10 +148,11 @@ def test_every_process_waits_for_the_migration():
         assert waits["redis"] == {"condition": "service_healthy"}
 
 
-def test_ports_are_published_on_this_machine_only():
-    ports = [port for service in compose()["services"].values() for port in service.get("ports", [])]
-    assert ports
-    assert all(port.startswith("127.0.0.1:") for port in ports)
+def test_ports_are_published_on_this_machine_only_but_for_https():
+    ports = {name: service.get("ports", []) for name, service in compose()["services"].items()}
+    assert ports.pop("https") == ["80:80", "443:443"]  # it is there to be reached, and only if asked for
+    assert ports["web"]
+    assert all(port.startswith("127.0.0.1:") for several in ports.values() for port in several)
 
 
 def test_the_worker_can_be_scaled():
@@ -204,6 +219,7 @@ def test_each_password_is_mounted_only_where_it_is_needed():
         "redis": {"redis-password"},
         "flower": {"redis-password"},
         "inbox": set(),
+        "https": set(),
     }
 
 
@@ -211,7 +227,8 @@ def test_each_service_reaches_only_what_it_needs():
     file = compose()
     networks = {name: set(service.get("networks", [])) for name, service in file["services"].items()}
     assert networks == {
-        "web": {"front", "database", "queue"},
+        "web": {"front", "proxied", "database", "queue"},
+        "https": {"outside", "proxied"},
         "worker": {"database", "queue", "mail"},
         "beat": {"database", "queue"},
         "migrate": {"database"},
@@ -222,14 +239,14 @@ def test_each_service_reaches_only_what_it_needs():
         "flower": {"front", "queue"},
     }
     assert file["services"]["passwords"]["network_mode"] == "none"
-    assert {name for name, network in file["networks"].items() if network} == {"database", "queue"}
-    assert all(file["networks"][name] == {"internal": True} for name in ("database", "queue"))
+    closed = {name for name, network in file["networks"].items() if (network or {}).get("internal")}
+    assert closed == {"database", "queue", "proxied"}
 
 
 def test_images_are_named_by_their_full_version():
     images = [service["image"] for service in compose()["services"].values() if service["image"] != "volley"]
     images += re.findall(r"^FROM (\S+)", read("Dockerfile"), re.MULTILINE)
-    assert len(images) == 5
+    assert len(images) == 6
     for image in images:
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-|$)", image), image
 

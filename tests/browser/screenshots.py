@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import expect
 
+from mailing.accounts.roles import Role
 from mailing.campaigns.drafts import Draft
 from mailing.settings import ROOT
+from tasks import people
 from tests.browser import chromium
-from tests.support.stack import Stack, wait_until
+from tests.browser.acts import mark, sign_in
+from tests.support.stack import PERSON, Stack, wait_until
 
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}
@@ -26,10 +28,15 @@ DRAFT = Draft(
     "Please bring a blanket.\n\nYours,\nAnn",
 )
 NAMES = ("Anna Ng", "Ben Ortiz", "Carl Lee", "Dora Kim", "Eve Sato", "Frida Holm", "Gil Amar", "Hal Roy")
+TEAM = {
+    "anna@school.example": Role.MANAGER,
+    "ben@school.example": Role.WRITER,
+    "carl@school.example": Role.VIEWER,
+}
 ENDINGS = {3: "+bounce", 5: "+later", 11: "+full", 17: "+drop"}  # place in the list -> the inbox's answer
 
 
-def people() -> list[str]:
+def recipients() -> list[str]:
     """A list with every answer of the demo inbox near its top; the slow ones give time for the picture."""
     lines = []
     for n in range(PEOPLE):
@@ -37,6 +44,14 @@ def people() -> list[str]:
         ending = ENDINGS.get(n, "+slow" if n % 12 == 0 and n > 50 else "")
         lines.append(f"{name} <{name.lower().replace(' ', '.')}{n or ''}{ending}@one.example>")
     return lines
+
+
+def invite(stack: Stack) -> None:
+    """Give a small team accounts, and let one invitation wait."""
+    stack.add_owner()
+    for email, role in TEAM.items():
+        people.add(stack.backend, PERSON, email, role, "")
+    people.invite(stack.backend, PERSON, "dora@school.example", Role.VIEWER)
 
 
 def main() -> None:
@@ -50,22 +65,27 @@ def main() -> None:
         Stack(Path(folder), workers=3, connections=4) as stack,
         chromium.launched(browser_path) as browser,
     ):
+        invite(stack)
         stack.start("redis", "inbox", "worker", "beat", "web")
-        sent_id = stack.send(DRAFT, people())
+        sent_id = stack.send(DRAFT, recipients())
         wait_until(lambda: stack.campaign(sent_id).counts["sent"] > PEOPLE // 2, "half of it is sent")
         pages = {"live": f"/campaigns/{sent_id}", "overview": "/", "workers": "/workers"}
         pages["recipient"] = f"/campaigns/{sent_id}/recipients/{min(ENDINGS) + 1}"
-        for (name, path), scheme in itertools.product(pages.items(), ("light", "dark")):
-            size = SIZE if name == "live" else SMALL
-            context = browser.new_context(base_url=stack.url, viewport=size, color_scheme=scheme)
-            page = context.new_page()
-            page.goto(path)
-            expect(page.locator("#live .mark b")).to_have_text("Live")
-            page.wait_for_timeout(SETTLE_MS)
-            picture = FOLDER / f"{name}-{scheme}.png"
-            page.screenshot(path=picture)
-            sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
-            context.close()
+        pages["people"] = "/people"
+        for scheme in ("light", "dark"):
+            page = browser.new_page(base_url=stack.url, color_scheme=scheme)
+            page.goto("/sign-in")
+            sign_in(page)
+            for name, path in pages.items():
+                page.set_viewport_size(SIZE if name == "live" else SMALL)
+                page.goto(path)
+                if page.locator("#live").count():
+                    expect(mark(page)).to_have_text("Live")
+                    page.wait_for_timeout(SETTLE_MS)
+                picture = FOLDER / f"{name}-{scheme}.png"
+                page.screenshot(path=picture)
+                sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
+            page.close()
 
 
 if __name__ == "__main__":
