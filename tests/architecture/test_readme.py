@@ -31,3 +31,16 @@ def test_every_test_that_the_readme_names_exists() -> None:
     written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for name in re.findall(r"`(test_\w+?)_…`", README):
         assert f"def {name}_" in written, name
+
+
+def test_every_test_that_the_page_about_security_names_exists() -> None:
+    text = (ROOT / "docs/security.md").read_text()
+    named = [name.split("::") for name in re.findall(r"`([\w/]+\.py::\w+)`", text)]
+    assert len(named) > 40
+    for file, name in named:
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text(), (file, name)
+
+
+def test_the_page_about_security_goes_through_every_chapter() -> None:
+    text = (ROOT / "docs/security.md").read_text()
+    assert re.findall(r"^## V(\d+) ", text, re.MULTILINE) == [str(n + 1) for n in range(17)]

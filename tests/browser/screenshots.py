@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from playwright.sync_api import expect
 
@@ -15,6 +17,9 @@ from tasks import people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
 from tests.support.stack import PERSON, Stack, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}
@@ -28,6 +33,7 @@ DRAFT = Draft(
     "Please bring a blanket.\n\nYours,\nAnn",
 )
 NAMES = ("Anna Ng", "Ben Ortiz", "Carl Lee", "Dora Kim", "Eve Sato", "Frida Holm", "Gil Amar", "Hal Roy")
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 TEAM = {
     "anna@school.example": Role.MANAGER,
     "ben@school.example": Role.WRITER,
@@ -54,6 +60,14 @@ def invite(stack: Stack) -> None:
     people.invite(stack.backend, PERSON, "dora@school.example", Role.VIEWER)
 
 
+def signed_in(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> Page:
+    """The owner's page."""
+    page = browser.new_page(base_url=stack.url, color_scheme=scheme)
+    page.goto("/sign-in")
+    sign_in(page)
+    return page
+
+
 def main() -> None:
     """Take the pictures of the main pages, in light and in dark."""
     browser_path = chromium.find()
@@ -67,25 +81,21 @@ def main() -> None:
     ):
         invite(stack)
         stack.start("redis", "inbox", "worker", "beat", "web")
+        readers = {scheme: signed_in(browser, stack, scheme) for scheme in SCHEMES}
         sent_id = stack.send(DRAFT, recipients())
         wait_until(lambda: stack.campaign(sent_id).counts["sent"] > PEOPLE // 2, "half of it is sent")
         pages = {"live": f"/campaigns/{sent_id}", "overview": "/", "workers": "/workers"}
         pages["recipient"] = f"/campaigns/{sent_id}/recipients/{min(ENDINGS) + 1}"
         pages["people"] = "/people"
-        for scheme in ("light", "dark"):
-            page = browser.new_page(base_url=stack.url, color_scheme=scheme)
-            page.goto("/sign-in")
-            sign_in(page)
-            for name, path in pages.items():
-                page.set_viewport_size(SIZE if name == "live" else SMALL)
-                page.goto(path)
-                if page.locator("#live").count():
-                    expect(mark(page)).to_have_text("Live")
-                    page.wait_for_timeout(SETTLE_MS)
-                picture = FOLDER / f"{name}-{scheme}.png"
-                page.screenshot(path=picture)
-                sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
-            page.close()
+        for (name, path), (scheme, page) in itertools.product(pages.items(), readers.items()):
+            page.set_viewport_size(SIZE if name in {"live", "people"} else SMALL)
+            page.goto(path)
+            if page.locator("#live").count():
+                expect(mark(page)).to_have_text("Live")
+                page.wait_for_timeout(SETTLE_MS)
+            picture = FOLDER / f"{name}-{scheme}.png"
+            page.screenshot(path=picture)
+            sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":
