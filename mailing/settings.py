@@ -22,16 +22,7 @@ from mailing.accounts.openid import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
 from mailing.setting_values import SECRET_MIN
-from mailing.sites import (
-    LOOPBACK_NAMES,
-    Host,
-    Network,
-    Site,
-    plain,
-    read_names,
-    read_networks,
-    read_site,
-)
+from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, plain, read_names, read_networks, read_site
 from mailing.smtp.account import Sender, parse_sender
 
 if TYPE_CHECKING:
@@ -248,7 +239,8 @@ class _Reader:
             "log": self._read("VOLLEY_LOG", "text", values.log),
             "secret_key": self._read("VOLLEY_SECRET_KEY", "", values.secret),
         }
-        if bool(chosen["jwt_issuer"]) != bool(chosen["jwt_audience"]):
+        pair = {chosen["jwt_issuer"], chosen["jwt_audience"]}
+        if "" in pair and len(pair) > 1 and None not in pair:
             self.faults.append("VOLLEY_JWT_ISSUER and VOLLEY_JWT_AUDIENCE: set both, or neither.")
         if self.faults:
             raise SettingsError(self.faults)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mailing.accounts import sessions, tokens, users
 from mailing.accounts.roles import Permission, Role
 from mailing.core.actors import Actor, ActorKind
+from mailing.programs import access_tokens, api_keys
 from tasks import keys
 from tests.support.api import CAMPAIGNS
 
@@ -46,6 +47,15 @@ def make_key(
     app: Quart, scopes: Collection[Permission] = READ, *, by: Actor = CLI, days: int | None = None
 ) -> str:
     return keys.add(backend_of(app), by, "script", scopes, days)
+
+
+def make_token(app: Quart, text: str) -> str:
+    """A token for a key, as the API makes one."""
+    settings, backend = app.extensions["volley"].settings, backend_of(app)
+    with backend.db.read() as connection:
+        key = api_keys.shown(connection, text)
+    signing = keys.signing_key(backend, settings.secret_key)
+    return access_tokens.issue(signing, settings.site.url, key)[0]
 
 
 def bearing(text: str) -> dict[str, str]:

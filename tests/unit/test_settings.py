@@ -476,3 +476,18 @@ def test_all_that_is_wrong_with_the_issuer_is_told_at_once(tmp_path):
     [needless] = faults(tmp_path, VOLLEY_OIDC_CLIENT_SECRET="very secret")
     assert needless.startswith("VOLLEY_OIDC_CLIENT_SECRET: has no effect without VOLLEY_OIDC_ISSUER")
     assert "very secret" not in needless
+
+
+def test_an_issuer_of_access_tokens_comes_with_an_audience(tmp_path):
+    both = {"VOLLEY_JWT_ISSUER": "https://id.x.example/", "VOLLEY_JWT_AUDIENCE": "https://x.example/volley"}
+    found = loaded(tmp_path, **both)
+    assert (found.jwt_issuer, found.jwt_audience) == tuple(both.values())
+    assert (loaded(tmp_path).jwt_issuer, loaded(tmp_path).jwt_audience) == ("", "")
+    for name, value in both.items():
+        assert faults(tmp_path, **{name: value}) == (
+            "VOLLEY_JWT_ISSUER and VOLLEY_JWT_AUDIENCE: set both, or neither.",
+        )
+    [fault] = faults(tmp_path, **both | {"VOLLEY_JWT_ISSUER": "http://id.x.example"})
+    assert fault.startswith("VOLLEY_JWT_ISSUER: ")
+    [fault] = faults(tmp_path, **both | {"VOLLEY_JWT_AUDIENCE": 'a "b"'})
+    assert fault.startswith("VOLLEY_JWT_AUDIENCE: ")

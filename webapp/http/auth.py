@@ -171,8 +171,6 @@ async def guard() -> ResponseReturnValue | None:
                 return None
         except NotAdmittedError as no:
             return problems.respond(Problem(no.status, str(no), no.code, headers=no.headers))
-    if door.key:
-        raise Unauthorized
     session = await doors.session(sent) if (sent := token()) else None
     if session:
         actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
@@ -194,6 +192,8 @@ def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
 
 
 def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
+    if door.key:
+        raise Unauthorized
     signed_in = who.session is not None or who.permissions != NOTHING
     if not signed_in:
         return _ask_to_sign_in()

@@ -7,7 +7,7 @@ away, those that we know are good.
 from __future__ import annotations
 
 import asyncio
-import time
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -59,7 +59,7 @@ class Issuer:
         return self._keys.get(kid)
 
     def _is_due(self, kid: str) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         wanted = now >= self._stale_at or (bool(kid) and kid not in (self._keys or {}))
         return wanted and now >= self._not_before
 
@@ -73,12 +73,12 @@ class Issuer:
                     raise ValueError(f"{where} is about another issuer")  # noqa: TRY301
                 keys = await _document(client, self._jwks(str(about.get("jwks_uri"))))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            self._not_before = time.monotonic() + RETRY_S
+            self._not_before = monotonic() + RETRY_S
             log.warning("the issuer's keys cannot be fetched", issuer=self._url, reason=repr(error)[:200])
         else:
             self._keys = _read(keys)
-            self._not_before = time.monotonic() + PAUSE_S
-            self._stale_at = time.monotonic() + GOOD_FOR_S
+            self._not_before = monotonic() + PAUSE_S
+            self._stale_at = monotonic() + GOOD_FOR_S
 
     def _jwks(self, url: str) -> str:
         """Return where the keys are: nowhere less safe than the issuer."""

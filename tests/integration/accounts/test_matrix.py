@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, Permission, Role
+from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SCOPES, Permission, Role
+from tests.support.programs import bearing, make_key, make_token, person
 from tests.support.routes import Route, routes
 from tests.support.web import HOST, Visitor, running, settings_for
 from webapp.http import auth
@@ -19,6 +20,8 @@ from webapp.http.security import SAFE_METHODS, TOKEN_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from webapp.http.auth import Door
 
 IN, SIGN_IN, SET_UP = "let in", "asked to sign in", "asked to make an account"
 UNKNOWN, FORBIDDEN, CLOSED = 401, 403, 503
@@ -32,6 +35,7 @@ class Somebody(NamedTuple):
     permissions: frozenset[Permission]
     account: bool = True
     headers: Mapping[str, str] = {}
+    bearer: str = ""
 
 
 def by_session(app, role):
@@ -41,17 +45,36 @@ def by_session(app, role):
     return Somebody(visitor, PERMISSIONS[role])
 
 
-DOORS: dict[str, Callable[..., Somebody]] = {"session": by_session}
+def by_key(app, role):
+    """Come with a key that somebody with the role has made for everything that a key may be for."""
+    key = make_key(app, SCOPES, by=person(app, f"{role}@programs.example", role))
+    return Somebody(Visitor(app), PERMISSIONS[role] & SCOPES, headers=bearing(key), bearer="key")
+
+
+def by_token(app, role):
+    """Come with a token for such a key."""
+    who = by_key(app, role)
+    token = make_token(app, who.headers["Authorization"].split()[1])
+    return who._replace(headers=bearing(token), bearer="token")
+
+
+DOORS: dict[str, Callable[..., Somebody]] = {"session": by_session, "key": by_key, "token": by_token}
 """How somebody with a role comes: what a program brings goes into ``headers``."""
+
+
+def _suits(door: Door, who: Somebody):
+    return who.bearer == "key" if door.key else door.permission in who.permissions
 
 
 def expected(route: Route, who: Somebody):
     door = route.door
     if door.reason:
         return IN
+    if who.bearer and route.path.startswith(API):
+        return IN if _suits(door, who) else FORBIDDEN
     if not who.account and door.account:
         return SET_UP
-    if not who.permissions:
+    if door.key or who.bearer or not who.permissions:
         page = route.method == "GET" and not route.path.startswith(API)
         return SIGN_IN if page else UNKNOWN
     return IN if door.permission in {None, *who.permissions} else FORBIDDEN
@@ -99,7 +122,7 @@ async def test_with_an_account_somebody_gets_where_the_role_leads_and_nowhere_el
     async with running(chosen) as visitor:
         people = {role: DOORS[door](visitor.app, role) for role in Role}
         for who in people.values():
-            await who.visitor.read("/campaigns")
+            await who.visitor.read("/sign-in" if who.bearer else "/campaigns")
         take_away(visitor.app)
         for role, who in people.items():
             assert await differences(visitor.app, who) == {}, role
