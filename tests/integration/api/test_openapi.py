@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from mailing.accounts.roles import Permission, Role
 from mailing.campaigns.drafts import Draft
 from mailing.core.states import AttemptResult
 from tests.support.api import CAMPAIGNS, order, post
 from tests.support.processes import run
+from tests.support.programs import bearing, make_key, person
 from tests.support.web import deliver, store
 from webapp.api import openapi
 from webapp.api.shapes import EmailEvent
@@ -91,6 +93,37 @@ def test_the_event_of_an_email_is_described_as_the_worker_publishes_it():
     openapi.shape(EmailEvent, shapes)
     assert all(f'"{name}": ' in news for name in shapes["EmailEvent"]["properties"])
     assert news.count('": ') == len(shapes["EmailEvent"]["properties"])
+
+
+async def test_what_a_door_answers_is_described_for_every_operation(client: TestClientProtocol):
+    """A request without a key, with a wrong one, with one of too few scopes, and with one in the URL."""
+    document = closed(await (await client.get("/api/v1/openapi.json")).get_json())
+    owner = person(client.app, "ann@example.org", Role.OWNER)
+    none, wrong = {}, bearing("volley_" + "x" * 40)
+    few = bearing(make_key(client.app, [Permission.LISTS], by=owner))
+    seen = set()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if not operation["security"]:
+                continue
+            at = path.replace("{campaign_id}", "1")
+            for headers, query in ((none, ""), (wrong, ""), (few, ""), (none, "?access_token=x")):
+                answer = await client.open(at + query, method=method.upper(), headers=headers)
+                described = operation["responses"][str(answer.status_code)]
+                while "$ref" in described:
+                    described = resolved(document, described["$ref"])
+                schema = described["content"][answer.content_type]["schema"]
+                Draft202012Validator({**schema, "components": document["components"]}).validate(
+                    await answer.get_json(force=True)
+                )
+                seen.add(answer.status_code)
+    assert {400, 401, 403} <= seen
+
+
+def resolved(document: dict[str, Any], ref: str) -> dict[str, Any]:
+    for name in ref.removeprefix("#/").split("/"):
+        document = document[name]
+    return document
 
 
 def test_no_request_gets_an_answer_that_is_not_described(make_stack: Callable[..., Stack], tmp_path: Path):
