@@ -262,7 +262,7 @@ def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are
     expect(row(shown[7], "p001@one.example")).to_contain_text("Failed")
     shown[0].close()
     wait_until(lambda: sum(map(reads, shown[1:])) == PLACES, "the next takes the place")
-    assert sum(mark(page).inner_text() == "Live" for page in shown[1:]) == PLACES
+    wait_until(lambda: sum(mark(page).inner_text() == "Live" for page in shown[1:]) == PLACES, "it says so")
     shown[1].evaluate("hide(true)")
     wait_until(lambda: sum(map(reads, shown[2:])) == PLACES, "one takes the place of a hidden tab")
     shown[1].evaluate("hide(false)")

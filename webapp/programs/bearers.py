@@ -61,7 +61,7 @@ class Bearers:
         """
         if SHAPE.search(request.query_string.decode("latin1")) or "access_token" in request.args:
             said = "A key in a URL ends up in logs. Revoke it, and send another in the header Authorization."
-            raise NotAdmittedError(400, said, "bearer.in-url")
+            raise NotAdmittedError(400, said, "request.key-in-url")
         fields = request.headers.getlist("Authorization")
         if not fields:
             return None

@@ -22,7 +22,7 @@ from mailing.smtp.rulebook import RULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SOURCES = sorted((ROOT / "mailing").rglob("*.py"))
+SOURCES = sorted(file for it in ("mailing", "tasks", "webapp") for file in (ROOT / it).rglob("*.py"))
 GIVEN_BY = {"reason", "fault", "_fault"}  # methods that add a mark's place to the values that they get
 FILES = {"conf"}  # endings of what is no code, such as redis.conf
 
