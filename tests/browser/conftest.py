@@ -21,8 +21,9 @@ NONE_FOUND = (
     "Install one, for instance with: apt-get install chromium"
 )
 expect.set_options(timeout=30_000)
-EXPECTED = (  # while a server or a worker is gone, from a page that is not there, and after a session
+EXPECTED = (  # with a server or a worker gone, of a page that is not there, after a session, of a faulty form
     "status of 401",
+    "status of 422",
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",
     "net::ERR_CONNECTION_RESET",

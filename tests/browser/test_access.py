@@ -73,7 +73,7 @@ FOUND = {  # rule of the application -> an address of it
     "/api/docs": "/api/docs",
 }
 ACCOUNTS = {  # judged by test_accounts, where somebody signs in
-    *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit"),
+    *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit", "/keys"),
     *("/account", "/account/totp", "/account/passkeys/new"),
 }
 MORE = (
@@ -83,7 +83,7 @@ MORE = (
     "/nowhere",
 )
 NO_PAGE = re.compile(
-    r"/api/v1/|/static/|/icons/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$"
+    r"/api/v1/|/static/|/icons/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
 )
 
 

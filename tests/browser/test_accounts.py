@@ -63,6 +63,12 @@ def test_no_page_of_accounts_breaks_a_rule_of_accessibility(
     page.click(GO)
     invitation = page.locator(".once").inner_text()
     judge("/people")
+    page.goto("/keys")
+    give(name="Newsletter script")
+    page.check("[name=scope]")
+    page.click(GO)
+    expect(page.locator(".once")).to_be_visible()
+    judge("/keys")
     for path in ("/audit", "/confirm", "/account/passkeys/new", "/account/totp"):
         page.goto(path)
         judge(path)
