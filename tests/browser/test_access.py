@@ -73,8 +73,8 @@ FOUND = {  # rule of the application -> an address of it
     "/api/docs": "/api/docs",
 }
 ACCOUNTS = {  # judged by test_accounts, where somebody signs in
-    *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit", "/keys"),
-    *("/account", "/account/totp", "/account/passkeys/new"),
+    *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit"),
+    *("/keys", "/account", "/account/totp", "/account/passkeys/new"),
 }
 MORE = (
     "/campaigns/{draft}",

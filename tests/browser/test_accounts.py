@@ -32,6 +32,13 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
         yield stack
 
 
+def send(page: Page, **typed: str) -> None:
+    """Fill in the page's form and send it."""
+    for name, text in typed.items():
+        page.locator(f"#{name}").fill(text)
+    page.click(GO)
+
+
 @pytest.mark.parametrize("locale", LIVE)
 def test_no_page_of_accounts_breaks_a_rule_of_accessibility(
     open_page: Callable[..., Page], stack: Stack, locale: str
@@ -49,43 +56,33 @@ def test_no_page_of_accounts_breaks_a_rule_of_accessibility(
             wide = page.evaluate("document.documentElement.scrollWidth") > width
             faults[name, width, scheme] = found + ["It is wider than the window."] * wide
 
-    def give(**typed: str) -> None:
-        for name, text in typed.items():
-            page.locator(f"#{name}").fill(text)
-
     page.goto("/setup")
     judge("/setup")
-    give(email=ANN, password=PASSWORD, again=PASSWORD)
-    page.click(GO)
+    send(page, email=ANN, password=PASSWORD, again=PASSWORD)
     expect(page).to_have_url("/")
     page.goto("/people")
-    give(email="ben@example.org")
-    page.click(GO)
+    send(page, email="ben@example.org")
     invitation = page.locator(".once").inner_text()
     judge("/people")
     page.goto("/keys")
-    give(name="Newsletter script")
     page.check("[name=scope]")
-    page.click(GO)
+    send(page, name="Newsletter script")
     expect(page.locator(".once")).to_be_visible()
     judge("/keys")
     for path in ("/audit", "/confirm", "/account/passkeys/new", "/account/totp"):
         page.goto(path)
         judge(path)
     secret = page.locator("code.once").inner_text().replace(" ", "")
-    give(code="000000")
-    page.click(GO)
+    send(page, code="000000")
     judge("/account/totp, with a fault")
-    give(code=pyotp.TOTP(secret).at(now_ms() // 1000))
-    page.click(GO)
+    send(page, code=pyotp.TOTP(secret).at(now_ms() // 1000))
     expect(page.locator(".codes li")).to_have_count(10)
     judge("the recovery codes")
     page.click("main a.primary")
     judge("/account")
     page.click("form[action$='/sign-out'] button")
     judge("/sign-in")
-    give(email=ANN, password=PASSWORD)
-    page.click(GO)
+    send(page, email=ANN, password=PASSWORD)
     expect(page.locator("#code")).to_be_focused()
     page.click("main summary")
     judge("/sign-in/code")
