@@ -11,6 +11,8 @@ from sqlalchemy.exc import DatabaseError
 
 from mailing.accounts import audit, sessions, users
 from mailing.accounts.audit import Asked
+from mailing.accounts.invitations import Invitation
+from mailing.accounts.openid import Identity, OpenId
 from mailing.accounts.roles import Role
 from mailing.accounts.tables import audit as table
 from mailing.accounts.users import AccountError
@@ -108,6 +110,12 @@ def life_of_people(db, backend):
         people.accept(backend, token, "hash", "192.0.2.1")
 
     yield "accept", accept, "accept invitation", "user:3"
+    who = Identity("https://login.example", "subject", "zoe@x.example", None)
+    at = OpenId("https://login.example", "client", "secret", "", "", Role.VIEWER)
+    yield "admit", partial(people.admit, backend, at, who, "192.0.2.1"), "link identity", "user:4"
+    letter = Invitation(1, "eve@x.example", Role.VIEWER, 0, 0)
+    mailed = partial(people.note_letter, backend, ACTOR, letter, sent=True)
+    yield "note_letter", mailed, "mail invitation", "invitation:1"
     yield (
         "refuse",
         partial(people.refuse, backend, "x@y", None, "192.0.2.1", "password"),
