@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 
 from mailing.accounts import tokens
 from mailing.accounts.roles import NOTHING, PERMISSIONS, SCOPES, Permission, Role
@@ -176,7 +176,7 @@ def _counted(key: ApiKey) -> ApiKey:
 
 
 def _counting() -> tuple[ColumnElement[bool], ...]:
-    return table.c.revoked_at.is_(None), func.coalesce(table.c.expires_at, now_ms() + 1) > now_ms()
+    return table.c.revoked_at.is_(None), or_(table.c.expires_at.is_(None), table.c.expires_at > now_ms())
 
 
 def _select() -> Select[Any]:

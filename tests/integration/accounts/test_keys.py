@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Permission, Role
 from mailing.accounts.tables import api_keys as table
 from mailing.core import logs
+from mailing.core.clock import now_ms
 from mailing.programs import api_keys
 from mailing.redis import events
 from tasks import people
@@ -283,3 +285,14 @@ def test_the_command_line_prints_a_new_key_alone_lists_and_revokes(db: Database,
 def test_a_key_has_a_name_and_scopes_that_a_program_may_have(db: Database, name: str, scopes: Any):
     with db.write() as connection, pytest.raises(users.AccountError):
         api_keys.add(connection, name, [Permission(it) for it in scopes], user_id=None, expires_at=None)
+
+
+def test_a_key_that_never_expires_counts_however_fast_the_clock_goes(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+):
+    ticks = itertools.count(now_ms(), 1000)
+    monkeypatch.setattr(api_keys, "now_ms", lambda: next(ticks))
+    with db.write() as connection:
+        key_id, _ = api_keys.add(connection, "x", [Permission.READ], user_id=None, expires_at=None)
+        assert [it.id for it in api_keys.listed(connection)] == [key_id]
+        assert api_keys.permissions(connection, [key_id]) == {key_id: {Permission.READ}}
