@@ -300,7 +300,8 @@ def test_of_two_calls_with_one_key_at_once_one_stores_its_long_list(db: Database
     body, told = orjson.dumps(order), []
 
     def post() -> None:
-        told.append(api._store(db, Actor(ActorKind.API), body, "one-key", "Ann <ann@example.org>").answer)
+        caller = api.Caller(Actor(ActorKind.API), may_send=True)
+        told.append(api._store(db, caller, body, "one-key", "Ann <ann@example.org>").answer)
 
     threads = [threading.Thread(target=post) for _ in range(2)]
     for thread in threads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def visitor(tmp_path: Path) -> AsyncIterator[Visitor]:
-    async with running(settings_for(tmp_path, f"sqlite:///{tmp_path / 'volley.sqlite'}")) as visitor:
+async def visitor(tmp_path: Path, migrated: Path) -> AsyncIterator[Visitor]:
+    file = shutil.copyfile(migrated, tmp_path / "volley.sqlite")
+    async with running(settings_for(tmp_path, f"sqlite:///{file}")) as visitor:
         yield visitor
 
 
