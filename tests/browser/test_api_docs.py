@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def test_an_operation_is_tried_and_its_answer_is_shown(page: Page):
     page.goto("/")
     page.get_by_role("link", name="API", exact=True).click()
-    create = page.locator("#create_campaign")
+    create = page.locator("#call-create_campaign")
     create.locator("summary").first.click()
     create.get_by_role("button", name="Send request").click()
     expect(create.locator("[data-status]")).to_contain_text("201")
@@ -23,7 +23,7 @@ def test_an_operation_is_tried_and_its_answer_is_shown(page: Page):
     made = json.loads(create.locator("[data-body]").inner_text())
     assert (made["state"], made["total"]) == ("draft", 2)
 
-    follow = page.locator("#follow_campaign")
+    follow = page.locator("#call-follow_campaign")
     follow.locator("summary").first.click()
     follow.get_by_label("campaign_id").fill(str(made["id"]))
     follow.get_by_role("button", name="Send request").click()
@@ -31,7 +31,7 @@ def test_an_operation_is_tried_and_its_answer_is_shown(page: Page):
     follow.get_by_role("button", name="Stop").click()
     expect(follow.get_by_role("button", name="Stop")).to_be_hidden()
 
-    listed = page.locator("#list_recipients")
+    listed = page.locator("#call-list_recipients")
     listed.locator("summary").first.click()
     listed.get_by_label("campaign_id").fill(str(made["id"]))
     listed.get_by_label("state").select_option("queued")
