@@ -114,12 +114,17 @@ def _values(now: Standing, pace: Pace) -> Mapping[str, object]:
         "forecast": notices.forecast(now, pace),
         "running_ms": now.running_ms,
         "TAIL": progress.TAIL,
-        "causes": [(cause, _why(cause)) for cause in now.causes[:CAUSES]],
+        "causes": [(cause, _why(cause)) for cause in sorted(now.causes[:CAUSES], key=_place)],
         "tail": [
             Line(row.ended_at, row.result, masked(row.email), explanations.explain(row.code, row.enhanced))
             for row in now.tail
         ],
     }
+
+
+def _place(cause: Cause) -> tuple[str, int, str]:
+    """Return where a cause stays: by its number it would change places with others all the time."""
+    return cause.result, cause.reply.code, cause.reply.enhanced
 
 
 def _why(cause: Cause) -> str:

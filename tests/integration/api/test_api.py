@@ -92,6 +92,7 @@ ROUTES = {
     "/api/v1/log.jsonl": "GET",
     "/api/v1/audit": "GET",
     "/api/v1/openapi.json": "GET",
+    "/api/v1/token": "POST",
 }
 
 
