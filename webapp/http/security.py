@@ -16,7 +16,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from quart import abort, render_template, request, session
+from quart import abort, g, render_template, request, session
 from quart.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import Unauthorized
 
@@ -167,12 +167,16 @@ def cookie_rights() -> dict[str, Any]:
 def csrf_token() -> str:
     """Return the session's token, made at its first use, under a mask of its own.
 
-    No two pages hold the same characters, so the length of a compressed page tells nothing of it.
+    No two pages hold the same characters, so the length of a compressed page tells nothing of it. The forms
+    of one page do, or a page of many would be mostly masks.
     """
     if _SESSION_KEY not in session:
         session[_SESSION_KEY] = secrets.token_hex(_TOKEN_BYTES)
-    mask = secrets.token_bytes(_TOKEN_BYTES)
-    return (mask + _crossed(mask, bytes.fromhex(session[_SESSION_KEY]))).hex()
+    known = session[_SESSION_KEY]
+    if g.get("csrf", ("", ""))[0] != known:
+        mask = secrets.token_bytes(_TOKEN_BYTES)
+        g.csrf = known, (mask + _crossed(mask, bytes.fromhex(known))).hex()
+    return str(g.csrf[1])
 
 
 def _unmasked(sent: str) -> bytes:
