@@ -160,6 +160,7 @@ async def test_an_account_is_made_with_the_default_role_and_then_has_the_role_of
         issuer.people = {"sub": "bob"}
         await sign_in(visitor, issuer, **bob, groups=["staff"])
         assert await role("bob@example.org") is Role.WRITER
+        assert "/account/password" not in await visitor.read("/account")  # there is none to change
         await sign_in(
             Visitor(visitor.app), issuer, **bob, groups=["viewer", "staff", "manager", 7, ["owner"]]
         )
