@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Used = TypeVar("Used", Session, ApiKey)
 
 BELIEVED_S = 1.0
+CLOSE_S = 2.0
 MOST = 10_000  # answers that are remembered
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class Doorkeeper:
         self.closed = False  # whether somebody is known to have an account
         self._present: dict[object, tuple[Session | Bearer | None, Callable[[], None]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._looks: set[asyncio.Task[Any]] = set()
 
     def start(self) -> None:
         """Begin to look after the streams."""
@@ -57,6 +59,8 @@ class Doorkeeper:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        if self._looks:  # a thread goes on when its request has gone, with a connection to the database
+            await asyncio.wait(self._looks, timeout=CLOSE_S)
 
     async def accounts_exist(self) -> bool:
         """Return whether somebody has an account. Once there is one, there always is."""
@@ -77,7 +81,7 @@ class Doorkeeper:
         known = self._known  # what is forgotten meanwhile must not be believed again
         until, found = known.get(what, (0.0, None))
         if until < time.monotonic():
-            found = await asyncio.to_thread(self._look, look)
+            found = await self._in_a_thread(self._look, look)
             if len(known) >= MOST:
                 known.clear()
             known[what] = time.monotonic() + BELIEVED_S, found
@@ -87,7 +91,7 @@ class Doorkeeper:
         """Write down that what is known is used; if that cannot be, whoever asks is let in all the same."""
         self._known.pop(what, None)
         try:
-            await asyncio.to_thread(command, self._backend, used)
+            await self._in_a_thread(command, self._backend, used)
         except SQLAlchemyError as error:
             log.warning("the last use cannot be written down", error=str(error))
 
@@ -136,7 +140,18 @@ class Doorkeeper:
             leave()
 
     async def _of(self, look: Callable[[Connection, Collection[int]], Any], ids: Collection[int]) -> Any:
-        return await asyncio.to_thread(self._look, lambda connection: look(connection, ids)) if ids else {}
+        return await self._in_a_thread(self._look, lambda connection: look(connection, ids)) if ids else {}
+
+    async def _in_a_thread(self, work: Callable[..., Any], *args: object) -> Any:
+        job = asyncio.create_task(asyncio.to_thread(work, *args))
+        self._looks.add(job)
+        job.add_done_callback(self._ended)
+        return await asyncio.shield(job)
+
+    def _ended(self, job: asyncio.Task[Any]) -> None:
+        self._looks.discard(job)
+        if not job.cancelled():
+            job.exception()  # whoever waited for it may have gone
 
     def _look(self, look: Look) -> Any:
         with self._backend.db.read() as connection:
