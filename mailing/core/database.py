@@ -48,6 +48,8 @@ class Database:
                 "prepare_threshold": None,  # behind PgBouncer the next transaction has another connection
             },
         )
+        self._closed = False
+        event.listen(self.engine, "checkin", self._check_in)
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -71,8 +73,13 @@ class Database:
         return Writer(self)
 
     def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection, and those that are still used once they come back."""
+        self._closed = True
         self.engine.dispose()
+
+    def _check_in(self, _connection: Any, record: Any) -> None:
+        if self._closed:
+            record.invalidate()
 
 
 class Writer:
