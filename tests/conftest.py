@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import resource
 import shutil
@@ -12,10 +13,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from mailing import migrate
+from mailing.core import logs
 from mailing.core.database import Database
 from tests.support import processes
 from tests.support.stack import Stack
@@ -77,6 +80,21 @@ def _usual_umask() -> None:
     os.umask(0o022)
 
 
+@pytest.fixture(autouse=True)
+def _usual_logs() -> Iterator[None]:
+    """Logging is one for the whole process: what a test makes of it ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite database, to be copied."""
@@ -85,18 +103,15 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: SQLite, and PostgreSQL too where ``VOLLEY_TEST_POSTGRES_URL`` names a server."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'volley.sqlite'}"
-        return
+@contextlib.contextmanager
+def _on_postgres(template: str = "template1") -> Iterator[str]:
+    """A database on the server of ``VOLLEY_TEST_POSTGRES_URL``, a copy of ``template``."""
     server = make_url(POSTGRES).set(drivername="postgresql+psycopg")
     name = f"volley_test_{uuid.uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
         with admin.connect() as connection:
@@ -104,14 +119,35 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         admin.dispose()
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The name of a migrated database, to be copied."""
+    with _on_postgres() as url:
+        migrate.upgrade(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database: SQLite, and PostgreSQL too where ``VOLLEY_TEST_POSTGRES_URL`` names a server.
+
+    Migrated for a test that uses ``db``, else empty.
+    """
+    used = "db" in request.fixturenames
+    if request.param == "sqlite":
+        file = tmp_path / "volley.sqlite"
+        if used:
+            shutil.copyfile(request.getfixturevalue("migrated"), file)
+        yield f"sqlite:///{file}"
+    else:
+        with _on_postgres(request.getfixturevalue("migrated_postgres") if used else "template1") as url:
+            yield url
+
+
 @pytest.fixture
-def db(database_url: str, migrated: Path) -> Iterator[Database]:
+def db(database_url: str) -> Iterator[Database]:
     """A migrated database."""
     database = Database(database_url)
-    if database.sqlite:
-        shutil.copyfile(migrated, str(database.url.database))
-    else:
-        migrate.upgrade(database_url)
     yield database
     database.close()
 

@@ -15,7 +15,7 @@ import structlog
 if TYPE_CHECKING:
     from structlog.typing import Processor
 
-_QUIET = ("aiosmtplib", "hypercorn.access", "mail.log", "asyncio", "celery", "kombu", "alembic")
+QUIET = ("aiosmtplib", "hypercorn.access", "mail.log", "asyncio", "celery", "kombu", "alembic")
 
 
 def configure(kind: str, *, quiet: bool = False) -> None:
@@ -30,7 +30,6 @@ def configure(kind: str, *, quiet: bool = False) -> None:
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        cache_logger_on_first_use=True,
     )
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -47,5 +46,5 @@ def configure(kind: str, *, quiet: bool = False) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(least)
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -27,6 +27,7 @@ EXPECTED = (  # with a server or a worker gone, of a page that is not there, aft
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",
     "net::ERR_CONNECTION_RESET",
+    "net::ERR_CONTENT_LENGTH_MISMATCH",
     "net::ERR_INCOMPLETE_CHUNKED_ENCODING",
     "net::ERR_EMPTY_RESPONSE",
     "htmx:sse:error",

@@ -9,21 +9,6 @@ import structlog
 from mailing.core import logs
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was():
-    """Logging is one for the whole process."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in logs._QUIET}
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in levels.items():
-        logging.getLogger(name).setLevel(before)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-
-
 def written(capsys) -> list[str]:
     streams = capsys.readouterr()
     assert streams.out == ""
@@ -71,7 +56,7 @@ def test_the_standard_librarys_loggers_go_the_same_way(kind, capsys):
     assert kind == "text" or json.loads(line)["level"] == "warning"
 
 
-@pytest.mark.parametrize("name", logs._QUIET)
+@pytest.mark.parametrize("name", logs.QUIET)
 def test_chatty_libraries_are_heard_from_warning_on_only(name, capsys):
     logs.configure("text")
     logging.getLogger(f"{name}.part").info("chat")
