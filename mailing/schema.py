@@ -1,4 +1,8 @@
-"""Which tables the database has, against those that this program was written for."""
+"""Which tables the database has, against those that this program was written for.
+
+Alembic makes them (``migrate``) and keeps their revision in a table of its own. Each process looks when it
+starts, and does without Alembic, which takes a fifth of a second to load.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import structlog
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import column, inspect, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.core import database_errors
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 LOOK_AGAIN_S = 2.0
+_VERSION = table("alembic_version", column("version_num"))
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +56,9 @@ def newest() -> str:
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(select(_VERSION.c.version_num)).scalar()
 
 
 def require(database_url: str, *, patient: bool) -> None:
@@ -88,4 +94,5 @@ def require(database_url: str, *, patient: bool) -> None:
 @cache
 def _known() -> list[str]:
     """Return the revisions of this program, the newest first."""
-    return [script.revision for script in ScriptDirectory(str(ROOT / "migrations")).walk_revisions()]
+    files = (ROOT / "migrations" / "versions").glob("[0-9]*_*.py")
+    return sorted((file.name.partition("_")[0] for file in files), reverse=True)

@@ -22,6 +22,7 @@ from mailing.redis import events
 from tasks import people
 from tests.support import programs
 from tests.support.api import CAMPAIGNS, order, post, problem_of
+from tests.support.clock import bar_s
 from tests.support.programs import CLI, ask, bearing, make_key
 from tests.support.redis_servers import server
 from tests.support.stack import free_port
@@ -173,8 +174,8 @@ async def test_a_key_that_another_process_revoked_is_refused_after_a_second_and_
         refused = time.monotonic() - begin
         async with asyncio.timeout(10):
             await stream.as_response()
-        assert refused < 2
-        assert time.monotonic() - begin < 4
+        ended = time.monotonic() - begin
+        assert max(refused, ended) < bar_s(2)
 
 
 async def test_a_program_that_asks_too_often_is_told_when_to_go_on(
@@ -210,7 +211,7 @@ async def test_all_processes_count_together_and_each_alone_while_redis_is_away(
     begin = time.monotonic()
     assert (await sides[0].take("key:1")).left == 3
     assert (await sides[0].take("key:1")).left == 2
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < bar_s(2)
     for client in (one, two):
         await client.aclose()
 

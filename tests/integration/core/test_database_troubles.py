@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 
 from mailing import checks, migrate, schema
 from mailing.core import database_errors
 from mailing.core.database import Database
+from mailing.settings import ROOT
 from tests.support.processes import run
 from tests.support.stack import free_port
 from tests.support.web import running, settings_for, store
@@ -186,3 +188,8 @@ def test_a_postgresql_that_refuses_says_why(database_url, change, words):
     db = Database(url.set(**change).render_as_string(hide_password=False))
     assert words in checks.database(db).detail
     db.close()
+
+
+def test_the_revisions_that_a_program_knows_are_alembics():
+    scripts = ScriptDirectory(str(ROOT / "migrations"))
+    assert schema._known() == [script.revision for script in scripts.walk_revisions()]

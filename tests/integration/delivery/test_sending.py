@@ -24,6 +24,7 @@ from mailing.ledger import batches, leases
 from mailing.reports import paces
 from tasks.app import app, use
 from tasks.sending import enqueue
+from tests.support.clock import bar_s
 from tests.support.stack import quickest, wait_until
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ def test_nothing_stays_behind_when_a_process_is_asked_to_stop(
     stack = make_stack()
     stack.start("redis", "worker")
     pids = [stack.processes[name].pid, *stack.worker_pids()] if name == "worker" else []
-    assert stack.stop(name) < 5
+    assert stack.stop(name) < bar_s(5)
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
