@@ -6,10 +6,13 @@ Wings stand on floors, and import only from floors below::
     delivery     the engine of a worker process, and the sweeper
     recipients   found, listed, decided about
     campaigns    drafts, how they stand, what changes their state
+    contacts     saved lists, and how they are imported
     lists        recipients in bulk
     ledger       claims, results, counters, batches, leases, rests
+    uploads      an uploaded file becomes rows
     addresses    pasted text becomes recipients
     smtp         the dialogue with a mail server, and what replies mean
+    library      files and saved messages
     messages     a message with merge fields becomes the bytes for one recipient
     foreign      mail of strangers, read
     redis        what is ours in Redis

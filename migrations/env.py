@@ -2,8 +2,10 @@
 
 from alembic import context
 
+import mailing.accounts.tables
+import mailing.contacts.tables
+import mailing.library.tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing import settings
-from mailing.accounts import tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing.core.database import Database
 from mailing.core.tables import metadata
 

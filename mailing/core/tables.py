@@ -73,6 +73,16 @@ campaigns = Table(
     Column("subject", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("html", Text, nullable=False, default=""),
+    Column("preheader", Text, nullable=False, default="", server_default=""),  # shown beside the subject
+    Column(
+        "writing", String(10), nullable=False, default="plain", server_default="plain"
+    ),  # how it is written
+    Column("body", Text, nullable=False, default="", server_default=""),  # what the HTML was made of
+    Column("audience", JSON(none_as_null=True)),  # which saved lists the recipients were taken from, and how
+    Column("rehearses", BigInteger),  # the campaign of which this is a rehearsal: it goes to the demo inbox
+    Column("recipe", JSON(none_as_null=True)),  # of a rehearsal: how many in 1,000 get which answer
+    Column("edited_by", Text, nullable=False, default="", server_default=""),  # who has its form open
+    Column("edited_at", BigInteger),  # when they were last seen at it
     Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis
     Column("token", String(32), nullable=False, unique=True),  # the secret part of every Message-ID
     Column("revision", Integer, nullable=False, default=0, server_default="0"),  # counts up at each edit

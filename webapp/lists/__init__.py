@@ -1,0 +1,1 @@
+"""Saved lists: bringing a file, seeing its contacts, taking them out again."""

@@ -1,0 +1,1 @@
+"""Writing: editors, templates, previews, test sends and the check before Send."""
