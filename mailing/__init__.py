@@ -13,6 +13,7 @@ Wings stand on floors, and import only from floors below::
     addresses    pasted text becomes recipients
     smtp         the dialogue with a mail server, and what replies mean
     library      files and saved messages
+    writing      what a person writes becomes a message
     messages     a message with merge fields becomes the bytes for one recipient
     foreign      mail of strangers, read
     redis        what is ours in Redis

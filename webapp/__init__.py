@@ -11,6 +11,8 @@ Wings stand on floors, and import only from floors below::
     dashboard    the overview
     workers      who sends
     campaigns    from a draft to the end, and each recipient
+    messages     writing: editors, templates, previews, tests, the check before Send
+    lists        saved lists: bringing a file, contacts
     api          for programs: JSON, events, exports, health
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them

@@ -31,7 +31,9 @@ from mailing.lists import store as lists
 from mailing.lists import surveys
 from mailing.lists.store import NOTHING, End, Storing
 from mailing.messages import compose
-from mailing.messages.compose import Message
+from mailing.messages.compose import ComposeError
+from mailing.writing import written
+from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.addresses.parsing import ParsedList
+    from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
     from mailing.lists.surveys import Survey
+    from mailing.messages.compose import Message
 
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
@@ -54,19 +58,48 @@ Also: TypeAlias = "Callable[[Connection], object]"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a person writes. ``priority`` 0 leaves before 9; ``give_up_hours`` is one of ``GIVE_UP_HOURS``."""
+    """What a person writes. ``priority`` 0 leaves before 9; ``give_up_hours`` is one of ``GIVE_UP_HOURS``.
+
+    ``text``, ``html``, ``preheader`` and ``writing`` are what ``written.Written`` says of them.
+    """
 
     sender_from: str
     subject: str
-    text: str
+    text: str = ""
     html: str = ""
     priority: int = 5
     give_up_hours: int = GIVE_UP_USUALLY
+    preheader: str = ""
+    writing: Writing = Writing.SOURCE
+
+    @classmethod
+    def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
+        """Return a campaign as a draft, with what is ``written`` now if that has changed."""
+        it = written or campaign.written
+        return cls(
+            it.sender_from,
+            it.subject,
+            it.text,
+            it.html,
+            campaign.priority,
+            campaign.give_up_hours,
+            it.preheader,
+            it.writing,
+        )
 
     @property
     def message(self) -> Message:
-        """The message to compose."""
-        return Message(self.sender_from, self.subject, self.text, self.html)
+        """The message to compose. Raises ``ComposeError``."""
+        return written.compile_message(
+            Written(
+                sender_from=self.sender_from,
+                subject=self.subject,
+                preheader=self.preheader,
+                writing=self.writing,
+                text=self.text,
+                html=self.html,
+            )
+        )
 
 
 @contextmanager
@@ -240,11 +273,19 @@ def _change(
 
 
 def _columns(draft: Draft) -> dict[str, object]:
+    try:
+        text, html = draft.message.text, draft.message.html
+    except ComposeError:  # it is a draft: what is wrong with it is told where it is read
+        text, html = draft.text, draft.html if draft.writing is Writing.SOURCE else ""
     return {
         "sender_from": draft.sender_from,
         "subject": draft.subject,
-        "text": draft.text,
-        "html": draft.html,
+        "text": text,
+        "html": html,
+        "preheader": draft.preheader,
+        "writing": draft.writing,
+        "body": None if html == draft.html else draft.html,
+        "typed_text": None if text == draft.text else draft.text,
         "priority": draft.priority,
         "give_up_after": draft.give_up_hours * HOUR_S,
     }

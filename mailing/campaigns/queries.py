@@ -13,6 +13,7 @@ from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, reply_groups, storings
 from mailing.ledger import counters, rests
 from mailing.messages.compose import Message
+from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,15 @@ class Campaign:
     subject: str
     text: str
     html: str
+    preheader: str
+    writing: Writing
+    body: str | None
+    typed_text: str | None
+    audience: Mapping[str, Any] | None
+    rehearses: int | None
+    recipe: Mapping[str, int] | None
+    edited_by: str
+    edited_at: int | None
     priority: int
     token: str
     revision: int
@@ -59,6 +69,18 @@ class Campaign:
     def message(self) -> Message:
         """The message to compose."""
         return Message(self.sender_from, self.subject, self.text, self.html)
+
+    @property
+    def written(self) -> Written:
+        """What a person wrote, of which the message was made."""
+        return Written(
+            sender_from=self.sender_from,
+            subject=self.subject,
+            preheader=self.preheader,
+            writing=self.writing,
+            text=self.text if self.typed_text is None else self.typed_text,
+            html=self.html if self.body is None else self.body,
+        )
 
     @property
     def give_up_hours(self) -> int:
@@ -125,7 +147,8 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     rest = rests.lasting(connection) if sending else None
     return [
         Campaign(
-            **reasons.in_row(row._asdict(), "paused_reason") | {"state": CampaignState(row.state)},
+            **reasons.in_row(row._asdict(), "paused_reason")
+            | {"state": CampaignState(row.state), "writing": Writing(row.writing)},
             counts=counts[row.id],
             retry=retry.get(row.id),
             rest=rest if row.state == CampaignState.SENDING else None,

@@ -74,10 +74,9 @@ campaigns = Table(
     Column("text", Text, nullable=False),
     Column("html", Text, nullable=False, default=""),
     Column("preheader", Text, nullable=False, default="", server_default=""),  # shown beside the subject
-    Column(
-        "writing", String(10), nullable=False, default="plain", server_default="plain"
-    ),  # how it is written
-    Column("body", Text, nullable=False, default="", server_default=""),  # what the HTML was made of
+    Column("writing", String(10), nullable=False, default="source", server_default="source"),
+    Column("body", Text),  # what the HTML was made of; none: it was written so
+    Column("typed_text", Text),  # what was written as text; none: what is sent
     Column("audience", JSON(none_as_null=True)),  # which saved lists the recipients were taken from, and how
     Column("rehearses", BigInteger),  # the campaign of which this is a rehearsal: it goes to the demo inbox
     Column("recipe", JSON(none_as_null=True)),  # of a rehearsal: how many in 1,000 get which answer

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from mailing.core.clock import now_ms
 from mailing.core.tables import Id, metadata, one_of
-from mailing.messages.writings import Writing
+from mailing.writing.written import Writing
 
 files = Table(
     "files",

@@ -3,8 +3,6 @@
 ``address_faults``  why the package ``email-validator`` refuses an address, as a reason of ours
 ``compose``         a message with merge fields becomes the bytes for one recipient
 ``expressions``     what they may hold, and how they are worked out for one recipient
-``fallbacks``       what a message says where a recipient has no value: ``{{ name }}`` becomes ``{{ name
-                    or "friend" }}``
 ``field_names``     what a template calls a column, by the header that people wrote above it
 ``headers``         from, To, Date and Subject, folded, and encoded where ASCII ends
 ``marks``           what in a message is Volley's and what is the writer's own: fields, conditions, and

@@ -177,9 +177,10 @@ def upgrade() -> None:
     )
     op.add_column("campaigns", sa.Column("preheader", sa.Text(), server_default="", nullable=False))
     op.add_column(
-        "campaigns", sa.Column("writing", sa.String(length=10), server_default="plain", nullable=False)
+        "campaigns", sa.Column("writing", sa.String(length=10), server_default="source", nullable=False)
     )
-    op.add_column("campaigns", sa.Column("body", sa.Text(), server_default="", nullable=False))
+    op.add_column("campaigns", sa.Column("body", sa.Text(), nullable=True))
+    op.add_column("campaigns", sa.Column("typed_text", sa.Text(), nullable=True))
     op.add_column("campaigns", sa.Column("audience", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("campaigns", sa.Column("rehearses", sa.BigInteger(), nullable=True))
     op.add_column("campaigns", sa.Column("recipe", sa.JSON(none_as_null=True), nullable=True))
@@ -190,7 +191,7 @@ def upgrade() -> None:
     op.create_index("uq_templates_name", "templates", [sa.text("lower(name)")], unique=True)
     op.create_index("uq_contacts_list_email", "contacts", ["list_id", sa.text("lower(email)")], unique=True)
     op.create_index("ix_contacts_email", "contacts", [sa.text("lower(email)"), "id"])
-    op.execute("UPDATE campaigns SET writing = 'source' WHERE html <> ''")
+    op.execute("UPDATE campaigns SET writing = 'plain' WHERE html = ''")
 
 
 def downgrade() -> None:
@@ -199,6 +200,7 @@ def downgrade() -> None:
     op.drop_column("campaigns", "recipe")
     op.drop_column("campaigns", "rehearses")
     op.drop_column("campaigns", "audience")
+    op.drop_column("campaigns", "typed_text")
     op.drop_column("campaigns", "body")
     op.drop_column("campaigns", "writing")
     op.drop_column("campaigns", "preheader")

@@ -34,6 +34,7 @@ PURE = (  # rooms, and wings as a whole
     "addresses",
     "foreign",
     "messages",
+    "writing",
     "accounts.roles",
     "core.reasons",
     "core.states",

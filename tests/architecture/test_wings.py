@@ -24,6 +24,7 @@ FLOORS = {  # the lowest first
             "redis",
             "foreign",
             "messages",
+            "writing",
             "library",
             "smtp",
             "addresses",

@@ -21,11 +21,11 @@ from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.states import CampaignState
 from mailing.lists import store as lists
 from mailing.lists import surveys
-from mailing.messages import fallbacks
 from mailing.messages.compose import ComposeError
 from mailing.recipients import listing
 from mailing.recipients.search import Choice
 from mailing.reports import estimates, preview
+from mailing.writing import fallbacks
 from tasks import commands
 from webapp.api import exports
 from webapp.http import auth, params
@@ -140,15 +140,7 @@ async def fallback(campaign_id: int) -> AnyResponse | tuple[str, int]:
         return await _again(campaign_id, _("Enter the words to use where a recipient has no value.")), 422
     campaign = await the_campaign(campaign_id)
     try:
-        message = fallbacks.write(campaign.message, field, text)
-        draft = Draft(
-            message.sender_from,
-            message.subject,
-            message.text,
-            message.html,
-            campaign.priority,
-            campaign.give_up_hours,
-        )
+        draft = Draft.of(campaign, fallbacks.write(campaign.written, field, text))
         db, actor = services().db, auth.person()
         change = await asyncio.to_thread(commands.revise, db, actor, campaign_id, draft, seen=revision(form))
     except ComposeError as error:

@@ -23,6 +23,7 @@ from mailing.recipients import decisions, listing
 from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
+from mailing.writing.written import Writing
 from tasks import commands
 from webapp.campaigns import bulk_actions, demos, draft_views, list_view, notices, progress, share_links
 from webapp.campaigns.stream import CAMPAIGNS_PER_PAGE
@@ -115,7 +116,7 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
     typed = {
         "from": campaign.sender_from,
         "subject": campaign.subject,
-        "text": campaign.text,
+        "text": campaign.written.text,
         "give_up_hours": str(campaign.give_up_hours),
     }
     return await _form(typed, {}, campaign), 200, _KEPT
@@ -320,7 +321,9 @@ def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
         sender_from=form.get("from", "").strip(),
         subject=form.get("subject", "").strip(" \t"),
         text=form.get("text", ""),
-        html=old.html if old else "",
+        html=old.written.html if old else "",
+        preheader=old.preheader if old else "",
+        writing=old.writing if old else Writing.PLAIN,
         priority=old.priority if old else 5,
         give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
     )

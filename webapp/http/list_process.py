@@ -14,7 +14,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
@@ -210,5 +210,4 @@ def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> t
 
 
 def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
-    draft = Draft(**{each.name: getattr(campaign, each.name) for each in fields(Draft)})
-    return commands.store(db, actor, draft, copies.read(db, campaign.id, part))
+    return commands.store(db, actor, Draft.of(campaign), copies.read(db, campaign.id, part))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mailing.messages.compose import Message
     from mailing.messages.marks import Part
+    from mailing.writing.written import Written
 
 LONGEST = 100  # characters of a fallback
 _BARE = re.compile(
@@ -38,10 +39,13 @@ def lacking(message: Message) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def write(message: Message, field: str, fallback: str) -> Message:
-    """Return the message with a fallback wherever it prints ``field`` bare. Raises ``ComposeError``."""
+def write(written: Written, field: str, fallback: str) -> Written:
+    """Return what was written with a fallback wherever it prints ``field`` bare. Raises ``ComposeError``."""
     return replace(
-        message, **{part: _written(part, getattr(message, part), field, fallback) for part in _PARTS}
+        written,
+        subject=_written("subject", written.subject, field, fallback),
+        text=_written("text", written.text, field, fallback),
+        html=_written("html", written.html, field, fallback),
     )
 
 

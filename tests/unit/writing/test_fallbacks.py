@@ -2,13 +2,18 @@
 
 import pytest
 
-from mailing.messages import fallbacks
 from mailing.messages.compose import Message, prepare
+from mailing.writing import fallbacks
+from mailing.writing.written import Written
 from tests.support.messages import FROM
 
 
+def written(subject, text, html=""):
+    return Written(sender_from=FROM, subject=subject, text=text, html=html)
+
+
 def text(source, field="name", fallback="friend"):
-    return fallbacks.write(Message(FROM, "s", source), field, fallback).text
+    return fallbacks.write(written("s", source), field, fallback).text
 
 
 @pytest.mark.parametrize(
@@ -48,7 +53,7 @@ def test_only_where_a_field_has_no_fallback_it_gets_one(source, written):
     "fallback", ['say "hi"', "back\\slash", "{{ email }}", "%} {% endif %}", "a\n b", "<b>"]
 )
 def test_whatever_the_fallback_is_it_is_printed_as_it_was_written(fallback):
-    message = fallbacks.write(Message(FROM, "{{ name }}", "{{ name }}.", "<p>{{ name }}"), "name", fallback)
+    message = fallbacks.write(written("{{ name }}", "{{ name }}.", "<p>{{ name }}"), "name", fallback)
     mail = prepare(message, token="t", domain=None).fill(1, "a@x.example", "", None, 0).data.decode()
     assert " ".join(fallback.split()) in mail
 
