@@ -13,17 +13,13 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
-from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
-from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.lists import surveys
-from mailing.messages import compose
 from mailing.recipients import decisions, listing
 from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
-from mailing.writing.written import Writing
 from tasks import commands
 from webapp.campaigns import bulk_actions, demos, draft_views, list_view, notices, progress, share_links
 from webapp.campaigns.stream import CAMPAIGNS_PER_PAGE
@@ -32,6 +28,7 @@ from webapp.http.list_process import CrowdedError, Edit
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
+from webapp.messages import message_form
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
 
 blueprint = Blueprint("pages", __name__)
-_HOURS = frozenset(map(str, GIVE_UP_HOURS))
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 
 
@@ -74,7 +70,7 @@ async def index() -> str:
 @auth.needs(Permission.WRITE)
 async def new() -> tuple[str, int, Mapping[str, str]]:
     """Show an empty form, or with ``demo=1`` one that is filled in."""
-    typed = {"from": services().settings.default_from, "give_up_hours": _give_up_hours({})}
+    typed = message_form.blank(services().settings.default_from)
     if request.args.get("demo") == "1":
         typed |= demos.filled_in()
     return await _form(typed, {}, None), 200, _KEPT
@@ -85,13 +81,13 @@ async def new() -> tuple[str, int, Mapping[str, str]]:
 async def create() -> AnyResponse | tuple[str, int]:
     """Store a draft with its list, and show it."""
     form = await request.form
-    faults = await _faults(form)
+    faults = await message_form.faults(form)
     if not form.get("recipients", "").strip():
         faults["recipients"] = _("Add at least one recipient.")
     if faults:
         return await _form(form, faults, None), 422
     try:
-        change = await services().lists.create(auth.person(), _draft(form), form["recipients"])
+        change = await services().lists.create(auth.person(), message_form.draft(form), form["recipients"])
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, None), 503
     await services().do(commands.announce, change)
@@ -113,13 +109,7 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
                 state=state,
             ),
         )
-    typed = {
-        "from": campaign.sender_from,
-        "subject": campaign.subject,
-        "text": campaign.written.text,
-        "give_up_hours": str(campaign.give_up_hours),
-    }
-    return await _form(typed, {}, campaign), 200, _KEPT
+    return await _form(message_form.typed(campaign), {}, campaign), 200, _KEPT
 
 
 @blueprint.post("/campaigns/<id:campaign_id>")
@@ -128,9 +118,9 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; an empty list box keeps its list."""
     form = await request.form
     campaign = await the_campaign(campaign_id)
-    if faults := await _faults(form):
+    if faults := await message_form.faults(form, campaign):
         return await _form(form, faults, campaign), 422
-    draft, pasted = _draft(form, campaign), form.get("recipients", "")
+    draft, pasted = message_form.draft(form, campaign), form.get("recipients", "")
     seen, actor, lists = draft_views.revision(form), auth.person(), services().lists
     try:
         if not pasted.strip():
@@ -314,35 +304,3 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: C
         campaign=campaign,
         skipped=skipped,
     )
-
-
-def _draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
-    return Draft(
-        sender_from=form.get("from", "").strip(),
-        subject=form.get("subject", "").strip(" \t"),
-        text=form.get("text", ""),
-        html=old.written.html if old else "",
-        preheader=old.preheader if old else "",
-        writing=old.writing if old else Writing.PLAIN,
-        priority=old.priority if old else 5,
-        give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
-    )
-
-
-def _give_up_hours(form: Mapping[str, str]) -> str:
-    return form.get("give_up_hours", str(GIVE_UP_USUALLY)).strip()
-
-
-async def _faults(form: MultiDict[str, str]) -> dict[str, str]:
-    """Return what is wrong with the message, by the name of the form's field."""
-    draft = _draft(form)
-    faults = {}
-    if not draft.subject:
-        faults["subject"] = _("Enter a subject.")
-    if not draft.text.strip():
-        faults["text"] = _("Enter a message.")
-    if _give_up_hours(form) not in _HOURS:
-        faults["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    for error in await asyncio.to_thread(compose.faults, draft.message):
-        faults.setdefault(error.field, say_why(error))
-    return faults

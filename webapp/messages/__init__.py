@@ -1,1 +1,5 @@
-"""Writing: editors, templates, previews, test sends and the check before Send."""
+"""Writing: editors, templates, previews, test sends and the check before Send.
+
+``message_form``  the half of a campaign's form that holds the message: what is typed in it, and what it
+                  makes of a draft
+"""
