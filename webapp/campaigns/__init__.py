@@ -13,6 +13,7 @@
                      it will take
 ``progress``         one reading of the database, for its page and for its stream alike
 ``recipient_views``  one recipient's page, with each of its tries and its message as it was composed
+``recipients_form``  the half of the campaign form that says who gets it
 ``replay_views``     a campaign's course, to be looked through and played again at any speed, from the log
 ``share_links``      created, listed and revoked on the campaign's page; their token is signed with the
                      secret key

@@ -6,7 +6,6 @@ shows depends on its address alone.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
@@ -21,10 +20,19 @@ from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
 from tasks import commands
-from webapp.campaigns import bulk_actions, demos, draft_views, list_view, notices, progress, share_links
+from webapp.campaigns import (
+    bulk_actions,
+    demos,
+    draft_views,
+    list_view,
+    notices,
+    progress,
+    recipients_form,
+    share_links,
+)
 from webapp.campaigns.stream import CAMPAIGNS_PER_PAGE
 from webapp.http import auth, origins, params
-from webapp.http.list_process import CrowdedError, Edit
+from webapp.http.list_process import CrowdedError
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
@@ -81,13 +89,10 @@ async def new() -> tuple[str, int, Mapping[str, str]]:
 async def create() -> AnyResponse | tuple[str, int]:
     """Store a draft with its list, and show it."""
     form = await request.form
-    faults = await message_form.faults(form)
-    if not form.get("recipients", "").strip():
-        faults["recipients"] = _("Add at least one recipient.")
-    if faults:
+    if faults := await message_form.faults(form) | await recipients_form.faults(form, None):
         return await _form(form, faults, None), 422
     try:
-        change = await services().lists.create(auth.person(), message_form.draft(form), form["recipients"])
+        change = await recipients_form.create(form, message_form.draft(form))
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, None), 503
     await services().do(commands.announce, change)
@@ -115,23 +120,13 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
 @blueprint.post("/campaigns/<id:campaign_id>")
 @auth.needs(Permission.WRITE)
 async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
-    """Change a draft; an empty list box keeps its list."""
+    """Change a draft; without new recipients it keeps its list."""
     form = await request.form
     campaign = await the_campaign(campaign_id)
-    if faults := await message_form.faults(form, campaign):
+    if faults := await message_form.faults(form, campaign) | await recipients_form.faults(form, campaign):
         return await _form(form, faults, campaign), 422
-    draft, pasted = message_form.draft(form, campaign), form.get("recipients", "")
-    seen, actor, lists = draft_views.revision(form), auth.person(), services().lists
     try:
-        if not pasted.strip():
-            change = await asyncio.to_thread(
-                commands.revise, services().db, actor, campaign_id, draft, seen=seen
-            )
-        elif form.get("list") == "add":
-            change, added = await lists.add(actor, Edit(campaign_id, seen, draft, pasted))
-            receipts.grown(added)
-        else:
-            change = await lists.revise(actor, Edit(campaign_id, seen, draft, pasted))
+        change = await recipients_form.revise(form, campaign, message_form.draft(form, campaign))
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
     except NotAllowed as refusal:
@@ -295,12 +290,11 @@ async def _campaign_page(campaign_id: int) -> Response:
 
 
 async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
-    skipped = (await services().read(surveys.load, campaign.id)).remarks["refused"] if campaign else 0
     return await render_template(
         "campaigns/form.html",
         section="campaigns",
         typed=typed,
         faults=faults,
         campaign=campaign,
-        skipped=skipped,
+        **await recipients_form.shown(campaign),
     )
