@@ -31,6 +31,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
+from webapp.messages import previews
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
@@ -47,6 +48,7 @@ _PAGES = (
     pages,
     draft_views,
     recipient_views,
+    previews,
     replay_views,
     wall,
     share_links,

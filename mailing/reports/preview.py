@@ -1,8 +1,12 @@
-"""A message as one recipient gets it: composed for real, then read back as a mail program would."""
+"""A message as one recipient gets it: composed for real, then read back as a mail program would.
+
+An address that is not in the list may be shown it too, with the values of somebody who is: as the person who
+is asked to look at it would get it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
@@ -12,7 +16,9 @@ from mailing.core.tables import recipients
 from mailing.foreign import mail as foreign_mail
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
+from mailing.messages.headers import write_address
 from mailing.reports import recipient_record
+from mailing.smtp.envelope import Mail
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,43 +31,56 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a person gets, or the ``fault`` that is in the way. The others are beside them in the list."""
+    """What a person gets, or the ``fault`` that is in the way. The others are beside them in the list.
+
+    ``data`` is what goes over the line. ``guest`` is the address that gets it instead of theirs; empty: none.
+    """
 
     person: Person | None = None
     mail: ForeignMail | None = None
     fault: Reason | None = None
     previous: int | None = None
     next: int | None = None
+    data: bytes = b""
+    guest: str = ""
 
 
-def of(connection: Connection, campaign: Campaign, recipient_id: int | None) -> Preview:
+def of(connection: Connection, campaign: Campaign, recipient_id: int | None, guest: str = "") -> Preview:
     """Compose the message of a campaign for one recipient, or else for its first."""
     person = recipient_record.person(connection, campaign.id, recipient_id) if recipient_id else None
     if person is None:
         first = recipient_record.beside(connection, campaign.id, after=0)
         person = recipient_record.person(connection, campaign.id, first) if first else None
     if person is None:
-        return Preview()
-    mail, fault = None, None
-    try:
-        prepared = compose.prepare(campaign.message, token=campaign.token, domain=None)
-        filled = prepared.fill(person.id, person.email, person.name, person.fields, now_ms())
-        mail = foreign_mail.read(filled.data)
-    except (ComposeError, MergeError) as error:
-        fault = error.reason
-    return Preview(
+        return Preview(guest=guest)
+    shown = Preview(
         person,
-        mail,
-        fault,
-        recipient_record.beside(connection, campaign.id, before=person.id),
-        recipient_record.beside(connection, campaign.id, after=person.id),
+        previous=recipient_record.beside(connection, campaign.id, before=person.id),
+        next=recipient_record.beside(connection, campaign.id, after=person.id),
+        guest=guest,
     )
+    try:
+        data = mail_for(campaign, person, to=guest or person.email, token=campaign.token).data
+    except (ComposeError, MergeError) as error:
+        return replace(shown, fault=error.reason)
+    return replace(shown, data=data, mail=foreign_mail.read(data))
+
+
+def mail_for(campaign: Campaign, person: Person, *, to: str, token: str) -> Mail:
+    """Compose the message for ``to`` with the values of a person.
+
+    ``token`` makes its Message-ID. Raises ``ComposeError`` or ``MergeError``.
+    """
+    prepared = compose.prepare(campaign.message, token=token, domain=None)
+    filled = prepared.fill(person.id, to, person.name, person.fields, now_ms())
+    return Mail(prepared.envelope_from, write_address(to), filled.data, filled.needs_smtputf8, clean=True)
 
 
 def find(connection: Connection, campaign_id: int, email: str) -> int | None:
-    """Return the recipient of a campaign with exactly this address."""
+    """Return the recipient of a campaign with this address; one that differs in case where none is exact."""
     mine = (
         recipients.c.campaign_id == campaign_id,
         func.lower(recipients.c.email) == email.encode().lower().decode(),
     )
-    return connection.execute(select(recipients.c.id).where(*mine, recipients.c.email == email)).scalar()
+    exactly = (recipients.c.email == email).desc()
+    return connection.execute(select(recipients.c.id).where(*mine).order_by(exactly).limit(1)).scalar()

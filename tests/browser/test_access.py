@@ -66,6 +66,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>/replay": "/campaigns/{done}/replay",
     "/campaigns/<id:campaign_id>/wall": "/campaigns/{done}/wall",
     "/campaigns/<id:campaign_id>/message": "/campaigns/{done}/message",
+    "/campaigns/<id:campaign_id>/preview": "/campaigns/{draft}/preview",
     "/watch/<token>": "{watch}",
     "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
     "/history": "/history",

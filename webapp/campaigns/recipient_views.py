@@ -12,6 +12,7 @@ from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import RecipientState
 from mailing.foreign import mail as foreign_mail
+from mailing.foreign import pictures
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
@@ -81,8 +82,8 @@ async def stream(campaign_id: int, recipient_id: int) -> Response:
 async def html(campaign_id: int, recipient_id: int) -> Response:
     """Send the message's HTML part alone, for the frame."""
     data = await _message(campaign_id, recipient_id)
-    preview = await asyncio.to_thread(foreign_mail.read, data)
-    return Response(preview.html, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
+    shown = await asyncio.to_thread(lambda: pictures.in_place(foreign_mail.read(data)))
+    return Response(shown, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 
 @blueprint.get(f"{_ONE}.eml")

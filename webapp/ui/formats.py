@@ -22,6 +22,7 @@ BAR_WIDTH = 1000  # units of a progress bar's drawing
 _LEAST_WIDTH = 4.0  # what a single email gets, so that one failure among 100,000 is seen
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
 _TELLING_MS = 10_000  # a rate over less time than this foretells nothing
+_MEGABYTE = 1_000_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -43,6 +44,12 @@ def share(part: int, whole: int) -> str:
         return percent("100")
     tenths = min(max(round(part * 1000 / whole), 1), 999)
     return percent(f"{'<' if part * 1000 < whole else ''}{tenths / 10:.1f}")
+
+
+def size(n: int) -> str:
+    """Return ``12.3 KB`` for 12,345 bytes, never parted."""
+    unit, each = (N_("%(n)s KB"), 1_000) if n < _MEGABYTE else (N_("%(n)s MB"), _MEGABYTE)
+    return _measure(unit, languages.point(f"{n / each:.1f}".removesuffix(".0")))
 
 
 def percent(figure: object) -> str:

@@ -38,6 +38,7 @@ def install(app: Quart, services: Services) -> None:
         printed=printed,
         beginning=formats.beginning,
         share=formats.share,
+        size=formats.size,
         iso=formats.iso,
         duration=formats.duration,
         width=formats.width,
