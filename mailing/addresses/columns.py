@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class Columns:
     """Which columns hold what, by their places from 0. ``fields`` are places and merge fields' names.
 
-    ``full`` holds the whole name; where it is empty, the name is joined from ``parts``.
+    ``full`` holds the whole name; where it is empty, the name is joined from ``parts``, which stand in the
+    order in which they are said. ``spoken`` tells what each of them is.
     """
 
     email: int
     full: int | None
     parts: tuple[int, ...]
     fields: tuple[tuple[int, str], ...]
+    spoken: tuple[str, ...] = ()
 
     def name(self, cells: Sequence[str]) -> str:
         """Return the name in a row."""
@@ -32,6 +34,9 @@ class Columns:
             return cells[self.full]
         return " ".join(cells[place] for place in self.parts if place < len(cells) and cells[place].strip())
 
+
+RESERVED = frozenset(("name", "email"))  # what every recipient has: no merge field is called so
+FIRST, MIDDLE, LAST = "first_name", "middle_name", "last_name"
 
 _EMAIL = frozenset(
     "email e_mail mail email_address e_mail_address emailaddress mail_address emails e_mails email_id "  # noqa: SIM905
@@ -80,19 +85,22 @@ def assign(headers: Sequence[str], email: int | None = None, *, keep: bool = Fal
         email = next((place for place, word in enumerate(words) if word in _EMAIL), None)
     if email is None:
         return None
-    full, parts = _names(headers, words, email)
+    full, said = _names(headers, words, email)
+    parts = tuple(place for place, _part in said)
     names = [
         header if keep and usable(header) else words[place] if header.strip() else f"column_{place + 1}"
         for place, header in enumerate(headers)
     ]
     others = [place for place in range(len(words)) if place not in (email, full)]
     others.sort(key=lambda place: names[place] != headers[place])  # who is called so has the name first
-    distinct = _distinct([names[place] for place in others])
-    return Columns(email, full, parts, tuple(sorted(zip(others, distinct, strict=True))))
+    fields = zip(others, distinct([names[place] for place in others]), strict=True)
+    return Columns(email, full, parts, tuple(sorted(fields)), tuple(part for _place, part in said))
 
 
-def _names(headers: Sequence[str], words: Sequence[str], email: int) -> tuple[int | None, tuple[int, ...]]:
-    """Return the place of the whole name, and those of its parts in the order in which they are said."""
+def _names(
+    headers: Sequence[str], words: Sequence[str], email: int
+) -> tuple[int | None, tuple[tuple[int, str], ...]]:
+    """Return the place of the whole name, and its parts with what they are, in the order of speech."""
 
     def first_of(known: Collection[str]) -> int | None:
         found = [at for at, word in enumerate(words) if word in known and at != email]
@@ -100,26 +108,27 @@ def _names(headers: Sequence[str], words: Sequence[str], email: int) -> tuple[in
 
     full, short = first_of(_FULL), first_of(_SHORT)
     first, middle, last = first_of(_FIRST), first_of(_MIDDLE), first_of(_LAST)
-    family = first_of(_FAMILY_FIRST)
+    family, order = first_of(_FAMILY_FIRST), (FIRST, MIDDLE, LAST)
     if family is not None:
         first, short = (short, None) if first is None else (first, short)
-        first, last = family, first  # as they are said
+        first, last, order = family, first, (LAST, MIDDLE, FIRST)  # as they are said
     elif short is not None and last is None and first is not None and words[first] in _SHORT_IS_LAST:
         last, short = short, None
     elif short is not None and first is None and last is not None:
         first, short = short, None
-    parts = tuple(place for place in (first, middle, last) if place is not None)
-    return (full if full is not None else short), parts
+    parts = zip((first, middle, last), order, strict=True)
+    said = tuple((place, part) for place, part in parts if place is not None)
+    return (full if full is not None else short), said
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
-    """Return the names, each that came before with a number behind it."""
-    used, numbers, distinct = {"name", "email"}, dict.fromkeys(("name", "email"), 1), []
+def distinct(names: Sequence[str]) -> list[str]:
+    """Return the names, each that came before with a number behind it. ``RESERVED`` ones came before."""
+    used, numbers, found = set(RESERVED), dict.fromkeys(RESERVED, 1), []
     for name in names:
         free = name
         while free in used:
             numbers[name] = numbers.get(name, 1) + 1
             free = f"{name}_{numbers[name]}"
         used.add(free)
-        distinct.append(free)
-    return distinct
+        found.append(free)
+    return found

@@ -130,11 +130,11 @@ def _with_header(separator: str, rows: Sequence[Row]) -> Table | None:
         headers = [cell.strip() for cell in row.cells]
         known = [place for place, header in enumerate(headers) if columns.means_email(header)]
         if known and len(headers) > 1:
-            hits = _hits(rows[at + 1 :])
-            email = max(known, key=lambda place: hits[place])
-            within = [place for place in hits if place < len(headers)]
-            if within and not hits[email]:  # what is called so holds something else
-                email = max(within, key=lambda place: hits[place])
+            found = hits(rows[at + 1 :])
+            email = max(known, key=lambda place: found[place])
+            within = [place for place in found if place < len(headers)]
+            if within and not found[email]:  # what is called so holds something else
+                email = max(within, key=lambda place: found[place])
             if assigned := columns.assign(headers, email):
                 return Table(separator, assigned, row, headers)
     return None
@@ -143,10 +143,10 @@ def _with_header(separator: str, rows: Sequence[Row]) -> Table | None:
 def _without(separator: str, rows: Sequence[Row]) -> Table | None:
     """Find the columns by what stands in them; a first row without any address is their header."""
     fitting = [row for row in rows if len(row.cells) > 1]
-    hits = _hits(fitting)
-    if not hits:
+    found = hits(fitting)
+    if not found:
         return None
-    email, fits = hits.most_common(1)[0]
+    email, fits = found.most_common(1)[0]
     several = any(sum(bool(_ADDRESS.fullmatch(cell)) for cell in row.cells) > 1 for row in fitting)
     header = rows[0] if not any("@" in cell for cell in rows[0].cells) else None
     data = [row for row in fitting if row is not header]
@@ -157,13 +157,13 @@ def _without(separator: str, rows: Sequence[Row]) -> Table | None:
     if header:
         headers: Sequence[str] = [cell.strip() for cell in header.cells]
     else:
-        headers = _headers_for(email, data)
+        headers = headers_for(email, data)
     assigned = columns.assign(headers, email)
     assert assigned is not None
     return Table(separator, assigned, header, headers)
 
 
-def _hits(rows: Sequence[Row]) -> Counter[int]:
+def hits(rows: Sequence[Row]) -> Counter[int]:
     """Count by column how many cells hold one address and nothing else."""
     return Counter(
         place for row in rows for place, cell in enumerate(row.cells) if _ADDRESS.fullmatch(cell[:400])
@@ -184,7 +184,7 @@ def _names_one(cells: Sequence[str], email: int) -> bool:
     )
 
 
-def _headers_for(email: int, data: Sequence[Row]) -> Sequence[str]:
+def headers_for(email: int, data: Sequence[Row]) -> Sequence[str]:
     """Name the column of addresses and the first one that holds names; the others stay without."""
     width = max(len(row.cells) for row in data)
     headers = [""] * width

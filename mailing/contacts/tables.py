@@ -20,16 +20,8 @@ from sqlalchemy import (
 )
 
 from mailing.core.clock import now_ms
+from mailing.core.states import Standing as Standing  # noqa: PLC0414 - the wings above know it by this room
 from mailing.core.tables import Bytewise, Id, metadata, one_of
-
-
-class Standing(StrEnum):
-    """Whether a contact may be mailed. Only the active are taken by campaigns."""
-
-    ACTIVE = "active"
-    UNSUBSCRIBED = "unsubscribed"
-    BOUNCED = "bounced"
-    BLOCKED = "blocked"
 
 
 class ImportState(StrEnum):

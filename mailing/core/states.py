@@ -27,6 +27,15 @@ class RecipientState(StrEnum):
     CANCELED = "canceled"
 
 
+class Standing(StrEnum):
+    """Whether a contact of a saved list may be mailed. Only the active are taken by campaigns."""
+
+    ACTIVE = "active"
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+    BLOCKED = "blocked"
+
+
 class CampaignState(StrEnum):
     """Where a campaign stands as a whole."""
 

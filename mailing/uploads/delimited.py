@@ -1,0 +1,128 @@
+"""Rows of text whose cells a sign parts: CSV (RFC 4180), TSV, and their many relatives.
+
+A quotation mark that is never closed swallows what follows. Such a line is a faulty row, and the lines
+behind it are read again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailing.addresses.findings import TEXT_MAX
+from mailing.addresses.tables import SEPARATORS, Row, hits
+from mailing.core.reasons import Reason
+from mailing.uploads import encodings
+from mailing.uploads.faults import FaultyRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
+
+    from mailing.uploads.plans import Plan
+
+LINE_MAX = 4_000_000  # characters of one line
+_AGAIN_MAX = 50_000_000  # characters that are read again in one file, whatever its quotation marks
+_NO_SIGN = "\x1f"  # stands for no delimiter: ASCII's unit separator, which no list holds
+_SNIFFED_ROWS = 100
+SNIFFED = 200_000  # characters
+_MOSTLY = 0.5
+
+Record = tuple[int, "Sequence[object]"]
+
+
+def records(file: BinaryIO, plan: Plan) -> Iterator[Record]:
+    """Yield each row with the number of its first line, from 1: headers and blank rows too."""
+    text = encodings.opened(file, plan.encoding)
+    try:
+        yield from _records(_Lines(text.readline), plan.delimiter or _NO_SIGN)
+    finally:
+        text.detach()
+
+
+class _Lines:
+    """The lines of a text. Those of the record that is being read can be given back."""
+
+    def __init__(self, read: Callable[[int], str]) -> None:
+        self._read, self._back = read, list[str]()
+        self._budget = _AGAIN_MAX
+        self.record: list[str] = []
+        self.ended = self.cut = False
+
+    def __iter__(self) -> Iterator[str]:
+        self.ended = self.cut = False
+        read, keep = self._read, self.record.append
+        while True:
+            line = self._back.pop() if self._back else read(LINE_MAX)
+            if not line:
+                self.ended = True
+                return
+            keep(line)
+            if len(line) == LINE_MAX:
+                self._skip()
+                self.cut = True
+                return
+            yield line
+
+    def give_back(self) -> int:
+        """Let all lines of the record but the first be read again. Returns how many are done with."""
+        rest = self.record[1:]
+        self._budget -= sum(map(len, rest))
+        if self._budget < 0:
+            return len(self.record)
+        self._back += reversed(rest)
+        return 1
+
+    def _skip(self) -> None:
+        while (rest := self._read(LINE_MAX)) and not rest.endswith(("\n", "\r")):
+            pass
+
+
+def _records(lines: _Lines, delimiter: str) -> Iterator[Record]:
+    line, record = 1, lines.record
+    while True:
+        try:
+            for cells in csv.reader(lines, delimiter=delimiter):
+                if lines.ended or lines.cut:  # within quotation marks
+                    break
+                yield line, cells
+                line += len(record)
+                record.clear()
+        except csv.Error:  # a cell is longer than its module takes
+            pass
+        if not record:
+            return
+        code = "line-too-long" if lines.cut or len(record) == 1 else "open-quotation-mark"
+        yield line, FaultyRow(record[0][: 2 * TEXT_MAX], Reason(f"row.{code}"))
+        line += len(record) if lines.cut else lines.give_back()
+        record.clear()
+
+
+def sniff(text: str) -> str:
+    """Return the sign that parts the cells of a sample; empty if each line is one cell."""
+    if text[:4].lower() == "sep=" and text[5:6] in {"\r", "\n"}:  # as Excel is told
+        return text[4]
+    best, delimiter = (False, 0.0, 0), ""
+    for sign in SEPARATORS:
+        rows = [row for row in _sample(text, sign) if any(row)]
+        widths = Counter(len(row) for row in rows if len(row) > 1)
+        if not widths:
+            continue
+        width, often = widths.most_common(1)[0]
+        found = hits([Row(0, row) for row in rows if len(row) > 1])
+        fits = bool(found) and max(found.values()) > _MOSTLY * len(rows)
+        best, delimiter = max((best, delimiter), ((fits, round(often / len(rows), 1), width), sign))
+    whole = hits([Row(0, row) for row in _sample(text, _NO_SIGN) if row])
+    return delimiter if best[0] or not whole else ""
+
+
+def _sample(text: str, sign: str) -> list[list[str]]:
+    try:
+        return list(
+            islice(csv.reader(io.StringIO(text[:SNIFFED], newline=""), delimiter=sign), _SNIFFED_ROWS)
+        )
+    except csv.Error:
+        return []
