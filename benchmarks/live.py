@@ -10,6 +10,7 @@ import time
 import zlib
 from bisect import bisect_left
 from contextlib import contextmanager
+from itertools import cycle, repeat
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -20,7 +21,10 @@ from benchmarks.figures import Bar, Figure
 from benchmarks.messages import DRAFT, people
 from benchmarks.processes import memory_mb
 from benchmarks.site import act, send, store
+from mailing.accounts.roles import Role
 from mailing.core.states import CampaignAction
+from tests.support.web import cookies, enlist
+from webapp.http.auth import COOKIE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,7 +93,7 @@ def _slowing(site: Site) -> Iterator[Figure]:
 
 
 def thousand_viewers(site: Site) -> Iterator[Figure]:
-    """Hold a thousand streams open on one web process while a campaign is sent calmly."""
+    """Hold a thousand streams of people who are signed in open on one web process, at a calm send."""
     n = CALM_RATE * CALM_S
     with (
         site.stack(connections=int(CALM_RATE * THINK_S) // 2) as stack,
@@ -97,7 +101,9 @@ def thousand_viewers(site: Site) -> Iterator[Figure]:
     ):
         stack.start("redis", "worker", "beat", "web")
         campaign_id = store(stack, DRAFT, people(n))
-        with _readers(stack, STREAMS, f"/campaigns/{campaign_id}/stream") as readers:
+        roles = {role: enlist(stack.db, role) for role in Role}
+        shown = [_cookie(stack, roles[role]) for role, _ in zip(cycle(Role), range(STREAMS), strict=False)]
+        with _readers(stack, STREAMS, f"/campaigns/{campaign_id}/stream", shown) as readers:
             act(stack, campaign_id, CampaignAction.SEND)
             stack.wait_for(campaign_id, patience_s=PATIENCE_S)
             time.sleep(1)
@@ -107,7 +113,8 @@ def thousand_viewers(site: Site) -> Iterator[Figure]:
         if not ages:
             raise sinks.WrongCountError("No stream told how many emails were sent.")
         dropped = sum(reader.dropped for reader in readers)
-    how = f"{STREAMS:,} streams, {n:,} emails at {n / (logged[-1] - logged[0]) * 1000:.0f}/s, {site.database}"
+    rate = n / (logged[-1] - logged[0]) * 1000
+    how = f"{STREAMS:,} streams of as many sessions, {n:,} emails at {rate:.0f}/s, {site.database}"
     yield Figure("age at a thousand, 99 %", _part(ages, 0.99), "ms", how, Bar(500, at_most=True))
     yield Figure("web process at a thousand", used_mb, "MB", "resident", Bar(250, at_most=True))
     yield Figure("streams dropped", dropped, "", "", Bar(0, at_most=True))
@@ -116,14 +123,16 @@ def thousand_viewers(site: Site) -> Iterator[Figure]:
 class _Reader:
     """One open stream. ``seen`` is when (ms since 1970) it told of how many emails."""
 
-    def __init__(self, *, dated: bool) -> None:
+    def __init__(self, *, dated: bool, cookie: str = "") -> None:
+        self._cookie = cookie
         self.seen: list[tuple[float, int]] = []
         self.dropped = True
         self._dated = dated
 
     async def read(self, port: int, path: str, over: asyncio.Event) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
-        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: gzip\r\n\r\n"
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: gzip\r\n"
+        head += f"Cookie: {self._cookie}\r\n\r\n" if self._cookie else "\r\n"
         writer.write(head.encode())
         reading = asyncio.create_task(self._follow(reader) if self._dated else _discard(reader))
         ending = asyncio.create_task(over.wait())
@@ -151,9 +160,12 @@ async def _discard(reader: asyncio.StreamReader) -> None:
 
 
 @contextmanager
-def _readers(stack: Stack, n: int, path: str) -> Iterator[list[_Reader]]:
-    """Open streams in a thread of their own; all are closed at the end."""
-    readers = [_Reader(dated=number < LISTENED) for number in range(n)]
+def _readers(stack: Stack, n: int, path: str, shown: Sequence[str] = ()) -> Iterator[list[_Reader]]:
+    """Open streams in a thread of their own, with cookies if any are shown; all are closed at the end."""
+    readers = [
+        _Reader(dated=number < LISTENED, cookie=cookie)
+        for number, cookie in zip(range(n), shown or repeat(""), strict=False)
+    ]
     loop, over = asyncio.new_event_loop(), asyncio.Event()
 
     async def read() -> None:
@@ -169,6 +181,11 @@ def _readers(stack: Stack, n: int, path: str) -> Iterator[list[_Reader]]:
         loop.call_soon_threadsafe(over.set)
         thread.join()
         loop.close()
+
+
+def _cookie(stack: Stack, user_id: int) -> str:
+    """Begin a session; return the cookie of its browser."""
+    return f"{COOKIE}={cookies(stack.settings, stack.db, user_id)[COOKIE]}"
 
 
 def _seen(page: Page) -> list[tuple[float, int]]:

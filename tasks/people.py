@@ -118,6 +118,12 @@ def refuse(backend: Backend, email: str, user: User | None, address: str, why: s
         audit.record(connection, actor, "sign in refused", _about(user.id) if user else "", why=why)
 
 
+def refuse_access(backend: Backend, actor: Actor, why: str, needed: str) -> None:
+    """Note that whoever is known, or a key that is none, was refused what needs a permission."""
+    with backend.db.write() as connection:
+        audit.record(connection, actor, "access refused", why=why, needed=needed)
+
+
 def sign_out(backend: Backend, actor: Actor, user_id: int, session_id: int) -> None:
     """End a session: the one that asks, or another of the same person."""
     with backend.db.write() as connection:

@@ -12,6 +12,7 @@ from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
 from tasks import people
 from tests.browser.acts import DRAFT, mark
+from tests.support.clock import within
 from tests.support.stack import Stack
 from tests.support.web import cookies, enlist
 from webapp.http import auth
@@ -38,7 +39,8 @@ def test_a_page_follows_its_reader_out(page: Page, stack: Stack):
     expect(mark(page)).to_have_text("Live")
 
     ann = enlist(stack.db, Role.OWNER)  # the open time is over, and so are its streams
-    expect(page).to_have_url(f"{stack.url}/sign-in?next=/campaigns/{campaign_id}", timeout=8_000)
+    with within(8):
+        expect(page).to_have_url(f"{stack.url}/sign-in?next=/campaigns/{campaign_id}")
 
     signed = cookies(stack.settings, stack.db, ann)[auth.COOKIE]
     page.context.add_cookies([{"name": auth.COOKIE, "value": signed, "url": stack.url}])
@@ -53,4 +55,5 @@ def test_a_page_follows_its_reader_out(page: Page, stack: Stack):
 
     with stack.db.write() as connection:
         assert sessions.end_all(connection, ann) == 1
-    expect(page).to_have_url(f"{stack.url}/sign-in?next=/campaigns/{campaign_id}", timeout=8_000)
+    with within(8):
+        expect(page).to_have_url(f"{stack.url}/sign-in?next=/campaigns/{campaign_id}")

@@ -19,6 +19,7 @@ from playwright.sync_api import expect
 from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.browser.acts import expect_the_truth, follow, mark, row
+from tests.support.clock import within
 from tests.support.stack import Stack, wait_until
 from tests.support.web import deliver, store
 
@@ -302,7 +303,8 @@ def test_a_network_that_falls_silent_is_seen_within_five_seconds_and_its_return_
 ):
     watch(page, f"{line.url}{PAGE}")
     line.up.clear()
-    expect(mark(page)).to_have_text("Stale", timeout=5_000)
+    with within(5):
+        expect(mark(page)).to_have_text("Stale")
     end(SENT, FAILED)
     assert "Queued" in row(page, "p001@one.example").inner_text()
     line.up.set()
@@ -317,7 +319,8 @@ def test_a_part_that_dies_is_seen_within_five_seconds_and_its_return_brings_the_
 ):
     watch(page)
     stack.kill(part)
-    expect(mark(page)).to_have_text(said, timeout=5_000)
+    with within(5):
+        expect(mark(page)).to_have_text(said)
     deliver(stack.db, SENT, FAILED)
     stack.start(part)
     expect(mark(page)).to_have_text("Live")

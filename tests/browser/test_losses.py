@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from tests.browser.acts import DRAFT, expect_the_truth, mark
+from tests.support.clock import within
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -22,7 +23,8 @@ def test_a_page_survives_the_death_of_the_server_and_then_shows_what_the_databas
     expect(mark(page)).to_have_text("Live")
     page.evaluate("window.sameDocument = true")
     stack.kill("web")
-    expect(mark(page)).to_have_text("Reconnecting", timeout=5_000)
+    with within(5):
+        expect(mark(page)).to_have_text("Reconnecting")
     stack.wait_for(campaign_id)
     stack.start("web")
     expect(mark(page)).to_have_text("Live")
@@ -37,7 +39,8 @@ def test_a_page_says_so_while_redis_is_away_and_stays_true(page: Page, stack: St
     page.goto(f"/campaigns/{campaign_id}")
     expect(mark(page)).to_have_text("Live")
     stack.kill("redis")
-    expect(mark(page)).to_have_text("Redis offline", timeout=8_000)
+    with within(8):
+        expect(mark(page)).to_have_text("Redis offline")
     expect(page.locator("#live .age")).to_have_text("refreshing every 2 s")
     stack.start("redis")
     expect(mark(page)).to_have_text("Live")

@@ -45,7 +45,8 @@ def assert_that_nothing_leaves(it: Drill, *, within_s: float = TAKES_EFFECT_S, f
     ],
 )
 def test_a_campaign_is_paused_and_resumed(drill: Callable[..., Drill], misdeed: str) -> None:
-    it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
+    extra = {"SINK_MISDEED": misdeed} if misdeed else {}
+    it = drill(connections=5, think_s=0.1, extra=extra)  # two seconds at least: time for several pauses
     it.begin()
 
     def strike() -> None:

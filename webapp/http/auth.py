@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     View = TypeVar("View", bound=Callable[..., object])
 
 API = "/api/v1/"
+_REFUSED = frozenset({401, 403})
 COOKIE = "volley_session"
 
 
@@ -170,34 +171,41 @@ async def guard() -> ResponseReturnValue | None:
                 g.viewer = Viewer(actor, bearer.permissions, bearer=bearer)
                 return None
         except NotAdmittedError as no:
+            if no.status in _REFUSED:
+                key = no.bearer.key if no.bearer else None
+                name = no.bearer.name if no.bearer else ""
+                who = Actor(ActorKind.API, name, key.id if key else None, address)
+                await doors.refused(who, no.code, door.permission or "")
             return problems.respond(Problem(no.status, str(no), no.code, headers=no.headers))
     session = await doors.session(sent) if (sent := token()) else None
     if session:
         actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
         g.viewer = Viewer(actor, PERMISSIONS[session.role], session)
     elif not await doors.accounts_exist():
-        return _without_accounts(door, address)
-    return None if door.reason else _decide(door, viewer())
+        return await _without_accounts(door, address)
+    return None if door.reason else await _decide(door, viewer())
 
 
-def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
+async def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
     if not services().settings.private:
         abort(503, _("Volley isn't set up yet. Open the link in the server's log, or run: volley setup-link"))
     if door.reason:
         return None
-    if door.account:
+    beyond = door.permission and door.permission not in ANYBODY
+    if door.account or (beyond and not request.path.startswith(API)):
         return redirect(services().at("/setup"), 303)
     g.viewer = Viewer(Actor(ActorKind.PERSON, address=address), ANYBODY)
-    return _decide(door, g.viewer)
+    return await _decide(door, g.viewer)
 
 
-def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
+async def _decide(door: Door, who: Viewer) -> ResponseReturnValue | None:
     if door.key:
         raise Unauthorized
     signed_in = who.session is not None or who.permissions != NOTHING
     if not signed_in:
         return _ask_to_sign_in()
     if door.permission and door.permission not in who.permissions:
+        await services().doors.refused(who.actor, "role", door.permission)
         abort(403, _("Your role doesn't allow this. Ask an owner of this Volley."))
     if door.fresh and who.session and who.session.confirmed_at < now_ms() - CONFIRMED_MS:
         page = request.full_path if request.method == "GET" else origins.page_before() or "/"

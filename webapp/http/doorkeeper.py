@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.accounts.roles import Permission, Role
+    from mailing.core.actors import Actor
     from tasks.commands import Backend
 
     Look = Callable[[Connection], object]
@@ -35,7 +36,25 @@ if TYPE_CHECKING:
 BELIEVED_S = 1.0
 CLOSE_S = 2.0
 MOST = 10_000  # answers that are remembered
+TOLD_AGAIN_S = 60.0
+TOLD_MOST = 100  # refusals in that time
 log = structlog.get_logger(__name__)
+
+
+class Refusals:
+    """Which refusals are worth a row in the audit log: nobody fills it by asking again and again."""
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, float] = {}  # until when
+
+    def new(self, what: Hashable, now_s: float) -> bool:
+        """Return whether this one is to be told: once a minute, and so many of all."""
+        for oldest in [it for it, until in self._told.items() if until <= now_s]:
+            del self._told[oldest]
+        if what in self._told or len(self._told) >= TOLD_MOST:
+            return False
+        self._told[what] = now_s + TOLD_AGAIN_S
+        return True
 
 
 class Doorkeeper:
@@ -48,6 +67,7 @@ class Doorkeeper:
         self._present: dict[object, tuple[Session | Bearer | None, Callable[[], None]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._looks: set[asyncio.Task[Any]] = set()
+        self._refusals = Refusals()
 
     def start(self) -> None:
         """Begin to look after the streams."""
@@ -94,6 +114,15 @@ class Doorkeeper:
             await self._in_a_thread(command, self._backend, used)
         except SQLAlchemyError as error:
             log.warning("the last use cannot be written down", error=str(error))
+
+    async def refused(self, actor: Actor, why: str, needed: str) -> None:
+        """Write down that somebody was refused; if that cannot be, the refusal stands all the same."""
+        if not self._refusals.new((actor, why, needed), time.monotonic()):
+            return
+        try:
+            await self._in_a_thread(people.refuse_access, self._backend, actor, why, needed)
+        except SQLAlchemyError as error:
+            log.warning("a refusal cannot be written down", error=str(error))
 
     def forget(self) -> None:
         """Believe nothing: something was changed here, and is to be seen at once."""

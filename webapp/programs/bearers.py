@@ -40,11 +40,21 @@ _POLICY = f'"key";q={LIMIT.burst};w={LIMIT.burst * LIMIT.every_ms // 1000}'
 
 
 class NotAdmittedError(Exception):
-    """A program is not let in: the status, the sentence and the code of the answer, and its headers."""
+    """A program is not let in: the status, the sentence and the code of the answer, and its headers.
 
-    def __init__(self, status: int, said: str, code: str, headers: Mapping[str, str] | None = None) -> None:
+    ``bearer`` is who it is, if that is known.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        said: str,
+        code: str,
+        headers: Mapping[str, str] | None = None,
+        bearer: Bearer | None = None,
+    ) -> None:
         super().__init__(said)
-        self.status, self.code, self.headers = status, code, headers or {}
+        self.status, self.code, self.headers, self.bearer = status, code, headers or {}, bearer
 
 
 class Bearers:
@@ -157,7 +167,7 @@ def _lacks(bearer: Bearer, needed: Permission) -> NotAdmittedError:
     shown = "token" if bearer.token else "key"
     said = f"This {shown} does not have the scope {needed}, which the request needs."
     headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{needed}"'}
-    return NotAdmittedError(403, said, "request.scope", headers)
+    return NotAdmittedError(403, said, "request.scope", headers, bearer)
 
 
 def _told(taken: Taken) -> dict[str, str]:

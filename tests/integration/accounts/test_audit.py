@@ -24,7 +24,10 @@ from mailing.core.states import CampaignAction, RecipientAction
 from mailing.recipients.search import Choice
 from tasks import commands, control, people
 from tests.architecture.test_doors import commands_of
-from tests.support.web import DRAFT, enlist, store
+from tests.support.api import CAMPAIGNS
+from tests.support.programs import bearing, make_key
+from tests.support.web import DRAFT, Visitor, enlist, store
+from webapp.http.doorkeeper import TOLD_AGAIN_S, TOLD_MOST, Refusals
 
 REFUSAL = "the audit log is append-only"
 ACTOR = Actor(ActorKind.PERSON, "ann@people.example", 7, "192.0.2.1")
@@ -120,6 +123,12 @@ def life_of_people(db, backend):
         "refuse",
         partial(people.refuse, backend, "x@y", None, "192.0.2.1", "password"),
         "sign in refused",
+        "",
+    )
+    yield (
+        "refuse_access",
+        partial(people.refuse_access, backend, ACTOR, "role", "keys:write"),
+        "access refused",
         "",
     )
 
@@ -241,3 +250,27 @@ def test_every_command_is_told_who_asks(db):
     for module in (commands, people):
         for name, function in commands_of(module).items():
             assert inspect.signature(function).parameters, name
+
+
+async def test_who_is_refused_is_in_the_log_once_a_minute(client, db):
+    bob, reader = Visitor(client.app), make_key(client.app)
+    bob_id = bob.enter(Role.VIEWER)
+    for _ in range(2):
+        assert (await bob.get("/keys")).status_code == 403
+        assert (await client.get(CAMPAIGNS, headers=bearing("volley_nobodys"))).status_code == 401
+        assert (await client.post(CAMPAIGNS, json={}, headers=bearing(reader))).status_code == 403
+    refused = [it for it in rows(db) if it.action == "access refused"]
+    assert [(it.actor_kind, it.actor_id, it.details["needed"]) for it in refused] == [
+        ("person", bob_id, "keys:write"),
+        ("api", None, "campaigns:read"),
+        ("api", 1, "campaigns:write"),
+    ]
+    assert "nobodys" not in str(refused)
+
+
+def test_refusals_fill_the_log_at_most_so_fast():
+    refusals = Refusals()
+    assert all(refusals.new(n, 0.0) for n in range(TOLD_MOST))
+    assert not refusals.new("one more", 0.0)
+    assert not refusals.new(0, TOLD_AGAIN_S - 1)
+    assert refusals.new("one more", TOLD_AGAIN_S)

@@ -72,7 +72,8 @@ def expected(route: Route, who: Somebody):
         return IN
     if who.bearer and route.path.startswith(API):
         return IN if _suits(door, who) else FORBIDDEN
-    if not who.account and door.account:
+    beyond = door.permission not in {None, *ANYBODY} and not route.path.startswith(API)
+    if not who.account and (door.account or (beyond and who.permissions)):
         return SET_UP
     if door.key or who.bearer or not who.permissions:
         page = route.method == "GET" and not route.path.startswith(API)

@@ -16,6 +16,8 @@ from mailing.accounts.roles import Role
 from mailing.accounts.sessions import CONFIRMED_MS, IDLE_MS, LONGEST_MS
 from mailing.core.actors import Actor, ActorKind
 from tasks import people
+from tests.support.clock import bar_s
+from tests.support.marks import PATIENCE_S
 from tests.support.web import Visitor, enlist, running
 from webapp.http import auth, doorkeeper
 from webapp.http.doorkeeper import BELIEVED_S
@@ -130,8 +132,8 @@ async def test_a_session_that_another_process_ended_is_refused_within_a_second(v
     ended = time.monotonic()
     assert people.sign_out_everywhere(backend, ACTOR, user_id) == 1
     while (await visitor.get("/api/v1/campaigns")).status_code == 200:
-        assert time.monotonic() - ended < BELIEVED_S + 1  # and the time of a request on a busy machine
-    assert time.monotonic() - ended < BELIEVED_S + 1
+        assert time.monotonic() - ended < PATIENCE_S
+    assert time.monotonic() - ended < bar_s(BELIEVED_S + 0.5)  # and a request
 
 
 async def test_a_role_that_another_process_changed_counts_within_a_second(visitor, db, backend):
@@ -142,7 +144,8 @@ async def test_a_role_that_another_process_changed_counts_within_a_second(visito
     changed = time.monotonic()
     people.change_role(backend, ACTOR, bob, Role.VIEWER)
     while (await other.get("/campaigns/new")).status_code == 200:
-        assert time.monotonic() - changed < BELIEVED_S + 1
+        assert time.monotonic() - changed < PATIENCE_S
+    assert time.monotonic() - changed < bar_s(BELIEVED_S + 0.5)
     assert (await other.get("/campaigns/new")).status_code == 403
 
 

@@ -25,7 +25,8 @@ async def test_on_loopback_everybody_uses_it_until_the_first_account_is_made(cho
     async with running(chosen) as visitor:
         page = await visitor.read("/campaigns")
         assert "Anyone on this machine can use Volley." in page
-        assert (await visitor.get("/account")).location == "/setup"
+        for of_people in ("/account", "/people", "/keys", "/audit", "/audit.csv"):
+            assert (await visitor.get(of_people)).location == "/setup"
         other = Visitor(visitor.app)
         await other.read("/campaigns/new")
         await visitor.read("/setup")
