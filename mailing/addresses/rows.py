@@ -97,7 +97,7 @@ def _take_row(found: Findings, at: tuple[int, Sequence[str]], cell: str, called:
     try:
         name = read_name(called) or name
         for key, value in fields.items():
-            _check_value(key, value)
+            check_value(key, value)
     except UnfitError as fault:
         found.refuse(line, tables.written(cells), fault.reason)
         return
@@ -165,7 +165,7 @@ def _read_row(
     address = judge(clean(email), found.domains)
     fields = {key: values[place] for place, key in plan.fields if values[place] is not None}
     for key, value in fields.items():
-        _check_value(key, value)
+        check_value(key, value)
     return address, read_name(name), fields or None
 
 
@@ -179,7 +179,7 @@ def _plan(keys: tuple[object, ...]) -> Columns | Reason:
     return columns.assign(texts, exact, keep=True) or Reason("row.no-email")
 
 
-def _check_value(key: str, value: object) -> None:
+def check_value(key: str, value: object) -> None:
     """Refuse a merge field's value that cannot be kept. Raises ``UnfitError``."""
     if isinstance(value, str):
         if _UNSTORABLE.search(value):

@@ -1,4 +1,9 @@
 """Saved lists and their contacts: how they come from files, and how campaigns take recipients from them.
 
-``tables``  lists, contacts, imports and the pieces of uploaded files
+``contacts``      those of a list, found, read, and changed one by one
+``history``       all that was ever sent to an address
+``lists``         named, with their merge fields, and counted as their contacts come and go
+``notes``         what was found while a file was read, and addresses corrected as suggested
+``storing``       contacts of a file on their way into a list, many at a time
+``tables``        lists, contacts, imports and the pieces of uploaded files
 """

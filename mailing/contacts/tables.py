@@ -13,6 +13,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -46,7 +47,14 @@ lists = Table(
     Column("fields", JSON, nullable=False, default=list),  # the names of its merge fields, in their order
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     Column("changed_at", BigInteger, nullable=False, default=now_ms),
-    Index("uq_lists_name", text("lower(name)"), unique=True),
+    Column("deleted_at", BigInteger),  # since then it is not there for anybody; the sweeper removes it
+    Index(
+        "uq_lists_name",
+        text("lower(name)"),
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
     CheckConstraint("active BETWEEN 0 AND total", name="active"),
 )
 
@@ -71,6 +79,7 @@ imports = Table(
     Column("reason_code", Text),
     Column("holder", String(32), nullable=False, default=""),  # who alone may go on: the fence
     Column("touched_at", BigInteger, nullable=False, default=now_ms),  # when it last did
+    Column("tries", SmallInteger, nullable=False, default=0),  # begun so often since it last came further
     Column("created_by", Text, nullable=False, default=""),
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     Column("finished_at", BigInteger),

@@ -1,12 +1,10 @@
 """Recipients of a campaign: found, listed, and decided about.
 
-``address_search``  what a search for addresses means: the same on a campaign's page, in the log, in the
-                    API and at a terminal
-``copies``          the recipients of a campaign, read to become those of a new one
-``decisions``       what a person has done with recipients whose fate is not the wished one
-``listing``         what became of everybody, to read: recipients, each with its last attempt
-``reply_groups``    why mail did not go through at once, in groups of the same reply, counted as they came
-``search``          finding recipients of a campaign, however long its list is: every question here has an
-                    index
-``undertakings``    decisions about more recipients than one transaction should move
+``copies``        the recipients of a campaign, read to become those of a new one
+``decisions``     what a person has done with recipients whose fate is not the wished one
+``listing``       what became of everybody, to read: recipients, each with its last attempt
+``reply_groups``  why mail did not go through at once, in groups of the same reply, counted as they came
+``search``        finding recipients of a campaign, however long its list is: every question here has an
+                  index
+``undertakings``  decisions about more recipients than one transaction should move
 """

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import and_, exists, func, select, text, tuple_
 
+from mailing.addresses import address_search
 from mailing.core.states import RecipientState
 from mailing.core.tables import attempts, batches, recipients
 from mailing.ledger import counters
-from mailing.recipients import address_search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

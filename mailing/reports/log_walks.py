@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import and_, func, literal, or_, select, text, tuple_
 
+from mailing.addresses import address_search
+from mailing.addresses.address_search import small
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts, recipients
-from mailing.recipients import address_search
-from mailing.recipients.address_search import small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("active BETWEEN 0 AND total", name=op.f("ck_lists_active")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_lists")),
     )
@@ -79,6 +80,7 @@ def upgrade() -> None:
         sa.Column("reason_code", sa.Text(), nullable=True),
         sa.Column("holder", sa.String(length=32), nullable=False),
         sa.Column("touched_at", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
@@ -187,7 +189,15 @@ def upgrade() -> None:
     op.add_column("campaigns", sa.Column("edited_by", sa.Text(), server_default="", nullable=False))
     op.add_column("campaigns", sa.Column("edited_at", sa.BigInteger(), nullable=True))
 
-    op.create_index("uq_lists_name", "lists", [sa.text("lower(name)")], unique=True)
+    there = sa.text("deleted_at IS NULL")
+    op.create_index(
+        "uq_lists_name",
+        "lists",
+        [sa.text("lower(name)")],
+        unique=True,
+        sqlite_where=there,
+        postgresql_where=there,
+    )
     op.create_index("uq_templates_name", "templates", [sa.text("lower(name)")], unique=True)
     op.create_index("uq_contacts_list_email", "contacts", ["list_id", sa.text("lower(email)")], unique=True)
     op.create_index("ix_contacts_email", "contacts", [sa.text("lower(email)"), "id"])

@@ -47,7 +47,6 @@ PURE = (  # rooms, and wings as a whole
     "lists.domain_counts",
     "lists.shapes",
     "campaigns.readiness",
-    "recipients.address_search",
     "delivery.backoff",
     "delivery.outcome",
     "delivery.waits",
