@@ -2,6 +2,7 @@
 
 ``contacts``      those of a list, found, read, and changed one by one
 ``history``       all that was ever sent to an address
+``imports``       files on their way into saved lists, from the upload to the last contact
 ``lists``         named, with their merge fields, and counted as their contacts come and go
 ``notes``         what was found while a file was read, and addresses corrected as suggested
 ``storing``       contacts of a file on their way into a list, many at a time

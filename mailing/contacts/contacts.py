@@ -16,10 +16,10 @@ from mailing.addresses.mailbox import clean, domain_of, judge, read_name
 from mailing.addresses.rows import check_value
 from mailing.contacts import lists
 from mailing.contacts.lists import CONTACTS_MAX, ListError
-from mailing.contacts.tables import Standing
 from mailing.contacts.tables import contacts as table
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, UnfitError
+from mailing.core.states import Standing
 from mailing.messages.field_names import FIELD_NAME_MAX, usable
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sqlalchemy import and_, delete, exists, insert, or_, select, update
 
-from mailing.contacts import lists
+from mailing.contacts import lists, tables
 from mailing.contacts.lists import ListError
 from mailing.contacts.tables import ImportState, upload_pieces
 from mailing.contacts.tables import imports as table
@@ -115,7 +115,7 @@ def keep_piece(connection: Connection, import_id: int, number: int, data: bytes)
 
 def opened(database: Database, import_id: int) -> BinaryIO:
     """Return an uploaded file, to be read and closed. Raises ``ListError`` if not all of it is there."""
-    file: BinaryIO = tempfile.TemporaryFile()  # type: ignore[assignment]  # noqa: SIM115 - its caller closes it
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - its caller closes it
     try:
         with database.read() as connection:
             size = connection.execute(select(table.c.size).where(table.c.id == import_id)).scalar()
@@ -242,7 +242,7 @@ def _free(given_out_ms: int) -> ColumnElement[bool]:
     now = now_ms()
     waits = and_(table.c.state == ImportState.WAITING, table.c.touched_at <= now - given_out_ms)
     left = and_(table.c.state == ImportState.READING, table.c.touched_at < now - LEFT_BEHIND_MS)
-    there = exists().where(lists.table.c.id == table.c.list_id, lists.table.c.deleted_at.is_(None))
+    there = exists().where(tables.lists.c.id == table.c.list_id, tables.lists.c.deleted_at.is_(None))
     return and_(or_(waits, left), there)
 
 

@@ -14,11 +14,12 @@ from sqlalchemy import delete, func, select, update
 from mailing.addresses.mailbox import domain_of
 from mailing.contacts import lists
 from mailing.contacts.contacts import weightier
-from mailing.contacts.tables import Standing, contacts, imports
+from mailing.contacts.tables import contacts, imports
 from mailing.contacts.tables import import_notes as table
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.statements import run_many
+from mailing.core.states import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,9 +125,9 @@ def correct(connection: Connection, import_id: int, limit: int, number: int | No
     if list_id is None:
         return 0, 0
     held = lists.change(connection, list_id)
-    wanted = (table.c.import_id == import_id, table.c.kind == NoteKind.SUGGESTED)
+    wanted = [table.c.import_id == import_id, table.c.kind == NoteKind.SUGGESTED]
     if number is not None:
-        wanted = (*wanted, table.c.number == number)
+        wanted.append(table.c.number == number)
     chosen = select(table.c.number, table.c.text, table.c.suggestion).where(*wanted)
     found = connection.execute(chosen.order_by(table.c.number).limit(limit)).all()
     changed = total = active = 0

@@ -15,10 +15,10 @@ from sqlalchemy import bindparam, select, update
 
 from mailing.addresses.mailbox import domain_of
 from mailing.contacts.contacts import ADDRESS, weightier
-from mailing.contacts.tables import Standing
 from mailing.contacts.tables import contacts as table
 from mailing.core.clock import now_ms
 from mailing.core.statements import run, run_many
+from mailing.core.states import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

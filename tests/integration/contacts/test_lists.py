@@ -13,10 +13,9 @@ from mailing.campaigns.drafts import Draft
 from mailing.contacts import contacts, history, lists
 from mailing.contacts.contacts import Contact, Written
 from mailing.contacts.lists import ListError, SavedList
-from mailing.contacts.tables import Standing
 from mailing.contacts.tables import contacts as table
 from mailing.core.reasons import UnfitError
-from mailing.core.states import CampaignState, RecipientState
+from mailing.core.states import CampaignState, RecipientState, Standing
 from mailing.core.tables import campaigns
 
 if TYPE_CHECKING:
