@@ -27,7 +27,7 @@ FILTERS = (
 )
 ALLOWED = Reason("construct.allowed", filters=FILTERS)
 
-Part = Literal["from", "subject", "text", "html"]
+Part = Literal["from", "subject", "preheader", "text", "html"]
 
 REFUSED_WORDS = {
     **dict.fromkeys(("for", "endfor"), Reason("construct.loop")),
@@ -102,34 +102,59 @@ def part_name(part: Part) -> Reason:
     return Reason(f"part.{part}")
 
 
-def cut(part: Part, source: str) -> Iterator[str | Mark]:
-    """Take a source apart, in its order; line ends become LF, and one at the very end is left out.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a mark begins and ends in its source; ``raw`` reaches to its end, and says what stands in it."""
+
+    mark: Mark
+    start: int
+    end: int
+    trims_before: bool
+    past: int  # where the source goes on: behind the white space, where a ``-`` takes it away
+    within: str = ""
+
+
+def spans(part: Part, source: str) -> Iterator[Span]:
+    """Find the marks of a source whose lines end in LF, in its order.
 
     Raises ``ComposeError`` where a mark does not end, or there are more of them than a person writes.
     """
-    source = unify(source).removesuffix("\n")
     at, code, line, counted = 0, 0, 1, 0
     while opening := _OPENING.search(source, at):
-        yield from _text(source[at : opening.start()], opening["trim"])
         line, counted = line + source.count("\n", counted, opening.start()), opening.start()
-        mark, at = _mark(part, source, opening, line)
+        mark, end, at = _mark(part, source, opening, line)
         code += len(mark.source)
         if code > CODE_MAX:
             much = Reason("template.too-much-code", part=part_name(part), most=CODE_MAX, line=line)
             raise ComposeError(part, much)
-        if mark.word != "raw":
-            yield mark
-            continue
-        ending = _END_OF_RAW.search(source, at)
-        if not ending:
-            raise mark.unreadable(Reason("mark.no-endraw"))
-        yield from _text(source[at : ending.start()], ending["trim"])
-        at = _past(source, ending.end(), ending["after"])
-    yield from _text(source[at:], "")
+        within = ""
+        if mark.word == "raw":
+            ending = _END_OF_RAW.search(source, at)
+            if not ending:
+                raise mark.unreadable(Reason("mark.no-endraw"))
+            within = "".join(_text(source[at : ending.start()], trims=ending["trim"] == "-"))
+            end, at = ending.end(), _past(source, ending.end(), ending["after"])
+        yield Span(mark, opening.start(), end, opening["trim"] == "-", at, within)
 
 
-def _mark(part: Part, source: str, opening: re.Match[str], line: int) -> tuple[Mark, int]:
-    """Return the mark that begins there, and where the source goes on behind it."""
+def cut(part: Part, source: str) -> Iterator[str | Mark]:
+    """Take a source apart, in its order; line ends become LF, and one at the very end is left out.
+
+    Raises ``ComposeError`` as ``spans`` does.
+    """
+    source, at = unify(source).removesuffix("\n"), 0
+    for span in spans(part, source):
+        yield from _text(source[at : span.start], trims=span.trims_before)
+        if span.mark.word != "raw":
+            yield span.mark
+        elif span.within:
+            yield span.within
+        at = span.past
+    yield from _text(source[at:], trims=False)
+
+
+def _mark(part: Part, source: str, opening: re.Match[str], line: int) -> tuple[Mark, int, int]:
+    """Return the mark that begins there, where it ends, and where the source goes on behind it."""
     word = opening["word"] or ""
     body = (_STATEMENT if word else _FIELD).match(source, opening.end())
     assert body is not None  # it matches the empty text, too
@@ -143,15 +168,15 @@ def _mark(part: Part, source: str, opening: re.Match[str], line: int) -> tuple[M
         advice = Reason("mark.open-quote", sign=quote) if quote else _no_end(word)
         raise Mark(part, word, code, begins, line, column).unreadable(advice)
     mark = Mark(part, word, code, source[opening.start() : body.end()], line, column)
-    return mark, _past(source, body.end(), trim)
+    return mark, body.end(), _past(source, body.end(), trim)
 
 
 def _no_end(word: str) -> Reason:
     return Reason("mark.no-end", end="%}" if word else "}}")
 
 
-def _text(text: str, trim: str) -> Iterator[str]:
-    if text := text.rstrip() if trim == "-" else text:
+def _text(text: str, *, trims: bool) -> Iterator[str]:
+    if text := text.rstrip() if trims else text:
         yield text
 
 

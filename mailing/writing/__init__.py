@@ -2,5 +2,13 @@
 
 ``fallbacks``  what a message says where a recipient has no value: ``{{ name }}`` becomes ``{{ name or
                "friend" }}``
+``frame``      volley's own frame around a body that was written visually or in Markdown
+``inlining``   styles are written into the elements that they apply to, for mail programs that ignore
+               ``<style>``
+``markdown``   markdown becomes the HTML of a body
+``masks``      marks are hidden from the tools that read HTML, Markdown and MJML, and stand in their
+               places again after
+``preheader``  the line that mail programs show beside the subject, hidden within the message itself
+``visual``     the HTML of a visual editor becomes that of a body
 ``written``    the ways in which a message is written, and what it becomes
 """

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from mailing.messages.compose import Message
+from mailing.messages.templates import read
+from mailing.writing import markdown, visual
+from mailing.writing.frame import framed
+from mailing.writing.inlining import inline
+from mailing.writing.preheader import insert
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Writing(StrEnum):
@@ -42,6 +51,38 @@ class Written:
 
 
 def compile_message(written: Written) -> Message:
-    """Return the message whose parts are filled for each recipient. Raises ``ComposeError``."""
-    html = "" if written.writing is Writing.PLAIN else written.html
+    """Return the message whose parts are filled for each recipient.
+
+    Raises ``ComposeError``, which names the place in what was written, not in what it becomes.
+    """
+    if not written.html.strip() or written.writing is Writing.PLAIN:
+        return Message(written.sender_from, written.subject, written.text)
+    source = visual.as_typed(written.html) if written.writing is Writing.VISUAL else written.html
+    read("html", source)
+    read("preheader", written.preheader)
+    html = _COMPILERS[written.writing](written, source)
     return Message(written.sender_from, written.subject, written.text, html)
+
+
+def _visual(written: Written, source: str) -> str:
+    return _framed(written, visual.body(source))
+
+
+def _markdown(written: Written, source: str) -> str:
+    return _framed(written, markdown.body(source))
+
+
+def _framed(written: Written, body: str) -> str:
+    return framed(body, sender_from=written.sender_from, subject=written.subject, preview=written.preheader)
+
+
+def _source(written: Written, source: str) -> str:
+    return insert(inline(source), written.preheader)
+
+
+_COMPILERS: dict[Writing, Callable[[Written, str], str]] = {
+    Writing.VISUAL: _visual,
+    Writing.MARKDOWN: _markdown,
+    Writing.SOURCE: _source,
+    Writing.MJML: _source,
+}

@@ -1,0 +1,19 @@
+"""Markdown becomes the HTML of a body. Pure.
+
+It is CommonMark with tables and strikethrough. A line break stays one, as people expect of a letter. HTML
+within it is text: a person who wants HTML writes HTML.
+"""
+
+from __future__ import annotations
+
+from markdown_it import MarkdownIt
+
+from mailing.writing import masks
+
+_DIALECT = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+
+
+def body(source: str) -> str:
+    """Return the HTML of a Markdown source, with its marks. Raises ``ComposeError``."""
+    masked = masks.mask_plain("html", source)
+    return masked.unmask(masks.alone(masked, _DIALECT.render(masked.text)))
