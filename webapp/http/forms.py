@@ -1,32 +1,41 @@
 """Forms, read within limits: their size, the number of their fields, and the time the event loop is held.
 
 A form arrives from whoever likes to send one, so it is taken apart piece by piece as it comes, and no piece
-costs more than its own length. Files are no part of any form.
+costs more than its own length. Files are no part of a form, but of an ``Upload``: it is handed on in pieces,
+and nobody sends faster than these are taken.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from quart import abort, request
+from quart.asgi import ASGIHTTPConnection
 from quart.formparser import FormDataParser
 from quart.wrappers import Request
+from quart.wrappers.request import Body
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 
+    from hypercorn.typing import ASGIReceiveCallable
     from werkzeug.datastructures import MultiDict
 
 LONGEST = 20 * 1024 * 1024  # bytes; with a list or a message
 SHORT = 64 * 1024  # bytes; any other form or call
-MOST_FIELDS = 100
+MOST_FIELDS = 2_500  # two for each column of the widest table, and some
+UPLOAD_S = 3_600  # what a file may take
+PIECE = 512 * 1024  # bytes in which a file is handed on
 _PIECE = 64 * 1024
+_AHEAD = 4 * _PIECE  # bytes that may wait for who reads them
 _URLENCODED = "application/x-www-form-urlencoded"
 _MULTIPART = "multipart/form-data"
 
@@ -60,14 +69,136 @@ class Parser(FormDataParser):
             else:
                 fields = []
         except ValueError:
-            abort(400, _("This form can't be read. Reload the page and try again."))
+            _unreadable()
         return self.cls(fields), self.cls()
+
+
+class PacedBody(Body):
+    """A body that is taken from the connection as it is read, so that it waits there and not in memory.
+
+    Who reads it looks at its length (``_bounded``), as one page may take more than another.
+    """
+
+    def __init__(self, _expected: int | None, most: int | None) -> None:
+        super().__init__(None, most)
+        self._taken = asyncio.Event()
+        self._whole = False  # wanted at once
+
+    async def __anext__(self) -> bytes:
+        data = await super().__anext__()
+        self._taken.set()
+        return data
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        self._whole = True
+        self._taken.set()
+        return super().__await__()
+
+    async def has_room(self) -> None:
+        """Wait while enough of it is there that nobody has read."""
+        while len(self._data) > _AHEAD and not self._whole and not self._complete.is_set():
+            self._taken.clear()
+            await self._taken.wait()
 
 
 class FormRequest(Request):
     """A request whose forms are read by ``Parser``."""
 
+    body_class: type[Body] = PacedBody
     form_data_parser_class = Parser
+
+
+class Connection(ASGIHTTPConnection):
+    """Takes from the connection what the request has room for."""
+
+    async def handle_messages(self, request: Request, receive: ASGIReceiveCallable) -> None:
+        """Hand the body to the request until the client is gone."""
+        body: Any = request.body
+
+        async def paced() -> Any:
+            await body.has_room()
+            return await receive()
+
+        await super().handle_messages(request, paced)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way: its ``name``, the ``fields`` of the form before it, and its bytes as they come.
+
+    ``pieces`` have ``PIECE`` bytes, but for the last; 413 while it is read, if there are too many.
+    """
+
+    name: str
+    fields: Mapping[str, str]
+    pieces: AsyncGenerator[bytes, None]
+
+
+async def upload(most: int) -> Upload | None:
+    """Return the file called ``file`` that a form brings, of at most ``most`` bytes; None if it has none.
+
+    Too long a body is a 413 by its length alone, before any of it is read.
+    """
+    boundary = request.mimetype_params.get("boundary", "")
+    if request.mimetype != _MULTIPART or not boundary:
+        abort(415, _("Send the file as a form, with the content type multipart/form-data."))
+    decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=3 * _PIECE)
+    events = _events(decoder, _in_time(_bounded(request.body, request.content_length, most + SHORT)))
+    fields: dict[str, str] = {}
+    name, value, seen = "", bytearray(), 0
+    try:
+        async for event in events:
+            match event:
+                case Field() | File():
+                    seen += 1
+                    _count(seen)
+                    name, value = event.name, bytearray()
+                    if isinstance(event, File) and name == "file" and event.filename:
+                        return Upload(event.filename, fields, _pieces(events, most))
+                case Data() if len(value) + len(event.data) > SHORT:
+                    _refuse(SHORT)
+                case Data():
+                    value += event.data
+                    if not event.more_data:
+                        fields[name] = value.decode("utf-8", "replace")
+    except ValueError:
+        _unreadable()
+    return None
+
+
+async def _pieces(events: AsyncGenerator[Event, None], most: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of the file whose head was just read, and read what follows it."""
+    waiting, read, going = bytearray(), 0, True
+    try:
+        async for event in events:
+            if not going or not isinstance(event, Data):
+                continue
+            read, going = read + len(event.data), event.more_data
+            if read > most:
+                _refuse(most)
+            waiting += event.data
+            if len(waiting) >= PIECE:
+                yield bytes(waiting[:PIECE])
+                del waiting[:PIECE]
+    except ValueError:
+        _unreadable()
+    if waiting:
+        yield bytes(waiting)
+
+
+async def _in_time(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass the parts of a body on; 408 if the next one, or the last one, is too long in coming."""
+    over = time.monotonic() + UPLOAD_S
+    try:
+        while True:
+            async with asyncio.timeout(min(request.body_timeout or UPLOAD_S, over - time.monotonic())):
+                try:
+                    part = await anext(parts)
+                except StopAsyncIteration:
+                    return
+            yield part
+    except TimeoutError:
+        abort(408)
 
 
 async def _bounded(body: Any, length: int | None, most: int) -> AsyncIterator[bytes]:
@@ -87,7 +218,13 @@ async def _bounded(body: Any, length: int | None, most: int) -> AsyncIterator[by
     _refuse(most)
 
 
+def _unreadable() -> NoReturn:
+    abort(400, _("This form can't be read. Reload the page and try again."))
+
+
 def _refuse(most: int) -> NoReturn:
+    if most > LONGEST:
+        abort(413, _("Volley accepts files of up to %(n)s MB. Split the file.", n=most // 1024**2))
     if most < LONGEST:
         abort(413, _("This field can hold at most %(n)s KB.", n=most // 1024))
     abort(413, _("Volley accepts up to 20 MB per request. Split the list into several campaigns."))
@@ -142,7 +279,7 @@ async def _multipart(parts: AsyncIterator[bytes], boundary: str) -> Fields:
     return fields
 
 
-async def _events(decoder: MultipartDecoder, parts: AsyncIterator[bytes]) -> AsyncIterator[Event]:
+async def _events(decoder: MultipartDecoder, parts: AsyncIterator[bytes]) -> AsyncGenerator[Event, None]:
     async for part in parts:
         for at in range(0, len(part), _PIECE):
             try:

@@ -5,7 +5,7 @@
 * No request comes from another site's page, but that a link there may lead here. An unsafe one carries the
   token of its session, or belongs to a blueprint that is named exempt with its reason; then it is JSON or
   without a body, as no form can be. What costs least is looked at first, and a body is read last, within
-  limits (``forms``).
+  limits (``forms``). A file brings its token before its bytes, and ``upload`` looks at it there.
 * Every answer has a strict Content-Security-Policy: no inline script or style, no framing.
 """
 
@@ -23,7 +23,7 @@ from werkzeug.exceptions import Unauthorized
 from mailing.sites import LONGEST_NAME, read_host, read_origin
 from webapp.http import auth, forms, origins
 from webapp.http.door import Door
-from webapp.http.forms import FormRequest
+from webapp.http.forms import Connection, FormRequest
 from webapp.http.services import services
 from webapp.i18n.languages import N_, _
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from quart.typing import ResponseReturnValue
 
     from mailing.settings import Settings
+    from webapp.http.forms import Upload
 
     Again = Callable[..., Awaitable[ResponseReturnValue]]
 
@@ -80,12 +81,18 @@ an origin of its own."""
 
 
 def install(
-    app: Quart, settings: Settings, *, exempt: Mapping[str, str], long_forms: Mapping[str, Again]
+    app: Quart,
+    settings: Settings,
+    *,
+    exempt: Mapping[str, str],
+    long_forms: Mapping[str, Again],
+    uploads: AbstractSet[str] = frozenset(),
 ) -> None:
     """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason.
 
     ``long_forms`` names the endpoints whose forms hold a list or a message, with what shows such a form
-    again where its session ended, so that nothing typed is lost.
+    again where its session ended, so that nothing typed is lost. ``uploads`` names those that take a file,
+    each by ``upload``.
     """
     app.extensions["csrf_exempt"] = dict(exempt)
     app.config.update(
@@ -97,6 +104,7 @@ def install(
     )
     app.session_interface = _Sessions()
     app.request_class = FormRequest
+    app.asgi_http_class = Connection
     app.asgi_app = Door(app.asgi_app, settings)  # type: ignore[method-assign]
     names = settings.names
 
@@ -104,6 +112,9 @@ def install(
         _check_host(names)
         if request.routing_exception:  # it does nothing
             return None
+        if request.method not in SAFE_METHODS and request.endpoint in uploads:
+            _check_origin("Origin")
+            return await auth.guard() if _known_token() else abort(403, _(_ENDED))
         if request.method not in SAFE_METHODS and request.blueprint not in exempt:
             return await _check_form(long_forms.get(request.endpoint or ""))
         if request.method not in SAFE_METHODS:
@@ -138,6 +149,14 @@ async def _check_form(again: Again | None) -> ResponseReturnValue | None:
         abort(403, _(_ENDED))
     typed = await request.form
     return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
+
+
+async def upload(most: int) -> Upload | None:
+    """Return the file that one of our own forms brings, of at most ``most`` bytes; None if it has none."""
+    found = await forms.upload(most)
+    if found and not hmac.compare_digest(_known_token(), _unmasked(found.fields.get(TOKEN_FIELD, ""))):
+        abort(403, _(_ENDED))
+    return found
 
 
 async def _has_token(known: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from mailing.contacts.tables import ImportState, Standing
 from mailing.core.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from webapp.i18n import languages
 from webapp.i18n.languages import N_, _
@@ -91,6 +92,24 @@ LOOKS: Mapping[type[StrEnum], Mapping[StrEnum, Look]] = {
         WorkerState.ENDED: Look(
             N_("Stopped"), "dash", "canceled", N_("Finished its emails and closed its connections.")
         ),
+    },
+    Standing: {
+        Standing.ACTIVE: Look(N_("Active"), "check", "sent", N_("Campaigns send to this contact.")),
+        Standing.UNSUBSCRIBED: Look(
+            N_("Unsubscribed"), "dash", "canceled", N_("Wants no more emails; campaigns skip it.")
+        ),
+        Standing.BOUNCED: Look(N_("Bounced"), "back", "failed", N_("Emails came back; campaigns skip it.")),
+        Standing.BLOCKED: Look(N_("Blocked"), "shield", "suppressed", N_("Campaigns skip this contact.")),
+    },
+    ImportState: {
+        ImportState.UPLOADED: Look(
+            N_("Check columns"), "pencil", "deferred", N_("Uploaded. The columns must be checked.")
+        ),
+        ImportState.WAITING: Look(N_("Waiting"), "ring", "queued", N_("Waiting for a worker.")),
+        ImportState.READING: Look(N_("Importing"), "arrow", "sending", N_("A worker is reading the file.")),
+        ImportState.DONE: Look(N_("Imported"), "check", "sent", N_("The contacts are in the list.")),
+        ImportState.FAILED: Look(N_("Failed"), "cross", "failed", N_("Nothing was imported.")),
+        ImportState.CANCELED: Look(N_("Canceled"), "dash", "canceled", N_("Nothing was imported.")),
     },
 }
 """Kind of state -> state -> look. Two steps: states of different kinds that share a word are equal."""

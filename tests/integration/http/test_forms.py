@@ -80,6 +80,9 @@ class Untouched:
     def set_complete(self):
         pass
 
+    async def has_room(self):
+        pass
+
 
 @pytest.mark.parametrize(
     "headers",

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mailing.contacts.tables import ImportState, Standing
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from webapp.ui import badges
 from webapp.ui.explanations import explain
 
 ROOT = Path(__file__).resolve().parents[3]
-KINDS = (RecipientState, CampaignState, AttemptResult)
+KINDS = (RecipientState, CampaignState, AttemptResult, Standing, ImportState)
 
 
 @pytest.mark.parametrize("kind", KINDS)
