@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from mailing.accounts import audit
+from mailing.accounts import audit, throttle
+from mailing.accounts.throttle import Limit
 from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_links
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
@@ -45,9 +46,11 @@ if TYPE_CHECKING:
     from mailing.core.states import RecipientAction
     from mailing.recipients.search import Choice
     from mailing.recipients.undertakings import Undertaking
+    from mailing.reports.trials import Trial
     from mailing.settings import Settings
 
 AT_ONCE = 2_000  # recipients whom a command moves while somebody waits for the answer
+TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
 
 log = structlog.get_logger()
@@ -249,6 +252,17 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
         share_links.revoke(connection, campaign_id, watch_id)
         audit.record(connection, actor, "revoke share link", _about(campaign_id), link=watch_id)
     _log(actor, "revoke share link", campaign_id, watch_id=watch_id)
+
+
+def begin_test(backend: Backend, actor: Actor, campaign_id: int, trial: Trial) -> None:
+    """Let somebody send a test, a few times a minute. Raises ``NotAllowed``."""
+    with backend.db.write() as connection:
+        who = f"test send:{actor.kind}:{actor.id or actor.address}"
+        if wait := throttle.wait_ms(connection, who, TESTS):
+            raise NotAllowed(Reason("test-send.too-many", n=-(-wait // 1000)))
+        about = {"to": trial.to, "recipient": trial.person.email}
+        audit.record(connection, actor, "test send", _about(campaign_id), **about)
+    _log(actor, "test send", campaign_id)
 
 
 def take_batches(backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:

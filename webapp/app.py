@@ -31,7 +31,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import previews
+from webapp.messages import previews, trial_pages, trials
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
@@ -49,6 +49,7 @@ _PAGES = (
     draft_views,
     recipient_views,
     previews,
+    trial_pages,
     replay_views,
     wall,
     share_links,
@@ -110,6 +111,7 @@ def create_app(settings: Settings) -> Quart:
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
     oidc.install(app, settings.openid)
+    trials.install(app)
     compression.install(app)
     for module in (*_PAGES, preferences, stream, news, favicon, static_files):
         app.register_blueprint(module.blueprint)

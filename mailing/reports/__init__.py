@@ -11,5 +11,7 @@
 ``recipient_record``  all that is known about one recipient of a campaign
 ``replay``            how many were in each state at each moment of its course, from the log
 ``search_box``        each term that a reader types, and what it asks for
+``trials``            what a test send is made of: one message for any address, with the data of a
+                      recipient
 ``worker_roster``     every worker that lives or ended lately, as seen by somebody who keeps looking
 """

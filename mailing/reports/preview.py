@@ -47,10 +47,7 @@ class Preview:
 
 def of(connection: Connection, campaign: Campaign, recipient_id: int | None, guest: str = "") -> Preview:
     """Compose the message of a campaign for one recipient, or else for its first."""
-    person = recipient_record.person(connection, campaign.id, recipient_id) if recipient_id else None
-    if person is None:
-        first = recipient_record.beside(connection, campaign.id, after=0)
-        person = recipient_record.person(connection, campaign.id, first) if first else None
+    person = somebody(connection, campaign.id, recipient_id)
     if person is None:
         return Preview(guest=guest)
     shown = Preview(
@@ -64,6 +61,15 @@ def of(connection: Connection, campaign: Campaign, recipient_id: int | None, gue
     except (ComposeError, MergeError) as error:
         return replace(shown, fault=error.reason)
     return replace(shown, data=data, mail=foreign_mail.read(data))
+
+
+def somebody(connection: Connection, campaign_id: int, recipient_id: int | None) -> Person | None:
+    """Return a recipient of a campaign, or else its first; None where it has none."""
+    person = recipient_record.person(connection, campaign_id, recipient_id) if recipient_id else None
+    if person is None:
+        first = recipient_record.beside(connection, campaign_id, after=0)
+        person = recipient_record.person(connection, campaign_id, first) if first else None
+    return person
 
 
 def mail_for(campaign: Campaign, person: Person, *, to: str, token: str) -> Mail:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NoReturn, cast
 
@@ -16,6 +16,7 @@ from mailing.core.reasons import Reason, ReasonError
 from mailing.smtp import verdicts
 from mailing.smtp.connection import Wire
 from mailing.smtp.envelope import Offers
+from mailing.smtp.overheard import OverheardClient, OverheardWire
 from mailing.smtp.replies import Stage, reply_from
 from mailing.smtp.verdicts import classify
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Value
     from mailing.smtp.account import Sender
     from mailing.smtp.connection import Timeouts
+    from mailing.smtp.dialogue import Dialogue
     from mailing.smtp.replies import Reply
 
 _NOT_IMPLEMENTED = frozenset({500, 501, 502, 504, 534})
@@ -68,10 +70,17 @@ def _verifying() -> ssl.SSLContext:
 
 
 async def open_wire(
-    sender: Sender, timeouts: Timeouts, hello_name: str | None, ssl_context: ssl.SSLContext | None
+    sender: Sender,
+    timeouts: Timeouts,
+    hello_name: str | None,
+    ssl_context: ssl.SSLContext | None,
+    dialogue: Dialogue | None = None,
 ) -> tuple[Wire, Offers]:
-    """Connect to ``sender``'s server and get ready for MAIL. Raises ``SmtpError``."""
-    client = aiosmtplib.SMTP(
+    """Connect to ``sender``'s server and get ready for MAIL. Raises ``SmtpError``.
+
+    All that is said, now and later, goes into a ``dialogue``.
+    """
+    client = (partial(OverheardClient, dialogue) if dialogue else aiosmtplib.SMTP)(
         hostname=sender.host,
         port=sender.port,
         local_hostname=hello_name or "localhost",
@@ -102,7 +111,8 @@ async def open_wire(
         size=_figure(client.esmtp_extensions.get("size", "")),
         mailmax=_limits(client.esmtp_extensions.get("limits", "")).get("MAILMAX", 0),
     )
-    return Wire(cast("asyncio.Transport", client.transport), timeouts), offers
+    kind = partial(OverheardWire, dialogue) if dialogue else Wire
+    return kind(cast("asyncio.Transport", client.transport), timeouts), offers
 
 
 def _figure(text: str) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailing.core.reasons import Words
     from mailing.smtp.account import Sender
+    from mailing.smtp.dialogue import Dialogue
     from mailing.smtp.envelope import Offers
 
 __all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts", "stuffed"]
@@ -94,14 +95,16 @@ class Session:
         *,
         hello_name: str | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        dialogue: Dialogue | None = None,
     ) -> Session:
         """Connect, secure the line, say hello and sign in. Raises ``SmtpError`` within the timeouts.
 
         ``hello_name`` is what EHLO says; without it, this machine's full name or its address.
-        ``ssl_context`` replaces the system's certificate authorities.
+        ``ssl_context`` replaces the system's certificate authorities. All that is said goes into a
+        ``dialogue``.
         """
         begun, timeouts = monotonic(), timeouts or Timeouts()
-        wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context)
+        wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context, dialogue)
         return cls(wire, offers, timeouts, round(1000 * (monotonic() - begun)), sender.server)
 
     @property

@@ -67,6 +67,8 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>/wall": "/campaigns/{done}/wall",
     "/campaigns/<id:campaign_id>/message": "/campaigns/{done}/message",
     "/campaigns/<id:campaign_id>/preview": "/campaigns/{draft}/preview",
+    "/campaigns/<id:campaign_id>/test": "/campaigns/{draft}/test",
+    "/campaigns/<id:campaign_id>/test/<name>": "{trial}",
     "/watch/<token>": "{watch}",
     "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
     "/history": "/history",
@@ -108,10 +110,23 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     page.get_by_label("Name of the link").fill("Ben")
     page.get_by_role("button", name="Create link").click()
     watch = page.locator("[href*='/watch/']").first.get_attribute("href")
+    page.goto(f"/campaigns/{draft}/test")
+    page.get_by_label("Send to").fill("me@one.example")
+    page.get_by_role("button", name="Send test").click()
+    expect(page.get_by_text("Accepted by")).to_be_visible()
+    trial = page.url.removeprefix(stack.url)
     page.close()
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
-    ids = {"sent": sent, "done": done, "draft": draft, "mail": 1, "watch": watch, "recipient": bob.id}
+    ids = {
+        "sent": sent,
+        "done": done,
+        "draft": draft,
+        "mail": 1,
+        "watch": watch,
+        "recipient": bob.id,
+        "trial": trial,
+    }
     return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}
 
 

@@ -1,0 +1,135 @@
+"""A test send: its form, and its SMTP dialogue as it happens, stage by stage, with times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, abort, redirect, render_template, request
+
+from mailing.accounts.roles import Permission
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.actors import ActorKind
+from mailing.core.reasons import Reason
+from mailing.reports import preview, trials
+from mailing.reports.trials import NoTestError
+from mailing.smtp.replies import Stage
+from tasks import commands
+from webapp.http import auth, params
+from webapp.http.services import services, the_campaign
+from webapp.i18n.domain_texts import say, say_why
+from webapp.i18n.languages import N_, _
+from webapp.live.sse import BEAT_S, respond
+from webapp.messages.trials import Run, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quart import Response
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from webapp.live.regions import Board
+
+blueprint = Blueprint("trials", __name__)
+LOOK_S = 0.2
+_ONE = "/campaigns/<id:campaign_id>/test"
+STAGES: Mapping[Stage | None, str] = {
+    Stage.CONNECT: N_("Connection"),
+    Stage.GREETING: N_("Greeting"),
+    Stage.HELLO: N_("Hello"),
+    Stage.TLS: N_("Encryption"),
+    Stage.AUTH: N_("Sign-in"),
+    Stage.MAIL: N_("Sender"),
+    Stage.RCPT: N_("Recipient"),
+    Stage.DATA: N_("Data"),
+    Stage.DOT: N_("Message"),
+    None: N_("Goodbye"),
+}
+
+
+@blueprint.get(_ONE)
+@auth.needs(Permission.WRITE)
+async def form(campaign_id: int) -> str:
+    """Show the form of a test."""
+    campaign = await the_campaign(campaign_id)
+    person = await services().read(preview.somebody, campaign_id, params.number("recipient"))
+    who = auth.person()
+    own = who.name if who.kind is ActorKind.PERSON else ""
+    typed = {"to": params.words(request.args.get("to", "")) or own, "like": person.email if person else ""}
+    return await _form(campaign_id, campaign.subject, typed)
+
+
+@blueprint.post(_ONE)
+@auth.needs(Permission.WRITE)
+async def send(campaign_id: int) -> AnyResponse | tuple[str, int]:
+    """Send a test, and lead to its dialogue."""
+    campaign, typed = await the_campaign(campaign_id), await request.form
+    to, like = typed.get("to", ""), typed.get("like", "").strip()
+    if runs().full:
+        fault = {"": say(Reason("test-send.busy"))}
+        return await _form(campaign_id, campaign.subject, typed, fault), 503
+    try:
+        wanted = await services().read(trials.compose, campaign_id, to, like)
+        await services().do(commands.begin_test, auth.person(), campaign_id, wanted)
+    except NoTestError as error:
+        return await _form(campaign_id, campaign.subject, typed, {error.field: say_why(error)}), 422
+    except NotAllowed as refusal:
+        return await _form(campaign_id, campaign.subject, typed, {"": say_why(refusal)}), 429
+    name = runs().begin(campaign_id, wanted, services().settings.sender)
+    return redirect(services().at(f"/campaigns/{campaign_id}/test/{name}"), 303)
+
+
+@blueprint.get(f"{_ONE}/<name>")
+@auth.needs(Permission.WRITE)
+async def show(campaign_id: int, name: str) -> str:
+    """Show a test as far as it has come."""
+    campaign, run = await the_campaign(campaign_id), _run(campaign_id, name)
+    here = services().at(f"/campaigns/{campaign_id}")
+    stream = f"{here}/test/{name}/stream"
+    return await render_template(
+        "messages/trial.html",
+        section="campaigns",
+        campaign=campaign,
+        here=here,
+        run=run,
+        stages=STAGES,
+        stream=stream,
+    )
+
+
+@blueprint.get(f"{_ONE}/<name>/stream")
+@auth.needs(Permission.WRITE)
+async def stream(campaign_id: int, name: str) -> Response:
+    """Tell the page what is said."""
+    run, svc = _run(campaign_id, name), services()
+
+    async def fill(board: Board) -> None:
+        async def draw() -> bool:
+            ended = run.ended
+            board.show("#dialogue", "messages/_dialogue.html", run=run, stages=STAGES)
+            await board.turn()
+            return ended
+
+        await svc.hub.every(LOOK_S, draw)
+        await svc.hub.every(BEAT_S, board.turn)
+
+    return respond(("test send", name), fill)
+
+
+def _run(campaign_id: int, name: str) -> Run:
+    run = runs().get(name, campaign_id)
+    if run is None:
+        abort(404, _("This test is no longer kept. Its email was sent or not as its page said then."))
+    return run
+
+
+async def _form(
+    campaign_id: int, subject: str, typed: Mapping[str, str], faults: Mapping[str, str] | None = None
+) -> str:
+    return await render_template(
+        "messages/test.html",
+        section="campaigns",
+        here=services().at(f"/campaigns/{campaign_id}"),
+        subject=subject,
+        typed=typed,
+        faults=faults or {},
+    )
