@@ -48,7 +48,7 @@ def read_table_row(found: Findings, row: Row, plan: Columns, width: int, *, head
     """Take one row of a table of ``width`` columns, with a ``header`` or without."""
     cells = row.cells
     if len(cells) > width and plan.full is not None:
-        cells = _rejoined(cells, plan.email, plan.full, len(cells) - width)
+        cells = rejoined(cells, plan.email, plan.full, len(cells) - width)
     cell = cells[plan.email].strip() if plan.email < len(cells) else ""
     if "@" not in cell and WIDE_AT not in cell and (len(cells) == 1 or not header):
         read_text_line(found, row.line, clean(", ".join(filter(None, map(str.strip, row.cells)))))
@@ -61,7 +61,7 @@ def read_table_row(found: Findings, row: Row, plan: Columns, width: int, *, head
     _take_row(found, (row.line, cells), cell, plan.name(cells), fields)
 
 
-def _rejoined(cells: Sequence[str], email: int, full: int, more: int) -> Sequence[str]:
+def rejoined(cells: Sequence[str], email: int, full: int, more: int) -> Sequence[str]:
     """Return a row that is too long, its name in one cell again if commas in it made several."""
     shifted = email + more
     if full < email and shifted < len(cells) and "@" in cells[shifted] and "@" not in cells[email]:

@@ -7,4 +7,6 @@
 ``guesses``    where a table has its header, and what each of its columns is
 ``plans``      how a file is read: format, encoding, sheet, and what each column is
 ``reading``    a file, read: first a look at how it is made, then all of its rows
+``rows``       what a row means: a contact, or why it is none
+``standings``  whether a contact may be mailed, by what a file says of it
 """

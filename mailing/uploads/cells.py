@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from typing import Any
 
 import orjson
@@ -39,3 +40,8 @@ def text(cell: object) -> str:
 def nested(given: Any) -> str:
     """Return a list or an object as JSON."""
     return orjson.dumps(given).decode()
+
+
+def composed(given: str) -> str:
+    """Return a text in Unicode's composed form (NFC): Windows-1258 writes marks behind their letters."""
+    return given if given.isascii() else unicodedata.normalize("NFC", given)
