@@ -8,6 +8,8 @@
 ``markdown``   markdown becomes the HTML of a body
 ``masks``      marks are hidden from the tools that read HTML, Markdown and MJML, and stand in their
                places again after
+``mjml``       MJML becomes an HTML document
+``plain_text`` the text of an HTML message, for those who read no HTML
 ``preheader``  the line that mail programs show beside the subject, hidden within the message itself
 ``visual``     the HTML of a visual editor becomes that of a body
 ``written``    the ways in which a message is written, and what it becomes

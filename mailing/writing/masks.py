@@ -69,8 +69,8 @@ class Masked:
 
     @property
     def words(self) -> re.Pattern[str]:
-        """Matches what stands for a mark, as a word or in a comment; the group ``n`` is its number."""
-        return re.compile(rf"(?:<!--)?{self.word}(?P<n>\d+)x(?:-->)?")
+        """Matches what stands for a mark."""
+        return re.compile(rf"{self.word}\d+x")
 
     def is_statement(self, number: int) -> bool:
         """Whether it prints nothing itself: a condition, its branches and its end."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from mailing.messages.compose import Message
 from mailing.messages.templates import read
-from mailing.writing import markdown, visual
+from mailing.writing import markdown, mjml, visual
 from mailing.writing.frame import framed
 from mailing.writing.inlining import inline
+from mailing.writing.plain_text import text_of
 from mailing.writing.preheader import insert
 
 if TYPE_CHECKING:
@@ -60,29 +61,20 @@ def compile_message(written: Written) -> Message:
     source = visual.as_typed(written.html) if written.writing is Writing.VISUAL else written.html
     read("html", source)
     read("preheader", written.preheader)
-    html = _COMPILERS[written.writing](written, source)
-    return Message(written.sender_from, written.subject, written.text, html)
+    body = _BODIES[written.writing](source)
+    text = written.text if written.text.strip() else text_of(body)
+    return Message(written.sender_from, written.subject, text, _whole(written, body))
 
 
-def _visual(written: Written, source: str) -> str:
-    return _framed(written, visual.body(source))
-
-
-def _markdown(written: Written, source: str) -> str:
-    return _framed(written, markdown.body(source))
-
-
-def _framed(written: Written, body: str) -> str:
+def _whole(written: Written, body: str) -> str:
+    if written.writing in {Writing.SOURCE, Writing.MJML}:
+        return insert(body, written.preheader)
     return framed(body, sender_from=written.sender_from, subject=written.subject, preview=written.preheader)
 
 
-def _source(written: Written, source: str) -> str:
-    return insert(inline(source), written.preheader)
-
-
-_COMPILERS: dict[Writing, Callable[[Written, str], str]] = {
-    Writing.VISUAL: _visual,
-    Writing.MARKDOWN: _markdown,
-    Writing.SOURCE: _source,
-    Writing.MJML: _source,
+_BODIES: dict[Writing, Callable[[str], str]] = {
+    Writing.VISUAL: visual.body,
+    Writing.MARKDOWN: markdown.body,
+    Writing.SOURCE: inline,
+    Writing.MJML: mjml.document,
 }
