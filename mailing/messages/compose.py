@@ -3,18 +3,16 @@
 Pure. ``prepare`` reads the templates once per campaign and cuts them into pieces: each piece is either
 bytes that are the same for everyone, or a function of one recipient's values. ``fill`` joins them.
 
-A body is quoted-printable (RFC 2045 section 6.7). Every piece starts at the beginning of an encoded line
-and ends with a line break, a soft one (``=``) where the text has none, so pieces never meet within a
-line and no line is longer than 76 characters. The result is 7-bit, except that an address which needs
-SMTPUTF8 (RFC 6531) stands in its header as UTF-8.
+The result is 7-bit, except that an address which needs SMTPUTF8 (RFC 6531) stands in its header as UTF-8.
+Files are encoded once, and whoever gets the message shares their bytes.
 
-``merging`` says what the templates may hold and reads them; ``headers`` writes the header lines.
+``templates`` says what the templates may hold and reads them; ``headers`` writes the header lines,
+``quoted`` the bodies, ``attachments`` the files, and ``multiparts`` puts them together.
 """
 
 from __future__ import annotations
 
 import re
-from binascii import b2a_qp
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +21,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from mailing.core.reasons import Reason
+from mailing.messages import multiparts, quoted
 from mailing.messages.headers import HOST, read_from, read_subject, write_date, write_mailbox
 from mailing.messages.marks import ComposeError
 from mailing.messages.templates import read
@@ -33,23 +32,25 @@ from mailing.messages.values import (
     MissingFieldError,
     encodable,
     printed,
-    unify,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from mailing.messages.attachments import Attachment
     from mailing.messages.marks import Part
-    from mailing.messages.templates import Piece, Render, Segment
+    from mailing.messages.templates import Piece
     from mailing.messages.values import Value, Values
 
-MESSAGE_MAX = 10_000_000  # bytes of a message as filled, without attachments
+TEXT_MAX = 10_000_000  # bytes of a message as filled, without its files
+MESSAGE_MAX = 30_000_000  # bytes of a message as filled, with its files as they are encoded
 _HEAD_MAX = 10_000
 _ENCODED_GROWTH = 16  # bytes that a character takes at most: 12 as quoted-printable UTF-8, and soft breaks
 _SHORT = frozenset({"name", "email"})  # a list holds them to some hundred characters
 
 __all__ = [
     "MESSAGE_MAX",
+    "TEXT_MAX",
     "ComposeError",
     "Filled",
     "MergeError",
@@ -69,14 +70,24 @@ class Message:
     subject: str
     text: str
     html: str = ""
+    files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """One recipient's email: CRLF lines, none of which begins with a dot; 7-bit unless ``needs_smtputf8``."""
+    """One recipient's email: CRLF lines, none of which begins with a dot; 7-bit unless ``needs_smtputf8``.
 
-    data: bytes
+    It is ``head`` and then ``tail``. All who get a message with files share the one tail that holds them.
+    """
+
+    head: bytes
     needs_smtputf8: bool
+    tail: bytes = b""
+
+    @property
+    def data(self) -> bytes:
+        """The whole of it, copied."""
+        return self.head + self.tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +96,9 @@ class Prepared:
 
     ``fields`` are the merge fields that it names, also those that a default covers. ``uses`` says how often
     each may be printed, ``name`` and ``email`` left out, which are short. ``length`` is that of what is the
-    same for everybody, in bytes. While the values have ``room`` characters at all their uses together, the
-    message stays below ``MESSAGE_MAX``; ``boundless`` says whether what a list may hold can have more.
+    same for everybody, in bytes; ``tail`` is its end, where that holds files. While the values have ``room``
+    characters at all their uses together, the message stays below ``most``, the bytes that it may have;
+    ``boundless`` says whether what a list may hold can have more.
     """
 
     envelope_from: str
@@ -94,9 +106,11 @@ class Prepared:
     domain: str
     sender: bytes
     pieces: tuple[Piece, ...]
+    tail: bytes
     fields: frozenset[str]
     uses: tuple[tuple[str, int], ...]
     length: int
+    most: int
     room: int
     boundless: bool
 
@@ -106,7 +120,7 @@ class Prepared:
         """Return the email for one recipient, dated ``date_ms`` (milliseconds since 1970, UTC).
 
         ``email`` must be an address as ``addresses`` returns it. Raises ``MergeError`` when a field is
-        missing or does not fit where it is used, and when the message would be longer than ``MESSAGE_MAX``.
+        missing or does not fit where it is used, and when the message would be longer than ``most``.
         """
         values: Values = (
             {**fields, "name": name, "email": email} if fields else {"name": name, "email": email}
@@ -117,7 +131,7 @@ class Prepared:
                 if self.boundless and self._may_be_long(values)
                 else [piece if isinstance(piece, bytes) else piece(values) for piece in self.pieces]
             )
-            data = b"".join(
+            head = b"".join(
                 (
                     self.sender,
                     write_mailbox("To", name, email),
@@ -128,9 +142,10 @@ class Prepared:
             )
         except (OverflowError, KeyError, UnicodeEncodeError) as error:
             raise self._explained(error, values) from error
-        if len(data) > MESSAGE_MAX:
-            raise MergeError("text", _too_large(len(data)))
-        return Filled(data, needs_smtputf8=not (email.isascii() and self.envelope_from.isascii()))
+        if (size := len(head) + len(self.tail)) > self.most:
+            raise MergeError("text", _too_large(size, self.most))
+        needs_smtputf8 = not (email.isascii() and self.envelope_from.isascii())
+        return Filled(head, needs_smtputf8, self.tail)
 
     def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
         """Return all that ``fill`` would raise one after the other, without putting the message together."""
@@ -150,14 +165,14 @@ class Prepared:
         """Return why values of at most these lengths, in bytes, make the message too long, if they do."""
         shares = {field: times * longest.get(field, 0) for field, times in self.uses}
         total = self.length + sum(shares.values())
-        if total <= MESSAGE_MAX:
+        if total <= self.most:
             return None
         field, share = max(shares.items(), key=itemgetter(1))
         times = dict(self.uses)[field]
         return Reason(
             "message.may-be-too-large",
             size=_megabytes(total),
-            most=_megabytes(MESSAGE_MAX),
+            most=_megabytes(self.most),
             field=f"{{{{ {field} }}}}",
             share=_megabytes(share),
             times=times,
@@ -183,7 +198,7 @@ class Prepared:
     def _within_bounds(self, values: Values) -> list[bytes]:
         """Fill the pieces one by one, and stop where the message gets too long. Raises ``MergeError``."""
         filled: list[bytes] = []
-        room = MESSAGE_MAX
+        room = self.most - len(self.tail)
         for piece in self.pieces:
             filled.append(piece if isinstance(piece, bytes) else piece(values))
             room -= len(filled[-1])
@@ -195,7 +210,7 @@ class Prepared:
         shares = {field: times * len(printed(values.get(field, ""))) for field, times in self.uses}
         field = max(shares, key=shares.__getitem__)
         times = dict(self.uses)[field]
-        most, n = _megabytes(MESSAGE_MAX), shares[field] // times
+        most, n = _megabytes(self.most), shares[field] // times
         return FieldError(field, Reason("message.field-too-large", most=most, times=times, n=n))
 
 
@@ -203,8 +218,8 @@ def _mailbox_of(email: str, name: str, _values: Values) -> bytes:
     return write_mailbox("To", name, email)
 
 
-def _too_large(size: int) -> Reason:
-    return Reason("message.too-large", size=_megabytes(size), most=_megabytes(MESSAGE_MAX))
+def _too_large(size: int, most: int) -> Reason:
+    return Reason("message.too-large", size=_megabytes(size), most=_megabytes(most))
 
 
 def _megabytes(size: int) -> str:
@@ -238,38 +253,34 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
     subject, subject_line = read_subject(message.subject)
     given = dict(_bodies(message))
     templates = {part: read(part, source) for part, source in given.items()}
-    bodies = [(_body_head(part), _encoded(*template.segments, "\n")) for part, template in templates.items()]
-    pieces: list[Piece] = [subject_line, b"MIME-Version: 1.0\r\n"]
-    if len(bodies) == 1:
-        pieces += [bodies[0][0], *bodies[0][1]]
-    else:
-        boundary = f"=_{token}".encode()  # "=_" never stands in quoted-printable text (RFC 2045 section 6.7)
-        pieces.append(b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n')
-        for head, encoded in bodies:
-            pieces += [b"\r\n--" + boundary + b"\r\n" + head, *encoded]
-        pieces.append(b"\r\n--" + boundary + b"--\r\n")
+    bodies = {part: quoted.pieces(*template.segments, "\n") for part, template in templates.items()}
+    shown, encoded = multiparts.assemble(bodies, message.html, message.files, token)
+    pieces: list[Piece] = [subject_line, b"MIME-Version: 1.0\r\n", *shown]
     merged: list[Piece] = []
     for constant, run in groupby(pieces, key=lambda piece: isinstance(piece, bytes)):
         same = list(run)
         merged += [b"".join(cast("list[bytes]", same))] if constant else same
     lasting = sum(len(piece) for piece in merged if isinstance(piece, bytes))
-    if lasting > MESSAGE_MAX:
+    most = min(TEXT_MAX + encoded, MESSAGE_MAX)
+    if lasting > most:
         part = max(given, key=lambda part: len(given[part].encode()))
-        raise ComposeError(part, _too_large(lasting))
+        raise ComposeError(part, _too_large(lasting, most))
     parts = [subject, *templates.values()]
     uses = sum((Counter(part.uses) for part in parts), Counter[str]())
     conditional = sum(part.conditional for part in parts)
-    room = MESSAGE_MAX - _HEAD_MAX - lasting - conditional * _ENCODED_GROWTH
+    room = most - _HEAD_MAX - lasting - conditional * _ENCODED_GROWTH
     room //= _ENCODED_GROWTH * max(part.growth for part in parts)
     return Prepared(
         envelope_from=envelope_from,
         token=token,
         domain=domain,
         sender=sender,
-        pieces=tuple(merged),
+        pieces=tuple(merged[:-1] if message.files else merged),
+        tail=cast("bytes", merged[-1]) if message.files else b"",
         fields=frozenset[str]().union(*(part.fields for part in parts)),
         uses=tuple((field, times) for field, times in uses.items() if field not in _SHORT),
         length=lasting + conditional,
+        most=most,
         room=room,
         boundless=uses.total() * VALUE_MAX > room,
     )
@@ -299,56 +310,3 @@ def _bodies(message: Message) -> list[tuple[Part, str]]:
     """Return the bodies there are, the plainest first (RFC 2046 section 5.1.4)."""
     given: list[tuple[Part, str]] = [("text", message.text), ("html", message.html)]
     return [(part, source) for part, source in given if source.strip()] or given[:1]
-
-
-def _body_head(part: Part) -> bytes:
-    kind = b"html" if part == "html" else b"plain"
-    return (
-        b"Content-Type: text/"
-        + kind
-        + b"; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-    )
-
-
-def _encoded(*segments: Segment) -> list[Piece]:
-    """Return the pieces of a body. Neighbouring constants become one, so they need no break between."""
-    pieces: list[Piece] = []
-    for constant, run in groupby(segments, key=lambda segment: isinstance(segment, str)):
-        if constant:
-            pieces.append(_quoted("".join(cast("Iterator[str]", run))))
-        else:
-            pieces += [partial(_quoted_value, render) for render in cast("Iterator[Render]", run)]
-    return pieces
-
-
-_PLAIN = re.compile(r"[!-\-/-<>-~](?:[ -<>-~]{0,70}[!-<>-~])?")  # a short line that needs no quoting
-
-
-def _quoted_value(render: Render, values: Values) -> bytes:
-    value = render(values)
-    text = value if isinstance(value, str) else printed(value)
-    return text.encode() + b"=\r\n" if _PLAIN.fullmatch(text) else _quoted(text)
-
-
-_OVERLONG = re.compile(rb"^(.{74,75})(=20|=09)$", re.MULTILINE)  # b2a_qp forgets its limit at a final space
-
-
-_LEADING_DOT = re.compile(rb"^\.(.*)", re.MULTILINE)
-_ROOM = 72  # what fits on a line of 76 behind =2E and before a soft break
-
-
-def _spell_dot(line: re.Match[bytes]) -> bytes:
-    """Spell the dot that begins a line: a careless server might take it for the end of the message."""
-    return b"=2E" + (line[1] if len(line[1]) <= _ROOM else b"=\n" + line[1])
-
-
-def _quoted(text: str) -> bytes:
-    """Return a whole number of quoted-printable lines that decode to ``text``, its line ends as CRLF."""
-    # The x keeps the end of the text from being the end of the encoding: so the last line has room for
-    # the soft break, and a final space or dot needs no escape.
-    lines = b2a_qp(unify(text).encode() + b"x", istext=True)[:-1]
-    while b"\n." in lines or lines.startswith(b"."):
-        lines = _LEADING_DOT.sub(_spell_dot, lines)
-    if b"\n" in lines:
-        lines = _OVERLONG.sub(rb"\1=\n\2", lines).replace(b"\n", b"\r\n")
-    return lines if lines.endswith(b"\n") or not lines else lines + b"=\r\n"

@@ -16,6 +16,7 @@ class Mail(NamedTuple):
     """One message for one recipient. ``data`` is not dot-stuffed.
 
     ``clean`` promises that it has CRLF lines, none of which begins with a dot, so that it goes out as it is.
+    ``tail`` goes out behind ``data``: bytes that many mails share, which none of them copies.
     """
 
     sender: str
@@ -23,6 +24,12 @@ class Mail(NamedTuple):
     data: bytes
     needs_smtputf8: bool = False
     clean: bool = False
+    tail: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has (RFC 1870 section 5)."""
+        return len(self.data) + len(self.tail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +65,14 @@ def commands_for(mail: Mail, offers: Offers) -> tuple[bytes, bytes, bytes]:
         raise NotTaken("5.1.7", Reason("attempt.from-unsendable"), sender_fault=True)
     parameters = ""
     if offers.size:
-        if len(mail.data) > offers.size:
-            large = Reason("attempt.message-too-large", n=len(mail.data), most=offers.size)
+        if mail.size > offers.size:
+            large = Reason("attempt.message-too-large", n=mail.size, most=offers.size)
             raise NotTaken("5.3.4", large)
-        parameters = f" SIZE={len(mail.data)}"
+        parameters = f" SIZE={mail.size}"
     international = mail.needs_smtputf8 or not (recipient.isascii() and sender.isascii())
     if international and not offers.smtputf8:  # the reason, also where the message is 8-bit for it
         raise NotTaken("5.6.7", Reason("attempt.no-smtputf8"))
-    if not mail.data.isascii():
+    if not (mail.data.isascii() and mail.tail.isascii()):
         if not offers.eight_bit:
             raise NotTaken("5.6.3", Reason("attempt.no-8bit"))
         parameters += " BODY=8BITMIME"

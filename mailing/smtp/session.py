@@ -23,7 +23,7 @@ from mailing.smtp.verdicts import Verdict, classify
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mailing.core.reasons import Words
     from mailing.smtp.account import Sender
@@ -238,9 +238,8 @@ class Session:
 
     async def _hand_over(self, mail: Mail, may_leave: Callable[[], Awaitable[bool]]) -> Delivery:
         """Send the text with its dot, and return what the server says to it."""
-        body = mail.data + b".\r\n" if mail.clean else stuffed(mail.data)
-        if len(body) > BLOCK:
-            body = await self._all_but_the_end(body)
+        parts = (mail.data, mail.tail, b".\r\n") if mail.clean else (stuffed(mail.data + mail.tail),)
+        body = b"".join(parts) if sum(map(len, parts)) <= BLOCK else await self._all_but_the_end(parts)
         if not await may_leave():
             self.abort()  # closing without a dot is the one way not to send
             return _handed_back(Reason("connection.not-to-be-sent"), Stage.DATA)
@@ -260,17 +259,22 @@ class Session:
     def _lap(self) -> int:
         return round(1000 * (monotonic() - self._begun))
 
-    async def _all_but_the_end(self, body: bytes) -> bytes:
-        """Send a large text block by block and return its end.
+    async def _all_but_the_end(self, parts: Sequence[bytes]) -> bytes:
+        """Send a large text block by block and return its end, a block at most.
 
         The dot must not wait in our own buffer behind megabytes: a connection lost meanwhile would make
         an ``unknown`` of a message that had hardly left.
         """
-        end = (len(body) - 1) // BLOCK * BLOCK
-        for start in range(0, end, BLOCK):
-            self._wire.write(body[start : start + BLOCK], 0)
-            await self._wire.drain(self._timeouts.data)
-        return body[end:]
+        end = b""
+        for part in parts:
+            for start in range(0, len(part), BLOCK):
+                block = part[start : start + BLOCK]
+                if len(end) + len(block) > BLOCK:
+                    self._wire.write(end, 0)
+                    await self._wire.drain(self._timeouts.data)
+                    end = b""
+                end += block
+        return end
 
     def _envelope_ahead(self) -> bytes:
         """Return the envelope to send behind the dot, empty if there is none."""

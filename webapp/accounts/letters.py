@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from mailing.core.clock import now_ms
@@ -42,8 +41,9 @@ async def invite(settings: Settings, invitation: Invitation, link: str, inviter:
 async def _send(settings: Settings, to: str, message: Message, values: dict[str, str]) -> Words | None:
     prepared = compose.prepare(message, token=secrets.token_hex(16), domain=None)
     try:
-        data, beyond_ascii = astuple(prepared.fill(1, to, "", values, now_ms()))
-        mail = Mail(prepared.envelope_from, write_address(to), data, beyond_ascii, clean=True)
+        filled = prepared.fill(1, to, "", values, now_ms())
+        recipient = write_address(to)
+        mail = Mail(prepared.envelope_from, recipient, filled.data, filled.needs_smtputf8, clean=True)
         async with asyncio.timeout(PATIENCE_S):
             session = await Session.open(settings.sender, _TIMEOUTS)
             delivery = await session.deliver(mail)

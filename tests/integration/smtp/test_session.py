@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailing.smtp.connection import BLOCK
 from mailing.smtp.replies import Stage
 from mailing.smtp.session import Session, stuffed
 from tests.support.smtp_server import DROP, EXTENSIONS, HANG, FakeServer
@@ -222,6 +223,28 @@ async def test_a_refusal_hits_one_mail_and_the_session_goes_on(step, answer, res
     assert all(one.alive for one in deliveries)
     assert [one.recipients[0] for one in server.accepted] == [f"to{n}@example.net" for n in (0, 2, 3)]
     assert server.connections == 1
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, PLAIN], ids=["pipelining", "plain"])
+@pytest.mark.parametrize("head", [10, BLOCK - 1, BLOCK, 3 * BLOCK])
+@pytest.mark.parametrize("tail", [0, 1, BLOCK - 13, BLOCK, 2 * BLOCK + 7])
+async def test_what_mails_share_goes_out_behind_what_is_their_own(head, tail, extensions):
+    shared = b"t" * tail + b"\r\n"
+    mails = [mail(number, b"%d" % number * head, clean=True, tail=shared) for number in (1, 2)]
+    async with FakeServer(extensions=extensions) as server, opened(server) as session:
+        deliveries = await deliver_all(session, mails)
+    assert [one.verdict.result for one in deliveries] == [SENT, SENT]
+    assert [one.data for one in server.accepted] == [each.data + shared for each in mails]
+    assert f"SIZE={head + len(shared)}" in server.accepted[0].parameters
+
+
+async def test_what_mails_share_counts_where_the_server_says_how_much_it_takes():
+    async with FakeServer(extensions=("SIZE 1000",)) as server, opened(server) as session:
+        fits = await session.deliver(mail(data=b"x" * 498 + b"\r\n", clean=True, tail=b"y" * 498 + b"\r\n"))
+        too_large = await session.deliver(mail(data=b"x" * 500, clean=True, tail=b"y" * 501))
+    assert (fits.verdict.result, too_large.verdict.result) == (SENT, FAILED)
+    assert too_large.enhanced == "5.3.4"
+    assert "1,001" in str(too_large.words)
 
 
 async def test_rset_is_sent_only_where_the_server_holds_a_transaction():

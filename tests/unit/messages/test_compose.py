@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.messages import compose
+from mailing.messages import compose, quoted
 from mailing.messages.compose import ComposeError, MergeError, Message, message_id, prepare
 from mailing.smtp.session import stuffed
 from tests.support.messages import FROM, NOW_MS, bodies, fill, read, rendered
@@ -114,7 +114,7 @@ short = st.text(alphabet=st.sampled_from([*map(chr, range(31, 128)), "é", "\n"]
 def test_a_short_plain_value_is_quoted_as_any_other(value):
     """The quick way for most names and addresses gives the same bytes as the long one."""
     filled = fill(Message(FROM, "s", "[\n{{ x }}\n]"), fields={"x": value}).data
-    assert filled.endswith(b"\r\n\r\n[\r\n" + compose._quoted(value) + b"\r\n]\r\n")
+    assert filled.endswith(b"\r\n\r\n[\r\n" + quoted.quoted(value) + b"\r\n]\r\n")
 
 
 dotted = st.text(alphabet=". a\n\t=é\r", max_size=300)
@@ -190,7 +190,7 @@ def test_the_limit_is_that_of_the_message_as_it_is_sent(fits):
     prepared = prepare(Message(FROM, "s", "t", "{{ a }}" * 145), token="t", domain=None)
     if fits:
         data = prepared.fill(1, "ann@one.example", "Ann", {"a": value}, NOW_MS).data
-        assert 9_500_000 < len(data) <= compose.MESSAGE_MAX
+        assert 9_500_000 < len(data) <= compose.TEXT_MAX
     else:
         with pytest.raises(MergeError, match=r"a: .*10 MB.*145 times.*70,000 characters"):
             prepared.fill(1, "ann@one.example", "Ann", {"a": value}, NOW_MS)
