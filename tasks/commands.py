@@ -30,6 +30,7 @@ from mailing.core.strides import Stride
 from mailing.delivery import sweeper
 from mailing.ledger import batches
 from mailing.ledger.batches import Errand
+from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
 from tasks import control, sending
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.actors import Actor
     from mailing.core.states import RecipientAction
+    from mailing.library.files import FileRef
     from mailing.recipients.search import Choice
     from mailing.recipients.undertakings import Undertaking
     from mailing.reports.trials import Trial
@@ -105,14 +107,16 @@ def store(
     *,
     send: bool = False,
     once: Once | None = None,
+    attached: Sequence[FileRef] = (),
 ) -> Change:
     """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
 
     To ``send`` it is part of its last transaction, and so is keeping the answer to a call that happens
-    ``once``. Raises ``ComposeError`` for an unusable message, ``NotAllowed`` for one that is to be sent and
-    cannot be sent to everybody, and ``IntegrityError`` where the same call was faster.
+    ``once``. ``attached`` are files that were kept. Raises ``ComposeError`` for an unusable message,
+    ``UnfitError`` for files that it cannot have, ``NotAllowed`` for one that is to be sent and cannot be sent
+    to everybody, and ``IntegrityError`` where the same call was faster.
     """
-    with drafts.creating(db, draft, parsed, ready=send) as (connection, campaign_id):
+    with drafts.creating(db, draft, parsed, ready=send, attached=attached) as (connection, campaign_id):
         state, errands = CampaignState.DRAFT, list[Errand]()
         if send:
             action = CampaignAction.SEND
@@ -167,6 +171,32 @@ def fix(db: Database, actor: Actor, campaign_id: int, box: str, *, seen: int) ->
     told = partial(audit.record, actor=actor, action="fix list", subject=_about(campaign_id))
     added = growing.fix(db, campaign_id, box, seen=seen, also=told)
     return Change(actor, "fix list", campaign_id, CampaignState.DRAFT), added
+
+
+def keep_file(db: Database, actor: Actor, name: str, data: bytes, *, image: bool = False) -> FileRef:
+    """Keep a file for a message. Raises ``UnfitError`` for one that cannot go with any."""
+    with db.write() as connection:
+        ref = files.keep(connection, name, data, image=image)
+        audit.record(connection, actor, "keep file", file=ref.name, size=ref.size)
+    return ref
+
+
+def attach(db: Database, actor: Actor, campaign_id: int, name: str, data: bytes) -> Change:
+    """Add a file to a draft. Raises ``UnfitError``, and ``NotAllowed`` once it is no draft."""
+    with db.write() as connection:
+        ref = files.keep(connection, name, data)
+        drafts.refile(connection, campaign_id, [*files.listed(connection, campaign_id), ref])
+        audit.record(connection, actor, "attach", _about(campaign_id), file=ref.name, size=ref.size)
+    return Change(actor, "attach", campaign_id, CampaignState.DRAFT)
+
+
+def detach(db: Database, actor: Actor, campaign_id: int, ref: FileRef, *, seen: int) -> Change:
+    """Take a file from a draft, if it is there. Raises ``NotAllowed`` as ``revise`` does."""
+    with db.write() as connection:
+        held = files.listed(connection, campaign_id)
+        drafts.refile(connection, campaign_id, [each for each in held if each != ref], seen=seen)
+        audit.record(connection, actor, "detach", _about(campaign_id), file=ref.name)
+    return Change(actor, "detach", campaign_id, CampaignState.DRAFT)
 
 
 def announce(backend: Backend, change: Change) -> bool:

@@ -18,6 +18,7 @@ from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
 from mailing.ledger import leases
+from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
 from tasks import processes, queues
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from mailing.core.database import Database
 
 CARRY_S = 1.5  # how long one sweep goes on with what is long
+FILES = 5  # that one transaction removes: each may have 10 MB
 QUEUED = 1_000  # batches that wait in Redis at each step of priority
 
 Piece: TypeAlias = "Callable[[Connection, int], dict[int, CampaignState] | None]"
@@ -117,7 +119,11 @@ def _tidy(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
     return {} if leftovers.remove(connection, rows) else None
 
 
-_PIECES = (_wake, _cancel, _decide, _remove, _tidy)
+def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | None:
+    return {} if files.remove_unused(connection, FILES) else None
+
+
+_PIECES = (_wake, _cancel, _decide, _remove, _tidy, _clear)
 
 
 def _abandon(database: Database) -> Counter[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import delete, insert, select, update
@@ -27,6 +27,7 @@ from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.strides import Stride
 from mailing.core.tables import campaigns as table
 from mailing.core.tables import storings
+from mailing.library import files
 from mailing.lists import store as lists
 from mailing.lists import surveys
 from mailing.lists.store import NOTHING, End, Storing
@@ -36,13 +37,14 @@ from mailing.writing import written
 from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.addresses.parsing import ParsedList
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
+    from mailing.library.files import FileRef
     from mailing.lists.surveys import Survey
     from mailing.messages.compose import Message
 
@@ -104,27 +106,39 @@ class Draft:
 
 @contextmanager
 def creating(
-    database: Database, draft: Draft, parsed: ParsedList, *, ready: bool = False
+    database: Database,
+    draft: Draft,
+    parsed: ParsedList,
+    *,
+    ready: bool = False,
+    attached: Sequence[FileRef] = (),
 ) -> Iterator[tuple[Connection, int]]:
     """Store a draft with its list; the body runs in the last transaction, with the new campaign's id.
 
     If the body raises, or anything else does, nothing is stored. Raises ``ComposeError`` for an unusable
-    message, and ``NotAllowed`` for one that must be ``ready`` and cannot be sent to everybody: else the body
-    may send revision ``FIRST``. Blocking, for seconds where the list is long.
+    message, ``UnfitError`` for files that it cannot have, and ``NotAllowed`` for one that must be ``ready``
+    and cannot be sent to everybody: else the body may send revision ``FIRST``. Blocking, for seconds where
+    the list is long.
     """
     survey = surveys.survey(parsed)
     if not ready:
         check(draft)
-    elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes):
-        raise NotAllowed(*found)
+    else:
+        with database.read() as connection:
+            message = replace(draft.message, files=files.read(connection, files.with_cids(attached)))
+        if found := readiness.faults(message, len(parsed.entries), survey.shapes):
+            raise NotAllowed(*found)
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
-            yield connection, store(connection, draft, parsed, survey)
+            campaign_id = store(connection, draft, parsed, survey)
+            files.set_for(connection, campaign_id, attached)
+            yield connection, campaign_id
         return
     with database.write() as connection:
         campaign_id = _begin(connection, draft)
         hold = Hold(connection, campaign_id, fresh=True)
     with storing(database, hold, Storing(campaign_id, parsed, survey)) as connection:
+        files.set_for(connection, campaign_id, attached)
         yield connection, campaign_id
 
 
@@ -176,6 +190,17 @@ def rewrite(connection: Connection, campaign_id: int, draft: Draft, *, seen: int
     _change(connection, campaign_id, seen, THERE, **_columns(draft))
 
 
+def refile(
+    connection: Connection, campaign_id: int, refs: Iterable[FileRef], seen: int | None = None
+) -> None:
+    """Let a draft have these files and no others.
+
+    Raises ``UnfitError`` for those that it cannot have, and ``NotAllowed`` as ``rewrite`` does.
+    """
+    _change(connection, campaign_id, seen, THERE)
+    files.set_for(connection, campaign_id, refs)
+
+
 def touch(connection: Connection, campaign_id: int, seen: int) -> None:
     """Count a change of a draft's list. Raises ``NotAllowed`` as ``rewrite`` does, and while it is stored."""
     if being_stored(connection, campaign_id):
@@ -202,7 +227,7 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
     if being_stored(connection, campaign_id):
         return (Reason("campaign.being-stored"),)
     shapes = surveys.load(connection, campaign_id).shapes
-    return readiness.faults(campaign.message, campaign.total, shapes)
+    return readiness.faults(campaigns.whole_message(connection, campaign), campaign.total, shapes)
 
 
 def being_stored(connection: Connection, campaign_id: int) -> bool:

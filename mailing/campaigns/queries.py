@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
@@ -12,6 +12,7 @@ from mailing.core import reasons, states
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, reply_groups, storings
 from mailing.ledger import counters, rests
+from mailing.library import files
 from mailing.messages.compose import Message
 from mailing.writing.written import Writing, Written
 
@@ -67,7 +68,7 @@ class Campaign:
 
     @property
     def message(self) -> Message:
-        """The message to compose."""
+        """The message to compose, without its files: ``whole_message`` has them."""
         return Message(self.sender_from, self.subject, self.text, self.html)
 
     @property
@@ -123,6 +124,11 @@ class Campaign:
 def get(connection: Connection, campaign_id: int) -> Campaign | None:
     """Return one campaign, or None."""
     return next(iter(read(connection, select(campaigns).where(campaigns.c.id == campaign_id))), None)
+
+
+def whole_message(connection: Connection, campaign: Campaign) -> Message:
+    """Return the message of a campaign with its files: what each of its recipients gets."""
+    return replace(campaign.message, files=files.of_campaign(connection, campaign.id))
 
 
 def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
+    from mailing.messages.compose import Message
     from mailing.smtp.account import Sender
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
@@ -238,9 +239,10 @@ class Engine:
             return Ending.STOPPED
         active = self._worklist.active(campaign.id)
         if active is None:
+            message = await self._until_it_works(lambda: self._message(campaign))
             prepare = functools.partial(compose.prepare, token=campaign.token, domain=None)
             try:
-                prepared = await asyncio.to_thread(prepare, campaign.message)
+                prepared = await asyncio.to_thread(prepare, message)
             except ComposeError as error:  # another version stored it
                 await self._pause(campaign.id, error.reason)
                 return Ending.STOPPED
@@ -339,8 +341,8 @@ class Engine:
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._worklist.settle(self._decide(claim, failure, now_ms(), active.campaign, Trace()))
             return
-        recipient = write_address(claim.email)
-        mail = Mail(active.prepared.envelope_from, recipient, filled.data, filled.needs_smtputf8, clean=True)
+        sender, recipient = active.prepared.envelope_from, write_address(claim.email)
+        mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
         self._lane.put(Work(claim, mail))
 
     async def _announce(self) -> None:
@@ -376,6 +378,10 @@ class Engine:
         with self._database.write() as connection:
             batch = batches.take(connection, batch_id)
             return batch, campaigns.get(connection, batch.campaign_id) if batch else None
+
+    def _message(self, campaign: Campaign) -> Message:
+        with self._database.read() as connection:
+            return campaigns.whole_message(connection, campaign)
 
     async def _pause(self, campaign_id: int, reason: Reason) -> None:
         def pause() -> bool:

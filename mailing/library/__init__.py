@@ -1,4 +1,6 @@
 """What is kept for messages: files that go with them, and saved messages with their versions.
 
+``files``   attachments and images: kept once, listed, given to a campaign, removed when unused
+``kinds``   what a file is, by what stands in it
 ``tables``  files, the files of campaigns, templates and their versions
 """

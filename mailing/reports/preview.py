@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
 from mailing.core.tables import recipients
 from mailing.foreign import mail as foreign_mail
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Reason
     from mailing.foreign.mail import ForeignMail
+    from mailing.messages.compose import Message
     from mailing.reports.recipient_record import Person
 
 
@@ -57,7 +59,8 @@ def of(connection: Connection, campaign: Campaign, recipient_id: int | None, gue
         guest=guest,
     )
     try:
-        data = mail_for(campaign, person, to=guest or person.email, token=campaign.token).data
+        message = campaigns.whole_message(connection, campaign)
+        data = mail_for(message, person, to=guest or person.email, token=campaign.token).data
     except (ComposeError, MergeError) as error:
         return replace(shown, fault=error.reason)
     return replace(shown, data=data, mail=foreign_mail.read(data))
@@ -72,12 +75,12 @@ def somebody(connection: Connection, campaign_id: int, recipient_id: int | None)
     return person
 
 
-def mail_for(campaign: Campaign, person: Person, *, to: str, token: str) -> Mail:
-    """Compose the message for ``to`` with the values of a person.
+def mail_for(message: Message, person: Person, *, to: str, token: str) -> Mail:
+    """Compose a whole message for ``to`` with the values of a person.
 
     ``token`` makes its Message-ID. Raises ``ComposeError`` or ``MergeError``.
     """
-    prepared = compose.prepare(campaign.message, token=token, domain=None)
+    prepared = compose.prepare(message, token=token, domain=None)
     filled = prepared.fill(person.id, to, person.name, person.fields, now_ms())
     return Mail(prepared.envelope_from, write_address(to), filled.data, filled.needs_smtputf8, clean=True)
 

@@ -55,7 +55,8 @@ def compose(connection: Connection, campaign_id: int, to: str, like: str) -> Tri
         raise NoTestError(Reason("campaign.not-found"))
     person = _person(connection, campaign, like)
     try:
-        mail = preview.mail_for(campaign, person, to=email, token=secrets.token_hex(16))
+        message = campaigns.whole_message(connection, campaign)
+        mail = preview.mail_for(message, person, to=email, token=secrets.token_hex(16))
     except (ComposeError, MergeError) as error:
         raise NoTestError(error.reason) from None
     return Trial(mail, email, person)

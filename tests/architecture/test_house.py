@@ -36,6 +36,7 @@ PURE = (  # rooms, and wings as a whole
     "messages",
     "writing",
     "accounts.roles",
+    "library.kinds",
     "core.reasons",
     "core.states",
     "redis.url",

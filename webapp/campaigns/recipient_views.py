@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, render_template
 
 from mailing.accounts.roles import Permission
+from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
 from mailing.core.states import RecipientState
 from mailing.foreign import mail as foreign_mail
 from mailing.foreign import pictures
-from mailing.messages import compose
+from mailing.messages import attachments, compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
 from mailing.reports import recipient_record
@@ -26,6 +27,8 @@ from webapp.live.sse import BEAT_S, respond
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.reports.email_log import LogRow
     from mailing.reports.recipient_record import Record
@@ -54,14 +57,14 @@ async def show(campaign_id: int, recipient_id: int) -> str:
     """Show all that is known about one recipient; came one from a state's list, it leads on in that."""
     state = params.state(RecipientState)
     record = await _record(campaign_id, recipient_id, state)
-    data, fault = await asyncio.to_thread(_compose, record)
+    data, fault = await services().read(_compose, record)
     return await render_template(
         "campaigns/recipient.html",
         section="campaigns",
         fault=fault,
         state=state,
         preview=data and await asyncio.to_thread(foreign_mail.read, data),
-        source=data.decode("utf-8", "replace"),
+        source=attachments.abridged(data.decode("utf-8", "replace")),
         stream=services().at(f"/campaigns/{campaign_id}/recipients/{recipient_id}/stream"),
         **_shown(record),
     )
@@ -108,7 +111,7 @@ async def _record(campaign_id: int, recipient_id: int, state: RecipientState | N
 
 
 async def _message(campaign_id: int, recipient_id: int) -> bytes:
-    data, fault = await asyncio.to_thread(_compose, await _record(campaign_id, recipient_id))
+    data, fault = await services().read(_compose, await _record(campaign_id, recipient_id))
     if fault:
         abort(404, fault)
     return data
@@ -127,12 +130,13 @@ async def _fill(svc: Services, board: Board, campaign_id: int, recipient_id: int
             await viewer.rest(UPDATE_S)
 
 
-def _compose(record: Record) -> tuple[bytes, str]:
+def _compose(connection: Connection, record: Record) -> tuple[bytes, str]:
     """Return the message with the date of the last try, or why it cannot be composed."""
     campaign, person = record.campaign, record.person
     date = record.attempts[0].started_at if record.attempts else now_ms()
     try:
-        prepared = compose.prepare(campaign.message, token=campaign.token, domain=None)
+        message = campaigns.whole_message(connection, campaign)
+        prepared = compose.prepare(message, token=campaign.token, domain=None)
         return prepared.fill(person.id, person.email, person.name, person.fields, date).data, ""
     except (ComposeError, MergeError) as error:
         return b"", str(error)

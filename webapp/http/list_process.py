@@ -22,6 +22,7 @@ from werkzeug.exceptions import ServiceUnavailable
 from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns.drafts import Draft
 from mailing.core.database import Database
+from mailing.library import files
 from mailing.recipients import copies
 from mailing.recipients.copies import Part
 from tasks import commands
@@ -210,4 +211,7 @@ def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> t
 
 
 def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
-    return commands.store(db, actor, Draft.of(campaign), copies.read(db, campaign.id, part))
+    with db.read() as connection:
+        attached = files.listed(connection, campaign.id)
+    people = copies.read(db, campaign.id, part)
+    return commands.store(db, actor, Draft.of(campaign), people, attached=attached)

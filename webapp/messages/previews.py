@@ -17,6 +17,7 @@ from mailing.accounts.roles import Permission
 from mailing.addresses import mailbox
 from mailing.core.reasons import UnfitError
 from mailing.foreign import pictures
+from mailing.messages import attachments
 from mailing.reports import preview
 from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
@@ -100,7 +101,7 @@ async def show(campaign_id: int) -> str:
         shown=shown,
         fault=fault,
         head=shown.data.partition(_HEAD_END)[0].decode("utf-8", "replace"),
-        source=shown.data.decode("utf-8", "replace"),
+        source=attachments.abridged(shown.data.decode("utf-8", "replace")),
     )
 
 

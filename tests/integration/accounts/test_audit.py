@@ -21,6 +21,7 @@ from mailing.campaigns.lifecycle import NotAllowed
 from mailing.campaigns.queries import latest
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientAction
+from mailing.library import files
 from mailing.recipients.search import Choice
 from tasks import commands, control, people
 from tests.architecture.test_doors import commands_of
@@ -60,6 +61,11 @@ def life(db, backend):
         "fix list",
         "campaign:1",
     )
+    yield "keep_file", partial(commands.keep_file, db, ACTOR, "a.txt", b"a"), "keep file", ""
+    yield "attach", partial(commands.attach, db, ACTOR, 1, "b.txt", b"b"), "attach", "campaign:1"
+    held = lambda: one(db, files.listed, 1)[0]  # noqa: E731
+    detach = lambda: commands.detach(db, ACTOR, 1, held(), seen=revision())  # noqa: E731
+    yield "detach", detach, "detach", "campaign:1"
     for action in (CampaignAction.SEND, CampaignAction.PAUSE, CampaignAction.RESUME):
         yield "act", partial(commands.act, backend, ACTOR, 1, action), action, "campaign:1"
     yield (
