@@ -32,12 +32,12 @@ def assemble(
     named = attachments.named(html) if "html" in bodies else frozenset()
     inline = [attachments.part(file, inline=True) for file in files if file.cid in named]
     attached = [attachments.part(file, inline=False) for file in files if file.cid not in named]
-    parts = {
+    parts: dict[Part, list[Piece]] = {
         part: [_BODY.format("html" if part == "html" else "plain").encode(), *encoded]
         for part, encoded in bodies.items()
     }
     if inline:
-        related = [parts["html"], *([image] for image in inline)]
+        related: list[Sequence[Piece]] = [parts["html"], *([image] for image in inline)]
         parts["html"] = _multipart('related; type="text/html"', f"=_r_{token}", related)
     whole = [*parts.values()]
     shown = whole[0] if len(whole) == 1 else _multipart("alternative", f"=_a_{token}", whole)

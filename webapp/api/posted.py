@@ -47,7 +47,7 @@ class _Part:
 
     def read(self, given: Any) -> str:
         value = self.text.read(given)
-        parts = {"sender_from": _PLAIN.sender_from, "subject": _PLAIN.subject, "text": _PLAIN.text}
+        parts: dict[str, Any] = {name: getattr(_PLAIN, name) for name in ("sender_from", "subject", "text")}
         try:
             compose.prepare(Message(**(parts | {self.name: value})), token=_PROBE, domain=None)
         except ComposeError as error:
