@@ -1,4 +1,4 @@
-"""Cells: what workbooks and JSON hold becomes the values of merge fields, and text to be shown. Pure."""
+"""Cells become the values of merge fields, and text to be shown; what cannot be read says why. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,24 @@ from typing import Any
 
 import orjson
 
+from mailing.core.reasons import Reason, ReasonError
 from mailing.messages.values import Value, printed
 
 _WHOLE = 2.0**53  # numbers of a workbook are floats: they are exact up to here
+
+
+class UnreadableError(ReasonError):
+    """A file is no list that can be read; the reason says why, and what to do."""
+
+
+class FaultyRow(list[str]):
+    """A row that cannot be read: its one cell is the text of it, as far as that goes."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, text: str, reason: Reason) -> None:
+        super().__init__((text,))
+        self.reason = reason
 
 
 def value(cell: object) -> Value:

@@ -9,29 +9,52 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailing.addresses.findings import TEXT_MAX
 from mailing.addresses.tables import SEPARATORS, Row, hits
 from mailing.core.reasons import Reason
-from mailing.uploads import encodings
-from mailing.uploads.faults import FaultyRow
+from mailing.uploads import encodings, guesses
+from mailing.uploads.cells import FaultyRow
+from mailing.uploads.cells import text as shown
+from mailing.uploads.plans import Format, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from mailing.uploads.plans import Plan
-
 LINE_MAX = 4_000_000  # characters of one line
 _AGAIN_MAX = 50_000_000  # characters that are read again in one file, whatever its quotation marks
 _NO_SIGN = "\x1f"  # stands for no delimiter: ASCII's unit separator, which no list holds
 _SNIFFED_ROWS = 100
-SNIFFED = 200_000  # characters
+_SNIFFED = 200_000  # characters
 _MOSTLY = 0.5
 
 Record = tuple[int, "Sequence[object]"]
+
+
+def look(
+    file: BinaryIO,
+    found: encodings.Text,
+    delimiter: str | None = None,
+    header: bool | None = None,  # noqa: FBT001
+) -> Plan:
+    """Return how a file is read. A ``delimiter`` and ``header`` that are None are guessed.
+
+    Raises ``UnreadableError`` if it holds no rows.
+    """
+    plan = Plan(format=Format.CSV, encoding=found.encoding)
+    if delimiter is None:
+        text = encodings.opened(file, found.encoding)
+        try:
+            delimiter = sniff(text.read(_SNIFFED))
+        finally:
+            text.detach()
+    plan = replace(plan, delimiter=delimiter[:1])
+    first = [list(map(shown, row)) for _line, row in islice(records(file, plan), guesses.ROWS)]
+    return guesses.of_table(plan, first, header)
 
 
 def records(file: BinaryIO, plan: Plan) -> Iterator[Record]:
@@ -122,7 +145,7 @@ def sniff(text: str) -> str:
 def _sample(text: str, sign: str) -> list[list[str]]:
     try:
         return list(
-            islice(csv.reader(io.StringIO(text[:SNIFFED], newline=""), delimiter=sign), _SNIFFED_ROWS)
+            islice(csv.reader(io.StringIO(text[:_SNIFFED], newline=""), delimiter=sign), _SNIFFED_ROWS)
         )
     except csv.Error:
         return []

@@ -74,6 +74,14 @@ def find(file: BinaryIO) -> Text:
     return Text(encoding or guessed, lines)
 
 
+def beginning(file: BinaryIO) -> str:
+    """Return how a file begins, as text; what is no UTF-8 and no UTF-16 becomes U+FFFD."""
+    file.seek(0)
+    head = file.read(HEAD)
+    encoding = next((name for name, bom in BOMS if head.startswith(bom)), "") or _wide(head) or "utf-8"
+    return head.decode(encoding, "replace").removeprefix("\ufeff")
+
+
 def checked(name: str) -> str:
     """Return Python's name of an encoding that a person has chosen. Raises ``UnfitError``."""
     if name not in ENCODINGS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mailing.addresses import columns
 from mailing.addresses.tables import Row, headers_for, hits
 from mailing.core.reasons import Reason
-from mailing.uploads.faults import UnreadableError
+from mailing.uploads.cells import UnreadableError
 from mailing.uploads.plans import PlannedColumn, Role, named
 
 if TYPE_CHECKING:

@@ -11,13 +11,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
-from mailing.uploads import delimited, encodings, guesses
-from mailing.uploads.cells import text
-from mailing.uploads.faults import FaultyRow, UnreadableError
-from mailing.uploads.plans import Format, Plan
+from mailing.uploads import archives, delimited, encodings, exports, guesses, jsons, kinds, vcards, workbooks
+from mailing.uploads.cells import FaultyRow, UnreadableError, text
+from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import BinaryIO
 
 __all__ = ["Choice", "FaultyRow", "Look", "UnreadableError", "look", "rows"]
@@ -50,25 +49,19 @@ class Look:
     notes: tuple[Reason, ...] = ()
 
 
-def look(file: BinaryIO, name: str, choice: Choice | None = None) -> Look:  # noqa: ARG001
+def look(file: BinaryIO, name: str, choice: Choice | None = None) -> Look:
     """Find out how a file is made. ``name`` is what its owner calls it.
 
     Raises ``UnreadableError`` if it is no list, and ``UnfitError`` if the choice does not fit it.
     """
-    choice = choice or Choice()
-    found = encodings.find(file)
-    if choice.encoding:
-        found = encodings.Text(encodings.checked(choice.encoding), found.lines)
-    draft = Plan(format=Format.CSV, encoding=found.encoding)
-    sample = _sample(file, draft)
-    if not sample.strip("\ufeff \t\r\n\0"):
-        raise UnreadableError(Reason("upload.empty"))
-    delimiter = delimited.sniff(sample) if choice.delimiter is None else choice.delimiter[:1]
-    draft = replace(draft, delimiter=delimiter)
-    first = [cells for _line, cells in islice(delimited.records(file, draft), guesses.ROWS)]
-    plan = guesses.of_table(draft, [list(map(text, row)) for row in first], choice.header)
-    shown = tuple(tuple(map(text, cells)) for _line, cells in islice(rows(file, plan), SHOWN))
-    return Look(plan, shown, expected=max(found.lines - plan.above - plan.header, len(shown)))
+    kind = kinds.of(file)
+    plan, sheets, expected = _plan(file, kind, choice or Choice())
+    first = islice(rows(file, plan), guesses.ROWS)
+    shown = tuple(tuple(map(text, cells)) for _line, cells in first)
+    plan = exports.recognised(plan, name, shown)
+    notes = (Reason("upload.misnamed", name=f"{name:.100}", kind=kinds.said(kind)),)
+    misnamed = kinds.misnamed(name, kind)
+    return Look(plan, shown[:SHOWN], sheets, expected, notes if misnamed else ())
 
 
 def rows(file: BinaryIO, plan: Plan) -> Iterator[tuple[int, Sequence[object]]]:
@@ -76,18 +69,56 @@ def rows(file: BinaryIO, plan: Plan) -> Iterator[tuple[int, Sequence[object]]]:
 
     A row that cannot be read is a ``FaultyRow``. Raises ``UnreadableError`` if the file cannot be read on.
     """
-    found = islice(delimited.records(file, plan), plan.above, None)
-    header = next(found, (0, []))[1] if plan.header else None
+    found = _RECORDS[plan.format](file, plan)
+    header: Sequence[object] | None = None
+    if plan.format in _TABLES:
+        found = islice(found, plan.above, None)
+        header = next(found, (0, []))[1] if plan.header else None
     return (one for one in found if one[1] != header and any(map(_written, one[1])))
 
 
+def _plan(file: BinaryIO, kind: Format, choice: Choice) -> tuple[Plan, tuple[str, ...], int | None]:
+    """Return how a file of a kind is read, the sheets that it has, and about how many rows."""
+    if kind in _WORKBOOKS:
+        sheets = workbooks.sheets(file, kind)
+        sheet, height = workbooks.find_sheet(file, kind, choice.sheet)
+        plan = Plan(format=kind, sheet=sheet)
+        first = [list(map(text, row)) for _line, row in islice(workbooks.records(file, plan), guesses.ROWS)]
+        plan = guesses.of_table(plan, first, choice.header)
+        return plan, sheets, max(height - plan.above - plan.header, 0)
+    if kind is Format.ZIP:
+        headers, count = archives.headers(file)
+        return _keyed(file, Plan(format=kind), headers), (), count
+    found = encodings.find(file)
+    if choice.encoding:
+        found = replace(found, encoding=encodings.checked(choice.encoding))
+    if kind is Format.CSV:
+        plan = delimited.look(file, found, choice.delimiter, choice.header)
+        return plan, (), max(found.lines - plan.above - plan.header, 1)
+    plan = Plan(format=kind, encoding=found.encoding)
+    if kind is Format.VCARD:
+        return replace(plan, columns=vcards.COLUMNS), (), None
+    return _keyed(file, plan, jsons.headers(file, plan)), (), found.lines if kind is Format.JSONL else None
+
+
+def _keyed(file: BinaryIO, plan: Plan, headers: Sequence[str]) -> Plan:
+    """Return the plan of a file whose rows come by their headers."""
+    named = replace(plan, columns=tuple(PlannedColumn(header, Role.SKIP) for header in headers))
+    first = [list(map(text, row)) for _n, row in islice(_RECORDS[plan.format](file, named), guesses.ROWS)]
+    return guesses.of_headers(plan, headers, first)
+
+
 def _written(cell: object) -> bool:
-    return bool(cell.strip() if isinstance(cell, str) else cell is not None)
+    return bool(cell.strip()) if isinstance(cell, str) else cell is not None
 
 
-def _sample(file: BinaryIO, plan: Plan) -> str:
-    text = encodings.opened(file, plan.encoding)
-    try:
-        return text.read(delimited.SNIFFED)
-    finally:
-        text.detach()
+_WORKBOOKS = frozenset((Format.XLSX, Format.XLS, Format.ODS))
+_TABLES = _WORKBOOKS | {Format.CSV}  # their headers are a row among the others
+_RECORDS: Mapping[Format, Callable[[BinaryIO, Plan], Iterator[tuple[int, Sequence[object]]]]] = {
+    Format.CSV: delimited.records,
+    Format.JSON: jsons.records,
+    Format.JSONL: jsons.records,
+    Format.VCARD: vcards.records,
+    Format.ZIP: archives.records,
+    **dict.fromkeys(_WORKBOOKS, workbooks.records),
+}

@@ -21,8 +21,7 @@ from mailing.core.states import Standing
 from mailing.messages.field_names import field_name, usable
 from mailing.messages.values import VALUE_MAX
 from mailing.uploads import standings
-from mailing.uploads.cells import composed, text, value
-from mailing.uploads.faults import FaultyRow
+from mailing.uploads.cells import FaultyRow, composed, text, value
 from mailing.uploads.plans import NAMED, PARTS, Plan, Role, check
 
 if TYPE_CHECKING:
