@@ -160,7 +160,7 @@ class Findings:
             repeats.setdefault(self.places[again.email], []).append(again)
         notes: dict[int, Reason] = {}
         for place, others in repeats.items():
-            self.entries[place], said = _merge(self.entries[place], others)
+            self.entries[place], said = merge(self.entries[place], others)
             notes |= said
         duplicates = [
             Duplicate(
@@ -187,7 +187,7 @@ def shorten(text: str) -> str:
     return shown if len(shown) <= TEXT_MAX else shown[: TEXT_MAX - 1] + "…"
 
 
-def _merge(first: Entry, others: Sequence[Entry]) -> tuple[Entry, dict[int, Reason]]:
+def merge(first: Entry, others: Sequence[Entry]) -> tuple[Entry, dict[int, Reason]]:
     """Return the one recipient of rows with one address, and what was taken from which, by ``id``."""
     rows = [first, *others]
     fullest = max(rows, key=_said)

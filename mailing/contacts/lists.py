@@ -17,7 +17,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, ReasonError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -51,6 +51,11 @@ class SavedList:
 def get(connection: Connection, list_id: int) -> SavedList | None:
     """Return a list, or None."""
     return next(iter(_read(connection, _chosen().where(table.c.id == list_id))), None)
+
+
+def several(connection: Connection, ids: Iterable[int]) -> Mapping[int, SavedList]:
+    """Return those of some lists that are there, by their ids."""
+    return {found.id: found for found in _read(connection, _chosen().where(table.c.id.in_({*ids})))}
 
 
 def named(connection: Connection, name: str) -> SavedList | None:

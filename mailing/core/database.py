@@ -62,6 +62,14 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a connection for reading that sees one instant, however many queries it makes."""
+        options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**options) as connection:
+            clock.look(connection)
+            yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction for writing: committed at the end, rolled back on an exception."""
         with self.engine.connect().execution_options(volley_write=True) as connection, connection.begin():
@@ -88,6 +96,14 @@ class Writer:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Open a connection for reading that sees one instant, however many queries it makes."""
+        options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**options) as connection:
+            clock.look(connection)
+            yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -190,7 +190,7 @@ def _compare(how: Callable[[Any, Any], bool], left: object, right: object) -> bo
     if isinstance(one, str) != isinstance(other, str):
         one, other = _alike(one, other), _alike(other, one)
     elif isinstance(one, str) and isinstance(other, str) and how is not operator.eq:
-        numbers = _number(one), _number(other)
+        numbers = number(one), number(other)
         one, other = (one, other) if None in numbers else numbers
     return bool(how(one, other))
 
@@ -200,12 +200,13 @@ def _alike(value: Any, other: Any) -> Any:
     if isinstance(value, bool):
         return str(_Flag(value)) if isinstance(other, str) else value
     if isinstance(value, str) and not isinstance(other, bool):
-        number = _number(value)
-        return value if number is None else number
+        as_number = number(value)
+        return value if as_number is None else as_number
     return value
 
 
-def _number(text: str) -> float | None:
+def number(text: str) -> float | None:
+    """Return the number that a text is, None if it is none."""
     if not _NUMERAL.fullmatch(text):
         return None
     return float(text) if "." in text else int(text)
