@@ -23,6 +23,7 @@ from mailing.accounts.throttle import Limit
 from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_links
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.contacts import origins
 from mailing.core.database import Database
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState
@@ -39,10 +40,13 @@ from tasks.app import use
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from sqlalchemy import Connection
+
     from mailing.addresses.parsing import ParsedList
     from mailing.campaigns.drafts import Draft
     from mailing.campaigns.growing import Added
     from mailing.campaigns.queries import Campaign
+    from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from mailing.core.states import RecipientAction
     from mailing.library.files import FileRef
@@ -105,12 +109,14 @@ def store(
     draft: Draft,
     parsed: ParsedList,
     *,
+    taken_from: Sequence[Origin] = (),
     send: bool = False,
     once: Once | None = None,
     attached: Sequence[FileRef] = (),
 ) -> Change:
     """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
 
+    The saved lists that it was ``taken_from`` are noted with it.
     To ``send`` it is part of its last transaction, and so is keeping the answer to a call that happens
     ``once``. ``attached`` are files that were kept. Raises ``ComposeError`` for an unusable message,
     ``UnfitError`` for files that it cannot have, ``NotAllowed`` for one that is to be sent and cannot be sent
@@ -122,6 +128,8 @@ def store(
             action = CampaignAction.SEND
             state = lifecycle.act(connection, campaign_id, action, checked=drafts.FIRST).state
             errands += batches.wake(connection, campaign_id)
+        if taken_from:
+            origins.keep(connection, campaign_id, taken_from)
         if once:
             answer = once.answer(campaign_id, state)
             idempotency.keep(connection, once.key, once.digest, campaign_id, answer)
@@ -138,6 +146,7 @@ def revise(
     draft: Draft,
     parsed: ParsedList | None = None,
     *,
+    taken_from: Sequence[Origin] = (),
     seen: int | None = None,
 ) -> Change:
     """Change a draft's message, and replace its list if one is given. Takes seconds for a long list.
@@ -150,19 +159,33 @@ def revise(
             drafts.rewrite(connection, campaign_id, draft, seen=seen)
             audit.record(connection, actor, "revise", _about(campaign_id))
     else:
-        told = partial(audit.record, actor=actor, action="revise", subject=_about(campaign_id))
-        drafts.revise(
-            db, campaign_id, draft, parsed, seen=seen, also=partial(told, recipients=len(parsed.entries))
-        )
+        n = len(parsed.entries)
+
+        def also(connection: Connection) -> None:
+            origins.keep(connection, campaign_id, taken_from)
+            audit.record(connection, actor, "revise", _about(campaign_id), recipients=n)
+
+        drafts.revise(db, campaign_id, draft, parsed, seen=seen, also=also)
     return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
 
 
 def add(
-    db: Database, actor: Actor, campaign_id: int, draft: Draft, parsed: ParsedList, *, seen: int
+    db: Database,
+    actor: Actor,
+    campaign_id: int,
+    draft: Draft,
+    parsed: ParsedList,
+    *,
+    taken_from: Sequence[Origin] = (),
+    seen: int,
 ) -> tuple[Change, Added]:
     """Change a draft's message, and add to its list. Raises as ``revise`` does, and takes as long."""
-    told = partial(audit.record, actor=actor, action="add to list", subject=_about(campaign_id))
-    added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft, also=told)
+
+    def also(connection: Connection) -> None:
+        origins.add(connection, campaign_id, taken_from)
+        audit.record(connection, actor, "add to list", _about(campaign_id))
+
+    added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft, also=also)
     return Change(actor, "add to list", campaign_id, CampaignState.DRAFT), added
 
 

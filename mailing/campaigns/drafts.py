@@ -20,6 +20,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.campaigns import readiness
 from mailing.campaigns.lifecycle import NotAllowed, may, refusal
 from mailing.campaigns.queries import HOUR_S, THERE, WHOLE
+from mailing.contacts import origins
 from mailing.core.bounds import GIVE_UP_USUALLY
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
@@ -169,6 +170,7 @@ def revise(
     new_list = Storing(campaign_id, parsed, surveys.survey(parsed))
     with database.write() as connection:
         rewrite(connection, campaign_id, draft, seen=seen)
+        origins.keep(connection, campaign_id, ())  # those of the list that is being replaced
         hold = Hold(connection, campaign_id, fresh=False)
     with storing(database, hold, new_list) as connection:
         also(connection)

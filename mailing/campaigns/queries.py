@@ -48,7 +48,7 @@ class Campaign:
     writing: Writing
     body: str | None
     typed_text: str | None
-    audience: Mapping[str, Any] | None
+    audience: Sequence[Mapping[str, Any]] | None  # ``contacts.origins`` reads it
     rehearses: int | None
     recipe: Mapping[str, int] | None
     edited_by: str

@@ -79,7 +79,9 @@ class Audience:
         """Return what ``dump`` made JSON of; only ``lists`` must be there. Raises ``UnfitError``."""
         where = given.get("where")
         return cls(
-            *(_ids(given.get(name, ())) for name in ("lists", "minus_lists", "minus_campaigns")),
+            lists=_ids(given.get("lists", ())),
+            minus_lists=_ids(given.get("minus_lists", ())),
+            minus_campaigns=_ids(given.get("minus_campaigns", ())),
             where=Condition.load(where) if where else None,
             sample=given.get("sample"),
         )

@@ -57,8 +57,13 @@ class Origin:
     @property
     def audience(self) -> Audience:
         """What takes the same again."""
-        ids = (tuple(it.id for it in some) for some in (self.lists, self.minus_lists, self.minus_campaigns))
-        return Audience(*ids, where=self.where, sample=self.sample)
+        return Audience(
+            lists=tuple(it.id for it in self.lists),
+            minus_lists=tuple(it.id for it in self.minus_lists),
+            minus_campaigns=tuple(it.id for it in self.minus_campaigns),
+            where=self.where,
+            sample=self.sample,
+        )
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -117,7 +122,9 @@ def load(kept: Iterable[Mapping[str, Any]] | None) -> Sequence[Origin]:
     """Return what a campaign's column ``audience`` holds."""
     return [
         Origin(
-            *(tuple(Source(**it) for it in one[key]) for key in ("lists", "minus_lists", "minus_campaigns")),
+            lists=tuple(Source(**it) for it in one["lists"]),
+            minus_lists=tuple(Source(**it) for it in one["minus_lists"]),
+            minus_campaigns=tuple(Source(**it) for it in one["minus_campaigns"]),
             where=Condition.load(one["where"]) if one["where"] else None,
             sample=one["sample"],
             recipients=one["recipients"],
@@ -133,10 +140,12 @@ def keep(connection: Connection, campaign_id: int, origins: Iterable[Origin]) ->
     connection.execute(update(campaigns).where(campaigns.c.id == campaign_id).values(audience=dumped))
 
 
-def add(connection: Connection, campaign_id: int, origin: Origin) -> None:
+def add(connection: Connection, campaign_id: int, more: Sequence[Origin]) -> None:
     """Note where recipients come from that were added to those of a campaign."""
+    if not more:
+        return
     kept = connection.execute(select(campaigns.c.audience).where(campaigns.c.id == campaign_id)).scalar()
-    keep(connection, campaign_id, [*load(kept), origin])
+    keep(connection, campaign_id, [*load(kept), *more])
 
 
 def changes(connection: Connection, origins: Iterable[Origin]) -> Sequence[Change]:

@@ -98,14 +98,6 @@ class Writer:
         self._connection: Connection | None = None
 
     @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """Open a connection for reading that sees one instant, however many queries it makes."""
-        options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self.engine.connect().execution_options(**options) as connection:
-            clock.look(connection)
-            yield connection
-
-    @contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a transaction; an exception rolls it back and lets the connection go."""
         if self._connection is None:

@@ -15,12 +15,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
 
 from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns.drafts import Draft
+from mailing.contacts import audiences, origins
+from mailing.contacts.audiences import Audience
 from mailing.core.database import Database
 from mailing.library import files
 from mailing.recipients import copies
@@ -29,11 +31,13 @@ from tasks import commands
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
+    from mailing.addresses.findings import ParsedList
     from mailing.campaigns.growing import Added
     from mailing.campaigns.queries import Campaign
+    from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from tasks.commands import Change
 
@@ -51,18 +55,25 @@ class CrowdedError(ServiceUnavailable):
     """Too many lists wait already: 503. ``description`` says so, and to try again."""
 
 
+Given: TypeAlias = str | Audience
+"""Where recipients come from: a pasted list, or saved ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A draft as somebody changed it, who had seen this revision of it; ``pasted`` is a list."""
+    """A draft as somebody changed it, who had seen this revision of it, and recipients for it."""
 
     campaign_id: int
     seen: int
     draft: Draft
-    pasted: str
+    given: Given
 
 
 class Lists:
-    """Where pasted lists become stored drafts. One long list and one huge list at a time; others wait."""
+    """Where lists become those of stored drafts. One long list and one huge list at a time; others wait.
+
+    What takes from saved lists raises ``UnfitError`` where they give nobody, or too many.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -79,17 +90,17 @@ class Lists:
         self._long.close()
         self._huge.close()
 
-    async def create(self, actor: Actor, draft: Draft, pasted: str) -> Change:
+    async def create(self, actor: Actor, draft: Draft, given: Given) -> Change:
         """Store a draft, whose message was found good, with its list."""
-        return await self.run(pasted, _store, actor, draft, pasted)
+        return await self._run(await self._weight(given), _store, actor, draft, given)
 
     async def revise(self, actor: Actor, edit: Edit) -> Change:
         """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft, or was changed."""
-        return await self.run(edit.pasted, _revise, actor, edit)
+        return await self._run(await self._weight(edit.given), _revise, actor, edit)
 
     async def add(self, actor: Actor, edit: Edit) -> tuple[Change, Added]:
         """Change a draft and add to its list. Raises ``NotAllowed`` as ``revise`` does."""
-        return await self.run(edit.pasted, _add, actor, edit)
+        return await self._run(await self._weight(edit.given), _add, actor, edit)
 
     async def fix(self, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
         """Fix the skipped lines of a draft. Raises ``NotAllowed`` as ``revise`` does."""
@@ -100,12 +111,22 @@ class Lists:
         weight = campaign.total * _COPIED_WEIGHT if part is not Part.NONE else 0
         return await self._run(weight, _copy, actor, campaign, part)
 
+    async def count(self, audience: Audience) -> int:
+        """Return how many recipients saved lists give, as ``audiences.count`` does."""
+        size = await self._weight(audience) if audience.where else 0
+        return await self._run(size, _count, audience)
+
     async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         """Run ``work(database, ...)`` on the list in ``given`` where it keeps nobody waiting.
 
         Raises ``CrowdedError`` if too many lists wait for the same process.
         """
         return await self._run(weight(given), work, *args)
+
+    async def _weight(self, given: Given) -> int:
+        if isinstance(given, str):
+            return weight(given)
+        return await asyncio.to_thread(_size, self._db, given) * _COPIED_WEIGHT
 
     async def _run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         if size < LONG:
@@ -192,18 +213,40 @@ def _nothing(_db: Database) -> None:
     """Do nothing: the first task makes the process start."""
 
 
-def _store(db: Database, actor: Actor, draft: Draft, pasted: str) -> Change:
-    return commands.store(db, actor, draft, parse_pasted(pasted))
+def _read(db: Database, given: Given) -> tuple[ParsedList, Sequence[Origin]]:
+    if isinstance(given, str):
+        return parse_pasted(given), ()
+    taken = origins.take(db, given)
+    return taken.parsed, (taken.origin,)
+
+
+def _size(db: Database, audience: Audience) -> int:
+    with db.read() as connection:
+        return audiences.weight(connection, audience)
+
+
+def _count(db: Database, audience: Audience) -> int:
+    with db.read() as connection:
+        return audiences.count(connection, audience)
+
+
+def _store(db: Database, actor: Actor, draft: Draft, given: Given) -> Change:
+    parsed, taken_from = _read(db, given)
+    return commands.store(db, actor, draft, parsed, taken_from=taken_from)
 
 
 def _revise(db: Database, actor: Actor, edit: Edit) -> Change:
-    parsed = parse_pasted(edit.pasted)
-    return commands.revise(db, actor, edit.campaign_id, edit.draft, parsed, seen=edit.seen)
+    parsed, taken_from = _read(db, edit.given)
+    return commands.revise(
+        db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
+    )
 
 
 def _add(db: Database, actor: Actor, edit: Edit) -> tuple[Change, Added]:
-    parsed = parse_pasted(edit.pasted)
-    return commands.add(db, actor, edit.campaign_id, edit.draft, parsed, seen=edit.seen)
+    parsed, taken_from = _read(db, edit.given)
+    return commands.add(
+        db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
+    )
 
 
 def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
@@ -214,4 +257,5 @@ def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
     with db.read() as connection:
         attached = files.listed(connection, campaign.id)
     people = copies.read(db, campaign.id, part)
-    return commands.store(db, actor, Draft.of(campaign), people, attached=attached)
+    taken_from = origins.load(campaign.audience) if part is not Part.NONE else ()
+    return commands.store(db, actor, Draft.of(campaign), people, taken_from=taken_from, attached=attached)

@@ -276,7 +276,7 @@ def test_a_campaign_keeps_its_origins_and_a_list_that_was_changed_since_is_told(
     campaign_id = campaign(db)
     with db.write() as connection:
         origins.keep(connection, campaign_id, [first])
-        origins.add(connection, campaign_id, second)
+        origins.add(connection, campaign_id, [second])
         kept = connection.execute(campaigns.select().where(campaigns.c.id == campaign_id)).one().audience
         assert origins.load(kept) == [first, second]
         assert origins.changes(connection, origins.load(kept)) == []
