@@ -11,6 +11,8 @@
 ``mjml``       MJML becomes an HTML document
 ``plain_text`` the text of an HTML message, for those who read no HTML
 ``preheader``  the line that mail programs show beside the subject, hidden within the message itself
+``sanitizing`` HTML that may hold anything becomes a document that does nothing, for a preview; and what
+               it held is told
 ``visual``     the HTML of a visual editor becomes that of a body
 ``written``    the ways in which a message is written, and what it becomes
 """

@@ -154,10 +154,11 @@ def alone(masked: Masked, html: str) -> str:
 
 
 def blanked(part: Part, source: str) -> str:
-    """Return the source with ``x`` for each character of a mark, so that lines and columns stay."""
+    """Return the source with a word of x for each mark, so that lines and columns stay."""
     pieces, at = list[str](), 0
     for span in spans(part, source):
-        pieces += [source[at : span.start], re.sub(r"[^\n]", "x", source[span.start : span.end])]
+        word = re.sub(r"[^\n]", "x", source[span.start + 1 : span.end - 1])
+        pieces += [source[at : span.start], f" {word} "]
         at = span.end
     return "".join([*pieces, source[at:]])
 
