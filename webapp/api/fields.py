@@ -124,6 +124,24 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of the names of an enumeration, in JSON."""
+
+    names: type[StrEnum]
+
+    @property
+    def schema(self) -> Schema:
+        """One of the names."""
+        return {"type": "string", "enum": [str(name) for name in self.names]}
+
+    def read(self, given: Any) -> StrEnum:
+        """Return the member."""
+        if not isinstance(given, str) or given not in set(self.names):
+            raise UnfitValueError(f"Must be one of: {', '.join(self.names)}.")
+        return self.names(given)
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     """A whole number of a query, in the digits 0 to 9."""
 

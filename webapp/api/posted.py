@@ -12,47 +12,26 @@ from mailing.campaigns.drafts import Draft
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import DECISIONS, RecipientState
 from mailing.messages import compose
-from mailing.messages.compose import ComposeError, Message
+from mailing.messages.compose import ComposeError
 from mailing.recipients.search import Choice
+from mailing.writing.written import Writing
 from webapp.api import answers, fields
-from webapp.api.fields import Field, Flag, Text, UnfitValueError, Whole
+from webapp.api.fields import Field, Flag, OneOf, Text, UnfitValueError, Whole
 from webapp.http import params, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mailing.core.states import RecipientAction
     from webapp.api.fields import Schema
 
 KEY_MAX = 255
-_PROBE = "0"
-_PLAIN = Message("Volley <volley@localhost>", "subject", "text")
+_GOOD = {"from": "Volley <volley@localhost>", "subject": "subject"}  # in place of a part that is no text
 _SUBJECT = "Write the subject of the message."
 _TEXT = "Write the text of the message."
 _LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
 _SEND = "Use true to send immediately, or false to keep a draft."
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a message: text that is good in itself, whatever the other parts are."""
-
-    name: str
-    text: Text
-
-    @property
-    def schema(self) -> Schema:
-        return self.text.schema
-
-    def read(self, given: Any) -> str:
-        value = self.text.read(given)
-        parts: dict[str, Any] = {name: getattr(_PLAIN, name) for name in ("sender_from", "subject", "text")}
-        try:
-            compose.prepare(Message(**(parts | {self.name: value})), token=_PROBE, domain=None)
-        except ComposeError as error:
-            raise UnfitValueError(str(error.reason), error.reason.code) from None
-        return value
 
 
 class _List:
@@ -87,24 +66,37 @@ class _List:
 CAMPAIGN = (
     Field(
         "from",
-        _Part("sender_from", Text()),
+        Text(),
         "The From address, such as `Ann <ann@example.org>`. Default: the setting `VOLLEY_FROM`.",
     ),
     Field(
         "subject",
-        _Part("subject", Text(_SUBJECT)),
+        Text(_SUBJECT),
         "The subject. Merge fields such as `{{ name }}` are filled in for each recipient.",
         missing=_SUBJECT,
         example="Hello {{ name }}",
     ),
     Field(
         "text",
-        _Part("text", Text(_TEXT)),
-        "The message as plain text, with merge fields.",
-        missing=_TEXT,
+        Text(),
+        "The message as plain text, with merge fields. Without it, the text is made from `html`.",
+        usual="",
         example="Dear {{ name }}, ...",
     ),
-    Field("html", _Part("html", Text()), "The same message as HTML, with merge fields.", usual=""),
+    Field(
+        "html",
+        Text(),
+        "The same message in HTML, or as `writing` says, with merge fields.",
+        usual="",
+    ),
+    Field(
+        "writing",
+        OneOf(Writing),
+        "How `html` is written: `source` is a whole HTML document, `mjml` one in MJML; `markdown`, and "
+        "`visual` for a fragment of HTML, are the body alone, and get a frame. With `plain` there is none.",
+        usual=Writing.SOURCE,
+    ),
+    Field("preheader", Text(), "The line that mail programs show beside the subject.", usual=""),
     Field(
         "recipients",
         _List(),
@@ -133,7 +125,8 @@ CAMPAIGN = (
         usual=GIVE_UP_USUALLY,
     ),
 )
-_PARTS = CAMPAIGN[:4]
+_ORDER = [field.name for field in CAMPAIGN]
+_PARTS = tuple(field for field in CAMPAIGN if field.name in {"from", "subject", "text", "html"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +143,19 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
     given = {"from": default_from, **fields.json_object(body, '{"subject": ..., "text": ...}')}
     faults = fields.strange(given, [field.name for field in CAMPAIGN])
     values, wrong = fields.judge(given, CAMPAIGN)
-    faults += wrong
+    written = {name: values.get(name) or usual for name, usual in _GOOD.items()}
+    draft = Draft(
+        written["from"],
+        written["subject"],
+        values.get("text") or "",
+        values.get("html") or "",
+        values.get("priority") or 0,
+        values.get("give_up_hours") or GIVE_UP_USUALLY,
+        values.get("preheader") or "",
+        values.get("writing") or Writing.SOURCE,
+    )
+    wrong += message_faults(draft, {fault.field for fault in wrong})
+    faults += sorted(wrong, key=lambda fault: _ORDER.index(fault.field))
     parsed = ParsedList()
     recipients = values.get("recipients")
     if recipients is not None:
@@ -161,14 +166,6 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
             faults.append(Fault("recipients", said, "list-fault.no-addresses"))
     if faults:
         raise problems.invalid(faults, **answers.refused(parsed.refused))
-    draft = Draft(
-        values["from"],
-        values["subject"],
-        values["text"],
-        values["html"],
-        values["priority"],
-        values["give_up_hours"],
-    )
     return PostedCampaign(draft, parsed, values["send"])
 
 
@@ -178,10 +175,18 @@ def _parse(recipients: str | list[Any]) -> ParsedList:
     return addresses.parse_rows(recipients)
 
 
-def message_faults(draft: Draft) -> list[Fault]:
-    """Return what is wrong with a message, part by part."""
+def message_faults(draft: Draft, known: Collection[str] = ()) -> list[Fault]:
+    """Return what is wrong with a message, part by part, but for parts of which a fault is ``known``."""
     written = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
-    return fields.judge(written, _PARTS)[1]
+    faults = [fault for fault in fields.judge(written, _PARTS)[1] if fault.field not in known]
+    known = {*known, *(fault.field for fault in faults)}
+    if not (draft.text.strip() or draft.html.strip() or {"text", "html"} & known):
+        faults.append(Fault("text", f'"text" is missing or empty. {_TEXT}', "request.missing-field"))
+    try:
+        wrong = compose.faults(draft.message)
+    except ComposeError as error:
+        wrong = [error]
+    return faults + [Fault.of(error.field, error.reason) for error in wrong if error.field not in known]
 
 
 @dataclass(frozen=True, slots=True)

@@ -303,3 +303,20 @@ async def test_a_long_list_is_refused_with_the_same_words_as_a_short_one(client:
     """It is read in another process, from where the refusal has to come back."""
     faults = await faults_of(await client.post(CAMPAIGNS, json=order(recipients="no " * 100_000, send=1)))
     assert list(faults) == ["send", "recipients"]
+
+
+async def test_a_message_in_markdown_gets_a_frame_and_a_text(client: TestClientProtocol, db: Database):
+    written = {"html": "# Hello {{ name }}\n\n[More](https://one.example)", "preheader": "Soon"}
+    body = order(**written, writing="markdown")
+    del body["text"]
+    campaign_id = (await post(client, body))["id"]
+    with db.read() as connection:
+        stored = campaigns.get(connection, campaign_id)
+    assert stored
+    assert "<h1" in stored.html
+    assert "Soon" in stored.html
+    assert "Hello {{ name }}" in stored.text
+    assert stored.written.html == body["html"]
+    assert await faults_of(await client.post(CAMPAIGNS, json=order(writing="word"))) == {
+        "writing": "Must be one of: plain, visual, markdown, source, mjml."
+    }
