@@ -186,11 +186,15 @@ def under_way(connection: Connection, list_id: int) -> bool:
 
 
 def waiting(connection: Connection, limit: int) -> Sequence[int]:
-    """Return imports that a worker should carry out, and count them as given out now."""
-    ids = connection.execute(select(table.c.id).where(_free(GIVEN_OUT_MS)).limit(limit)).scalars().all()
-    given = update(table).where(table.c.id.in_(ids), table.c.state == ImportState.WAITING)
-    connection.execute(given.values(touched_at=now_ms()))
-    return ids
+    """Return imports that a worker should carry out, the oldest first."""
+    free = select(table.c.id).where(_free(GIVEN_OUT_MS)).order_by(table.c.id).limit(limit)
+    return connection.execute(free).scalars().all()
+
+
+def give_out(connection: Connection, ids: Sequence[int]) -> None:
+    """Count imports as given out to the workers now."""
+    waits = update(table).where(table.c.id.in_(ids), table.c.state == ImportState.WAITING)
+    connection.execute(waits.values(touched_at=now_ms()))
 
 
 def take(connection: Connection, import_id: int) -> str:

@@ -38,6 +38,7 @@ class NoteKind(StrEnum):
     SUGGESTED = "suggested"  # worth a look: another address was probably meant
 
 
+WORTH_A_LOOK = frozenset({NoteKind.NOTED, NoteKind.SUGGESTED})
 KEPT_MAX = {  # of each kind; more are counted only
     NoteKind.REFUSED: 100_000,
     NoteKind.DUPLICATE: 10_000,

@@ -47,7 +47,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class Stored:
-    """What became of the arrivals: how many are new, active and set aside, and what was there before."""
+    """What became of the arrivals: how many are new, active and set aside, and who else there is."""
 
     accepted: int = 0
     active: int = 0  # more in the list than before; fewer where standings got weightier
@@ -55,6 +55,7 @@ class Stored:
     updated: int = 0
     repeated: list[Arrival] = field(default_factory=list)  # the file gave their addresses before
     present: list[Arrival] = field(default_factory=list)  # the list had them, as they are
+    left_out: list[Arrival] = field(default_factory=list)  # the list is full
 
 
 def join(first: Arrival, again: Arrival) -> None:
@@ -67,9 +68,16 @@ def join(first: Arrival, again: Arrival) -> None:
         first.standing, first.said = standing, again.said
 
 
-def store(connection: Connection, list_id: int, import_id: int, arrivals: Mapping[str, Arrival]) -> Stored:
-    """Store contacts, each by its address in small letters, in a list that the transaction holds."""
+def store(
+    connection: Connection, list_id: int, import_id: int, arrivals: Mapping[str, Arrival], room: int
+) -> Stored:
+    """Store contacts, each by its address in small letters, in a list that the transaction holds.
+
+    ``room`` is how many more the list may have.
+    """
     stored = Stored()
+    if len(arrivals) > room:
+        arrivals = _fitting(connection, list_id, arrivals, room, stored)
     last = run(connection, "SELECT max(id) FROM contacts WHERE list_id = ?", (list_id,)).scalar() or 0
     put = _copy if connection.dialect.name == "postgresql" else _insert
     n = put(connection, _rows(list_id, import_id, arrivals.values()))
@@ -82,9 +90,27 @@ def store(connection: Connection, list_id: int, import_id: int, arrivals: Mappin
     stored.accepted = n
     active = sum(one.standing is Standing.ACTIVE for at, one in arrivals.items() if at not in away)
     stored.active, stored.set_aside = active, n - active
-    for some in (known[at : at + AT_ONCE] for at in range(0, len(known), AT_ONCE)):
+    for some in _pieces(known):
         _update(connection, list_id, import_id, {address: arrivals[address] for address in some}, stored)
     return stored
+
+
+def _fitting(
+    connection: Connection, list_id: int, arrivals: Mapping[str, Arrival], room: int, stored: Stored
+) -> Mapping[str, Arrival]:
+    """Return those whom the list has already, and as many others as there is room for."""
+    there: set[str] = set()
+    for some in _pieces([*arrivals]):
+        chosen = select(ADDRESS).where(table.c.list_id == list_id, ADDRESS.in_(some))
+        there.update(connection.execute(chosen).scalars())
+    new = [address for address in arrivals if address not in there]
+    stored.left_out = [arrivals[address] for address in new[room:]]
+    out = set(new[room:])
+    return {address: one for address, one in arrivals.items() if address not in out}
+
+
+def _pieces(addresses: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (addresses[at : at + AT_ONCE] for at in range(0, len(addresses), AT_ONCE))
 
 
 def _rows(list_id: int, import_id: int, arrivals: Any) -> Iterator[tuple[object, ...]]:

@@ -1,0 +1,187 @@
+"""An import carried out: the rows of its file become contacts of its list, a piece in each transaction.
+
+What a piece stored, what was found in it and how far it read are one transaction, in which the import is
+still held: so two workers at one import never store a row twice, and one that goes on begins where the
+other ended.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mailing.addresses.mailbox import domain_of
+from mailing.contacts import imports, lists, notes, storing, worth_a_look
+from mailing.contacts.lists import CONTACTS_MAX
+from mailing.contacts.notes import KEPT_MAX, WORTH_A_LOOK, Note, NoteKind
+from mailing.contacts.storing import Arrival
+from mailing.contacts.tables import imports as table
+from mailing.core import clock
+from mailing.core.reasons import Reason, ReasonError, UnfitError
+from mailing.core.states import Standing
+from mailing.core.strides import Stride
+from mailing.uploads import plans, reading, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mailing.contacts.imports import Import
+    from mailing.contacts.storing import Stored
+    from mailing.core.database import Database
+
+ROWS_MAX = 1_000_000
+GATHER_S = 0.4  # so long rows are gathered at most: how far it is can be seen every second
+REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
+
+
+class LostError(Exception):
+    """The import was canceled, or another worker holds it: what this one had in hand is not stored."""
+
+
+def carry_out(
+    database: Database, import_id: int, tell: Callable[[int], object] = lambda _read: None, holder: str = ""
+) -> None:
+    """Carry an import out, or what is left of it; returns once it has ended, or is another's.
+
+    ``tell`` is told after each piece how many rows are read. ``holder`` is the word that ``imports.take``
+    gave; without one, it is taken here. A file that cannot be read fails the import with the reason.
+    Blocking, for a minute where the file is long.
+    """
+    if not holder:
+        with database.write() as connection:
+            holder = imports.take(connection, import_id)
+    with database.read() as connection:
+        found = imports.get(connection, import_id)
+    if not holder or found is None:
+        return
+    try:
+        _Carrying(database, found, holder).run(tell)
+        with database.write() as connection:
+            imports.finish(connection, import_id, holder)
+    except LostError:
+        pass
+    except ReasonError as error:
+        with database.write() as connection:
+            imports.fail(connection, import_id, holder, error.reason)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Rows that are read and not stored yet: contacts by their addresses in small letters, and notes."""
+
+    rows: int = 0
+    arrivals: dict[str, Arrival] = field(default_factory=dict)
+    repeated: list[Arrival] = field(default_factory=list)
+    refused: list[Note] = field(default_factory=list)
+    noted: list[Note] = field(default_factory=list)
+
+
+class _Carrying:
+    """One import on its way into its list."""
+
+    def __init__(self, database: Database, found: Import, holder: str) -> None:
+        assert found.list_id is not None
+        self._database, self._import, self._holder = database, found, holder
+        self._list_id, self._read = found.list_id, found.read
+        self._plan = plans.load(found.plan)
+        self._contact = rows.reader(self._plan)
+        self._counted = {
+            NoteKind.REFUSED: found.refused,
+            NoteKind.DUPLICATE: found.duplicates,
+            NoteKind.NOTED: found.noted,
+            NoteKind.SUGGESTED: found.noted,
+        }  # how many of each were found so far
+        with database.read() as connection:
+            self._number = notes.next_number(connection, found.id)
+
+    def run(self, tell: Callable[[int], object]) -> None:
+        """Store all rows that are not stored yet. Raises ``LostError``, and ``ReasonError`` if it cannot."""
+        stride = Stride()
+        with imports.opened(self._database, self._import.id) as file:
+            found = islice(reading.rows(file, self._plan), self._read, None)
+            full = False
+            while not full and (piece := self._gather(found, stride)).rows:
+                full = self._is_too_much(piece)
+                self._store(piece, stride)
+                tell(self._read)
+                time.sleep(REST_S)
+
+    def _gather(self, found: Iterator[tuple[int, Sequence[object]]], stride: Stride) -> _Piece:
+        piece, until = _Piece(), clock.steady_s() + GATHER_S
+        for line, cells in islice(found, stride.rows):
+            self._take(piece, line, cells)
+            if clock.steady_s() > until:
+                break
+        return piece
+
+    def _take(self, piece: _Piece, line: int, cells: Sequence[object]) -> None:
+        piece.rows += 1
+        try:
+            email, name, fields, standing, said, remarks = self._contact(cells)
+        except UnfitError as fault:
+            piece.refused.append(Note(NoteKind.REFUSED, line, rows.shown(cells), fault.reason))
+            return
+        arrival = Arrival(line, email, name, fields, standing, said)
+        first = piece.arrivals.setdefault(email.encode().lower().decode(), arrival)
+        if first is not arrival:
+            storing.join(first, arrival)
+            piece.repeated.append(arrival)
+        piece.noted += [Note(NoteKind.NOTED, line, email, remark) for remark in remarks]
+
+    def _is_too_much(self, piece: _Piece) -> bool:
+        """Whether nothing is read behind this piece; then a last refusal says so."""
+        if self._read + piece.rows > ROWS_MAX:
+            reason = Reason("list.too-many-addresses", most=ROWS_MAX)
+        elif self._counted[NoteKind.REFUSED] + len(piece.refused) > KEPT_MAX[NoteKind.REFUSED]:
+            reason = Reason("list.too-many-refused", most=KEPT_MAX[NoteKind.REFUSED])
+        else:
+            return False
+        last = max((one.line for one in (*piece.arrivals.values(), *piece.refused)), default=0)
+        piece.refused.append(Note(NoteKind.REFUSED, last, "", reason))
+        return True
+
+    def _store(self, piece: _Piece, stride: Stride) -> None:
+        with stride.write(self._database) as connection:
+            held = lists.change(connection, self._list_id)
+            room = CONTACTS_MAX - held.total
+            stored = storing.store(connection, held.id, self._import.id, piece.arrivals, room)
+            found = [*_found(piece, stored)]
+            counts = {
+                "read": piece.rows,
+                "accepted": stored.accepted,
+                "duplicates": len(piece.repeated) + len(stored.repeated) + len(stored.present),
+                "updated": stored.updated,
+                "refused": len(piece.refused) + len(stored.left_out),
+                "noted": sum(note.kind in WORTH_A_LOOK for note in found),
+                "set_aside": stored.set_aside,
+            }
+            kept = [note for note in found if self._keeps(note)]
+            self._number = notes.store(connection, self._import.id, kept, self._number)
+            if stored.accepted or stored.updated or stored.repeated:
+                fields = dict.fromkeys(key for one in piece.arrivals.values() for key in one.fields or ())
+                lists.count(connection, held, total=stored.accepted, active=stored.active, fields=fields)
+            moved = {name: table.c[name] + n for name, n in counts.items()}
+            if not imports.keep(connection, self._import.id, self._holder, tries=0, **moved):
+                raise LostError
+        self._read += piece.rows
+
+    def _keeps(self, note: Note) -> bool:
+        """Count a note; return whether it is kept, too."""
+        self._counted[note.kind] += 1
+        return self._counted[note.kind] <= KEPT_MAX[note.kind]
+
+
+def _found(piece: _Piece, stored: Stored) -> Iterator[Note]:
+    """Yield all that is to be told of a piece."""
+    yield from piece.refused
+    full = Reason("saved-list.full", most=CONTACTS_MAX)
+    yield from (Note(NoteKind.REFUSED, one.line, one.email, full) for one in stored.left_out)
+    for kind, again in (("import.repeated", [*piece.repeated, *stored.repeated]), ("import.present", stored.present)):
+        yield from (Note(NoteKind.DUPLICATE, one.line, one.email, Reason(kind)) for one in again)
+    yield from piece.noted
+    known = {id(one) for one in (*stored.repeated, *stored.present, *stored.left_out)}
+    for one in piece.arrivals.values():
+        if one.standing is Standing.ACTIVE and id(one) not in known:
+            yield from worth_a_look.look(one, domain_of(one.email))
