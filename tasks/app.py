@@ -55,7 +55,7 @@ class _App(Celery):
         return super()._get_backend()  # type: ignore[misc]
 
 
-app = _App("volley", include=["tasks.sending", "tasks.upkeep", "tasks.control"])
+app = _App("volley", include=["tasks.sending", "tasks.upkeep", "tasks.control", "tasks.imports"])
 app.conf.update(
     task_serializer="json",
     result_serializer="json",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing import settings
 from mailing.contacts import carrying, imports, mail_exchangers
+from mailing.contacts.tables import ImportState
 from mailing.core import database_errors, logs
 from mailing.core.database import Database
 from tasks import processes
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 TOUCH_S = 2.0  # between two looks at a process, which also say that it lives
 WATCH_S = 0.5
 NICE = 5  # sending and the pages come first where cores are few
+EXIT_ENDED = 72  # with its worker, or because it was canceled
 GIVEN_OUT = 20  # imports that one sweep gives out
 
 log = structlog.get_logger()
@@ -50,7 +54,10 @@ class Errand:
 
 
 def enqueue(import_ids: Sequence[int]) -> bool:
-    """Give imports to the workers, after the commit that lets them be read; return whether it went. Blocking."""
+    """Give imports to the workers, after the commit that lets them be read. Blocking.
+
+    Returns whether the queue took them; if not, the sweeper gives them out once Redis is back.
+    """
     if not import_ids:
         return True
     try:
@@ -94,26 +101,32 @@ def carry(import_id: int) -> None:
 
 
 def _accompany(process: SpawnProcess, database: Database, errand: Errand) -> None:
-    """Hold the import for its process while that lives; end the process once the import is not its own."""
-    held = True
-    while process.is_alive():
+    """Say that the import is being read as long as its process lives, and let it go after that."""
+    alive = True
+    while alive:
         process.join(TOUCH_S)
+        alive = process.is_alive()
         try:
-            with database.write() as connection:
-                if process.is_alive():
-                    held = imports.keep(connection, errand.import_id, errand.holder)
-                else:
-                    imports.let_go(connection, errand.import_id, errand.holder)
+            _look(process, database, errand, alive=alive)
         except DBAPIError as error:
             log.warning("an import was not touched", reason=database_errors.sentence(error, database.url))
-        if not held and _is_over(database, errand.import_id):
-            process.terminate()
-    if process.exitcode:
+    if process.exitcode not in {0, -signal.SIGTERM, EXIT_ENDED}:
         log.warning("an import broke off", import_id=errand.import_id, exit_code=process.exitcode)
+
+
+def _look(process: SpawnProcess, database: Database, errand: Errand, *, alive: bool) -> None:
+    with database.write() as connection:
+        if not alive:
+            imports.let_go(connection, errand.import_id, errand.holder)
+        elif not imports.keep(connection, errand.import_id, errand.holder):
+            found = imports.get(connection, errand.import_id)
+            if found is None or found.state is ImportState.CANCELED:
+                process.terminate()
 
 
 def _carry(errand: Errand) -> None:
     """In the process: read the file, then ask about its domains."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_ENDED))
     os.nice(NICE)
     threading.Thread(target=_end_with, args=(errand.parent,), daemon=True).start()
     logs.configure(settings.load().log)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing.accounts import leftovers
 from mailing.campaigns import drafts
+from mailing.contacts import leftovers as of_lists
 from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
@@ -21,7 +22,7 @@ from mailing.ledger import leases
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
-from tasks import processes, queues
+from tasks import imports, processes, queues
 from tasks.app import app
 from tasks.sending import enqueue
 
@@ -66,6 +67,7 @@ def _sweep(database: Database) -> None:
         finished = sweeper.finish_idle(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **finished})
     _give_out(database)
+    imports.give_out(database)
     until = clock.steady_s() + CARRY_S
     while carrying.busy and clock.steady_s() < until:
         carrying.go_round()
@@ -123,7 +125,11 @@ def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | Non
     return {} if files.remove_unused(connection, FILES) else None
 
 
-_PIECES = (_wake, _cancel, _decide, _remove, _tidy, _clear)
+def _unlist(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return {} if of_lists.remove(connection, rows) else None
+
+
+_PIECES = (_wake, _cancel, _decide, _remove, _tidy, _clear, _unlist)
 
 
 def _abandon(database: Database) -> Counter[int]:

@@ -8,9 +8,12 @@ other ended.
 from __future__ import annotations
 
 import time
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from sqlalchemy.exc import DBAPIError
 
 from mailing.addresses.mailbox import domain_of
 from mailing.contacts import imports, lists, notes, storing, worth_a_look
@@ -25,11 +28,15 @@ from mailing.core.strides import Stride
 from mailing.uploads import plans, reading, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.contacts.imports import Import
     from mailing.contacts.storing import Stored
     from mailing.core.database import Database
+
+Row: TypeAlias = "tuple[int, Sequence[object]]"
 
 ROWS_MAX = 1_000_000
 GATHER_S = 0.4  # so long rows are gathered at most: how far it is can be seen every second
@@ -65,6 +72,10 @@ def carry_out(
     except ReasonError as error:
         with database.write() as connection:
             imports.fail(connection, import_id, holder, error.reason)
+    except BaseException:
+        with suppress(DBAPIError), database.write() as connection:
+            imports.let_go(connection, import_id, holder)
+        raise
 
 
 @dataclass(slots=True)
@@ -72,6 +83,7 @@ class _Piece:
     """Rows that are read and not stored yet: contacts by their addresses in small letters, and notes."""
 
     rows: int = 0
+    line: int = 0  # of the last row
     arrivals: dict[str, Arrival] = field(default_factory=dict)
     repeated: list[Arrival] = field(default_factory=list)
     refused: list[Note] = field(default_factory=list)
@@ -99,16 +111,18 @@ class _Carrying:
     def run(self, tell: Callable[[int], object]) -> None:
         """Store all rows that are not stored yet. Raises ``LostError``, and ``ReasonError`` if it cannot."""
         stride = Stride()
-        with imports.opened(self._database, self._import.id) as file:
-            found = islice(reading.rows(file, self._plan), self._read, None)
-            full = False
+        with (
+            imports.opened(self._database, self._import.id) as file,
+            closing(cast("Generator[Row]", reading.rows(file, self._plan))) as given,  # before its file
+        ):
+            found, full = islice(given, self._read, None), False
             while not full and (piece := self._gather(found, stride)).rows:
                 full = self._is_too_much(piece)
                 self._store(piece, stride)
                 tell(self._read)
                 time.sleep(REST_S)
 
-    def _gather(self, found: Iterator[tuple[int, Sequence[object]]], stride: Stride) -> _Piece:
+    def _gather(self, found: Iterator[Row], stride: Stride) -> _Piece:
         piece, until = _Piece(), clock.steady_s() + GATHER_S
         for line, cells in islice(found, stride.rows):
             self._take(piece, line, cells)
@@ -117,7 +131,7 @@ class _Carrying:
         return piece
 
     def _take(self, piece: _Piece, line: int, cells: Sequence[object]) -> None:
-        piece.rows += 1
+        piece.rows, piece.line = piece.rows + 1, line
         try:
             email, name, fields, standing, said, remarks = self._contact(cells)
         except UnfitError as fault:
@@ -138,12 +152,12 @@ class _Carrying:
             reason = Reason("list.too-many-refused", most=KEPT_MAX[NoteKind.REFUSED])
         else:
             return False
-        last = max((one.line for one in (*piece.arrivals.values(), *piece.refused)), default=0)
-        piece.refused.append(Note(NoteKind.REFUSED, last, "", reason))
+        piece.refused.append(Note(NoteKind.REFUSED, piece.line, "", reason))
         return True
 
     def _store(self, piece: _Piece, stride: Stride) -> None:
         with stride.write(self._database) as connection:
+            self._hold(connection)
             held = lists.change(connection, self._list_id)
             room = CONTACTS_MAX - held.total
             stored = storing.store(connection, held.id, self._import.id, piece.arrivals, room)
@@ -162,10 +176,13 @@ class _Carrying:
             if stored.accepted or stored.updated or stored.repeated:
                 fields = dict.fromkeys(key for one in piece.arrivals.values() for key in one.fields or ())
                 lists.count(connection, held, total=stored.accepted, active=stored.active, fields=fields)
-            moved = {name: table.c[name] + n for name, n in counts.items()}
-            if not imports.keep(connection, self._import.id, self._holder, tries=0, **moved):
-                raise LostError
+            self._hold(connection, tries=0, **{name: table.c[name] + n for name, n in counts.items()})
         self._read += piece.rows
+
+    def _hold(self, connection: Connection, **values: object) -> None:
+        """Hold the import until the transaction ends. Raises ``LostError`` if it is another's, or over."""
+        if not imports.keep(connection, self._import.id, self._holder, **values):
+            raise LostError
 
     def _keeps(self, note: Note) -> bool:
         """Count a note; return whether it is kept, too."""
@@ -178,8 +195,9 @@ def _found(piece: _Piece, stored: Stored) -> Iterator[Note]:
     yield from piece.refused
     full = Reason("saved-list.full", most=CONTACTS_MAX)
     yield from (Note(NoteKind.REFUSED, one.line, one.email, full) for one in stored.left_out)
-    for kind, again in (("import.repeated", [*piece.repeated, *stored.repeated]), ("import.present", stored.present)):
-        yield from (Note(NoteKind.DUPLICATE, one.line, one.email, Reason(kind)) for one in again)
+    again = {"import.repeated": [*piece.repeated, *stored.repeated], "import.present": stored.present}
+    for code, some in again.items():
+        yield from (Note(NoteKind.DUPLICATE, one.line, one.email, Reason(code)) for one in some)
     yield from piece.noted
     known = {id(one) for one in (*stored.repeated, *stored.present, *stored.left_out)}
     for one in piece.arrivals.values():

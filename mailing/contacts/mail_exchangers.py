@@ -7,7 +7,7 @@ that says so receives nothing (RFC 7505). Where nobody answers, nothing is said.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import dns.asyncresolver
 import dns.exception
@@ -23,7 +23,7 @@ from mailing.contacts.worth_a_look import KNOWN
 from mailing.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from mailing.core.database import Database
 
@@ -36,10 +36,8 @@ SILENT_MAX = 20  # unanswered ones before the first answer: DNS cannot be asked 
 NO_DOMAIN, NO_EXCHANGER = "import.no-such-domain", "import.no-mail-exchanger"
 
 
-class Asks(Protocol):
-    """Asks about a domain: empty if it receives email, a reason's code if not, None if nobody knows."""
-
-    async def __call__(self, domain: str) -> str | None: ...
+Asks: TypeAlias = "Callable[[str], Awaitable[str | None]]"
+"""Asks about a domain: empty if it receives email, a reason's code if not, None if nobody knows."""
 
 
 def note(database: Database, import_id: int, ask: Asks | None = None) -> None:

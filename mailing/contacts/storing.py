@@ -1,8 +1,8 @@
 """Contacts of a file on their way into a list, many at a time: what is new, and what the list has already.
 
-A contact that is there takes over what the file says of it, and keeps what the file leaves empty. Of several
-rows of one file with the same address the first counts, and the others fill what it leaves empty. A standing
-only ever gets weightier: whoever unsubscribed is never made active again by a file.
+A contact that was there takes over what the file says of it, and keeps what the file leaves empty. Of several
+rows with the same new address the first counts, and the others fill what it leaves empty. A standing only
+ever gets weightier: whoever unsubscribed is never made active again by a file.
 """
 
 from __future__ import annotations

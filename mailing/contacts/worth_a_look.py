@@ -19,15 +19,18 @@ if TYPE_CHECKING:
 
     from mailing.contacts.storing import Arrival
 
-PROVIDERS = (
-    "126.com 163.com aol.com att.net bigpond.com bluewin.ch btinternet.com comcast.net cox.net daum.net "  # noqa: SIM905
-    "earthlink.net fastmail.com free.fr freenet.de gmail.com gmx.at gmx.ch gmx.de gmx.net googlemail.com "
-    "hanmail.net hotmail.co.uk hotmail.com hotmail.de hotmail.es hotmail.fr hotmail.it icloud.com laposte.net "
-    "libero.it live.com mail.ru me.com msn.com naver.com orange.fr outlook.com outlook.de proton.me "
-    "protonmail.com qq.com rambler.ru rediffmail.com rogers.com sbcglobal.net seznam.cz sfr.fr sina.com "
-    "sympatico.ca t-online.de tutanota.com verizon.net virgilio.it wanadoo.fr web.de yahoo.co.in yahoo.co.jp "
-    "yahoo.co.uk yahoo.com yahoo.com.br yahoo.com.vn yahoo.de yahoo.es yahoo.fr yahoo.it yandex.ru zoho.com"
-).split()
+PROVIDERS = tuple(
+    """
+    126.com 163.com aol.com att.net bigpond.com bluewin.ch btinternet.com comcast.net cox.net
+    daum.net earthlink.net fastmail.com free.fr freenet.de gmail.com gmx.at gmx.ch gmx.de gmx.net
+    googlemail.com hanmail.net hotmail.co.uk hotmail.com hotmail.de hotmail.es hotmail.fr hotmail.it
+    icloud.com laposte.net libero.it live.com mail.ru me.com msn.com naver.com orange.fr outlook.com
+    outlook.de proton.me protonmail.com qq.com rambler.ru rediffmail.com rogers.com sbcglobal.net
+    seznam.cz sfr.fr sina.com sympatico.ca t-online.de tutanota.com verizon.net virgilio.it
+    wanadoo.fr web.de yahoo.co.in yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.br yahoo.com.vn
+    yahoo.de yahoo.es yahoo.fr yahoo.it yandex.ru zoho.com
+    """.split()  # noqa: SIM905
+)
 _BESIDE = frozenset(  # domains of others, one edit away from a provider's
     "cloud.com email.com inbox.com mail.com orange.com ymail.com yandex.com".split()  # noqa: SIM905
 )
@@ -47,12 +50,15 @@ _SHORTEST = 5  # letters before the dot: among shorter names there are too many 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 
 ROLES = frozenset(  # RFC 2142, and what offices use
-    "abuse accounting accounts admin administrator all billing board booking bookings careers compliance contact "  # noqa: SIM905
-    "customerservice do-not-reply donotreply editor enquiries everyone feedback finance ftp hello help helpdesk "
-    "hostmaster hr info inquiries invoices it jobs legal list mail marketing media news newsletter no-reply noc "
-    "noreply office orders postmaster press privacy purchasing reception recruitment root sales school secretary "
-    "security service spam staff subscribe support team unsubscribe usenet uucp webmaster www "
-    "lienhe lien-he hotro ho-tro tuyendung vanphong ketoan nhansu kinhdoanh".split()
+    """
+    abuse accounting accounts admin administrator all billing board booking bookings careers
+    compliance contact customerservice do-not-reply donotreply editor enquiries everyone feedback
+    finance ftp hello help helpdesk hostmaster hr info inquiries invoices it jobs legal list mail
+    marketing media news newsletter no-reply noc noreply office orders postmaster press privacy
+    purchasing reception recruitment root sales school secretary security service spam staff
+    subscribe support team unsubscribe usenet uucp webmaster www lienhe lien-he hotro ho-tro
+    tuyendung vanphong ketoan nhansu kinhdoanh
+    """.split()  # noqa: SIM905
 )
 
 
@@ -63,10 +69,10 @@ def look(arrival: Arrival, domain: str) -> Iterator[Note]:
         address = f"{local}@{meant}"
         reason = Reason("import.meant", address=address)
         yield Note(NoteKind.SUGGESTED, arrival.line, arrival.email, reason, address)
+    elif is_disposable(domain):  # as many mistyped ones are
+        yield Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.disposable"))
     if local.lower() in ROLES:
         yield Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.role"))
-    if is_disposable(domain):
-        yield Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.disposable"))
 
 
 def suggest(domain: str) -> str:
