@@ -143,9 +143,5 @@ def sniff(text: str) -> str:
 
 
 def _sample(text: str, sign: str) -> list[list[str]]:
-    try:
-        return list(
-            islice(csv.reader(io.StringIO(text[:_SNIFFED], newline=""), delimiter=sign), _SNIFFED_ROWS)
-        )
-    except csv.Error:
-        return []
+    lines = _Lines(io.StringIO(text, newline="").readline)
+    return [list(map(shown, cells)) for _line, cells in islice(_records(lines, sign), _SNIFFED_ROWS)]

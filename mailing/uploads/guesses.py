@@ -38,7 +38,10 @@ def of_table(plan: Plan, rows: Sequence[Sequence[str]], header: bool | None) -> 
     data = [row for _at, row in filled[0 if place is None else place + 1 :]]
     above = filled[0 if place is None else place][0]
     heads = [] if place is None else filled[place][1]
-    width = max(map(_width, [heads, *data]))
+    width = _width(heads) if heads else 0
+    often = sorted(map(_width, data), reverse=True)
+    if often:  # most rows may be wider than their header; a few are so by mistake
+        width = max(width, often[len(often) // 2] if heads else often[0])
     if width > COLUMNS_MAX:
         raise UnreadableError(Reason("upload.too-many-columns", n=width, most=COLUMNS_MAX))
     heads = [*heads, *[""] * width][:width]

@@ -105,11 +105,15 @@ def _listed(file: BinaryIO, plan: Plan) -> Iterator[tuple[int, object]]:
 
 
 def _rows(document: object, depth: int) -> Sequence[object]:
-    """Return the list of objects in a document: itself, or the longest that it holds."""
+    """Return the list in a document: itself, or the longest that it holds, of objects rather than others."""
     if isinstance(document, list):
         return document
     if not isinstance(document, dict) or not depth:
         return ()
     if any(map(means_email, document)):
         return [document]
-    return max((_rows(value, depth - 1) for value in document.values()), key=len, default=())
+    return max((_rows(value, depth - 1) for value in document.values()), key=_weight, default=())
+
+
+def _weight(rows: Sequence[object]) -> tuple[bool, int]:
+    return bool(rows) and isinstance(rows[0], dict), len(rows)

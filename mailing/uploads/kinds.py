@@ -137,6 +137,6 @@ def _text(file: BinaryIO) -> Format | str:
 
 def _objects(head: str) -> Format:
     """Return whether each line is an object, or the whole file is one."""
-    first, _, rest = head.lstrip().partition("\n")
-    ended = first.rstrip().endswith(("}", "},"))
-    return Format.JSONL if ended and (not rest.strip() or rest.lstrip().startswith("{")) else Format.JSON
+    first, _, rest = head.strip().partition("\n")
+    several = first.rstrip().endswith(("}", "},")) and rest.lstrip().startswith("{")
+    return Format.JSONL if several else Format.JSON

@@ -42,15 +42,15 @@ def find_sheet(file: BinaryIO, kind: Format, wanted: str | None) -> tuple[str, i
         if wanted is not None:
             if wanted not in names:
                 raise UnfitError(Reason("upload.no-such-sheet", sheet=f"{wanted:.80}"))
-            return wanted, book.get_sheet_by_name(wanted).total_height
+            return wanted, _height(book.get_sheet_by_name(wanted))
         filled = ("", 0)
         for name in names[:_LOOKED_AT]:
             sheet = book.get_sheet_by_name(name)
             first = islice(sheet.iter_rows(), _LOOKED_ROWS)
             if any("@" in cell for row in first for cell in row if isinstance(cell, str)):
-                return name, sheet.total_height
+                return name, _height(sheet)
             if not filled[1]:
-                filled = name, sheet.total_height
+                filled = name, _height(sheet)
         return filled
 
 
@@ -61,6 +61,11 @@ def records(file: BinaryIO, plan: Plan) -> Iterator[Record]:
             raise UnreadableError(Reason("upload.no-rows"))
         sheet = book.get_sheet_by_name(plan.sheet)
         yield from enumerate(sheet.iter_rows(), 1)
+
+
+def _height(sheet: calamine.CalamineSheet) -> int:
+    """Return how many rows a sheet has, those that are blank above the first too."""
+    return (sheet.start or (0, 0))[0] + sheet.height
 
 
 def _seen(book: calamine.CalamineWorkbook) -> tuple[str, ...]:
