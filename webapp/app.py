@@ -31,6 +31,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
+from webapp.messages import files as message_files
 from webapp.messages import previews, trial_pages, trials
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
@@ -47,6 +48,7 @@ _PAGES = (
     workers,
     pages,
     draft_views,
+    message_files,
     recipient_views,
     previews,
     trial_pages,
@@ -78,6 +80,8 @@ _LONG_FORMS = {
     "drafts.fix": draft_views.ended,
 }
 
+_UPLOADS = frozenset({"files.attach"})
+
 
 def create_app(settings: Settings) -> Quart:
     """Build the web application. Its hub starts and stops with the server."""
@@ -105,7 +109,7 @@ def create_app(settings: Settings) -> Quart:
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
     languages.install(app, english=operations.PREFIX)
-    security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS)
+    security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS, uploads=_UPLOADS)
     jinja.install(app, services)
     pages.install(app.jinja_env)
     docs.install(app.jinja_env)

@@ -70,6 +70,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>/test": "/campaigns/{draft}/test",
     "/campaigns/<id:campaign_id>/test/<name>": "{trial}",
     "/watch/<token>": "{watch}",
+    "/campaigns/<id:campaign_id>/files": "/campaigns/{draft}/files",
     "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
     "/history": "/history",
     "/inbox": "/inbox",
@@ -87,7 +88,7 @@ MORE = (
     "/nowhere",
 )
 NO_PAGE = re.compile(
-    r"/api/v1/|/static/|/icons/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
+    r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
 )
 
 

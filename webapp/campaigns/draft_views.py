@@ -33,6 +33,7 @@ from webapp.http.list_process import CrowdedError
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
+from webapp.messages import files as message_files
 from webapp.ui import receipts
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ def _load(connection: Connection, campaign: Campaign, view: View) -> dict[str, A
         "other_domains": survey.domains.others + max(len(survey.domains.top) - DOMAINS, 0),
         "shown": shown,
         "preview": shown.mail,
+        **message_files.shown(connection, campaign),
     }
 
 
