@@ -15,6 +15,7 @@ Wings stand on floors, and import only from floors below::
     library      files and saved messages
     writing      what a person writes becomes a message
     messages     a message with merge fields becomes the bytes for one recipient
+    internet     what DNS says of a domain, and whether links lead anywhere
     foreign      mail of strangers, read
     redis        what is ours in Redis
     programs     API keys and tokens: how programs show who they are

@@ -31,8 +31,8 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
+from webapp.messages import checkups, previews, trial_pages, trials
 from webapp.messages import files as message_files
-from webapp.messages import previews, trial_pages, trials
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
@@ -52,6 +52,7 @@ _PAGES = (
     recipient_views,
     previews,
     trial_pages,
+    checkups,
     replay_views,
     wall,
     share_links,

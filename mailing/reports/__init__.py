@@ -1,6 +1,8 @@
 """What is read to be shown: the email log, and how everything went.
 
 ``cells``             the state of each recipient, one byte each, in the order of their ids
+``checkup``           the check of a campaign before it is sent: what it tells itself, and what DNS and its
+                      links say
 ``email_log``         every attempt of every campaign, to search, to page through and to take away
 ``estimates``         how long a draft may take, by what the last campaign took
 ``log_walks``         what is asked of it, and which index answers that

@@ -23,6 +23,7 @@ FLOORS = {  # the lowest first
             "programs",
             "redis",
             "foreign",
+            "internet",
             "messages",
             "writing",
             "library",

@@ -67,6 +67,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>/wall": "/campaigns/{done}/wall",
     "/campaigns/<id:campaign_id>/message": "/campaigns/{done}/message",
     "/campaigns/<id:campaign_id>/preview": "/campaigns/{draft}/preview",
+    "/campaigns/<id:campaign_id>/preflight": "/campaigns/{draft}/preflight",
     "/campaigns/<id:campaign_id>/test": "/campaigns/{draft}/test",
     "/campaigns/<id:campaign_id>/test/<name>": "{trial}",
     "/watch/<token>": "{watch}",

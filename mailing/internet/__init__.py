@@ -1,0 +1,9 @@
+"""What the internet says of a domain and of links: asked within limits, and it may give no answer.
+
+``dmarc``     where the DMARC policy of a domain stands, by the tree walk of RFC 9989
+``findings``  what a check found: green, amber, red, or unknown, in words, and what to do
+``links``     whether the links of a message lead anywhere: each asked politely, none within private networks
+``names``     the TXT records of a name, or that nobody could be asked
+``senders``   what DNS says of who may send for a domain: SPF, DKIM and DMARC
+``spf``       a domain's SPF record (RFC 7208), and how many look-ups it takes
+"""

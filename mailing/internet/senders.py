@@ -1,0 +1,39 @@
+"""What DNS says of who may send for a domain: SPF, DKIM and DMARC, as large providers ask for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from mailing.core.reasons import Reason
+from mailing.internet import dmarc, spf
+from mailing.internet.findings import Finding, Light
+from mailing.internet.names import UnansweredError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from mailing.internet.names import Names
+
+PATIENCE_S = 4.0  # of all questions together
+RESERVED = frozenset({"localhost", "local", "test", "example", "invalid", "internal", "onion", "arpa"})
+"""Names that are nobody's on the internet (RFC 2606, RFC 6761)."""
+
+
+async def findings(domain: str, names: Names) -> tuple[Finding, ...]:
+    """Return what is known of a From domain, within ``PATIENCE_S``."""
+    if "." not in domain or domain.rpartition(".")[2] in RESERVED:
+        return (Finding(Light.AMBER, Reason("dns.reserved", domain=domain), Reason("dns.use-own")),)
+    asked = await asyncio.gather(
+        _in_time("SPF", domain, spf.finding(domain, names)),
+        _in_time("DMARC", domain, dmarc.finding(domain, names)),
+    )
+    return (asked[0], Finding(Light.UNKNOWN, Reason("dkim.selector"), Reason("dkim.look")), asked[1])
+
+
+async def _in_time(record: str, domain: str, asking: Awaitable[Finding]) -> Finding:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await asking
+    except (UnansweredError, TimeoutError):
+        return Finding(Light.UNKNOWN, Reason("dns.unanswered", record=record, domain=domain))
