@@ -5,7 +5,9 @@
 ``compose``         a message with merge fields becomes the bytes for one recipient
 ``expressions``     what they may hold, and how they are worked out for one recipient
 ``field_names``     what a template calls a column, by the header that people wrote above it
+``given_names``     the first name in a whole name, by which a message greets
 ``headers``         from, To, Date and Subject, folded, and encoded where ASCII ends
+``locales``         dates and numbers as people of a language write them
 ``marks``           what in a message is Volley's and what is the writer's own: fields, conditions, and
                     the text between
 ``multiparts``      the parts of a message, one within the other

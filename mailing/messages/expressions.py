@@ -15,12 +15,14 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from mailing.core.reasons import Reason
+from mailing.messages import locales
 from mailing.messages.field_names import field_name
+from mailing.messages.given_names import first_name
 from mailing.messages.marks import FILTERS, ComposeError
 from mailing.messages.values import CONTROL, KINDS, MergeError, MissingFieldError, encodable, kind, operand
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from jinja2 import Template
 
@@ -50,6 +52,7 @@ class _Absent(StrictUndefined):
 def _environment(*, autoescape: bool) -> SandboxedEnvironment:
     # Working constants out beforehand costs the square of the depth, and saves a message nothing.
     made = SandboxedEnvironment(autoescape=autoescape, undefined=_Absent, optimized=False, finalize=_finished)
+    made.filters |= {"date": locales.date, "first_name": first_name, "number": locales.number}
     made.filters = {name: made.filters[name] for name in FILTERS} | {_OPERAND: operand}
     made.tests = {name: made.tests[name] for name in ("defined", "in", "none", "undefined")}
     for names, test in ((("==", "eq", "equalto"), _equal), (("!=", "ne"), _unequal)):
@@ -88,7 +91,18 @@ _CONSTRUCTS: dict[type[nodes.Node], Reason] = {
     ),
 }
 _TAKES_LIST = (nodes.Operand, nodes.Test)
-_GROWTH = {"urlencode": 12, "e": 5, "escape": 5, "upper": 3, "lower": 3, "title": 3, "capitalize": 3}
+_FITS: dict[str, Callable[..., bool]] = {"date": locales.fits_date, "number": locales.fits_number}
+_GROWTH = {
+    "date": locales.GROWTH,
+    "number": 2,
+    "urlencode": 12,
+    "e": 5,
+    "escape": 5,
+    "upper": 3,
+    "lower": 3,
+    "title": 3,
+    "capitalize": 3,
+}
 _WORD = r"\b(?!(?:and|else|if|in|is|not|or)\b)"
 _ODDLY_NAMED = re.compile(rf"{_WORD}[^\W\d]\w*+(?:[-\s]++{_WORD}\w++)+")
 _QUOTED = re.compile(r"""("[^"]*"|'[^']*')""")
@@ -202,6 +216,7 @@ class Program:
             if isinstance(node, nodes.List | nodes.Tuple) and id(node) not in lists:
                 raise mark.refused(Reason("construct.list"))
             _check(mark, node)
+            _check_format(mark, node)
         if isinstance(tree, nodes.Name) and not mark.word:
             return _Read("", {tree.name: 1}, 1, tree.name)
         prints = list(_prints(tree, 5 if mark.part == "html" else 1))
@@ -273,6 +288,23 @@ def _check(mark: Mark, node: nodes.Node) -> None:
         what = Reason("construct.invalid-character")
     if what:
         raise mark.refused(what)
+
+
+def _check_format(mark: Mark, node: nodes.Node) -> None:
+    """Refuse a format or a language that there is not, for a date or a number, as far as it is constant."""
+    if not isinstance(node, nodes.Filter) or node.name not in _FITS:
+        return
+    named = cast("Sequence[nodes.Keyword]", node.kwargs)
+    try:
+        fits = _FITS[node.name](
+            *(each.as_const() for each in node.args), **{each.key: each.value.as_const() for each in named}
+        )
+    except nodes.Impossible:  # it comes from a field
+        return
+    except TypeError:  # more of them than it takes
+        fits = False
+    if not fits:
+        raise mark.unreadable(Reason(f"mark.{node.name}"))
 
 
 def _prints(node: nodes.Node, growth: int) -> Iterator[tuple[str, int]]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 CODE_MAX = 12_000  # characters: some 1,000 fields or conditions
 SHOWN_MAX = 60
 FILTERS = (
-    *("capitalize", "d", "default", "e", "escape", "first", "int", "last", "length", "lower", "string"),
-    *("title", "trim", "truncate", "upper", "urlencode"),
+    *("capitalize", "d", "date", "default", "e", "escape", "first", "first_name", "int", "last", "length"),
+    *("lower", "number", "string", "title", "trim", "truncate", "upper", "urlencode"),
 )
 ALLOWED = Reason("construct.allowed", filters=FILTERS)
 

@@ -44,6 +44,7 @@ def write(written: Written, field: str, fallback: str) -> Written:
     return replace(
         written,
         subject=_written("subject", written.subject, field, fallback),
+        preheader=_written("preheader", written.preheader, field, fallback),
         text=_written("text", written.text, field, fallback),
         html=_written("html", written.html, field, fallback),
     )
@@ -54,14 +55,17 @@ def _written(part: Part, source: str, field: str, fallback: str) -> str:
     source, pieces, at = unify(source), list[str](), 0
     for name, start, mark in _bare(part, source):
         if name == field:
-            with_it = f'{field} or "{text}"'
-            filters = "|" in mark.code
-            pieces += [
-                source[at:start],
-                mark.source.replace(field, f"({with_it})" if filters else with_it, 1),
-            ]
+            pieces += [source[at:start], _with_fallback(mark, field, text)]
             at = start + len(mark.source)
     return "".join([*pieces, source[at:]])
+
+
+def _with_fallback(mark: Mark, field: str, text: str) -> str:
+    """Return the mark with a fallback; behind the filter that would take the first word of it."""
+    if "first_name" in mark.code:
+        return mark.source.replace(mark.code, f'{mark.code.rstrip()} or "{text}" ', 1)
+    with_it = f'{field} or "{text}"'
+    return mark.source.replace(field, f"({with_it})" if "|" in mark.code else with_it, 1)
 
 
 def _bare(part: Part, source: str) -> Iterator[tuple[str, int, Mark]]:

@@ -1,5 +1,7 @@
 """A fallback is written into a message with one click, and nothing else of the message changes."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailing.messages.compose import Message, prepare
@@ -25,6 +27,8 @@ def text(source, field="name", fallback="friend"):
             '{{name or "friend"}} {{ name or "friend" }}\n{{- name or "friend" -}}',
         ),
         ("{{ name|title }}", '{{ (name or "friend")|title }}'),
+        ("{{ name|first_name }}", '{{ name|first_name or "friend" }}'),
+        ('{{ name|date("d M", "vi") }}', '{{ (name or "friend")|date("d M", "vi") }}'),
         ("a\r\n\r\nb {{ name }}\r\n", 'a\n\nb {{ name or "friend" }}\n'),
         (
             "{% raw %}{{ name }}{% endraw %}{{ name }}",
@@ -56,6 +60,11 @@ def test_whatever_the_fallback_is_it_is_printed_as_it_was_written(fallback):
     message = fallbacks.write(written("{{ name }}", "{{ name }}.", "<p>{{ name }}"), "name", fallback)
     mail = prepare(message, token="t", domain=None).fill(1, "a@x.example", "", None, 0).data.decode()
     assert " ".join(fallback.split()) in mail
+
+
+def test_the_preview_text_gets_its_fallback_too():
+    given = replace(written("s", "t"), preheader="For {{ name }}")
+    assert fallbacks.write(given, "name", "you").preheader == 'For {{ name or "you" }}'
 
 
 def test_what_lacks_a_fallback_is_found_in_every_part_and_told_once():
