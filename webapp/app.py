@@ -17,7 +17,16 @@ from tasks.commands import Backend
 from webapp import error_pages
 from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
 from webapp.api import docs, operations, routes
-from webapp.campaigns import draft_views, favicon, news, recipient_views, replay_views, share_links, stream
+from webapp.campaigns import (
+    draft_views,
+    favicon,
+    news,
+    recipient_views,
+    recipients_form,
+    replay_views,
+    share_links,
+    stream,
+)
 from webapp.campaigns import views as pages
 from webapp.dashboard import views as dashboard
 from webapp.demo_inbox import views as demo_inbox
@@ -49,6 +58,7 @@ _PAGES = (
     pages,
     draft_views,
     message_files,
+    recipients_form,
     recipient_views,
     previews,
     trial_pages,

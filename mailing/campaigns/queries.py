@@ -139,6 +139,14 @@ def latest(connection: Connection, *, before: int | None = None, limit: int = 50
     return read(connection, statement)
 
 
+def begun(connection: Connection, *, limit: int) -> Sequence[tuple[int, str]]:
+    """Return the id and the subject of campaigns that are no drafts, the newest first; no rehearsals."""
+    wanted = campaigns.c.state != CampaignState.DRAFT, campaigns.c.rehearses.is_(None)
+    statement = select(campaigns.c.id, campaigns.c.subject).where(*wanted)
+    rows = connection.execute(statement.order_by(campaigns.c.id.desc()).limit(limit))
+    return [(row.id, row.subject) for row in rows]
+
+
 def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     """Return the campaigns whose rows ``chosen`` selects. Four queries at most, however many they are."""
     rows = connection.execute(chosen.where(THERE)).all()

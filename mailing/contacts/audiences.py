@@ -22,9 +22,9 @@ from sqlalchemy import distinct, exists, func, select
 from mailing.addresses import findings
 from mailing.addresses.findings import ENTRIES_MAX, Entry, ParsedList
 from mailing.contacts import lists
-from mailing.contacts.conditions import OWN, Condition
+from mailing.contacts.conditions import OWN, AudienceError, Condition
 from mailing.contacts.tables import contacts
-from mailing.core.reasons import Reason, UnfitError
+from mailing.core.reasons import Reason
 from mailing.core.states import RecipientState, Standing
 from mailing.core.tables import campaigns, recipients
 
@@ -46,7 +46,7 @@ GOT_IT = (RecipientState.SENT, RecipientState.SENDING, RecipientState.UNKNOWN)
 class Audience:
     """Ids of lists that are added, of lists and campaigns that are subtracted, a condition, a sample.
 
-    Raises ``UnfitError`` if it names no list, or if a number is out of bounds.
+    Raises ``AudienceError`` if it names no list, or if a number is out of bounds.
     """
 
     lists: tuple[int, ...]
@@ -58,11 +58,11 @@ class Audience:
     def __post_init__(self) -> None:
         """Refuse what cannot be taken from."""
         if not self.lists:
-            raise UnfitError(Reason("audience.no-lists"))
+            raise AudienceError(Reason("audience.no-lists"))
         if max(map(len, (self.lists, self.minus_lists, self.minus_campaigns))) > MOST:
-            raise UnfitError(Reason("audience.too-many-lists", most=MOST))
+            raise AudienceError(Reason("audience.too-many-lists", most=MOST))
         if self.sample is not None and not 1 <= self.sample <= ENTRIES_MAX:
-            raise UnfitError(Reason("audience.wrong-sample", most=ENTRIES_MAX))
+            raise AudienceError(Reason("audience.wrong-sample", most=ENTRIES_MAX))
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -76,7 +76,7 @@ class Audience:
 
     @classmethod
     def load(cls, given: Mapping[str, Any]) -> Audience:
-        """Return what ``dump`` made JSON of; only ``lists`` must be there. Raises ``UnfitError``."""
+        """Return what ``dump`` made JSON of; only ``lists`` must be there. Raises ``AudienceError``."""
         where = given.get("where")
         return cls(
             lists=_ids(given.get("lists", ())),
@@ -90,7 +90,7 @@ class Audience:
 def read(database: Database, audience: Audience) -> ParsedList:
     """Return the recipients as they are at one instant, by list and in its order. Blocking, for seconds.
 
-    Raises ``UnfitError`` if there are none, or more than a campaign takes.
+    Raises ``AudienceError`` if there are none, or more than a campaign takes.
     """
     with database.snapshot() as connection:
         return taken(connection, audience)
@@ -106,14 +106,14 @@ def taken(connection: Connection, audience: Audience) -> ParsedList:
         numbered = (Entry(line, it.email, it.name, it.fields) for line, it in enumerate(found, 1))
         entries = tuple(_bounded(numbered))
     if not entries:
-        raise UnfitError(Reason("audience.nobody"))
+        raise AudienceError(Reason("audience.nobody"))
     return ParsedList(entries)
 
 
 def count(connection: Connection, audience: Audience) -> int:
     """Return how many recipients it has. With a condition every contact is read: seconds for 1,000,000.
 
-    Raises ``UnfitError`` if a list or field of it is not there.
+    Raises ``AudienceError`` if a list or field of it is not there.
     """
     found = check(connection, audience)
     if audience.where:
@@ -138,19 +138,19 @@ def weight(connection: Connection, audience: Audience) -> int:
 def check(connection: Connection, audience: Audience) -> Mapping[int, SavedList]:
     """Return the lists that it names, by their ids.
 
-    Raises ``UnfitError`` if a list or campaign does not exist, or no list has the condition's field.
+    Raises ``AudienceError`` if a list or campaign does not exist, or no list has the condition's field.
     """
     named = (*audience.lists, *audience.minus_lists)
     found = lists.several(connection, named)
     if lost := {*named} - {*found}:
-        raise UnfitError(Reason("audience.list-gone", id=str(min(lost))))
+        raise AudienceError(Reason("audience.list-gone", id=str(min(lost))))
     sent = select(campaigns.c.id).where(campaigns.c.id.in_(audience.minus_campaigns))
     if gone := {*audience.minus_campaigns} - {*connection.execute(sent).scalars()}:
-        raise UnfitError(Reason("audience.campaign-gone", id=str(min(gone))))
+        raise AudienceError(Reason("audience.campaign-gone", id=str(min(gone))))
     if audience.where and audience.where.field not in OWN:
         field = audience.where.field
         if not any(field in found[list_id].fields for list_id in audience.lists):
-            raise UnfitError(Reason("audience.no-field", field=field))
+            raise AudienceError(Reason("audience.no-field", field=field))
     return found
 
 
@@ -180,7 +180,7 @@ def _merged(found: Iterable[Entry]) -> Iterable[Entry]:
         if entries.setdefault(key, entry) is not entry:
             repeated.setdefault(key, []).append(entry)
         elif len(entries) > ENTRIES_MAX:
-            raise UnfitError(Reason("audience.too-many", most=ENTRIES_MAX))
+            raise AudienceError(Reason("audience.too-many", most=ENTRIES_MAX))
     for key, others in repeated.items():
         entries[key] = findings.merge(entries[key], others)[0]
     return entries.values()
@@ -200,7 +200,7 @@ def _sampled(found: Iterable[Entry], n: int) -> list[Entry]:
 def _bounded(found: Iterator[Entry]) -> Iterator[Entry]:
     for entry in found:
         if entry.line > ENTRIES_MAX:
-            raise UnfitError(Reason("audience.too-many", most=ENTRIES_MAX))
+            raise AudienceError(Reason("audience.too-many", most=ENTRIES_MAX))
         yield entry
 
 

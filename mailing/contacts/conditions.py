@@ -25,6 +25,10 @@ VALUE_MAX = 1_000  # characters of a value to compare with
 OWN = ("email", "name")  # the fields that every contact has
 
 
+class AudienceError(UnfitError):
+    """Recipients cannot be taken from saved lists so."""
+
+
 class Op(StrEnum):
     """How a field is compared with a value."""
 
@@ -44,7 +48,7 @@ _ORDERS: Mapping[Op, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A field, an ``Op`` and a value. Raises ``UnfitError`` if it cannot be applied.
+    """A field, an ``Op`` and a value. Raises ``AudienceError`` if it cannot be applied.
 
     ``IS_EMPTY`` ignores the value. ``GREATER`` and ``LESS`` hold for numbers alone.
     """
@@ -56,11 +60,11 @@ class Condition:
     def __post_init__(self) -> None:
         """Refuse a condition that cannot be applied."""
         if not self.field or len(self.field) > FIELD_MAX:
-            raise UnfitError(Reason("audience.no-field-chosen"))
+            raise AudienceError(Reason("audience.no-field-chosen"))
         if len(self.value) > VALUE_MAX:
-            raise UnfitError(Reason("audience.value-too-long", most=VALUE_MAX))
+            raise AudienceError(Reason("audience.value-too-long", most=VALUE_MAX))
         if self.op in _ORDERS and values.number(self.value) is None:
-            raise UnfitError(Reason("audience.no-number", field=self.field))
+            raise AudienceError(Reason("audience.no-number", field=self.field))
 
     def holds(self, entry: Entry) -> bool:
         """Whether a contact fulfills it."""
@@ -92,7 +96,7 @@ class Condition:
 
     @classmethod
     def load(cls, given: Mapping[str, Any]) -> Condition:
-        """Return what ``dump`` made JSON of. Raises ``UnfitError`` as the class does."""
+        """Return what ``dump`` made JSON of. Raises ``AudienceError`` as the class does."""
         return cls(given["field"], Op(given["op"]), given.get("value", ""))
 
 

@@ -95,10 +95,23 @@ class Change:
     gone: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where a campaign's recipients come from, and which of these lists are no longer as they were."""
+
+    origins: Sequence[Origin]
+    changes: Sequence[Change]
+
+    def again(self, total: int) -> Audience | None:
+        """Return what takes all of a draft's ``total`` recipients again; None: some are not from here."""
+        whole = len(self.origins) == 1 and self.origins[0].recipients == total
+        return self.origins[0].audience if whole and not any(it.gone for it in self.changes) else None
+
+
 def take(database: Database, audience: Audience) -> Taken:
     """Return the recipients of an audience, and where they come from, at one instant.
 
-    Blocking, for seconds where there are many. Raises ``UnfitError`` if there are none, or more than a
+    Blocking, for seconds where there are many. Raises ``AudienceError`` if there are none, or more than a
     campaign takes, or if a list, a campaign or a field that it names does not exist.
     """
     with database.snapshot() as connection:
@@ -146,6 +159,12 @@ def add(connection: Connection, campaign_id: int, more: Sequence[Origin]) -> Non
         return
     kept = connection.execute(select(campaigns.c.audience).where(campaigns.c.id == campaign_id)).scalar()
     keep(connection, campaign_id, [*load(kept), *more])
+
+
+def told(connection: Connection, kept: Iterable[Mapping[str, Any]] | None) -> Told:
+    """Return what a campaign's page tells of its column ``audience``."""
+    found = load(kept)
+    return Told(found, changes(connection, found) if found else ())
 
 
 def changes(connection: Connection, origins: Iterable[Origin]) -> Sequence[Change]:

@@ -18,6 +18,8 @@ from mailing.addresses import repairs
 from mailing.campaigns import drafts, growing
 from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.contacts import origins
+from mailing.contacts.conditions import AudienceError
 from mailing.core.states import CampaignState
 from mailing.lists import store as lists
 from mailing.lists import surveys
@@ -29,7 +31,7 @@ from mailing.writing import fallbacks
 from tasks import commands
 from webapp.api import exports
 from webapp.http import auth, params
-from webapp.http.list_process import CrowdedError
+from webapp.http.list_process import CrowdedError, Edit
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
@@ -123,6 +125,30 @@ async def fix(campaign_id: int) -> AnyResponse | tuple[str, int]:
     return redirect(services().at(f"/campaigns/{campaign_id}#skipped"), 303)
 
 
+@blueprint.post(f"{_ONE}/again")
+@auth.needs(Permission.WRITE)
+async def take_again(campaign_id: int) -> AnyResponse | tuple[str, int]:
+    """Take the recipients of a draft from their saved lists again, as these are now."""
+    form = await request.form
+    campaign = await the_campaign(campaign_id)
+    wanted = (await services().read(origins.told, campaign.audience)).again(campaign.total)
+    if wanted is None:
+        said = _("The recipients of this draft can't be taken again. Edit the draft to choose them.")
+        return await _again(campaign_id, said), 409
+    edit, actor = Edit(campaign_id, revision(form), Draft.of(campaign), wanted), auth.person()
+    try:
+        change = await services().lists.revise(actor, edit)
+    except CrowdedError as crowded:
+        return await _again(campaign_id, str(crowded.description)), 503
+    except (AudienceError, ComposeError) as error:
+        return await _again(campaign_id, say_why(error)), 422
+    except NotAllowed as refusal:
+        return await _again(campaign_id, say_why(refusal)), 409
+    await services().do(commands.announce, change)
+    receipts.tell(_("The recipients were taken from the saved lists again."))
+    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
+
+
 @blueprint.get(f"{_ONE}/skipped.csv")
 @auth.needs(Permission.READ)
 async def skipped(campaign_id: int) -> Response:
@@ -190,6 +216,7 @@ def _load(connection: Connection, campaign: Campaign, view: View) -> dict[str, A
         connection, campaign.id, Choice(q=view.q), after=view.after, before=view.before, limit=ADDRESSES
     )
     return {
+        "came": origins.told(connection, campaign.audience),
         "faults": drafts.faults(connection, campaign.id),
         "found": survey.remarks,
         "remarks": remarks,

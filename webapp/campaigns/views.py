@@ -13,6 +13,8 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.contacts import origins as sources
+from mailing.contacts.conditions import AudienceError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.lists import surveys
 from mailing.recipients import decisions, listing
@@ -54,6 +56,7 @@ _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the pa
 
 def install(env: Environment) -> None:
     """Give the templates of campaigns what they ask for."""
+    recipients_form.install(env)
     env.globals.update(offers=bulk_actions.offers, row_offers=bulk_actions.row_offers, SIZES=list_view.SIZES)
 
 
@@ -93,6 +96,8 @@ async def create() -> AnyResponse | tuple[str, int]:
         return await _form(form, faults, None), 422
     try:
         change = await recipients_form.create(form, message_form.draft(form))
+    except AudienceError as error:
+        return await _form(form, recipients_form.unfit(error), None), 422
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, None), 503
     await services().do(commands.announce, change)
@@ -129,6 +134,8 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
         change = await recipients_form.revise(form, campaign, message_form.draft(form, campaign))
     except CrowdedError as crowded:
         return await _form(form, {"recipients": str(crowded.description)}, campaign), 503
+    except AudienceError as error:
+        return await _form(form, recipients_form.unfit(error), campaign), 422
     except NotAllowed as refusal:
         return await _too_late(form, campaign_id, say_why(refusal)), 409
     await services().do(commands.announce, change)
@@ -282,7 +289,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         held = await svc.read(surveys.load, campaign_id)
         links = await share_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
-        shown |= {"remarks": held.remarks}
+        shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}
         text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")
@@ -296,5 +303,5 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: C
         typed=typed,
         faults=faults,
         campaign=campaign,
-        **await recipients_form.shown(campaign),
+        **await recipients_form.shown(campaign, typed),
     )
