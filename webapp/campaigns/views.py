@@ -304,4 +304,6 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: C
         faults=faults,
         campaign=campaign,
         **await recipients_form.shown(campaign, typed),
+        **await message_form.shown(campaign),
+        **await recipients_form.shown(campaign),
     )

@@ -3,49 +3,94 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from mailing.campaigns.drafts import Draft
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
-from mailing.messages import compose
-from mailing.writing.written import Writing
+from mailing.lists import surveys
+from mailing.messages import compose, templates
+from mailing.messages.compose import ComposeError
+from mailing.writing.written import Writing, Written
+from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
-from webapp.i18n.languages import _
+from webapp.i18n.languages import N_, _
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from werkzeug.datastructures import MultiDict
 
     from mailing.campaigns.queries import Campaign
 
+WAYS: Mapping[Writing, str] = {
+    Writing.PLAIN: N_("Plain text"),
+    Writing.VISUAL: N_("Visual"),
+    Writing.MARKDOWN: N_("Markdown"),
+    Writing.SOURCE: "HTML",
+    Writing.MJML: "MJML",
+}
+"""What the ways of writing are called, in the order in which a form offers them."""
 _HOURS = frozenset(map(str, GIVE_UP_HOURS))
+
+
+class Fault(str):
+    """What is wrong with a field. ``place`` is the line and column of a mark in it, like ``3:14``."""
+
+    __slots__ = ("place",)
+    place: str
+
+    def __new__(cls, error: ComposeError) -> Self:
+        """Tell of an error in the language now."""
+        fault, values = super().__new__(cls, say_why(error)), error.reason.values
+        fault.place = f"{values['line']}:{values.get('column', 1)}" if "line" in values else ""
+        return fault
+
+
+async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
+    """Return what the template asks for: the ways of writing by name, and the fields of the list."""
+    known = (await services().read(surveys.load, campaign.id)).shapes.fields if campaign else frozenset[str]()
+    names = {way: _(name) for way, name in WAYS.items()}
+    return {"ways": names, "fields": ["name", "email", *sorted(known - {"name", "email"})]}
 
 
 def blank(sender_from: str) -> dict[str, str]:
     """Return what an empty form holds."""
-    return {"from": sender_from, "give_up_hours": str(GIVE_UP_USUALLY)}
+    return {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
+
+
+def of_written(written: Written) -> dict[str, str]:
+    """Return what a form holds of what was written. HTML that there is none of was written as plain text."""
+    bare = written.writing is Writing.SOURCE and not written.html
+    return {
+        "from": written.sender_from,
+        "subject": written.subject,
+        "preheader": written.preheader,
+        "writing": Writing.PLAIN if bare else written.writing,
+        "text": written.text,
+        "html": written.html,
+    }
 
 
 def typed(campaign: Campaign) -> dict[str, str]:
     """Return what the form of a draft holds."""
-    return {
-        "from": campaign.sender_from,
-        "subject": campaign.subject,
-        "text": campaign.written.text,
-        "give_up_hours": str(campaign.give_up_hours),
-    }
+    return of_written(campaign.written) | {"give_up_hours": str(campaign.give_up_hours)}
 
 
-def draft(form: MultiDict[str, str], old: Campaign | None = None) -> Draft:
-    """Return the draft that a form describes, in the place of an ``old`` one."""
+def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
+    """Return the draft that a form describes, in the place of an ``old`` one.
+
+    What the form does not name stays as it was. The body stays with a message that is now plain text, too:
+    so nobody loses it who looks at the other ways of writing.
+    """
+    was = old.written if old else Written(sender_from="", subject="", writing=Writing.PLAIN)
+    way = form.get("writing", was.writing)
     return Draft(
         sender_from=form.get("from", "").strip(),
         subject=form.get("subject", "").strip(" \t"),
         text=form.get("text", ""),
-        html=old.written.html if old else "",
-        preheader=old.preheader if old else "",
-        writing=old.writing if old else Writing.PLAIN,
+        html=form.get("html", was.html),
+        preheader=form.get("preheader", was.preheader).strip(),
+        writing=Writing(way) if way in set(Writing) else was.writing,
         priority=old.priority if old else 5,
         give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
     )
@@ -56,13 +101,27 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
     new, found = draft(form, old), dict[str, str]()
     if not new.subject:
         found["subject"] = _("Enter a subject.")
-    if not new.text.strip():
-        found["text"] = _("Enter a message.")
+    body = new.text if new.writing is Writing.PLAIN else new.html
+    if not (body.strip() or (new.writing is Writing.SOURCE and new.text.strip())):
+        found["text" if new.writing is Writing.PLAIN else "html"] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    for error in await asyncio.to_thread(compose.faults, new.message):
-        found.setdefault(error.field, say_why(error))
+    for error in await asyncio.to_thread(errors, new):
+        found.setdefault(error.field, Fault(error))
     return found
+
+
+def errors(new: Draft) -> Sequence[ComposeError]:
+    """Return why a message cannot be composed, one error of each part.
+
+    The places that they name are in what was written, and not in what is made of it.
+    """
+    try:
+        if new.writing is not Writing.PLAIN:
+            templates.read("html", new.html)
+        return compose.faults(new.message)
+    except ComposeError as error:
+        return [error]
 
 
 def _give_up_hours(form: Mapping[str, str]) -> str:
