@@ -40,7 +40,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import checkups, previews, trial_pages, trials
+from webapp.messages import checkups, previews, trial_pages, trials, visual
 from webapp.messages import files as message_files
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
@@ -63,6 +63,7 @@ _PAGES = (
     previews,
     trial_pages,
     checkups,
+    visual,
     replay_views,
     wall,
     share_links,

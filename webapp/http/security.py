@@ -65,6 +65,14 @@ ASSET_HEADERS: Mapping[str, str] = {
 """For scripts and styles, which are no documents: a first view fetches a dozen of them."""
 _ASSETS = frozenset({"text/javascript", "text/css"})
 
+EDITOR_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
+        "frame-ancestors 'none'", "frame-ancestors 'self'"
+    ),
+    "X-Frame-Options": "SAMEORIGIN",
+}
+"""For the visual editor, in a frame: the elements of a message have styles. Scripts stay as strict."""
+
 HSTS = "max-age=31536000"  # a year by HTTPS alone (RFC 6797)
 
 _ENDED = N_(

@@ -1,0 +1,49 @@
+"""The visual editor, in a frame of its own: the only page whose policy lets styles stand in the HTML."""
+
+from __future__ import annotations
+
+from quart import Blueprint, Response, render_template
+
+from mailing.accounts.roles import Permission
+from webapp.http import auth, security
+from webapp.i18n.languages import N_, _
+
+blueprint = Blueprint("visual", __name__)
+_VERSION = "1.0.14"
+_PLUGINS = ("autolink", "image", "link", "lists", "table")
+PARTS = (
+    f"vendor/hugerte-{_VERSION}.min.js",
+    *(f"vendor/hugerte-{part}-{_VERSION}.min.js" for part in ("theme", "model", "icons", *_PLUGINS)),
+    "marks.js",
+    "visual.js",
+)
+"""The scripts of the editor, in their order."""
+WORDS = (
+    *(
+        N_("Undo"),
+        N_("Redo"),
+        N_("Blocks"),
+        N_("Paragraph"),
+        N_("Heading 1"),
+        N_("Heading 2"),
+        N_("Heading 3"),
+    ),
+    *(N_("Bold"), N_("Italic"), N_("Underline"), N_("Text color"), N_("Bullet list"), N_("Numbered list")),
+    *(N_("Align left"), N_("Align center"), N_("Align right"), N_("Link"), N_("Image"), N_("Table")),
+    *(N_("Insert/edit link"), N_("Insert/edit image"), N_("URL"), N_("Text to display"), N_("Title")),
+    *(N_("Open link in..."), N_("Source"), N_("Alternative description"), N_("Width"), N_("Height")),
+    *(N_("Save"), N_("Cancel"), N_("Close"), N_("Insert table"), N_("Table properties"), N_("Delete table")),
+    *(N_("Cell"), N_("Row"), N_("Column"), N_("Current window"), N_("New window"), N_("Remove color")),
+    *(N_("Custom color"), N_("Rich Text Area"), N_("Constrain proportions")),
+)
+"""What the editor says of itself, in its own English."""
+
+
+@blueprint.get("/messages/visual")
+@auth.needs(Permission.WRITE)
+async def show() -> Response:
+    """Show the editor, empty: the form around it fills it in."""
+    words = {word: _(word) for word in WORDS}
+    page = Response(await render_template("messages/visual.html", parts=PARTS, words=words))
+    page.headers.update(security.EDITOR_HEADERS)
+    return page
