@@ -303,7 +303,6 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: C
         typed=typed,
         faults=faults,
         campaign=campaign,
-        **await recipients_form.shown(campaign, typed),
         **await message_form.shown(campaign),
-        **await recipients_form.shown(campaign),
+        **await recipients_form.shown(campaign, typed),
     )
