@@ -14,9 +14,9 @@ from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
-from webapp import error_pages
+from webapp import error_pages, routes
 from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
-from webapp.api import docs, operations, routes
+from webapp.api import docs, operations
 from webapp.campaigns import (
     draft_views,
     favicon,
@@ -83,6 +83,7 @@ log = structlog.get_logger(__name__)
 
 _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
 

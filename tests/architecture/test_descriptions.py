@@ -10,7 +10,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mailing.sites import read_site
 from tests.architecture.test_words import faults
 from tests.support.web import settings_for
-from webapp.api import operations, routes
+from webapp import routes
+from webapp.api import operations
 from webapp.api.operations import PREFIX
 from webapp.app import create_app
 

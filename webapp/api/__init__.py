@@ -9,11 +9,11 @@
                 row
 ``fields``      what programs may send: one table reads a request and describes it
 ``health``      does this process live (``/healthz``), and can Volley send mail now (``/readyz``)
+``lists``       saved lists: brought, followed, read
 ``log``         the email log: a page of it, or all that matches
 ``openapi``     the OpenAPI document, made of fields, shapes and operations
 ``operations``  what a route says of itself, beside its address
 ``posted``      a posted campaign is checked here, and whom a decision is about
-``routes``      every blueprint for programs
 ``shapes``      the types of answers
 ``tokens``      a token for a key, and the public keys by which tokens are checked
 """

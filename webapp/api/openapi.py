@@ -175,10 +175,13 @@ def _bare(field: fields.Field) -> Schema:
 
 def _body(operation: Operation) -> dict[str, Any]:
     known = operation.fields or ()
-    return {
-        "required": any(field.missing for field in known),
-        "content": {JSON: {"schema": fields.schema(known)}},
-    }
+    content = {JSON: {"schema": fields.schema(known)}}
+    if operation.description.upload:
+        form = fields.schema(operation.description.upload)
+        form["properties"]["file"] = {"type": "string", "contentMediaType": "application/octet-stream"}
+        form["required"] = [*form.get("required", ()), "file"]
+        content["multipart/form-data"] = {"schema": form}
+    return {"required": any(field.missing for field in known), "content": content}
 
 
 def _answer(answer: Answer, shapes: Shapes) -> dict[str, Any]:

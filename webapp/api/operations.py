@@ -52,7 +52,7 @@ class Description:
     """What a route says of itself. ``verbs``: what its path may end with, and what each of them does.
 
     ``bodies`` are the fields of what is posted, by verb, or under the empty name. ``refusal`` is the shape of
-    its 422.
+    its 422. ``upload`` are the fields of a form that brings a file instead, in the part ``file``.
     """
 
     topic: str
@@ -63,6 +63,7 @@ class Description:
     headers: tuple[str, ...] = ()
     refuses: tuple[int, ...] = ()
     refusal: Any = Problem
+    upload: Sequence[Field] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,11 @@ KEY_MAX = 255
 _GOOD = {"from": "Volley <volley@localhost>", "subject": "subject"}  # in place of a part that is no text
 _SUBJECT = "Write the subject of the message."
 _TEXT = "Write the text of the message."
-_LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
+GIVE_A_LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
 _SEND = "Use true to send immediately, or false to keep a draft."
 
 
-class _List:
+class List:
     """A list of recipients, as text or as rows. What a row cannot say is told line by line."""
 
     schema: Schema = {  # noqa: RUF012 - read only
@@ -58,11 +58,13 @@ class _List:
     }
 
     def read(self, given: Any) -> str | list[Any]:
+        """Return it."""
         if not isinstance(given, str | list):
-            raise UnfitValueError(f"Must be text or a list. {_LIST}")
+            raise UnfitValueError(f"Must be text or a list. {GIVE_A_LIST}")
         return given
 
 
+LIST = List()
 CAMPAIGN = (
     Field(
         "from",
@@ -99,10 +101,10 @@ CAMPAIGN = (
     Field("preheader", Text(), "The line that mail programs show beside the subject.", usual=""),
     Field(
         "recipients",
-        _List(),
+        LIST,
         "The list: pasted text, or rows whose other fields fill the message, or plain addresses. "
         "A line or row without a usable address is skipped, and named in `refused`.",
-        missing=_LIST,
+        missing=GIVE_A_LIST,
         example=[{"email": "ann@example.org", "name": "Ann"}, {"email": "ben@example.org", "name": "Ben"}],
     ),
     Field(

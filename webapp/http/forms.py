@@ -37,7 +37,7 @@ PIECE = 512 * 1024  # bytes in which a file is handed on
 _PIECE = 64 * 1024
 _AHEAD = 4 * _PIECE  # bytes that may wait for who reads them
 _URLENCODED = "application/x-www-form-urlencoded"
-_MULTIPART = "multipart/form-data"
+MULTIPART = "multipart/form-data"
 
 Fields = list[tuple[str, str]]
 
@@ -64,7 +64,7 @@ class Parser(FormDataParser):
         try:
             if mimetype == _URLENCODED:
                 fields = await _urlencoded(parts)
-            elif mimetype == _MULTIPART:
+            elif mimetype == MULTIPART:
                 fields = await _multipart(parts, (options or {}).get("boundary", ""))
             else:
                 fields = []
@@ -140,7 +140,7 @@ async def upload(most: int) -> Upload | None:
     Too long a body is a 413 by its length alone, before any of it is read.
     """
     boundary = request.mimetype_params.get("boundary", "")
-    if request.mimetype != _MULTIPART or not boundary:
+    if request.mimetype != MULTIPART or not boundary:
         abort(415, _("Send the file as a form, with the content type multipart/form-data."))
     decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=3 * _PIECE)
     events = _events(decoder, _in_time(_bounded(request.body, request.content_length, most + SHORT)))

@@ -128,6 +128,10 @@ class Lists:
             return weight(given)
         return await asyncio.to_thread(_size, self._db, given) * _COPIED_WEIGHT
 
+    async def measure(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
+        """Run ``work(database, ...)`` on a file of ``size`` bytes as ``run`` does on a list."""
+        return await self._run(size, work, *args)
+
     async def _run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
         if size < LONG:
             return await asyncio.to_thread(work, self._db, *args)

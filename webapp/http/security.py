@@ -16,7 +16,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
-from quart import abort, g, render_template, request, session
+from quart import abort, current_app, g, render_template, request, session
 from quart.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import Unauthorized
 
@@ -263,7 +263,9 @@ def _check_origin(*fields: str) -> bool:
 
 def _check_json() -> None:
     has_body = request.mimetype or request.content_length or "Transfer-Encoding" in request.headers
-    if has_body and not request.is_json:
+    description = getattr(current_app.view_functions.get(request.endpoint or ""), "description", None)
+    takes_file = bool(getattr(description, "upload", ()))
+    if has_body and not (request.is_json or (takes_file and request.mimetype == forms.MULTIPART)):
         abort(415, "Send the body as JSON, with the header Content-Type: application/json.")
 
 
