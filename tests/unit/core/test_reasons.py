@@ -107,7 +107,7 @@ def test_each_reason_is_given_the_values_of_its_sentence():
     [
         ("state", CampaignState),
         ("action", [*CampaignAction, *RecipientAction]),
-        ("part", ["from", "subject", "text", "html"]),
+        ("part", ["from", "subject", "preheader", "text", "html"]),
         ("check", [rule.ruling.check for rule in RULES if rule.ruling.check]),
     ],
 )

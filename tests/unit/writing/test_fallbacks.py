@@ -6,7 +6,7 @@ import pytest
 
 from mailing.messages.compose import Message, prepare
 from mailing.writing import fallbacks
-from mailing.writing.written import Written
+from mailing.writing.written import Written, compile_message
 from tests.support.messages import FROM
 
 
@@ -58,7 +58,8 @@ def test_only_where_a_field_has_no_fallback_it_gets_one(source, written):
 )
 def test_whatever_the_fallback_is_it_is_printed_as_it_was_written(fallback):
     message = fallbacks.write(written("{{ name }}", "{{ name }}.", "<p>{{ name }}"), "name", fallback)
-    mail = prepare(message, token="t", domain=None).fill(1, "a@x.example", "", None, 0).data.decode()
+    prepared = prepare(compile_message(message), token="t", domain=None)
+    mail = prepared.fill(1, "a@x.example", "", None, 0).data.decode()
     assert " ".join(fallback.split()) in mail
 
 
