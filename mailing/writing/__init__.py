@@ -13,6 +13,7 @@
 ``preheader``  the line that mail programs show beside the subject, hidden within the message itself
 ``sanitizing`` HTML that may hold anything becomes a document that does nothing, for a preview; and what
                it held is told
+``starters``   the templates that come with Volley: a message to begin with
 ``visual``     the HTML of a visual editor becomes that of a body
 ``written``    the ways in which a message is written, and what it becomes
 """
