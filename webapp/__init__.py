@@ -20,7 +20,6 @@ Wings stand on floors, and import only from floors below::
     programs     API keys and tokens at the door, and how often a program may ask
     i18n         English and Vietnamese
 
-``app`` puts them together, ``routes`` names the ways in for programs, ``error_pages`` is what a browser is
-shown where a request fails, ``serve`` is the process (Hypercorn, its start and its stop) and ``http1`` reads
-HTTP/1.1 strictly.
+``app`` puts them together, ``error_pages`` is what a browser is shown where a request fails, ``serve`` is the
+process (Hypercorn, its start and its stop) and ``http1`` reads HTTP/1.1 strictly.
 """

@@ -14,9 +14,9 @@ from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import Backend
-from webapp import error_pages, routes
+from webapp import error_pages
 from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
-from webapp.api import docs, operations
+from webapp.api import docs, operations, routes
 from webapp.campaigns import (
     draft_views,
     favicon,

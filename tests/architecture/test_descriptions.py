@@ -10,8 +10,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mailing.sites import read_site
 from tests.architecture.test_words import faults
 from tests.support.web import settings_for
-from webapp import routes
-from webapp.api import operations
+from webapp.api import operations, routes
 from webapp.api.operations import PREFIX
 from webapp.app import create_app
 

@@ -1,4 +1,4 @@
-"""The email log for programs: a page of it, or all that matches as lines.
+"""The email log for programs, a page of it or all that matches as lines; and the audit log, page by page.
 
 What is asked of it has the same words as on the pages (``log_search``); times without an offset are in UTC.
 """
@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from quart import Response, request
 
+from mailing.accounts import audit
+from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
 from mailing.reports import email_log
 from webapp.api import answers, exports, fields, operations, shapes
-from webapp.api.fields import LIMIT, Field, State, UnfitValueError
+from webapp.api.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
 from webapp.api.operations import JSON_LINES, Answer, described
 from webapp.http import auth, log_search
 from webapp.http.problems import WRONG_VALUE, Fault
@@ -123,3 +125,46 @@ def _read(known: Sequence[Field]) -> tuple[dict[str, Any], Search]:
     asked = log_search.read(request.args, UTC)
     faults = [Fault(name, said, WRONG_VALUE) for name, said in asked.faults.items()]
     return fields.query(request.args, known, faults), asked.search
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """A time; ``ending``: the end of the second, minute or day that was named."""
+
+    ending: bool = False
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "string", "examples": ["2026-11-22T14:02:11Z"]}
+
+    def read(self, given: str) -> int | None:
+        moment = log_search.moment(given, UTC, ending=self.ending)
+        if given and moment is None:
+            raise UnfitValueError(f"{given!r:.50} must be a time such as 2026-11-22T14:02:11Z.")
+        return moment
+
+
+_AUDIT = (
+    Field("actor", Words(), "Only people or keys whose name starts with this.", usual=""),
+    Field("action", Words(), "Only this action, such as `send`.", usual=""),
+    Field("subject", Words(), "Only entries about this, such as `campaign:12`.", usual=""),
+    Field("since", _Moment(), "Only entries at or after this time (RFC 3339, or a day)."),
+    Field("until", _Moment(ending=True), "Only entries before the end of this second, minute or day."),
+    BEFORE_ID,
+    LIMIT,
+)
+
+
+@blueprint.get("/audit")
+@auth.needs(Permission.AUDIT)
+@described("Audit log", {200: Answer("A page of the log.", shapes.AuditPage)}, query=_AUDIT)
+async def search_audit_log() -> Response:
+    """List who changed what, newest first. Sign-ins and refusals are included."""
+    asked = fields.query(request.args, _AUDIT)
+    before, limit = asked.pop("before"), asked.pop("limit")
+    rows = await services().read(audit.page, Asked(**asked), before=before, limit=limit + 1)
+    answer: shapes.AuditPage = {
+        "audit": [answers.audit_entry(row) for row in rows[:limit]],
+        "next": rows[limit - 1].id if len(rows) > limit else None,
+    }
+    return Response(orjson.dumps(answer), content_type="application/json")

@@ -230,8 +230,10 @@ def _said(args: tuple[Any, ...], shapes: Shapes) -> Schema:
 
 
 def _or_null(args: tuple[Any, ...], shapes: Shapes) -> Schema:
-    """Return the schema of what may be null: no value of ours is of two other kinds."""
-    (one,) = (shape(each, shapes) for each in args if each is not NoneType)
+    """Return the schema of what may be null, or of several kinds."""
+    one, *others = (shape(each, shapes) for each in args if each is not NoneType)
+    if others:
+        return {"anyOf": [one, *others]}
     if "$ref" in one or "enum" in one:
         return {"anyOf": [one, _PLAIN[NoneType]]}
     return one | {"type": [one["type"], "null"]}

@@ -6,7 +6,7 @@ from typing import IO
 
 import orjson
 
-from webapp import routes
+from webapp.api import routes
 from webapp.cli.work import chosen_settings
 
 

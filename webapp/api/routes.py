@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Quart
 
-from webapp.api import audit, campaigns, docs, events, health, lists, log, openapi, operations, tokens
+from webapp.api import campaigns, docs, events, health, lists, log, openapi, operations, tokens
 from webapp.http import params
 
 if TYPE_CHECKING:
     from mailing.sites import Site
 
-BLUEPRINTS = tuple(room.blueprint for room in (campaigns, lists, events, log, audit, tokens, docs, health))
+BLUEPRINTS = tuple(room.blueprint for room in (campaigns, lists, events, log, tokens, docs, health))
 
 
 def document(site: Site) -> dict[str, Any]:
