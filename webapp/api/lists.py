@@ -80,7 +80,7 @@ _NOTES = (
 @described(
     TOPIC,
     {
-        201: Answer("The list was stored: its import is over.", shapes.Import, headers=("Location",)),
+        201: Answer("The list was stored.", shapes.Import, headers=("Location",)),
         202: Answer("The file is being imported.", shapes.Import, headers=("Location",)),
     },
     bodies={"": _LIST},
@@ -157,7 +157,7 @@ async def get_import(import_id: int) -> Response:
 @auth.needs(Permission.READ)
 @described(TOPIC, {200: Answer("A page of notes.", shapes.NotePage)}, query=_NOTES)
 async def list_import_notes(import_id: int) -> Response:
-    """List what was found in the lines of a file: refused ones, duplicates, what is worth a look."""
+    """List the notes of an import: refused lines, duplicates and warnings."""
     asked = fields.query(request.args, _NOTES)
     await services().read(_the_import, import_id)
     after = -1 if asked["after"] is None else asked["after"]
