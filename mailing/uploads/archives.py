@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from mailing.core.reasons import Reason
 from mailing.uploads import delimited, encodings, guesses
 from mailing.uploads.cells import FaultyRow, UnreadableError
+from mailing.uploads.plans import FILE
 from mailing.uploads.unpacking import UNPACKED_MAX, opened
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from mailing.uploads.plans import Plan
 
 FILES_MAX = 100
-FILE = "File"  # the header of the column with the file's name
 
 _ENDINGS = (".csv", ".tsv", ".txt")
 

@@ -70,7 +70,7 @@ class _Lines:
     """The lines of a text. Those of the record that is being read can be given back."""
 
     def __init__(self, read: Callable[[int], str]) -> None:
-        self._read, self._back = read, list[str]()
+        self._read, self._back, self._size = read, list[str](), 0
         self._budget = _AGAIN_MAX
         self.record: list[str] = []
         self.ended = self.cut = False
@@ -83,10 +83,14 @@ class _Lines:
             if not line:
                 self.ended = True
                 return
+            self._size = self._size + len(line) if self.record else len(line)
             keep(line)
             if len(line) == LINE_MAX:
                 self._skip()
                 self.cut = True
+                return
+            if self._size > LINE_MAX:  # each cell may be short, and still no mark the last
+                self.ended = True
                 return
             yield line
 
@@ -118,9 +122,14 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[Record]:
             pass
         if not record:
             return
-        code = "line-too-long" if lines.cut or len(record) == 1 else "open-quotation-mark"
-        yield line, FaultyRow(record[0][: 2 * TEXT_MAX], Reason(f"row.{code}"))
-        line += len(record) if lines.cut else lines.give_back()
+        long = lines.cut or (len(record) == 1 and not lines.ended)
+        done = len(record) if long else lines.give_back()
+        if done > 1:
+            reason = Reason("row.unread-lines", n=done)
+        else:
+            reason = Reason("row.line-too-long" if long else "row.open-quotation-mark")
+        yield line, FaultyRow(record[0][: 2 * TEXT_MAX], reason)
+        line += done
         record.clear()
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,9 @@ BOMS = (  # the longer ones first
     ("utf-16-le", codecs.BOM_UTF16_LE),
     ("utf-16-be", codecs.BOM_UTF16_BE),
 )
+_GUESSED = re.compile(
+    r"(?:iso|cp|mac|koi8|euc|shift|big5|gb|johab|tis|kz)[\w-]{0,20}"
+)  # other ones that chardet knows
 ENCODINGS = {  # what a person may choose: Python's name, and what people call it
     "utf-8": "UTF-8",
     "utf-16-le": "UTF-16 LE",
@@ -84,9 +89,12 @@ def beginning(file: BinaryIO) -> str:
 
 def checked(name: str) -> str:
     """Return Python's name of an encoding that a person has chosen. Raises ``UnfitError``."""
-    if name not in ENCODINGS:
-        raise UnfitError(Reason("upload.unknown-encoding", name=f"{name:.40}"))
-    return name
+    if name in ENCODINGS:
+        return name
+    with suppress(LookupError):
+        if _GUESSED.fullmatch(name):
+            return codecs.lookup(name).name
+    raise UnfitError(Reason("upload.unknown-encoding", name=f"{name:.40}"))
 
 
 def opened(file: BinaryIO, encoding: str) -> io.TextIOWrapper:
@@ -147,7 +155,7 @@ def _guess(odd: bytes) -> str:
     high = sum(byte > 0x7F for byte in odd)  # noqa: PLR2004
     if odd.decode("utf-8", "replace").count("\ufffd") <= high * _BROKEN_MAX:
         return "utf-8"
-    name = chardet.detect(odd)["encoding"] or "cp1252"
+    name = chardet.detect(odd, prefer_superset=True)["encoding"] or "cp1252"
     try:
         return codecs.lookup(name).name
     except LookupError:

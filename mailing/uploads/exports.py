@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from mailing.core.states import Standing
 from mailing.messages.field_names import field_name
 from mailing.uploads import standings
-from mailing.uploads.archives import FILE
-from mailing.uploads.plans import Format, Role, named
+from mailing.uploads.plans import FILE, Format, Role, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

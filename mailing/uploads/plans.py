@@ -47,6 +47,7 @@ class Role(StrEnum):
 
 PARTS = (Role.FIRST_NAME, Role.MIDDLE_NAME, Role.LAST_NAME)
 NAMED = frozenset((Role.FIELD, *PARTS))
+FILE = "File"  # the header of the column that names the file of a row, where an archive holds several
 ONCE = (Role.EMAIL, Role.NAME, *PARTS)
 
 

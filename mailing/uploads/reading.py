@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mailing.core.reasons import Reason
 from mailing.uploads import archives, delimited, encodings, exports, guesses, jsons, kinds, vcards, workbooks
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Choice", "FaultyRow", "Look", "UnreadableError", "look", "rows"]
 
 SHOWN = 20  # rows
+
+Record: TypeAlias = tuple[int, "Sequence[object]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,57 +57,69 @@ def look(file: BinaryIO, name: str, choice: Choice | None = None) -> Look:
     Raises ``UnreadableError`` if it is no list, and ``UnfitError`` if the choice does not fit it.
     """
     kind = kinds.of(file)
-    plan, sheets, expected = _plan(file, kind, choice or Choice())
-    first = islice(rows(file, plan), guesses.ROWS)
-    shown = tuple(tuple(map(text, cells)) for _line, cells in first)
-    plan = exports.recognised(plan, name, shown)
+    draft = _draft(file, kind, choice or Choice())
+    shown = [tuple(map(text, cells)) for _line, cells in _below(draft.plan, iter(draft.records))]
+    plan = exports.recognised(draft.plan, name, shown)
     notes = (Reason("upload.misnamed", name=f"{name:.100}", kind=kinds.said(kind)),)
     misnamed = kinds.misnamed(name, kind)
-    return Look(plan, shown[:SHOWN], sheets, expected, notes if misnamed else ())
+    return Look(plan, tuple(shown[:SHOWN]), draft.sheets, draft.expected, notes if misnamed else ())
 
 
-def rows(file: BinaryIO, plan: Plan) -> Iterator[tuple[int, Sequence[object]]]:
+def rows(file: BinaryIO, plan: Plan) -> Iterator[Record]:
     """Return each row below the header with the number of its first line, from 1. Blank rows are left out.
 
     A row that cannot be read is a ``FaultyRow``. Raises ``UnreadableError`` if the file cannot be read on.
     """
-    found = _RECORDS[plan.format](file, plan)
+    return _below(plan, _RECORDS[plan.format](file, plan))
+
+
+def _below(plan: Plan, records: Iterator[Record]) -> Iterator[Record]:
+    """Return the records below the header of a plan that are not blank."""
     header: Sequence[object] | None = None
     if plan.format in _TABLES:
-        found = islice(found, plan.above, None)
-        header = next(found, (0, []))[1] if plan.header else None
-    return (one for one in found if one[1] != header and any(map(_written, one[1])))
+        records = islice(records, plan.above, None)
+        header = next(records, (0, []))[1] if plan.header else None
+    return (one for one in records if one[1] != header and any(map(_written, one[1])))
 
 
-def _plan(file: BinaryIO, kind: Format, choice: Choice) -> tuple[Plan, tuple[str, ...], int | None]:
-    """Return how a file of a kind is read, the sheets that it has, and about how many rows."""
+class _Draft(NamedTuple):
+    """What is known of a file before its columns are looked at as an export of some program."""
+
+    plan: Plan
+    records: Sequence[Record]  # the first, headers and blank ones too
+    expected: int | None
+    sheets: tuple[str, ...] = ()
+
+
+def _draft(file: BinaryIO, kind: Format, choice: Choice) -> _Draft:
     if kind in _WORKBOOKS:
-        sheets = workbooks.sheets(file, kind)
-        sheet, height = workbooks.find_sheet(file, kind, choice.sheet)
-        plan = Plan(format=kind, sheet=sheet)
-        first = [list(map(text, row)) for _line, row in islice(workbooks.records(file, plan), guesses.ROWS)]
-        plan = guesses.of_table(plan, first, choice.header)
-        return plan, sheets, max(height - plan.above - plan.header, 0)
+        first = workbooks.look(file, kind, choice.sheet, guesses.ROWS)
+        plan = Plan(format=kind, sheet=first.sheet)
+        plan = guesses.of_table(plan, [list(map(text, row)) for _line, row in first.records], choice.header)
+        return _Draft(plan, first.records, max(first.height - plan.above - plan.header, 0), first.sheets)
     if kind is Format.ZIP:
         headers, count = archives.headers(file)
-        return _keyed(file, Plan(format=kind), headers), (), count
+        return _keyed(file, Plan(format=kind), headers, count)
     found = encodings.find(file)
     if choice.encoding:
         found = replace(found, encoding=encodings.checked(choice.encoding))
     if kind is Format.CSV:
         plan = delimited.look(file, found, choice.delimiter, choice.header)
-        return plan, (), max(found.lines - plan.above - plan.header, 1)
+        records = list(islice(delimited.records(file, plan), guesses.ROWS))
+        return _Draft(plan, records, max(found.lines - plan.above - plan.header, 1))
     plan = Plan(format=kind, encoding=found.encoding)
     if kind is Format.VCARD:
-        return replace(plan, columns=vcards.COLUMNS), (), None
-    return _keyed(file, plan, jsons.headers(file, plan)), (), found.lines if kind is Format.JSONL else None
+        plan = replace(plan, columns=vcards.COLUMNS)
+        return _Draft(plan, list(islice(vcards.records(file, plan), guesses.ROWS)), None)
+    return _keyed(file, plan, jsons.headers(file, plan), found.lines if kind is Format.JSONL else None)
 
 
-def _keyed(file: BinaryIO, plan: Plan, headers: Sequence[str]) -> Plan:
-    """Return the plan of a file whose rows come by their headers."""
+def _keyed(file: BinaryIO, plan: Plan, headers: Sequence[str], expected: int | None) -> _Draft:
+    """Return the draft of a file whose rows come by their headers."""
     named = replace(plan, columns=tuple(PlannedColumn(header, Role.SKIP) for header in headers))
-    first = [list(map(text, row)) for _n, row in islice(_RECORDS[plan.format](file, named), guesses.ROWS)]
-    return guesses.of_headers(plan, headers, first)
+    first = list(islice(_RECORDS[plan.format](file, named), guesses.ROWS))
+    cells = [list(map(text, row)) for _line, row in first]
+    return _Draft(guesses.of_headers(plan, headers, cells), first, expected)
 
 
 def _written(cell: object) -> bool:
@@ -114,7 +128,7 @@ def _written(cell: object) -> bool:
 
 _WORKBOOKS = frozenset((Format.XLSX, Format.XLS, Format.ODS))
 _TABLES = _WORKBOOKS | {Format.CSV}  # their headers are a row among the others
-_RECORDS: Mapping[Format, Callable[[BinaryIO, Plan], Iterator[tuple[int, Sequence[object]]]]] = {
+_RECORDS: Mapping[Format, Callable[[BinaryIO, Plan], Iterator[Record]]] = {
     Format.CSV: delimited.records,
     Format.JSON: jsons.records,
     Format.JSONL: jsons.records,

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from copy import copy
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
@@ -37,6 +38,7 @@ _BROKEN = (
 _CELL = re.compile(rb"<(?:[\w.-]{1,40}:)?(?:c|row|table-cell|table-row)[\s/>]")
 _TAG_MAX = 64  # bytes: no such tag is longer
 _PLACE = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})")
+_LETTERS = re.compile(r"[A-Za-z]{1,3}")
 
 
 @contextmanager
@@ -93,6 +95,7 @@ class _Extent:
         self._parser.StartElementHandler = self._start
         self._parser.StartDoctypeDeclHandler = self._refuse
         self._row = self._column = self._bottom = self._right = 0
+        self._row_text = ""
         self._cell = False  # it has begun, and may be empty
 
     def feed(self, chunk: bytes) -> None:
@@ -100,16 +103,21 @@ class _Extent:
         self._parser.Parse(chunk)
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
-        tag = name.rpartition(":")[2]
+        tag = name.rpartition(":")[2] if ":" in name else name
         if tag == "c":
             self._cell = True
-            if place := _PLACE.fullmatch(attributes.get("r", "")):
-                self._column, self._row = _number(place[1]), int(place[2])
+            place = attributes.get("r", "")
+            column = _number(place.removesuffix(self._row_text))
+            if column:
+                self._column = column
+            elif parts := _PLACE.fullmatch(place):
+                self._column, self._row = _number(parts[1]), int(parts[2])
             else:
                 self._column += 1
         elif tag == "row":
             self._cell, self._column = False, 0
             self._row = int(attributes.get("r", self._row + 1))
+            self._row_text = str(self._row)
         elif tag in {"table-cell", "covered-table-cell"}:
             self._column += int(attributes.get("table:number-columns-repeated", 1))
             self._cell = True
@@ -126,16 +134,20 @@ class _Extent:
 
     def _fill(self) -> None:
         self._cell = False
-        self._bottom, self._right = max(self._bottom, self._row), max(self._right, self._column)
-        if self._bottom * self._right > CELLS_MAX:
-            raise UnreadableError(Reason("upload.too-many-cells", most=CELLS_MAX))
+        if self._row > self._bottom or self._column > self._right:
+            self._bottom, self._right = max(self._bottom, self._row), max(self._right, self._column)
+            if self._bottom * self._right > CELLS_MAX:
+                raise UnreadableError(Reason("upload.too-many-cells", most=CELLS_MAX))
 
     def _refuse(self, *_about: object) -> None:
         raise UnreadableError(Reason("upload.damaged"))
 
 
+@lru_cache(maxsize=20_000)
 def _number(letters: str) -> int:
-    """Return which column of a sheet these letters name, from 1."""
+    """Return which column of a sheet these letters name, from 1; 0 if they are none."""
+    if not _LETTERS.fullmatch(letters):
+        return 0
     number = 0
     for letter in letters.upper():
         number = number * 26 + ord(letter) - ord("A") + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import python_calamine as calamine
 
@@ -20,37 +20,38 @@ if TYPE_CHECKING:
     from mailing.uploads.plans import Plan
 
 SHEETS_MAX = 100
-_LOOKED_AT = 20  # sheets, and of each
-_LOOKED_ROWS = 50
+_LOOKED_AT = 20  # sheets
 
-Record = tuple[int, "Sequence[object]"]
-
-
-def sheets(file: BinaryIO, kind: Format) -> tuple[str, ...]:
-    """Return the names of the sheets that a person sees. Raises ``UnreadableError``."""
-    with _opened(file, kind) as book:
-        return _seen(book)
+Record: TypeAlias = tuple[int, "Sequence[object]"]
 
 
-def find_sheet(file: BinaryIO, kind: Format, wanted: str | None) -> tuple[str, int]:
+class First(NamedTuple):
+    """What is known of a workbook at first: the sheets that a person sees, and the one that is read."""
+
+    sheets: tuple[str, ...]
+    sheet: str
+    height: int  # rows, those that are blank above the first too
+    records: Sequence[Record]
+
+
+def look(file: BinaryIO, kind: Format, wanted: str | None, most: int) -> First:
     """Return the sheet that is wanted, else the first with an address, else the first with anything in it.
 
-    Also how many rows it has. Raises ``UnfitError`` if there is none of that name.
+    ``most`` is the number of rows that are given of it. Raises ``UnfitError`` if there is none of that name,
+    and ``UnreadableError``.
     """
     with _opened(file, kind) as book:
         names = _seen(book)
-        if wanted is not None:
-            if wanted not in names:
-                raise UnfitError(Reason("upload.no-such-sheet", sheet=f"{wanted:.80}"))
-            return wanted, _height(book.get_sheet_by_name(wanted))
-        filled = ("", 0)
-        for name in names[:_LOOKED_AT]:
+        if wanted is not None and wanted not in names:
+            raise UnfitError(Reason("upload.no-such-sheet", sheet=f"{wanted:.80}"))
+        filled = First(names, "", 0, [])
+        for name in names[:_LOOKED_AT] if wanted is None else [wanted]:
             sheet = book.get_sheet_by_name(name)
-            first = islice(sheet.iter_rows(), _LOOKED_ROWS)
-            if any("@" in cell for row in first for cell in row if isinstance(cell, str)):
-                return name, _height(sheet)
-            if not filled[1]:
-                filled = name, _height(sheet)
+            first = list(islice(enumerate(sheet.iter_rows(), 1), most))
+            found = First(names, name, (sheet.start or (0, 0))[0] + sheet.height, first)
+            if any("@" in cell for _line, row in first for cell in row if isinstance(cell, str)):
+                return found
+            filled = filled if filled.records else found
         return filled
 
 
@@ -61,11 +62,6 @@ def records(file: BinaryIO, plan: Plan) -> Iterator[Record]:
             raise UnreadableError(Reason("upload.no-rows"))
         sheet = book.get_sheet_by_name(plan.sheet)
         yield from enumerate(sheet.iter_rows(), 1)
-
-
-def _height(sheet: calamine.CalamineSheet) -> int:
-    """Return how many rows a sheet has, those that are blank above the first too."""
-    return (sheet.start or (0, 0))[0] + sheet.height
 
 
 def _seen(book: calamine.CalamineWorkbook) -> tuple[str, ...]:

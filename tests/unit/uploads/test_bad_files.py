@@ -196,7 +196,7 @@ def test_many_open_quotation_marks_are_read_again_within_a_limit(monkeypatch):
     """No cell of them is long, and whichever line one begins with, no mark is the last."""
     monkeypatch.setattr(delimited, "LINE_MAX", 10_000)
     monkeypatch.setattr(delimited, "_AGAIN_MAX", 100_000)
-    taken, refused = contacts("email,name\na@x.example,A\n" + 'p@x.example,"q\nz","q\n' * 5_000)
+    taken, refused = contacts("email,name\na@x.example,A\n" + 'z","q\n' * 5_000)
     assert taken[0].email == "a@x.example"
     assert len(taken) < 10
     assert {code for _line, _text, code in refused} == {"row.open-quotation-mark", "row.unread-lines"}

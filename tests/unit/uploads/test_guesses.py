@@ -116,6 +116,7 @@ def _with_tone_apart(letter: str) -> str:
 def test_a_person_can_choose_the_encoding():
     data = "Tên,Email\nAnh,a@x.example\n".encode("cp1258")
     assert look(data, encoding="cp1251").plan.encoding == "cp1251"
+    assert look(data, encoding="iso8859-2").plan.encoding == "iso8859-2"  # as a guess may have called it
 
 
 def test_the_first_sheet_with_an_address_is_read_and_others_can_be_chosen():
