@@ -9,7 +9,19 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import distance, figures, live, looking, memory, pages, processes, sinks, speed, tabs
+from benchmarks import (
+    distance,
+    figures,
+    imported,
+    live,
+    looking,
+    memory,
+    pages,
+    processes,
+    sinks,
+    speed,
+    tabs,
+)
 from benchmarks.browser import UnexpectedAnswerError
 from benchmarks.site import Site
 from tests.support.stack import TookTooLongError
@@ -34,6 +46,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "stored": speed.stored,
     "paste": pages.paste,
     "first": pages.first_email,
+    "import": imported.imported,
     "viewer": live.one_viewer,
     "viewers": live.thousand_viewers,
     "tab": tabs.long_watch,

@@ -32,7 +32,7 @@ def paste(site: Site) -> Iterator[Figure]:
     with site.stack() as stack:
         other = store(stack, DRAFT, people(1_000))
         stack.start("redis", "web")
-        with closing(Browser(stack.web_port)) as browser, _Visitor(stack.web_port, other) as visitor:
+        with closing(Browser(stack.web_port)) as browser, Visitor(stack.web_port, other) as visitor:
             form = {"csrf_token": browser.token("/campaigns/new"), "from": DRAFT.sender_from}
             form |= {"subject": DRAFT.subject, "text": DRAFT.text, "recipients": "\n".join(lines)}
             begun = time.perf_counter()
@@ -66,7 +66,7 @@ def first_email(site: Site) -> Iterator[Figure]:
     yield Figure("Send to first email", took_s, "s", how, Bar(1, at_most=True))
 
 
-class _Visitor:
+class Visitor:
     """Another client: it asks for the list of campaigns and for one campaign, in turn."""
 
     def __init__(self, port: int, campaign_id: int) -> None:

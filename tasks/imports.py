@@ -1,7 +1,7 @@
 """Imports: each is carried out in a process of its own, which ends with the worker that started it.
 
 Reading a long file is pure Python for half a minute: in a worker's thread, nothing would be sent meanwhile.
-A worker has one such process at a time. What finds it busy stays waiting, and the sweep gives it out again,
+A worker has one that reads at a time. What finds it busy stays waiting, and the sweep gives it out again,
 as it does with what a dead worker leaves behind.
 """
 
@@ -10,10 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
@@ -21,36 +18,26 @@ from kombu import pools
 from sqlalchemy.exc import DBAPIError
 
 from mailing import settings
-from mailing.contacts import carrying, imports, mail_exchangers
+from mailing.contacts import imports
 from mailing.contacts.tables import ImportState
-from mailing.core import database_errors, logs
-from mailing.core.database import Database
-from tasks import processes
+from mailing.core import database_errors
+from tasks import import_process, processes
 from tasks.app import app
+from tasks.import_process import EXIT_ENDED, Errand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.context import SpawnProcess
 
+    from mailing.core.database import Database
+
 TOUCH_S = 2.0  # between two looks at a process, which also say that it lives
-WATCH_S = 0.5
-NICE = 5  # sending and the pages come first where cores are few
-EXIT_ENDED = 72  # with its worker, or because it was canceled
+PROCESSES_MAX = 3  # of one worker: one that reads, and others that ask about domains
 GIVEN_OUT = 20  # imports that one sweep gives out
 
 log = structlog.get_logger()
 _starting = threading.Lock()
-_reading: SpawnProcess | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """What the process of an import is told."""
-
-    database_url: str
-    import_id: int
-    holder: str
-    parent: int
+_processes: dict[int, SpawnProcess] = {}  # of this worker, by their imports
 
 
 def enqueue(import_ids: Sequence[int]) -> bool:
@@ -83,21 +70,31 @@ def give_out(database: Database) -> None:
 
 @app.task(name="volley.import", ignore_result=True)
 def carry(import_id: int) -> None:
-    """Start the process that reads a file into its list, unless this worker has one."""
-    global _reading  # noqa: PLW0603 - one for each worker process
+    """Start the process that reads a file into its list, unless this worker has one that reads."""
     database = processes.database()
     with _starting:
-        if _reading is not None and _reading.is_alive():
+        if _is_busy(database):
             return
         with database.write() as connection:
             holder = imports.take(connection, import_id)
         if not holder:
             return
         url = database.url.render_as_string(hide_password=False)
-        errand = Errand(url, import_id, holder, os.getpid())
-        _reading = multiprocessing.get_context("spawn").Process(target=_carry, args=(errand,), daemon=True)
-        _reading.start()
-        threading.Thread(target=_accompany, args=(_reading, database, errand), daemon=True).start()
+        errand = Errand(url, import_id, holder, os.getpid(), settings.load().log)
+        spawning = multiprocessing.get_context("spawn")
+        process = spawning.Process(target=import_process.run, args=(errand,), daemon=True)
+        process.start()
+        _processes[import_id] = process
+        threading.Thread(target=_accompany, args=(process, database, errand), daemon=True).start()
+
+
+def _is_busy(database: Database) -> bool:
+    """Whether a process of this worker reads a file, or several still ask about domains."""
+    for import_id in [import_id for import_id, process in _processes.items() if not process.is_alive()]:
+        del _processes[import_id]
+    with database.read() as connection:
+        found = [imports.get(connection, import_id) for import_id in _processes]
+    return len(found) >= PROCESSES_MAX or any(one is not None and one.under_way for one in found)
 
 
 def _accompany(process: SpawnProcess, database: Database, errand: Errand) -> None:
@@ -122,24 +119,3 @@ def _look(process: SpawnProcess, database: Database, errand: Errand, *, alive: b
             found = imports.get(connection, errand.import_id)
             if found is None or found.state is ImportState.CANCELED:
                 process.terminate()
-
-
-def _carry(errand: Errand) -> None:
-    """In the process: read the file, then ask about its domains."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_ENDED))
-    os.nice(NICE)
-    threading.Thread(target=_end_with, args=(errand.parent,), daemon=True).start()
-    logs.configure(settings.load().log)
-    database = Database(errand.database_url, pool_size=1)
-    try:
-        carrying.carry_out(database, errand.import_id, holder=errand.holder)
-        mail_exchangers.note(database, errand.import_id)
-    finally:
-        database.close()
-
-
-def _end_with(parent: int) -> None:
-    """End this process when the worker is gone without a word."""
-    while os.getppid() == parent:
-        time.sleep(WATCH_S)
-    os._exit(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from celery import Celery
 
 from tasks.app import QUEUE, app
+from tasks.imports import carry
 from tasks.sending import send_batch
 from tasks.upkeep import sweep
 
@@ -13,7 +14,7 @@ def test_tasks_belong_to_volleys_app_whatever_other_app_the_process_made_last() 
     other = Celery("other")
     other.set_current()
     try:
-        for task in (send_batch, sweep):
+        for task in (carry, send_batch, sweep):
             assert task.app is app
     finally:
         app.set_current()
