@@ -4,7 +4,7 @@
   for (const form of document.querySelectorAll("form[data-typing]")) {
     let typed = form.dataset.typing === "kept";
     form.addEventListener("input", () => (typed = true));
-    form.addEventListener("submit", () => (typed = false));
+    for (const kept of ["submit", "saved"]) form.addEventListener(kept, () => (typed = false));
     addEventListener("beforeunload", (event) => typed && event.preventDefault());
   }
   for (const count of document.querySelectorAll("[data-lines-of]")) {

@@ -40,7 +40,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import checkups, previews, trial_pages, trials, visual
+from webapp.messages import autosave, checkups, previews, trial_pages, trials, visual
 from webapp.messages import files as message_files
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
@@ -50,6 +50,8 @@ from webapp.wall import views as wall
 from webapp.workers import views as workers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mailing.settings import Settings
 
 _PAGES = (
@@ -64,6 +66,7 @@ _PAGES = (
     trial_pages,
     checkups,
     visual,
+    autosave,
     replay_views,
     wall,
     share_links,
@@ -87,10 +90,12 @@ _CSRF_EXEMPT = {
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
 
-_LONG_FORMS = {
+_LONG_FORMS: Mapping[str, security.Again] = {
     "pages.create": pages.again,
     "pages.revise": pages.again,
     "drafts.fix": draft_views.ended,
+    "autosave.begin": autosave.ended,
+    "autosave.keep": autosave.ended,
 }
 
 _UPLOADS = frozenset({"files.attach"})

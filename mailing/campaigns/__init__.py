@@ -12,4 +12,5 @@
 ``retries``      a campaign in which everybody left has been tried, and waits to be tried again: until
                  when, at the most
 ``share_links``  links by which somebody without an account may look on at one campaign, for some days
+``sittings``     who sits at the form of a draft, so that a second writer is told
 """

@@ -228,8 +228,19 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
         return (Reason("campaign.not-found"),)
     if being_stored(connection, campaign_id):
         return (Reason("campaign.being-stored"),)
+    if campaign.body and not campaign.html and (unmade := _unmade(campaign)):
+        return (unmade,)
     shapes = surveys.load(connection, campaign_id).shapes
     return readiness.faults(campaigns.whole_message(connection, campaign), campaign.total, shapes)
+
+
+def _unmade(campaign: Campaign) -> Reason | None:
+    """Return why no HTML came of what was written: such a draft is kept, and must not be sent without."""
+    try:
+        written.compile_message(campaign.written)
+    except ComposeError as error:
+        return error.reason
+    return None
 
 
 def being_stored(connection: Connection, campaign_id: int) -> bool:

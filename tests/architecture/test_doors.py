@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from mailing.accounts.roles import Permission
-from tasks import commands, factors, keys, people
+from tasks import commands, drafting, factors, keys, people
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
@@ -43,6 +43,7 @@ BEFORE_THE_FIRST_ACCOUNT = {
 NO_COMMANDS = {
     "backend": "opens what commands change",
     "announce": "tells of a change that is committed, and in the log already",
+    "sit": "says that a form is open, which is no change",
     "touch": "notes that a session is used: a row would come every minute",
     "count_tries": "counts what is tried, which is no change; what is refused is told",
     "use_code": "counts a code; what follows, a sign-in or a refusal, is told",
@@ -118,7 +119,7 @@ def commands_of(module):
     }
 
 
-LEAST = {commands: 9, people: 9, factors: 5, keys: 2}
+LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2}
 
 
 @pytest.mark.parametrize("module", LEAST)
@@ -128,6 +129,6 @@ def test_every_command_names_who_asks_and_tells_the_audit_log(module):
     for name, function in found.items():
         assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
         asked = (
-            {"actor"} if module in {commands, keys} else {"actor", "address"}
+            {"actor"} if module in {commands, keys, drafting} else {"actor", "address"}
         )  # who becomes somebody by it
         assert asked & set(inspect.signature(function).parameters), name

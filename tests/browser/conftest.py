@@ -23,6 +23,7 @@ NONE_FOUND = (
 expect.set_options(timeout=30_000)
 EXPECTED = (  # with a server or a worker gone, of a page that is not there, after a session, of a faulty form
     "status of 401",
+    "status of 409",
     "status of 422",
     "status of 503",
     "net::ERR_CONNECTION_REFUSED",

@@ -155,3 +155,34 @@ def test_plain_text_becomes_paragraphs_and_its_fields_go_where_the_cursor_is(wri
     choose(writer, "Visual")
     expect(paper(writer).locator("p")).to_have_text(["Dear Bob,", "1 < 2{{ city }}"])
     assert body(writer) == "<p>Dear Bob,</p>\n<p>1 &lt; 2{{ city }}</p>"
+
+
+def test_a_new_campaign_saves_itself_and_outlasts_a_reload(page: Page):
+    page.goto("/campaigns/new")
+    page.get_by_label("Subject").fill("Picnic")
+    expect(page.locator(".saved")).to_have_text(re.compile(r"^Saved \d\d:\d\d"))
+    expect(page).to_have_url(re.compile(r"/campaigns/\d+/edit$"))
+    page.get_by_label("Message").fill("Dear {{ name }}, bring a blan")
+    with page.expect_response(re.compile("autosave$")):
+        pass
+    page.reload()
+    expect(page.get_by_label("Message")).to_have_value("Dear {{ name }}, bring a blan")
+    page.get_by_label("From", exact=True).fill("Ann <ann@example.org>")
+    page.get_by_label("Recipients", exact=True).fill("bob@one.example")
+    page.get_by_role("button", name="Save and review").click()  # at once, whatever is being saved
+    expect(page.get_by_role("button", name=re.compile("^Send to 1 person")).first).to_be_visible()
+
+
+def test_two_writers_of_a_draft_lose_nothing(open_page, stack: Stack):
+    draft = store(stack.db, "bob@one.example")
+    one, other = open_page(), open_page()
+    for page in (one, other):
+        page.goto(f"/campaigns/{draft}/edit")
+    one.get_by_label("Message").fill("Mine")
+    expect(one.locator(".saved")).to_contain_text("Saved")
+    other.get_by_label("Message").fill("Theirs")
+    expect(other.locator(".saved")).to_contain_text("changed")
+    expect(other.get_by_label("Message")).to_have_value("Theirs")
+    other.get_by_role("button", name="Save and review").click()
+    expect(other.get_by_role("alert")).to_contain_text("changed")
+    expect(other.get_by_label("Message")).to_have_value("Theirs")

@@ -1,5 +1,6 @@
 """Writing: editors, templates, previews, test sends and the check before Send.
 
+``autosave``      the form of a message saves itself while somebody types, and tells a second writer
 ``checkups``      the check before Send: green, amber and red lines on one page, and what to do
 ``files``         the files of a draft, added and removed; and each of them to whoever may see it
 ``message_form``  the half of a campaign's form that holds the message: what is typed in it, and what it

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
+from mailing.campaigns import sittings
 from mailing.campaigns.drafts import Draft
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.lists import surveys
 from mailing.messages import compose, templates
 from mailing.messages.compose import ComposeError
 from mailing.writing.written import Writing, Written
+from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
@@ -47,10 +49,17 @@ class Fault(str):
 
 
 async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
-    """Return what the template asks for: the ways of writing by name, and the fields of the list."""
+    """Return what the template asks for.
+
+    These are the ways of writing by name, the fields of the list, and who else has the form open.
+    """
     known = (await services().read(surveys.load, campaign.id)).shapes.fields if campaign else frozenset[str]()
     names = {way: _(name) for way, name in WAYS.items()}
-    return {"ways": names, "fields": ["name", "email", *sorted(known - {"name", "email"})]}
+    return {
+        "ways": names,
+        "fields": ["name", "email", *sorted(known - {"name", "email"})],
+        "other": sittings.other(campaign, auth.person().name) if campaign else "",
+    }
 
 
 def blank(sender_from: str) -> dict[str, str]:
