@@ -274,6 +274,50 @@ def key_revoke(*, prefix: str) -> None:
     keys.revoke(prefix)
 
 
+@main.group("lists")
+def saved_lists() -> None:
+    """Manage saved lists."""
+
+
+@saved_lists.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--name", default="", help="The name of the list, instead of the file's.")
+def lists_import(*, file: IO[bytes], name: str) -> None:
+    """Import FILE into a new list: CSV, XLSX, XLS, ODS, JSON, vCard, or another program's export."""
+    from webapp.cli import lists  # noqa: PLC0415
+
+    lists.bring(file, name)
+
+
+@saved_lists.command("list")
+def lists_list() -> None:
+    """List the saved lists."""
+    from webapp.cli import lists  # noqa: PLC0415
+
+    lists.show()
+
+
+@main.command()
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.argument("email", default="")
+def preview(*, campaign_id: int, email: str) -> None:
+    """Write the email that EMAIL gets from CAMPAIGN, as it is sent, to standard output."""
+    from webapp.cli import messages  # noqa: PLC0415
+
+    messages.show(campaign_id, email)
+
+
+@main.command("test-send")
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.argument("to", metavar="ADDRESS")
+@click.option("--like", default="", help="The recipient whose data fill it, instead of the first.")
+def test_send(*, campaign_id: int, to: str, like: str) -> None:
+    """Send the message of CAMPAIGN to ADDRESS as a test, and show the SMTP dialogue."""
+    from webapp.cli import messages  # noqa: PLC0415
+
+    messages.test(campaign_id, to, like)
+
+
 @main.command("setup-link")
 def setup_link() -> None:
     """Print the link that creates the first account."""
