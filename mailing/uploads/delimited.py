@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from mailing.addresses.findings import TEXT_MAX
 from mailing.addresses.tables import SEPARATORS, Row, hits
-from mailing.core.reasons import Reason
+from mailing.core.reasons import Reason, UnfitError
 from mailing.uploads import encodings, guesses
 from mailing.uploads.cells import FaultyRow
 from mailing.uploads.cells import text as shown
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LINE_MAX = 4_000_000  # characters of one line
 _AGAIN_MAX = 50_000_000  # characters that are read again in one file, whatever its quotation marks
 _NO_SIGN = "\x1f"  # stands for no delimiter: ASCII's unit separator, which no list holds
+_PARTS_OF_CELLS = frozenset('"@\r\n\0')
 _SNIFFED_ROWS = 100
 _SNIFFED = 200_000  # characters
 _MOSTLY = 0.5
@@ -43,7 +44,7 @@ def look(
 ) -> Plan:
     """Return how a file is read. A ``delimiter`` and ``header`` that are None are guessed.
 
-    Raises ``UnreadableError`` if it holds no rows.
+    Raises ``UnreadableError`` if it holds no rows, and ``UnfitError`` if the delimiter can be none.
     """
     plan = Plan(format=Format.CSV, encoding=found.encoding)
     if delimiter is None:
@@ -52,7 +53,9 @@ def look(
             delimiter = sniff(text.read(_SNIFFED))
         finally:
             text.detach()
-    plan = replace(plan, delimiter=delimiter[:1])
+    elif len(delimiter) > 1 or delimiter.isalnum() or delimiter in _PARTS_OF_CELLS:
+        raise UnfitError(Reason("upload.unfit-delimiter", sign=f"{delimiter:.10}"))
+    plan = replace(plan, delimiter=delimiter)
     first = [list(map(shown, row)) for _line, row in islice(records(file, plan), guesses.ROWS)]
     return guesses.of_table(plan, first, header)
 

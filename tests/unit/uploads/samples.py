@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 LISTS = Path(__file__).parents[2] / "lists"
 
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 CELL = '<c r="{}" t="inlineStr"><is><t>{}</t></is></c>'
 _TYPES = "application/vnd.openxmlformats-"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -63,6 +65,52 @@ def raw_workbook(rows_: str) -> bytes:
     """Make an XLSX workbook whose sheet is this XML."""
     sheet = f'<worksheet xmlns="{_SHEETS}"><sheetData>{rows_}</sheetData></worksheet>'
     return packed(_XLSX | {"xl/worksheets/sheet1.xml": sheet})
+
+
+def old_workbook(rows_: Sequence[Sequence[str | int]], *, password: bool = False) -> bytes:
+    """Make an XLS workbook: records of BIFF8, as one stream in a compound file (MS-XLS, MS-CFB)."""
+
+    def record(kind: int, data: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(data)) + data
+
+    def begin(kind: int) -> bytes:
+        return record(0x809, struct.pack("<HHHHII", 0x600, kind, 0xDBB, 0x7CC, 0, 6))
+
+    cells = b""
+    for row, values in enumerate(rows_):
+        for column, value in enumerate(values):
+            place = struct.pack("<HHH", row, column, 0)
+            if isinstance(value, str):
+                text = struct.pack("<HB", len(value), 1) + value.encode("utf-16-le")
+                cells += record(0x204, place + text)
+            else:
+                cells += record(0x203, place + struct.pack("<d", value))
+    opening = (
+        begin(5) + (record(0x2F, b"\1".ljust(54, b"\0")) if password else b"") + record(0x42, b"\xb0\x04")
+    )
+    sheet = struct.pack("<IBBBB", len(opening) + 13 + 4, 0, 0, 1, 0) + b"S"
+    stream = opening + record(0x85, sheet) + record(0x0A) + begin(0x10) + cells + record(0x0A)
+    return compound("Workbook", stream)
+
+
+def compound(name: str, stream: bytes) -> bytes:
+    """Make a compound file of one stream: header, allocation table, directory, and the stream's sectors."""
+    last, free = 0xFFFFFFFE, 0xFFFFFFFF
+    stream = stream.ljust(4_096, b"\0")
+    stream += bytes(-len(stream) % 512)
+    sectors = len(stream) // 512
+    chain = [0xFFFFFFFD, last, *range(3, 2 + sectors), last]
+    table = struct.pack("<128I", *chain, *[free] * (128 - len(chain)))
+    head = OLE + bytes(16) + struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
+    head += struct.pack("<9I", 0, 1, 1, 0, 4_096, last, 0, last, 0) + struct.pack("<109I", 0, *[free] * 108)
+
+    def entry(name: str, kind: int, child: int, start: int, size: int) -> bytes:
+        called = name.encode("utf-16-le") + b"\0\0"
+        links = struct.pack("<HBBIII", len(called), kind, 1, free, free, child)
+        return called.ljust(64, b"\0") + links + bytes(36) + struct.pack("<IQ", start, size)
+
+    directory = entry("Root Entry", 5, 1, last, 0) + entry(name, 2, free, 2, len(stream))
+    return head + table + directory.ljust(512, b"\0") + stream
 
 
 def open_document(rows_: str) -> bytes:

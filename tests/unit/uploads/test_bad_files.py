@@ -14,10 +14,12 @@ from mailing.uploads.plans import Role
 from mailing.uploads.reading import UnreadableError
 from tests.unit.uploads.samples import (
     CELL,
+    OLE,
     contacts,
     look,
     ods_cell,
     ods_row,
+    old_workbook,
     open_document,
     packed,
     raw_workbook,
@@ -25,8 +27,6 @@ from tests.unit.uploads.samples import (
     roles,
     workbook,
 )
-
-OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def refusal(data: bytes | str, name: str = "list.csv") -> str:
@@ -149,6 +149,10 @@ def test_formulas_give_values_only():
     )
     assert refused == []
     assert (taken[0].name, taken[0].fields) == ("", None)  # never calculated: nothing to show
+
+
+def test_a_workbook_of_excel_before_2007_with_a_password_says_so():
+    assert refusal(old_workbook([["email"]], password=True)) == "upload.password"
 
 
 def test_an_archive_with_a_password_says_so():

@@ -5,8 +5,9 @@ import unicodedata
 
 import pytest
 
+from mailing.core.reasons import UnfitError
 from mailing.uploads.plans import Role, named
-from tests.unit.uploads.samples import contacts, look, read, roles, workbook
+from tests.unit.uploads.samples import contacts, look, old_workbook, read, roles, workbook
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,25 @@ def test_a_person_can_choose_the_encoding():
     data = "Tên,Email\nAnh,a@x.example\n".encode("cp1258")
     assert look(data, encoding="cp1251").plan.encoding == "cp1251"
     assert look(data, encoding="iso8859-2").plan.encoding == "iso8859-2"  # as a guess may have called it
+
+
+def test_a_person_can_choose_the_delimiter_if_it_can_be_one():
+    assert look("email^name\na@x.example^An\n", delimiter="^").rows == (("a@x.example", "An"),)
+    assert look("email,name\na@x.example,An\n", delimiter="").rows == (("a@x.example,An",),)
+    for sign in ('"', "@", "a", "\n", ";;"):
+        with pytest.raises(UnfitError):
+            look("email\na@x.example\n", delimiter=sign)
+
+
+def test_a_workbook_of_excel_before_2007_is_read():
+    taken, refused = contacts(
+        old_workbook([["email", "Số"], ["a@x.example", 690_000], ["b@x.example", "0123"]])
+    )
+    assert refused == []
+    assert [(one.email, one.fields) for one in taken] == [
+        ("a@x.example", {"so": 690_000}),
+        ("b@x.example", {"so": "0123"}),
+    ]
 
 
 def test_the_first_sheet_with_an_address_is_read_and_others_can_be_chosen():

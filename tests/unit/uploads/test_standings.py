@@ -128,6 +128,14 @@ def test_mautic_by_its_columns():
     ]
 
 
+def test_mautic_in_the_archive_in_which_it_sends_its_exports():
+    data = packed({"contacts_export_2026_01_02.csv": f"{MAUTIC}\n1,,An,Lê,an@x.example,Huế,3,,,\n"})
+    plan = look(data, "contacts_export_2026_01_02.zip").plan
+    assert plan.recognised == "Mautic"
+    assert plan.fields == ("title", "firstname", "lastname", "city")
+    assert standing(data, "a.zip") == [("active", "")]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
