@@ -18,7 +18,12 @@ _HEAD = 8_192  # bytes
 _BINARY = 0.02  # of the characters of a text are at most control characters
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # where Office keeps a workbook with a password
+_ENCRYPTED = re.compile(  # the stream in which Office keeps one with a password; before 2007 a record says so
+    re.escape("EncryptedPackage".encode("utf-16-le"))
+    + rb"|\x09\x08\x10\x00\x00\x06\x05\x00.{12}(?:\x86\x00\x00\x00)?\x2f\x00",
+    re.DOTALL,
+)
+_ENCRYPTED_MAX = 64  # bytes: no such sign is longer
 _BEGINNINGS = (
     (b"%PDF", "pdf"),
     (b"\x89PNG", "image"),
@@ -115,9 +120,9 @@ def _compound(file: BinaryIO) -> Format | str:
     file.seek(0)
     carried = b""
     while chunk := file.read(1 << 20):
-        if _ENCRYPTED in carried + chunk:
+        if _ENCRYPTED.search(carried + chunk):
             raise UnreadableError(Reason("upload.password"))
-        carried = chunk[-len(_ENCRYPTED) :]
+        carried = chunk[-_ENCRYPTED_MAX:]
     return Format.XLS
 
 
