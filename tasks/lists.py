@@ -121,13 +121,25 @@ def cancel_import(backend: Backend, actor: Actor, import_id: int) -> None:
         audit.record(connection, actor, "cancel import", f"import:{import_id}")
 
 
-def correct(backend: Backend, actor: Actor, import_id: int, number: int | None = None) -> int:
-    """Correct addresses of an import as suggested: one, or all; return how many contacts changed."""
+def correct(
+    backend: Backend,
+    actor: Actor,
+    import_id: int,
+    number: int | None = None,
+    *,
+    domain: str = "",
+    meant: str = "",
+) -> int:
+    """Correct addresses of an import as suggested; return how many contacts changed.
+
+    One of them, those at a mistyped ``domain`` whose suggestion is at the one that was ``meant``, or all.
+    """
     stride, changed, more = Stride(), 0, True
     while more:
         with stride.write(backend.db) as connection:
-            taken, done = notes.correct(connection, import_id, stride.rows, number)
-            changed, more = changed + done, number is None and taken == stride.rows
+            rows = stride.rows
+            taken, done = notes.correct(connection, import_id, rows, number, domain=domain, meant=meant)
+            changed, more = changed + done, number is None and taken == rows
             if done:
                 audit.record(connection, actor, "correct addresses", f"import:{import_id}", corrected=done)
     return changed

@@ -36,6 +36,8 @@ from webapp.http.list_process import Lists
 from webapp.http.probes import Probes
 from webapp.http.services import THREADS, Services
 from webapp.i18n import languages
+from webapp.lists import contact_views, import_views
+from webapp.lists import views as lists
 from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
@@ -71,6 +73,9 @@ _PAGES = (
     wall,
     share_links,
     share_views,
+    lists,
+    import_views,
+    contact_views,
     log_views,
     demo_inbox,
     sign_in,
@@ -96,9 +101,11 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "drafts.fix": draft_views.ended,
     "autosave.begin": autosave.ended,
     "autosave.keep": autosave.ended,
+    "imports.paste": import_views.paste_again,
+    "imports.choose": import_views.choose_again,
 }
 
-_UPLOADS = frozenset({"files.attach"})
+_UPLOADS = frozenset({"files.attach", "imports.bring"})
 
 
 def create_app(settings: Settings) -> Quart:

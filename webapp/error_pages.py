@@ -50,6 +50,7 @@ class Way(NamedTuple):
 _OVERVIEW = Way("", "/", N_("Overview"))
 _SECTIONS = (
     Way("campaigns", "/campaigns", N_("Campaigns")),
+    Way("lists", "/lists", N_("Lists")),
     Way("workers", "/workers", N_("Workers")),
     Way("history", "/history", N_("Email log")),
     Way("inbox", "/inbox", N_("Demo inbox")),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Words
     from mailing.uploads.plans import Plan
 
-UPLOAD_MAX = 256 * 1024 * 1024  # bytes
+UPLOAD_MAX = 200 * 1024 * 1024  # bytes
 PIECE_BYTES = 1024 * 1024  # of each piece but the last
 FILE_NAME_MAX = 200  # characters
 LEFT_BEHIND_MS = 60_000  # an import that nobody touched for so long has lost its process

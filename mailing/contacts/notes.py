@@ -5,6 +5,7 @@ An address that was probably mistyped comes with the one that was meant; ``corre
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -45,6 +46,15 @@ KEPT_MAX = {  # of each kind; more are counted only
     NoteKind.NOTED: 10_000,
     NoteKind.SUGGESTED: 10_000,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Typo:
+    """A domain that was probably mistyped, the one that was ``meant``, and in how many suggestions."""
+
+    domain: str
+    meant: str
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +125,26 @@ def count(connection: Connection, import_id: int, kind: NoteKind) -> int:
     return int(connection.execute(select(func.count()).where(*mine)).scalar_one())
 
 
-def correct(connection: Connection, import_id: int, limit: int, number: int | None = None) -> tuple[int, int]:
+def typos(connection: Connection, import_id: int, limit: int = 50) -> Sequence[Typo]:
+    """Return the domains of suggestions, the most frequent first."""
+    mine = (table.c.import_id == import_id, table.c.kind == NoteKind.SUGGESTED)
+    rows = connection.execute(select(table.c.text, table.c.suggestion).where(*mine))
+    found = Counter((domain_of(row.text), domain_of(row.suggestion)) for row in rows)
+    return [Typo(*domains, n) for domains, n in found.most_common(limit)]
+
+
+def correct(
+    connection: Connection,
+    import_id: int,
+    limit: int,
+    number: int | None = None,
+    *,
+    domain: str = "",
+    meant: str = "",
+) -> tuple[int, int]:
     """Give contacts the addresses that were suggested for them: one, or up to ``limit`` of them.
+
+    With ``domain`` and ``meant`` only those at that domain whose suggestion is at this one.
 
     Returns how many suggestions were taken up, and how many contacts changed: one that is gone or has another
     address by now stays so, and one whose right address is in the list already gives way to that one, whose
@@ -129,6 +157,9 @@ def correct(connection: Connection, import_id: int, limit: int, number: int | No
     wanted = [table.c.import_id == import_id, table.c.kind == NoteKind.SUGGESTED]
     if number is not None:
         wanted.append(table.c.number == number)
+    if domain:
+        wanted.append(func.lower(table.c.text).endswith(f"@{domain}".lower(), autoescape=True))
+        wanted.append(func.lower(table.c.suggestion).endswith(f"@{meant}".lower(), autoescape=True))
     chosen = select(table.c.number, table.c.text, table.c.suggestion).where(*wanted)
     found = connection.execute(chosen.order_by(table.c.number).limit(limit)).all()
     changed = total = active = 0

@@ -17,8 +17,12 @@ import orjson
 from quart import Response
 
 from mailing.accounts import audit
+from mailing.contacts import contacts as contacts_room
+from mailing.contacts import notes
+from mailing.contacts.notes import NoteKind
 from mailing.core.clock import now_ms
 from mailing.lists import store as lists
+from mailing.messages.values import printed
 from mailing.recipients import listing
 from mailing.reports import email_log
 from webapp.api import answers
@@ -33,6 +37,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.accounts.audit import Asked, Entry
+    from mailing.contacts.contacts import Contact
+    from mailing.contacts.notes import Note
+    from mailing.contacts.tables import Standing
     from mailing.lists.store import ListNote
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.search import Choice
@@ -110,6 +117,36 @@ def skipped(campaign_id: int) -> Response:
         chunk,
         lambda notes: _csv((note.line, note.text, domain_texts.say(note.reason)) for note in notes),
     )
+
+
+def contacts(list_id: int, fields: Sequence[str], q: str, standing: Standing | None) -> Response:
+    """Answer with the contacts of a saved list that a search finds, a column for each merge field."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[Contact], int | None]:
+        page = contacts_room.find(connection, list_id, q, standing, after=after, limit=RECIPIENTS_CHUNK)
+        return page.rows, page.next
+
+    def cells(row: Contact) -> Sequence[object]:
+        values = (printed(row.fields[field]) if field in row.fields else "" for field in fields)
+        return (row.email, row.name, row.standing, *values)
+
+    head = _BOM + _csv([("email", "name", "status", *fields)])
+    return _answer(f"volley-list-{list_id}.csv", "csv", head, chunk, lambda rows: _csv(map(cells, rows)))
+
+
+def skipped_of_import(import_id: int) -> Response:
+    """Answer with the skipped lines of a file and why each was skipped, in the reader's language."""
+
+    def chunk(connection: Connection, after: int | None) -> tuple[Sequence[Note], int | None]:
+        start = -1 if after is None else after
+        found = notes.read(connection, import_id, NoteKind.REFUSED, SKIPPED_CHUNK, after=start)
+        return found, found[-1].number if len(found) == SKIPPED_CHUNK else None
+
+    def write(rows: Sequence[Note]) -> bytes:
+        return _csv((row.line, row.text, domain_texts.say(row.reason)) for row in rows)
+
+    head = _BOM + _csv([(_("Line"), _("Text"), _("Reason"))])
+    return _answer(f"volley-import-{import_id}-skipped.csv", "csv", head, chunk, write)
 
 
 def audit_log(asked: Asked, form: str) -> Response:
