@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 from quart import Quart
 
+from mailing.contacts.imports import UPLOAD_MAX
 from mailing.core.database import Database
+from mailing.library.files import FILE_MAX
 from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
@@ -105,7 +107,7 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "imports.choose": import_views.choose_again,
 }
 
-_UPLOADS = frozenset({"files.attach", "imports.bring"})
+_UPLOADS = {"files.attach": FILE_MAX, "imports.bring": UPLOAD_MAX}
 
 
 def create_app(settings: Settings) -> Quart:

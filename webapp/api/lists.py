@@ -184,7 +184,7 @@ async def cancel_import(import_id: int) -> Response:
 async def _uploaded(file: BinaryIO) -> tuple[str, str]:
     """Write the file that a form brings; return the list's name and the file's."""
     found = await forms.upload(UPLOAD_MAX)
-    if found is None:
+    if not found.name:
         raise problems.invalid([Fault("file", "Send the file in the part file.", "request.missing-field")])
     values, faults = fields.judge(found.fields, (_NAMED,))
     if faults := [*faults, *fields.strange(found.fields, ("name", "file"))]:

@@ -126,6 +126,8 @@ class Connection(ASGIHTTPConnection):
 class Upload:
     """A file on its way: its ``name``, the ``fields`` of the form before it, and its bytes as they come.
 
+    The name is empty where nobody chose a file.
+
     ``pieces`` have ``PIECE`` bytes, but for the last; 413 while it is read, if there are too many.
     """
 
@@ -134,16 +136,18 @@ class Upload:
     pieces: AsyncGenerator[bytes, None]
 
 
-async def upload(most: int) -> Upload | None:
-    """Return the file called ``file`` that a form brings, of at most ``most`` bytes; None if it has none.
+async def upload(most: int) -> Upload:
+    """Return the file called ``file`` that a form brings, of at most ``most`` bytes.
 
     Too long a body is a 413 by its length alone, before any of it is read.
     """
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != MULTIPART or not boundary:
-        abort(415, _("Send the file as a form, with the content type multipart/form-data."))
+        return Upload("", {}, _nothing())
     decoder = MultipartDecoder(boundary.encode("latin-1"), max_form_memory_size=3 * _PIECE)
-    events = _events(decoder, _in_time(_bounded(request.body, request.content_length, most + SHORT)))
+    if (request.content_length or 0) > most + SHORT:
+        _refuse_file(most)
+    events = _events(decoder, _in_time(_bounded(request.body, None, most + SHORT)))
     fields: dict[str, str] = {}
     name, value, seen = "", bytearray(), 0
     try:
@@ -163,7 +167,12 @@ async def upload(most: int) -> Upload | None:
                         fields[name] = value.decode("utf-8", "replace")
     except ValueError:
         _unreadable()
-    return None
+    return Upload("", fields, _nothing())
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield b""
 
 
 async def _pieces(events: AsyncGenerator[Event, None], most: int) -> AsyncGenerator[bytes, None]:
@@ -175,7 +184,7 @@ async def _pieces(events: AsyncGenerator[Event, None], most: int) -> AsyncGenera
                 continue
             read, going = read + len(event.data), event.more_data
             if read > most:
-                _refuse(most)
+                _refuse_file(most)
             waiting += event.data
             if len(waiting) >= PIECE:
                 yield bytes(waiting[:PIECE])
@@ -222,9 +231,12 @@ def _unreadable() -> NoReturn:
     abort(400, _("This form can't be read. Reload the page and try again."))
 
 
+def _refuse_file(most: int) -> NoReturn:
+    mb = most // (1024**2 if most % 1024**2 == 0 else 1_000_000)
+    abort(413, _("This file is too large: Volley accepts at most %(n)s MB.", n=mb))
+
+
 def _refuse(most: int) -> NoReturn:
-    if most > LONGEST:
-        abort(413, _("Volley accepts files of up to %(n)s MB. Split the file.", n=most // 1024**2))
     if most < LONGEST:
         abort(413, _("This field can hold at most %(n)s KB.", n=most // 1024))
     abort(413, _("Volley accepts up to 20 MB per request. Split the list into several campaigns."))

@@ -94,13 +94,13 @@ def install(
     *,
     exempt: Mapping[str, str],
     long_forms: Mapping[str, Again],
-    uploads: AbstractSet[str] = frozenset(),
+    uploads: Mapping[str, int],
 ) -> None:
     """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason.
 
     ``long_forms`` names the endpoints whose forms hold a list or a message, with what shows such a form
     again where its session ended, so that nothing typed is lost. ``uploads`` names those that take a file,
-    each by ``upload``.
+    each with its most bytes: they get it from ``upload``.
     """
     app.extensions["csrf_exempt"] = dict(exempt)
     app.config.update(
@@ -121,8 +121,7 @@ def install(
         if request.routing_exception:  # it does nothing
             return None
         if request.method not in SAFE_METHODS and request.endpoint in uploads:
-            _check_origin("Origin")
-            return await auth.guard() if _known_token() else abort(403, _(_ENDED))
+            return await _check_upload(uploads[request.endpoint])
         if request.method not in SAFE_METHODS and request.blueprint not in exempt:
             return await _check_form(long_forms.get(request.endpoint or ""))
         if request.method not in SAFE_METHODS:
@@ -159,11 +158,21 @@ async def _check_form(again: Again | None) -> ResponseReturnValue | None:
     return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
 
 
-async def upload(most: int) -> Upload | None:
-    """Return the file that one of our own forms brings, of at most ``most`` bytes; None if it has none."""
-    found = await forms.upload(most)
-    if found and not hmac.compare_digest(_known_token(), _unmasked(found.fields.get(TOKEN_FIELD, ""))):
+async def _check_upload(most: int) -> ResponseReturnValue | None:
+    """Look where a file comes from, and at the token before it; its bytes are still to come."""
+    _check_origin("Origin")
+    known = _known_token() or abort(403, _(_ENDED))
+    if answer := await auth.guard():
+        return answer
+    g.upload = found = await forms.upload(most)
+    if not hmac.compare_digest(known, _unmasked(found.fields.get(TOKEN_FIELD, ""))):
         abort(403, _(_ENDED))
+    return None
+
+
+def upload() -> Upload:
+    """Return the file that this request brings."""
+    found: Upload = g.upload
     return found
 
 

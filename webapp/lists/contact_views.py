@@ -76,7 +76,9 @@ async def save(list_id: int, contact_id: int) -> AnyResponse | tuple[str, int]:
     typed = Form(form.get("email", "").strip(), form.get("name", "").strip(), Standing(standing), texts)
     written = Written(typed.email, typed.name, values, typed.standing)
     try:
-        await services().do(commands.save_contact, auth.person(), list_id, written, contact_id, seen=int(seen))
+        await services().do(
+            commands.save_contact, auth.person(), list_id, written, contact_id, seen=int(seen)
+        )
     except (ListError, UnfitError) as refusal:
         fault = "email" if refusal.reason.code.startswith("address.") else "again"
         return await _page(found, contact, typed, {fault: say_why(refusal)}), 422

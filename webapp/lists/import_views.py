@@ -21,7 +21,7 @@ from mailing.contacts.notes import NoteKind
 from mailing.contacts.tables import ImportState
 from mailing.core.reasons import Reason, ReasonError
 from mailing.uploads import reading
-from mailing.uploads.faults import UnreadableError
+from mailing.uploads.reading import UnreadableError
 from tasks import lists as commands
 from webapp.api import exports
 from webapp.http import auth, params, security
@@ -63,8 +63,8 @@ async def new() -> str:
 @auth.needs(Permission.LISTS)
 async def bring() -> AnyResponse | tuple[str, int]:
     """Take a file as it comes, keep it, and lead to its columns."""
-    found = await security.upload(UPLOAD_MAX)
-    if found is None:
+    found = security.upload()
+    if not found.name:
         return await _new(None, {"file": _("Choose a file.")}), 422
     into = found.fields.get("into", "")
     with tempfile.TemporaryFile() as file:
@@ -125,8 +125,9 @@ async def choose(import_id: int) -> AnyResponse | tuple[str, int]:
         if choices.reading(look.plan) != chosen.shown:  # what was shown is not what would be read
             return await _columns(it, chosen, into=to, name=name)
         plan = choices.planned(look, chosen)
+        person, name_or_id = auth.person(), to or name
         await services().do(
-            commands.start_import, auth.person(), import_id, plan, to or name, look.expected
+            commands.start_import, person, import_id, plan, name_or_id, expected=look.expected
         )
     except ReasonError as refusal:
         fault = "name" if refusal.reason.code.startswith("saved-list.") else "columns"
@@ -284,6 +285,7 @@ def _standing(connection: Connection, it: Import) -> dict[str, Any]:
             name: notes.read(connection, it.id, kind, NOTES_SHOWN) if done else ()
             for name, kind in kinds.items()
         },
+        "noted": notes.count(connection, it.id, NoteKind.NOTED) if done else 0,
         "most_notes": NOTES_SHOWN,
     }
 

@@ -13,15 +13,15 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
-from mailing.core.reasons import Reason, UnfitError
+from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction
 from mailing.library import files, kinds
 from mailing.library.files import FILE_MAX, FILES_MAX, MOST
 from mailing.messages import attachments
 from tasks import commands
-from webapp.http import auth, forms, params, security
+from webapp.http import auth, params, security
 from webapp.http.services import services, the_campaign
-from webapp.i18n.domain_texts import say, say_why
+from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.ui import receipts
 
@@ -42,7 +42,6 @@ HEADERS: Mapping[str, str] = {
 }
 """For bytes that somebody brought: no page, no scripts, nothing loaded, and nobody else's."""
 _ONE = "/campaigns/<id:campaign_id>/files"
-_ROOM = forms.SHORT  # bytes of an upload that are not its file's
 
 
 def shown(connection: Connection, campaign: Campaign) -> dict[str, Any]:
@@ -71,11 +70,8 @@ async def show(campaign_id: int) -> str:
 async def attach(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Add a file to a draft."""
     campaign = await the_campaign(campaign_id)
-    too_large = Reason("file.too-large", name=_("The file"), most=f"{FILE_MAX // 1_000_000} MB")
-    if (request.content_length or 0) > FILE_MAX + _ROOM:
-        return await _page(campaign, say(too_large)), 413
-    upload = await security.upload(FILE_MAX)
-    if upload is None:
+    upload = security.upload()
+    if not upload.name:
         return await _page(campaign, _("Choose a file first.")), 422
     data = b"".join([piece async for piece in upload.pieces])
     db, actor = services().db, auth.person()
@@ -114,7 +110,7 @@ async def remove(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 @blueprint.get("/files/<id:file_id>")
 @auth.needs(Permission.READ)
-async def send(file_id: int) -> Response:
+async def serve(file_id: int) -> Response:
     """Send a file: an image to be seen, anything else to be saved."""
     file = await services().read(files.get, file_id)
     if file is None:

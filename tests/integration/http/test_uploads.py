@@ -61,7 +61,7 @@ def app():
     @app.post("/")
     async def take():
         found = await forms.upload(100 * MB)
-        if found is None:
+        if not found.name:
             return "no file"
         async for piece in found.pieces:
             app.taken.append(len(piece))

@@ -23,7 +23,7 @@ from mailing.uploads import plans
 from tests.support.web import HOST, running, settings_for
 
 MEMBERS = ROOT / "tests/lists/members-windows1258.csv"
-TABLE = "Full name,E-mail,City\nAnn Lee,ann@one.example,Hue\nBob,bob@one.example,\n"
+TABLE = b"Full name,E-mail,City\nAnn Lee,ann@one.example,Hue\nBob,bob@one.example,\n"
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class Reader:
         return (await self.visitor.read(path, status)).replace("\N{NO-BREAK SPACE}", " ")
 
 
-async def bring(visitor, data=TABLE.encode(), name="members.csv", **fields):
+async def bring(visitor, data=TABLE, name="members.csv", **fields):
     """Bring a file; return the address of its columns."""
     await visitor.read("/lists/new")
     sent = multipart({"csrf_token": visitor.token} | fields, name, data)
