@@ -120,8 +120,9 @@ def install(
         _check_host(names)
         if request.routing_exception:  # it does nothing
             return None
-        if request.method not in SAFE_METHODS and request.endpoint in uploads:
-            return await _check_upload(uploads[request.endpoint])
+        most = uploads.get(request.endpoint or "")
+        if request.method not in SAFE_METHODS and most is not None:
+            return await _check_upload(most)
         if request.method not in SAFE_METHODS and request.blueprint not in exempt:
             return await _check_form(long_forms.get(request.endpoint or ""))
         if request.method not in SAFE_METHODS:
