@@ -3,7 +3,7 @@
 ``app`` is the Celery app, ``commands`` is the only way by which people and programs change anything, and
 ``people``, ``keys`` and ``factors`` the same for accounts, for API keys and for ways to sign in,
 ``lists`` for saved lists and their imports, ``imports`` has these carried out, each by an ``import_process``,
-``drafting`` for drafts that save themselves,
+``drafting`` for drafts that save themselves, ``templates`` for saved messages,
 ``lists`` for saved lists and their imports, ``imports`` carries these out in processes of their own,
 ``sending`` carries batches to the workers, ``messages`` lets only what can be run out of the queue,
 ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to stop, start or widen,

@@ -44,7 +44,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import autosave, checkups, previews, trial_pages, trials, visual
+from webapp.messages import autosave, checkups, previews, templates, trial_pages, trials, visual
 from webapp.messages import files as message_files
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
@@ -71,6 +71,7 @@ _PAGES = (
     checkups,
     visual,
     autosave,
+    templates,
     replay_views,
     wall,
     share_links,

@@ -68,7 +68,6 @@ template_versions = Table(
     Column("writing", String(10), nullable=False),
     Column("body", Text, nullable=False, default=""),
     Column("text", Text, nullable=False, default=""),
-    Column("html", Text, nullable=False, default=""),
     Column("created_by", Text, nullable=False, default=""),
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     one_of("writing", Writing),

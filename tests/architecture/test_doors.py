@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from mailing.accounts.roles import Permission
-from tasks import commands, drafting, factors, keys, people
+from tasks import commands, drafting, factors, keys, people, templates
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
@@ -119,7 +119,7 @@ def commands_of(module):
     }
 
 
-LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2}
+LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2, templates: 2}
 
 
 @pytest.mark.parametrize("module", LEAST)
@@ -129,6 +129,6 @@ def test_every_command_names_who_asks_and_tells_the_audit_log(module):
     for name, function in found.items():
         assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
         asked = (
-            {"actor"} if module in {commands, keys, drafting} else {"actor", "address"}
+            {"actor"} if module in {commands, keys, drafting, templates} else {"actor", "address"}
         )  # who becomes somebody by it
         assert asked & set(inspect.signature(function).parameters), name

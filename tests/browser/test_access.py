@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from mailing.library import templates
 from mailing.recipients import listing
 from mailing.settings import ROOT
+from mailing.writing.written import Written
 from tests.browser.acts import DRAFT, mark, row
 from tests.support.stack import wait_until
 from tests.support.web import settings_for, store
@@ -77,6 +79,9 @@ FOUND = {  # rule of the application -> an address of it
     "/inbox": "/inbox",
     "/inbox/<id:mail_id>": "/inbox/{mail}",
     "/api/docs": "/api/docs",
+    "/templates": "/templates",
+    "/templates/<id:template_id>": "/templates/{template}",
+    "/templates/built-in/<key>": "/templates/built-in/newsletter",
 }
 ACCOUNTS = {  # judged by test_accounts, where somebody signs in
     *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit"),
@@ -104,6 +109,13 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     wait_until(
         lambda: not stack.campaign(sent).counts["queued"] + stack.campaign(sent).counts["sending"], "tried"
     )
+    with stack.db.write() as connection:
+        template = templates.save(
+            connection,
+            "Picnic",
+            Written(sender_from="", subject="Picnic", html="<p>Dear {{ name }}</p>"),
+            "Ann",
+        )
     with stack.db.write() as connection:  # cat, who is tried again, moves nothing under a test
         connection.exec_driver_sql("UPDATE recipients SET due_at = due_at + 86400000 WHERE due_at > 0")
     page = browser.new_page(base_url=stack.url)
@@ -124,6 +136,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "sent": sent,
         "done": done,
         "draft": draft,
+        "template": template,
         "mail": 1,
         "watch": watch,
         "recipient": bob.id,

@@ -38,7 +38,7 @@ from webapp.http.list_process import CrowdedError
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
-from webapp.messages import message_form
+from webapp.messages import message_form, templates
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -80,10 +80,11 @@ async def index() -> str:
 @blueprint.get("/campaigns/new")
 @auth.needs(Permission.WRITE)
 async def new() -> tuple[str, int, Mapping[str, str]]:
-    """Show an empty form, or with ``demo=1`` one that is filled in."""
+    """Show an empty form, or one that is filled in: with ``demo=1``, or from a template."""
     typed = message_form.blank(services().settings.default_from)
     if request.args.get("demo") == "1":
         typed |= demos.filled_in()
+    typed |= await templates.started()
     return await _form(typed, {}, None), 200, _KEPT
 
 

@@ -7,6 +7,8 @@
                   makes of a draft
 ``previews``      a campaign's message as anybody gets it: as text and as HTML, wide and narrow, light and
                   dark, and its bytes
+``templates``     saved messages: listed, looked at in each of their versions, and where a campaign starts
+                  from one
 ``trial_pages``   a test send: its form, and its SMTP dialogue as it happens, stage by stage, with times
 ``trials``        the test sends of this web process: each is a task of its own, and can be looked at for
                   a while

@@ -35,6 +35,11 @@ WAYS: Mapping[Writing, str] = {
 _HOURS = frozenset(map(str, GIVE_UP_HOURS))
 
 
+def ways() -> Mapping[Writing, str]:
+    """Return the ways of writing with their names in the language now."""
+    return {way: _(name) for way, name in WAYS.items()}
+
+
 class Fault(str):
     """What is wrong with a field. ``place`` is the line and column of a mark in it, like ``3:14``."""
 
@@ -54,9 +59,8 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
     These are the ways of writing by name, the fields of the list, and who else has the form open.
     """
     known = (await services().read(surveys.load, campaign.id)).shapes.fields if campaign else frozenset[str]()
-    names = {way: _(name) for way, name in WAYS.items()}
     return {
-        "ways": names,
+        "ways": ways(),
         "fields": ["name", "email", *sorted(known - {"name", "email"})],
         "other": sittings.other(campaign, auth.person().name) if campaign else "",
     }
