@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import (
     distance,
     figures,
+    filling,
     imported,
     live,
     looking,
@@ -44,6 +45,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "memory": memory.memory,
     "archive": looking.looking,
     "stored": speed.stored,
+    "filling": filling.filling,
     "paste": pages.paste,
     "first": pages.first_email,
     "import": imported.imported,
