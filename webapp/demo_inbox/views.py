@@ -11,6 +11,7 @@ from quart import Blueprint, Response, abort, render_template
 from mailing import demo_inbox_file
 from mailing.accounts.roles import Permission
 from mailing.foreign import mail as foreign_mail
+from mailing.foreign import pictures
 from mailing.sites import LOOPBACK_NAMES
 from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
@@ -67,12 +68,9 @@ async def stream() -> Response:
 @auth.needs(Permission.READ)
 async def html(mail_id: int) -> Response:
     """Send the HTML part alone, for the frame."""
-    preview = await asyncio.to_thread(foreign_mail.read, (await _mail(mail_id)).raw)
-    return Response(
-        preview.html,
-        content_type="text/html; charset=utf-8",
-        headers=MESSAGE_HEADERS,
-    )
+    raw = (await _mail(mail_id)).raw
+    shown = await asyncio.to_thread(lambda: pictures.in_place(foreign_mail.read(raw)))
+    return Response(shown, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 
 @blueprint.get("/inbox/<id:mail_id>.eml")

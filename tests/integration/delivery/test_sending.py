@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import email
+import email.policy
 import os
 import signal
 import threading
@@ -13,6 +15,7 @@ import pytest
 from kombu import pools
 from sqlalchemy import func, select, text, update
 
+from mailing import demo_inbox_file
 from mailing.addresses.parsing import parse_pasted, parse_rows
 from mailing.campaigns import drafts
 from mailing.campaigns.drafts import Draft
@@ -21,6 +24,7 @@ from mailing.core.clock import now_ms
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import attempts, campaigns, recipients
 from mailing.ledger import batches, leases
+from mailing.library import files
 from mailing.reports import paces
 from tasks.app import app, use
 from tasks.sending import enqueue
@@ -79,6 +83,28 @@ def test_every_attempt_is_logged_with_its_worker_server_times_and_verbatim_reply
         assert row.reply == "250 2.0.0 Ok"
         assert row.server == f"127.0.0.1:{stack.smtp_port}"
         assert row.started_at <= row.ended_at <= now_ms()
+
+
+def test_files_reach_each_recipient_as_they_were_brought(make_stack: Callable[..., Stack]) -> None:
+    """An image within the HTML, and attachments, one of them longer than a block of the connection."""
+    stack = make_stack(connections=2)
+    stack.start("redis", "inbox", "worker", "beat")
+    image, notes = b"\x89PNG\r\n\x1a\n" + bytes(range(256)), b"\n.\r\n..\n" * 12_000
+    draft = Draft("Club <club@sender.example>", "Hi {{ name }}", "Hi", '<img src="cid:logo.png"> {{ name }}')
+    with drafts.creating(stack.db, draft, parse_pasted("\n".join(addresses(3)))) as (connection, campaign_id):
+        refs = [files.keep(connection, "../logo.png", image), files.keep(connection, "Ghi chú.txt", notes)]
+        files.set_for(connection, campaign_id, refs)
+    stack.act(campaign_id, CampaignAction.SEND)
+    stack.wait_for(campaign_id)
+    arrived = demo_inbox_file.latest(stack.folder / demo_inbox_file.FILE)
+    assert len(arrived) == 3
+    for mail in arrived:
+        parts = email.message_from_bytes(mail.raw, policy=email.policy.default).walk()
+        found = {part.get_filename(): part for part in parts if part.get_filename()}
+        assert found.keys() == {"logo.png", "Ghi chú.txt"}
+        assert found["logo.png"]["Content-ID"] == "<logo.png>"
+        assert found["logo.png"].get_content() == image
+        assert found["Ghi chú.txt"].get_payload(decode=True) == notes
 
 
 def test_the_demo_inbox_shows_every_fate(make_stack: Callable[..., Stack]) -> None:
