@@ -18,8 +18,11 @@ from mailing.campaigns import idempotency
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.idempotency import KeyReused
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.contacts import origins
+from mailing.contacts.conditions import AudienceError
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.clock import now_ms
+from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.messages.marks import ComposeError
 from mailing.recipients import listing, undertakings
@@ -39,11 +42,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.addresses.findings import ParsedList
+    from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from mailing.core.database import Database
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.search import Page
     from tasks.commands import Change
+    from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
 
 TOPIC = "Campaigns"
@@ -213,12 +219,26 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
         said = 'Sending needs the scope campaigns:send. Post with "send": false.'
         raise Problem(403, said, "request.scope")
 
+    parsed, taken_from = _recipients_of(db, order)
+
     def answer(campaign_id: int, state: CampaignState) -> shapes.CreatedCampaign:
-        return answers.created(campaign_id, state, order.parsed)
+        return answers.created(campaign_id, state, parsed)
 
     once = Once(key, digest, answer) if key else None
     try:
-        change = commands.store(db, caller.actor, order.draft, order.parsed, send=order.send, once=once)
+        attached = [commands.keep_file(db, caller.actor, *each) for each in order.attachments]
+        change = commands.store(
+            db,
+            caller.actor,
+            order.draft,
+            parsed,
+            taken_from=taken_from,
+            send=order.send,
+            once=once,
+            attached=attached,
+        )
+    except UnfitError as error:
+        raise invalid([Fault.of("attachments", each) for each in error.reasons]) from None
     except NotAllowed as refusal:
         more = answers.refused(order.parsed.refused)
         raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None
@@ -230,6 +250,17 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
             return Stored(first)
         raise
     return Stored(answer(change.campaign_id, change.state), change)
+
+
+def _recipients_of(db: Database, order: PostedCampaign) -> tuple[ParsedList, tuple[Origin, ...]]:
+    """Return the recipients of a posted campaign, and from which saved lists they are."""
+    if order.audience is None:
+        return order.parsed, ()
+    try:
+        taken = origins.take(db, order.audience)
+    except AudienceError as error:
+        raise invalid([Fault.of("lists", each) for each in error.reasons]) from None
+    return taken.parsed, (taken.origin,)
 
 
 def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:

@@ -124,6 +124,28 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Ids:
+    """Ids in a list of JSON, each once."""
+
+    most: int
+
+    @property
+    def schema(self) -> Schema:
+        """An array of ids."""
+        one = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+        return {"type": "array", "items": one, "maxItems": self.most}
+
+    def read(self, given: Any) -> tuple[int, ...]:
+        """Return them in their order."""
+        if not isinstance(given, list) or len(given) > self.most:
+            raise UnfitValueError(f"Must be a list of at most {self.most} ids, such as [1, 2].")
+        for each in given:
+            if isinstance(each, bool) or not isinstance(each, int) or not 1 <= each <= LARGEST_ID:
+                raise UnfitValueError(f"{each!r:.50} is not an id.")
+        return tuple(dict.fromkeys(given))
+
+
+@dataclass(frozen=True, slots=True)
 class OneOf:
     """One of the names of an enumeration, in JSON."""
 

@@ -157,7 +157,7 @@ async def get_import(import_id: int) -> Response:
 @auth.needs(Permission.READ)
 @described(TOPIC, {200: Answer("A page of notes.", shapes.NotePage)}, query=_NOTES)
 async def list_import_notes(import_id: int) -> Response:
-    """List the notes of an import: refused lines, duplicates and warnings."""
+    """List the notes of an import: skipped lines, duplicates and warnings."""
     asked = fields.query(request.args, _NOTES)
     await services().read(_the_import, import_id)
     after = -1 if asked["after"] is None else asked["after"]

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mailing.addresses import parsing as addresses
+from mailing.addresses.findings import ENTRIES_MAX
 from mailing.addresses.parsing import ParsedList
 from mailing.campaigns.drafts import Draft
+from mailing.contacts.audiences import MOST, Audience
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.reasons import UnfitError
 from mailing.core.states import DECISIONS, RecipientState
+from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.recipients.search import Choice
 from mailing.writing.written import Writing
 from webapp.api import answers, fields
-from webapp.api.fields import Field, Flag, OneOf, Text, UnfitValueError, Whole
+from webapp.api.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 from webapp.http import params, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem
 
@@ -64,6 +69,42 @@ class List:
         return given
 
 
+class _Files:
+    """Files with their content in Base64 (RFC 4648 section 4)."""
+
+    schema: Schema = {  # noqa: RUF012 - read only
+        "type": "array",
+        "maxItems": files.MOST,
+        "items": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string", "minLength": 1},
+                "content": {"type": "string", "contentEncoding": "base64"},
+            },
+            "required": ["name", "content"],
+            "additionalProperties": False,
+        },
+    }
+
+    def read(self, given: Any) -> tuple[tuple[str, bytes], ...]:
+        if not isinstance(given, list) or len(given) > files.MOST:
+            raise UnfitValueError(f"Must be a list of at most {files.MOST} files.")
+        return tuple(map(self._read, given))
+
+    def _read(self, given: Any) -> tuple[str, bytes]:
+        if not isinstance(given, dict) or set(given) != {"name", "content"}:
+            raise UnfitValueError('Each file must be like {"name": "a.pdf", "content": "JVBERi0…"}.')
+        name, content = given["name"], given["content"]
+        try:
+            data = base64.b64decode(content, validate=True)
+            name, _kind = files.judge(name if isinstance(name, str) else "", data)
+        except UnfitError as error:
+            raise UnfitValueError(str(error.reason), error.reason.code) from None
+        except (TypeError, ValueError):
+            raise UnfitValueError(f"The content of {name!r:.50} is not Base64.") from None
+        return name, data
+
+
 LIST = List()
 CAMPAIGN = (
     Field(
@@ -104,9 +145,17 @@ CAMPAIGN = (
         LIST,
         "The list: pasted text, or rows whose other fields fill the message, or plain addresses. "
         "A line or row without a usable address is skipped, and named in `refused`.",
-        missing=GIVE_A_LIST,
         example=[{"email": "ann@example.org", "name": "Ann"}, {"email": "ben@example.org", "name": "Ben"}],
     ),
+    Field("lists", Ids(MOST), "The ids of saved lists to take the recipients from, instead of `recipients`."),
+    Field("minus_lists", Ids(MOST), "Not to contacts of these saved lists.", usual=()),
+    Field("minus_campaigns", Ids(MOST), "Not to those who got these campaigns.", usual=()),
+    Field(
+        "sample",
+        Whole(range(1, ENTRIES_MAX + 1), f"Must be a whole number from 1 to {ENTRIES_MAX}."),
+        "At most this many of them, chosen at random.",
+    ),
+    Field("attachments", _Files(), "Files that go with each email, their content in Base64.", usual=()),
     Field(
         "send",
         Flag(_SEND),
@@ -138,6 +187,8 @@ class PostedCampaign:
     draft: Draft
     parsed: ParsedList
     send: bool
+    audience: Audience | None = None
+    attachments: tuple[tuple[str, bytes], ...] = ()
 
 
 def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
@@ -158,8 +209,19 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
     )
     wrong += message_faults(draft, {fault.field for fault in wrong})
     faults += sorted(wrong, key=lambda fault: _ORDER.index(fault.field))
-    parsed = ParsedList()
-    recipients = values.get("recipients")
+    parsed, audience = ParsedList(), None
+    recipients, chosen = values.get("recipients"), values.get("lists")
+    if (
+        chosen
+        and recipients is None
+        and not {"minus_lists", "minus_campaigns", "sample"} & {fault.field for fault in faults}
+    ):
+        audience = Audience(chosen, values["minus_lists"], values["minus_campaigns"], sample=values["sample"])
+    elif chosen and recipients is not None:
+        faults.append(Fault("lists", "Give either recipients or lists.", "request.both"))
+    elif recipients is None and not {"recipients", "lists"} & {fault.field for fault in faults}:
+        said = f'"recipients" is missing. {GIVE_A_LIST}'
+        faults.append(Fault("recipients", said, "request.missing-field"))
     if recipients is not None:
         parsed = _parse(recipients)
         if not parsed.entries:
@@ -168,7 +230,7 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
             faults.append(Fault("recipients", said, "list-fault.no-addresses"))
     if faults:
         raise problems.invalid(faults, **answers.refused(parsed.refused))
-    return PostedCampaign(draft, parsed, values["send"])
+    return PostedCampaign(draft, parsed, values["send"], audience, values["attachments"])
 
 
 def _parse(recipients: str | list[Any]) -> ParsedList:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,6 +13,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.core import tables
 from mailing.core.states import CampaignState, RecipientState
 from mailing.core.tables import answers, recipients
+from mailing.library import files
 from tests.support.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
 
 if TYPE_CHECKING:
@@ -320,3 +322,34 @@ async def test_a_message_in_markdown_gets_a_frame_and_a_text(client: TestClientP
     assert await faults_of(await client.post(CAMPAIGNS, json=order(writing="word"))) == {
         "writing": "Must be one of: plain, visual, markdown, source, mjml."
     }
+
+
+async def test_recipients_come_from_saved_lists_and_files_go_with_the_message(
+    client: TestClientProtocol, db: Database
+):
+    ids = []
+    for name, people in (("Members", "ann@one.example, ben@one.example"), ("Left", "ben@one.example")):
+        made = await client.post("/api/v1/lists", json={"name": name, "contacts": people})
+        ids.append((await made.get_json())["list"])
+    attached = {"name": "plan.txt", "content": base64.b64encode(b"The plan").decode()}
+    body = order(recipients=..., lists=ids[:1], minus_lists=ids[1:], attachments=[attached])
+    answer = await post(client, body)
+    assert answer["total"] == 1
+    with db.read() as connection:
+        campaign = campaigns.get(connection, answer["id"])
+        assert [it.name for it in files.listed(connection, answer["id"])] == ["plan.txt"]
+    assert campaign
+    assert campaign.audience
+
+
+async def test_lists_and_files_that_cannot_be_used_are_refused(client: TestClientProtocol, db: Database):
+    bad = {
+        "lists": {"recipients": ..., "lists": [9]},
+        "recipients": {"recipients": ...},
+        "attachments": {"attachments": [{"name": "a.txt", "content": "%"}]},
+    }
+    for field, change in bad.items():
+        assert list(await faults_of(await client.post(CAMPAIGNS, json=order(**change)))) == [field]
+    both = await faults_of(await client.post(CAMPAIGNS, json=order(lists=[1])))
+    assert "either" in both["lists"]
+    assert stored(db) == 0
