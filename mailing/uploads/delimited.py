@@ -13,7 +13,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mailing.addresses.findings import TEXT_MAX
+from mailing.addresses.findings import TEXT_MAX, Findings
+from mailing.addresses.freetext import read_line
+from mailing.addresses.mailbox import Domains, clean
 from mailing.addresses.tables import SEPARATORS, Row, hits
 from mailing.core.reasons import Reason, UnfitError
 from mailing.uploads import encodings, guesses
@@ -61,10 +63,14 @@ def look(
 
 
 def records(file: BinaryIO, plan: Plan) -> Iterator[Record]:
-    """Yield each row with the number of its first line, from 1: headers and blank rows too."""
+    """Yield each row with the number of its first line, from 1: headers and blank rows too.
+
+    Where nothing parts the cells of a line, several addresses in it are a row each.
+    """
     text = encodings.opened(file, plan.encoding)
     try:
-        yield from _records(_Lines(text.readline), plan.delimiter or _NO_SIGN)
+        found = _records(_Lines(text.readline), plan.delimiter or _NO_SIGN)
+        yield from found if plan.delimiter else _apart(found)
     finally:
         text.detach()
 
@@ -113,9 +119,12 @@ class _Lines:
 
 def _records(lines: _Lines, delimiter: str) -> Iterator[Record]:
     line, record = 1, lines.record
+    whole = delimiter == _NO_SIGN
     while True:
         try:
-            for cells in csv.reader(lines, delimiter=delimiter):
+            for cells in csv.reader(
+                lines, delimiter=delimiter, quoting=csv.QUOTE_NONE if whole else csv.QUOTE_MINIMAL
+            ):
                 if lines.ended or lines.cut:  # within quotation marks
                     break
                 yield line, cells
@@ -134,6 +143,23 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[Record]:
         yield line, FaultyRow(record[0][: 2 * TEXT_MAX], reason)
         line += done
         record.clear()
+
+
+def _apart(found: Iterator[Record]) -> Iterator[Record]:
+    """Yield the rows, those with several addresses taken apart as pasted text is."""
+    domains = Domains()
+    for line, cells in found:
+        said = clean(" ".join(shown(cells[0]).split())) if cells else ""
+        if isinstance(cells, FaultyRow) or said.count("@") < 2:  # noqa: PLR2004
+            quoted = said.count('"') == 2 and said[0] == said[-1] == '"'  # noqa: PLR2004
+            yield line, [said[1:-1]] if quoted else cells
+            continue
+        inner = Findings(domains)
+        read_line(inner, line, said)
+        for entry in inner.entries:
+            yield line, [f"{entry.name} <{entry.email}>" if entry.name else entry.email]
+        for refusal in inner.refused:
+            yield line, FaultyRow(refusal.text, refusal.reason)
 
 
 def sniff(text: str) -> str:

@@ -182,6 +182,12 @@ def test_the_expected_rows_are_about_right():
     assert len(look("email\n" + "a@x.example\n" * 500).rows) == 20
 
 
+def test_one_column_in_quotation_marks():
+    text = '"email"\n"a@x.example"\n'
+    assert roles(text) == {"email": "email"}
+    assert look(text).rows == (("a@x.example",),)
+
+
 def test_a_header_that_comes_again_is_no_row():
     taken, refused = contacts("email,n\na@x.example,1\nemail,n\nb@x.example,2\n")
     assert len(taken) == 2

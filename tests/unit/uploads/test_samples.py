@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mailing.addresses.parsing import parse_pasted
 from mailing.core.reasons import Reason
 from mailing.core.states import Standing
 from mailing.messages.field_names import field_name
@@ -86,6 +87,16 @@ def test_a_list_is_the_same_whatever_its_format_and_encoding(name, kind, total, 
     assert (taken[0].email, taken[0].name, fields.get("thanh_pho", fields.get("city"))) == first
     assert len(taken) == total
     assert refused == []
+
+
+def test_addresses_in_free_text_are_those_that_pasting_finds():
+    taken, refused = contacts(sample("pasted-messy.txt"), "pasted-messy.txt")
+    pasted = parse_pasted(sample("pasted-messy.txt").decode())
+    found = dict.fromkeys((one.email, one.name) for one in taken)
+    assert list(found) == [(entry.email, entry.name) for entry in pasted.entries]
+    assert [(line, code) for line, _text, code in refused] == [
+        (refusal.line, refusal.reason.code) for refusal in pasted.refused
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in LISTS.iterdir() if "expected" not in file.name))
