@@ -149,8 +149,11 @@ def _apart(found: Iterator[Record]) -> Iterator[Record]:
     """Yield the rows, those with several addresses taken apart as pasted text is."""
     domains = Domains()
     for line, cells in found:
-        said = clean(" ".join(shown(cells[0]).split())) if cells else ""
-        if isinstance(cells, FaultyRow) or said.count("@") < 2:  # noqa: PLR2004
+        if isinstance(cells, FaultyRow) or not cells:
+            yield line, cells
+            continue
+        said = clean(" ".join(shown(cells[0]).split()))
+        if said.count("@") < 2:  # noqa: PLR2004
             quoted = said.count('"') == 2 and said[0] == said[-1] == '"'  # noqa: PLR2004
             yield line, [said[1:-1]] if quoted else cells
             continue
