@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 Row: TypeAlias = "tuple[int, Sequence[object]]"
 
 ROWS_MAX = 1_000_000
+COPIED = (
+    5_000  # rows that PostgreSQL takes at once: its transaction holds up nobody but who changes this list
+)
 GATHER_S = 0.4  # so long rows are gathered at most: how far it is can be seen every second
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
 
@@ -97,6 +100,7 @@ class _Carrying:
         assert found.list_id is not None
         self._database, self._import, self._holder = database, found, holder
         self._list_id, self._read = found.list_id, found.read
+        self._stride = Stride() if database.sqlite else None
         self._plan = plans.load(found.plan)
         self._contact = rows.reader(self._plan)
         self._counted = {
@@ -110,21 +114,20 @@ class _Carrying:
 
     def run(self, tell: Callable[[int], object]) -> None:
         """Store all rows that are not stored yet. Raises ``LostError``, and ``ReasonError`` if it cannot."""
-        stride = Stride()
         with (
             imports.opened(self._database, self._import.id) as file,
             closing(cast("Generator[Row]", reading.rows(file, self._plan))) as given,  # before its file
         ):
             found, full = islice(given, self._read, None), False
-            while not full and (piece := self._gather(found, stride)).rows:
+            while not full and (piece := self._gather(found)).rows:
                 full = self._is_too_much(piece)
-                self._store(piece, stride)
+                self._store(piece)
                 tell(self._read)
                 time.sleep(REST_S)
 
-    def _gather(self, found: Iterator[Row], stride: Stride) -> _Piece:
+    def _gather(self, found: Iterator[Row]) -> _Piece:
         piece, until = _Piece(), clock.steady_s() + GATHER_S
-        for line, cells in islice(found, stride.rows):
+        for line, cells in islice(found, self._stride.rows if self._stride else COPIED):
             self._take(piece, line, cells)
             if clock.steady_s() > until:
                 break
@@ -155,8 +158,9 @@ class _Carrying:
         piece.refused.append(Note(NoteKind.REFUSED, piece.line, "", reason))
         return True
 
-    def _store(self, piece: _Piece, stride: Stride) -> None:
-        with stride.write(self._database) as connection:
+    def _store(self, piece: _Piece) -> None:
+        database = self._database
+        with self._stride.write(database) if self._stride else database.write() as connection:
             self._hold(connection)
             held = lists.change(connection, self._list_id)
             room = CONTACTS_MAX - held.total
