@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from mailing.accounts.roles import Role
 from mailing.campaigns.drafts import Draft
 from mailing.settings import ROOT
-from tasks import people
+from tasks import lists, people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
 from tests.support.stack import PERSON, Stack, wait_until
@@ -87,8 +87,10 @@ def main() -> None:
         pages = {"live": f"/campaigns/{sent_id}", "overview": "/", "workers": "/workers"}
         pages["recipient"] = f"/campaigns/{sent_id}/recipients/{min(ENDINGS) + 1}"
         pages["people"] = "/people"
+        with (ROOT / "tests/lists/members.xlsx").open("rb") as file:
+            pages["columns"] = f"/lists/imports/{lists.upload(stack.backend, PERSON, 'members.xlsx', file)}"
         for (name, path), (scheme, page) in itertools.product(pages.items(), readers.items()):
-            page.set_viewport_size(SIZE if name in {"live", "people"} else SMALL)
+            page.set_viewport_size(SIZE if name in {"live", "people", "columns"} else SMALL)
             page.goto(path)
             if page.locator("#live").count():
                 expect(mark(page)).to_have_text("Live")
