@@ -60,6 +60,15 @@
     host.dataset.shown = way;
   };
 
+  /** Return the HTML that Volley makes of Markdown; paragraphs where it cannot be asked. */
+  const rendered = async (markdown) => {
+    const data = new FormData();
+    data.set("csrf_token", form.elements.csrf_token.value);
+    data.set("html", markdown);
+    const answer = await fetch(host.dataset.markdown, { method: "POST", body: data }).catch(() => ({ ok: false }));
+    return answer.ok ? answer.text() : ways.turn(markdown, "markdown", "source");
+  };
+
   const ask = (lost) =>
     new Promise((resolve) => {
       for (const part of dialog.querySelectorAll("[data-lost]")) part.hidden = part.dataset.lost !== lost;
@@ -83,7 +92,7 @@
       text.value = "";
     } else if (from !== to) {
       const was = html.value;
-      typed(before ?? ways.turn(was, from, to));
+      typed(before ?? (from === "markdown" && to !== "plain" ? ways.turn(await rendered(was), "source", to) : ways.turn(was, from, to)));
       kept[from] = { was, became: html.value };
     }
     if (to !== "plain") rich = to;

@@ -104,6 +104,7 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "drafts.fix": draft_views.ended,
     "autosave.begin": autosave.ended,
     "autosave.keep": autosave.ended,
+    "visual.render": autosave.ended,
     "imports.paste": import_views.paste_again,
     "imports.choose": import_views.choose_again,
 }

@@ -186,3 +186,12 @@ def test_two_writers_of_a_draft_lose_nothing(open_page, stack: Stack):
     other.get_by_role("button", name="Save and review").click()
     expect(other.get_by_role("alert")).to_contain_text("changed")
     expect(other.get_by_label("Message")).to_have_value("Theirs")
+
+
+def test_markdown_goes_on_as_html_in_the_visual_editor(writer: Page):
+    choose(writer, "Markdown")
+    paste(writer, 'Hi {{ name|default("you") }}\n\n**Bring** [it]({{ link }})')
+    switch(writer, "Visual")
+    expect(paper(writer).locator("strong")).to_have_text("Bring")
+    expect(paper(writer).get_by_role("link")).to_have_attribute("href", "{{ link }}")
+    assert '{{ name|default("you") }}' in body(writer)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, render_template
+import asyncio
+
+from quart import Blueprint, Response, abort, render_template, request
 
 from mailing.accounts.roles import Permission
+from mailing.messages.compose import ComposeError
+from mailing.writing import markdown
 from webapp.http import auth, security
+from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
 
 blueprint = Blueprint("visual", __name__)
@@ -47,3 +52,15 @@ async def show() -> Response:
     page = Response(await render_template("messages/visual.html", parts=PARTS, words=words))
     page.headers.update(security.EDITOR_HEADERS)
     return page
+
+
+@blueprint.post("/messages/markdown")
+@auth.needs(Permission.WRITE)
+async def render() -> Response:
+    """Return the HTML of a body in Markdown, as text: somebody goes on in another editor."""
+    source = (await request.form).get("html", "")
+    try:
+        html = await asyncio.to_thread(markdown.body, source)
+    except ComposeError as error:
+        abort(422, say_why(error))
+    return Response(html, content_type="text/plain; charset=utf-8")
