@@ -20,8 +20,6 @@ _VOID = frozenset(
     }
 )
 _MUTE = frozenset({"head", "script", "style", "title", "template"})
-_ACTIVE = frozenset({"applet", "base", "embed", "form", "frame", "iframe", "object", "script"})
-_CODE_URL = re.compile(r"[\s\x00-\x1f]*(?:javascript|vbscript|data:text/html)", re.IGNORECASE)
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all"
     r"|(?:font-size|opacity|max-height)\s*:\s*0(?:\.0*)?(?:px|pt|em|rem|%)?\s*(?:;|!|\Z)",
@@ -40,17 +38,13 @@ class Link:
 
 @dataclass(slots=True)
 class Anatomy:
-    """What was found. ``visible`` and ``hidden`` count letters and digits, the preheader's left out.
-
-    ``active`` names what would run or send something: tags, attributes like ``onclick``, addresses of code.
-    """
+    """What was found. ``visible`` and ``hidden`` count letters and digits, the preheader's left out."""
 
     images: int = 0
     without_alt: int = 0
     links: list[Link] = field(default_factory=list)
     visible: int = 0
     hidden: int = 0
-    active: dict[str, None] = field(default_factory=dict)
 
 
 def read(html: str) -> Anatomy:
@@ -72,7 +66,6 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
-        self._look(tag, values)
         if tag == "img":
             self.found.images += 1
             self.found.without_alt += "alt" not in values
@@ -109,15 +102,3 @@ class _Reader(HTMLParser):
     def end(self) -> None:
         if self._beginning > PREHEADER_MOST:
             self.found.hidden += self._beginning
-
-    def _look(self, tag: str, values: dict[str, str]) -> None:
-        active = self.found.active
-        if tag in _ACTIVE:
-            active[f"<{tag}>"] = None
-        if tag == "meta" and values.get("http-equiv", "").strip().lower() == "refresh":
-            active["<meta refresh>"] = None
-        for name, value in values.items():
-            if name.startswith("on") and name.isalpha() and len(name) < 30:  # noqa: PLR2004
-                active[name] = None
-            elif name in {"href", "src", "action", "formaction", "background"} and _CODE_URL.match(value):
-                active[f"{name}=javascript:"] = None

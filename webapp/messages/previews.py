@@ -19,6 +19,7 @@ from mailing.core.reasons import UnfitError
 from mailing.foreign import pictures
 from mailing.messages import attachments
 from mailing.reports import preview
+from mailing.writing import sanitizing
 from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services, the_campaign
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
+    from mailing.foreign.mail import ForeignMail
     from mailing.reports.preview import Preview
 
 blueprint = Blueprint("previews", __name__)
@@ -108,9 +110,9 @@ async def show(campaign_id: int) -> str:
 @blueprint.get(f"{_ONE}/html")
 @auth.needs(Permission.READ)
 async def html(campaign_id: int) -> Response:
-    """Send the HTML part alone, for the frame."""
+    """Send the HTML part alone, for the frame: nothing in it runs."""
     shown = await _shown(campaign_id)
-    text = await asyncio.to_thread(pictures.in_place, shown.mail) if shown.mail else ""
+    text = await asyncio.to_thread(_harmless, shown.mail) if shown.mail else ""
     return Response(text, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 
@@ -121,6 +123,10 @@ async def eml(campaign_id: int) -> Response:
     shown = await _shown(campaign_id)
     headers = {"Content-Disposition": f'attachment; filename="volley-{campaign_id}.eml"'}
     return Response(shown.data, content_type="message/rfc822", headers=headers)
+
+
+def _harmless(mail: ForeignMail) -> str:
+    return sanitizing.harmless(pictures.in_place(mail)) if mail.html else ""
 
 
 async def _shown(campaign_id: int) -> Preview:
