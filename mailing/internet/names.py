@@ -24,22 +24,33 @@ class Names(Protocol):
 
 
 class Dns:
-    """The servers of names that this machine asks."""
+    """The servers of names that this machine asks, or those of a ``resolver``."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: dns.asyncresolver.Resolver | None = None) -> None:
+        self._knows_the_root = False
         try:
-            self._resolver: dns.asyncresolver.Resolver | None = dns.asyncresolver.Resolver()
+            self._resolver = resolver or dns.asyncresolver.Resolver()
         except dns.exception.DNSException:
-            self._resolver = None
+            self._resolver = dns.asyncresolver.Resolver(configure=False)  # whoever is asked there is nobody
 
     async def texts(self, name: str) -> tuple[str, ...]:
         """Return the TXT records of a name, each joined from its strings (RFC 7208 section 3.3)."""
-        if self._resolver is None:
-            raise UnansweredError
-        try:
-            answer = await self._resolver.resolve(f"{name}.", "TXT", lifetime=PATIENCE_S, search=False)
-        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+        answer = await self._ask(name, "TXT")
+        if answer is None:
+            await self._look_at_the_root()
             return ()
+        return tuple(b"".join(record.strings).decode("utf-8", "replace")[:LONGEST] for record in answer)
+
+    async def _look_at_the_root(self) -> None:
+        """Make sure that a server which knows no such name knows any: on closed networks some deny all."""
+        if not self._knows_the_root and await self._ask("", "NS") is None:
+            raise UnansweredError
+        self._knows_the_root = True
+
+    async def _ask(self, name: str, kind: str) -> dns.resolver.Answer | None:
+        try:
+            return await self._resolver.resolve(f"{name}.", kind, lifetime=PATIENCE_S, search=False)
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return None
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise UnansweredError from error
-        return tuple(b"".join(record.strings).decode("utf-8", "replace")[:LONGEST] for record in answer)

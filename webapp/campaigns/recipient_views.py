@@ -18,6 +18,7 @@ from mailing.messages import attachments, compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
 from mailing.reports import recipient_record
+from mailing.writing import sanitizing
 from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services
@@ -83,9 +84,9 @@ async def stream(campaign_id: int, recipient_id: int) -> Response:
 @blueprint.get(f"{_ONE}/html")
 @auth.needs(Permission.READ)
 async def html(campaign_id: int, recipient_id: int) -> Response:
-    """Send the message's HTML part alone, for the frame."""
+    """Send the message's HTML part alone, for the frame: nothing in it runs."""
     data = await _message(campaign_id, recipient_id)
-    shown = await asyncio.to_thread(lambda: pictures.in_place(foreign_mail.read(data)))
+    shown = await asyncio.to_thread(_harmless, data)
     return Response(shown, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 
@@ -128,6 +129,11 @@ async def _fill(svc: Services, board: Board, campaign_id: int, recipient_id: int
             if news and news.rows:
                 record = await svc.read(recipient_record.load, campaign_id, recipient_id)
             await viewer.rest(UPDATE_S)
+
+
+def _harmless(data: bytes) -> str:
+    mail = foreign_mail.read(data)
+    return sanitizing.harmless(pictures.in_place(mail)) if mail.html else ""
 
 
 def _compose(connection: Connection, record: Record) -> tuple[bytes, str]:

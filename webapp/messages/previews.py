@@ -7,6 +7,7 @@ in it is shown the message with the values of somebody who is.
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -38,6 +39,9 @@ WIDTHS = ("desktop", "phone")
 THEMES = ("light", "dark")
 _ONE = "/campaigns/<id:campaign_id>/preview"
 _HEAD_END = b"\r\n\r\n"
+_ASKS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.IGNORECASE)
+_ALWAYS, _NEVER = "(min-width: 0)", "(max-width: 0)"
+_KNOWS = re.compile(r"(<meta name=\"color-scheme\" content=\")[^\"]*(\")")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ async def show(campaign_id: int) -> str:
 async def html(campaign_id: int) -> Response:
     """Send the HTML part alone, for the frame: nothing in it runs."""
     shown = await _shown(campaign_id)
-    text = await asyncio.to_thread(_harmless, shown.mail) if shown.mail else ""
+    text = await asyncio.to_thread(_in_theme, shown.mail, view().theme) if shown.mail else ""
     return Response(text, content_type="text/html; charset=utf-8", headers=MESSAGE_HEADERS)
 
 
@@ -125,8 +129,16 @@ async def eml(campaign_id: int) -> Response:
     return Response(shown.data, content_type="message/rfc822", headers=headers)
 
 
-def _harmless(mail: ForeignMail) -> str:
-    return sanitizing.harmless(pictures.in_place(mail)) if mail.html else ""
+def _in_theme(mail: ForeignMail, theme: str) -> str:
+    """Return the HTML of a message, harmless, as one sees it whose program has this theme.
+
+    What it says of themes is settled here: a frame asks the reader's own browser.
+    """
+    if not mail.html:
+        return ""
+    shown = sanitizing.harmless(pictures.in_place(mail))
+    shown = _ASKS.sub(lambda asked: _ALWAYS if asked[1].lower() == theme else _NEVER, shown)
+    return _KNOWS.sub(rf"\g<1>{theme}\g<2>", shown)
 
 
 async def _shown(campaign_id: int) -> Preview:

@@ -84,6 +84,17 @@ async def test_the_html_stands_in_a_frame_without_rights_in_each_width_and_theme
     assert 'class="desktop in-light"' in await visitor.read("/campaigns/1/preview?width=odd&theme=odd")
 
 
+@pytest.mark.parametrize(("theme", "seen"), [("light", "max-width"), ("dark", "min-width")])
+async def test_a_theme_is_the_one_that_is_asked_for_whatever_the_reader_has(visitor, db, theme, seen):
+    styles = "<style>@media ( Prefers-Color-Scheme:dark ) and (max-width: 9px) { p { color: red } }</style>"
+    meta = '<meta name="color-scheme" content="light dark">'
+    document = f"<html><head>{meta}{styles}</head><body><p>Dear</p></body></html>"
+    store(db, LIST, replace(DRAFT, html=document))
+    shown = await text_of(await visitor.get(f"/campaigns/1/preview/html?theme={theme}"))
+    assert f'<meta name="color-scheme" content="{theme}">' in shown
+    assert re.search(rf"@media \({seen}: ?0\) and \(max-width: ?9px\)", shown)
+
+
 async def test_a_message_that_cannot_be_filled_says_why_and_a_list_of_nobody_too(visitor, db):
     store(db, LIST, replace(DRAFT, text="{{ city }}"))
     assert "city" in re.search(r'<p class="fault">(.*?)</p>', await visitor.read("/campaigns/1/preview"))[1]
