@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import io
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from mailing.contacts import contacts, imports
 from mailing.library import templates
 from mailing.recipients import listing
 from mailing.settings import ROOT
+from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
+from tasks import lists as list_commands
 from tests.browser.acts import DRAFT, mark, row
-from tests.support.stack import wait_until
+from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
 from webapp.app import create_app
 
@@ -82,6 +86,11 @@ FOUND = {  # rule of the application -> an address of it
     "/templates": "/templates",
     "/templates/<id:template_id>": "/templates/{template}",
     "/templates/built-in/<key>": "/templates/built-in/newsletter",
+    "/lists": "/lists",
+    "/lists/new": "/lists/new",
+    "/lists/imports/<id:import_id>": "/lists/imports/{upload}",
+    "/lists/<id:list_id>": "/lists/{list}",
+    "/lists/<id:list_id>/contacts/<id:contact_id>": "/lists/{list}/contacts/{contact}",
 }
 ACCOUNTS = {  # judged by test_accounts, where somebody signs in
     *("/setup", "/sign-in", "/sign-in/code", "/confirm", "/invitations/<token>", "/people", "/audit"),
@@ -91,8 +100,10 @@ MORE = (
     "/campaigns/{draft}",
     "/campaigns/{sent}?state=failed&q=b",
     "/campaigns/{sent}?state=queued",
+    "/lists/imports/{imported}",
     "/nowhere",
 )
+LIST = b"Email\nann@one.example\nbob@gmial.com\ninfo@one.example\nno address\n"
 NO_PAGE = re.compile(
     r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
 )
@@ -132,7 +143,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     page.close()
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
-    ids = {
+    ids = bring(stack) | {
         "sent": sent,
         "done": done,
         "draft": draft,
@@ -146,6 +157,25 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
 
 
 FRAMED = {"/messages/visual"}  # part of the form: judged by test_editors
+
+
+def bring(stack: Stack) -> dict[str, int]:
+    """A file whose columns are to be checked, and one that is imported, with something to correct."""
+    upload, imported = (
+        list_commands.upload(stack.backend, PERSON, "people.csv", io.BytesIO(LIST)) for _ in range(2)
+    )
+    plan = Plan(format=Format.CSV, encoding="utf-8", columns=(PlannedColumn("Email", Role.EMAIL),))
+    saved = list_commands.start_import(stack.backend, PERSON, imported, plan, "Parents")
+
+    def ended() -> bool:
+        with stack.db.read() as connection:
+            it = imports.get(connection, imported)
+        return it is not None and it.finished_at is not None
+
+    wait_until(ended, "the list is imported")
+    with stack.db.read() as connection:
+        contact = contacts.find(connection, saved).rows[0].id
+    return {"upload": upload, "imported": imported, "list": saved, "contact": contact}
 
 
 def test_no_page_is_forgotten(tmp_path):

@@ -21,6 +21,7 @@ from mailing.contacts.notes import NoteKind
 from mailing.contacts.tables import ImportState
 from mailing.core.reasons import Reason, ReasonError
 from mailing.uploads import reading
+from mailing.uploads.cells import composed
 from mailing.uploads.reading import UnreadableError
 from tasks import lists as commands
 from webapp.api import exports
@@ -236,7 +237,7 @@ async def _columns(
         section="lists",
         it=it,
         plan=plan,
-        rows=look.rows if look else (),
+        rows=[[composed(cell) for cell in row] for row in look.rows] if look else (),
         sheets=look.sheets if look else (),
         expected=look.expected if look else None,
         notes=look.notes if look else (),
