@@ -16,8 +16,8 @@ from benchmarks.site import PERSON, store
 from mailing.contacts import imports
 from mailing.contacts.tables import ImportState
 from mailing.uploads import reading
-from tasks import lists as commands
 from tasks.app import use
+from tasks.commands import lists as commands
 from tests.support.stack import wait_until
 
 if TYPE_CHECKING:

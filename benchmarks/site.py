@@ -19,9 +19,9 @@ from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns import drafts
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientState
-from tasks import commands
 from tasks.app import use
-from tasks.commands import Backend
+from tasks.commands import campaigns as commands
+from tasks.commands.campaigns import Backend
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:

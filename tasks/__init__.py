@@ -1,10 +1,7 @@
 """Who runs it: the Celery app, its tasks, the schedule and the worker processes.
 
-``app`` is the Celery app, ``commands`` is the only way by which people and programs change anything, and
-``people``, ``keys`` and ``factors`` the same for accounts, for API keys and for ways to sign in,
-``lists`` for saved lists and their imports, ``imports`` has these carried out, each by an ``import_process``,
-``drafting`` for drafts that save themselves, ``templates`` for saved messages,
-``lists`` for saved lists and their imports, ``imports`` carries these out in processes of their own,
+``app`` is the Celery app, ``commands`` has the only ways by which people and programs change anything,
+``imports`` has files carried into saved lists, each by an ``import_process``,
 ``sending`` carries batches to the workers, ``messages`` lets only what can be run out of the queue,
 ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to stop, start or widen,
 ``processes`` binds one engine to each worker process, ``worker`` is the command that runs several of them,

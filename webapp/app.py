@@ -15,7 +15,7 @@ from mailing.library.files import FILE_MAX
 from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
-from tasks.commands import Backend
+from tasks.commands.campaigns import Backend
 from webapp import error_pages
 from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
 from webapp.api import docs, operations, routes

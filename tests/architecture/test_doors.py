@@ -8,7 +8,8 @@ import inspect
 import pytest
 
 from mailing.accounts.roles import Permission
-from tasks import commands, drafting, factors, keys, people, templates
+from tasks.commands import campaigns as commands
+from tasks.commands import drafting, factors, keys, people, templates
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app

@@ -140,7 +140,7 @@ def test_the_search_for_writers_finds_them():
     """Or the test above would prove nothing."""
     found = "with svc.db.write() as it, stride.write(db):\n    pass\nwith drafts.creating(db) as it: ..."
     assert writes(found) == ["write", "write", "creating"]
-    assert writes((ROOT / "tasks/commands.py").read_text())
+    assert writes((ROOT / "tasks/commands/campaigns.py").read_text())
 
 
 def clocks_and_files(file: Path) -> set[str]:

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from mailing.accounts.roles import Role
 from mailing.campaigns.drafts import Draft
 from mailing.settings import ROOT
-from tasks import lists, people
+from tasks.commands import lists, people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
 from tests.support.stack import PERSON, Stack, wait_until

@@ -35,8 +35,9 @@ from mailing.core.states import CampaignAction
 from mailing.ledger import batches
 from mailing.ledger import leases as workers
 from mailing.redis import events
-from tasks import commands, people
 from tasks.app import use
+from tasks.commands import campaigns as commands
+from tasks.commands import people
 from tasks.sending import enqueue
 from tests.support import sink
 from tests.support.marks import descendants

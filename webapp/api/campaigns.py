@@ -28,8 +28,8 @@ from mailing.messages.marks import ComposeError
 from mailing.recipients import listing, undertakings
 from mailing.recipients.search import Choice
 from mailing.reports import paces
-from tasks import commands
-from tasks.commands import Once
+from tasks.commands import campaigns as commands
+from tasks.commands.campaigns import Once
 from webapp.api import answers, fields, operations, posted, shapes
 from webapp.api.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
 from webapp.api.operations import PREFIX, Answer, described
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from mailing.core.database import Database
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.search import Page
-    from tasks.commands import Change
+    from tasks.commands.campaigns import Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
 

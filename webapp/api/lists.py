@@ -21,7 +21,7 @@ from mailing.core.bounds import LARGEST_ID
 from mailing.core.reasons import ReasonError
 from mailing.core.states import Standing
 from mailing.uploads import reading
-from tasks import lists as commands
+from tasks.commands import lists as commands
 from webapp.api import fields, operations, posted, shapes
 from webapp.api.fields import BEFORE_ID, LIMIT, Field, Number, OneOf, State, Text, Words
 from webapp.api.operations import PREFIX, Answer, described

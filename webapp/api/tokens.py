@@ -10,7 +10,7 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing.programs import access_tokens
-from tasks import keys
+from tasks.commands import keys
 from webapp.api import shapes
 from webapp.api.operations import PREFIX, Answer, described
 from webapp.http import auth, problems

@@ -28,7 +28,7 @@ from mailing.recipients import listing
 from mailing.recipients.search import Choice
 from mailing.reports import estimates, preview
 from mailing.writing import fallbacks
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.api import exports
 from webapp.http import auth, params
 from webapp.http.list_process import CrowdedError, Edit

@@ -20,7 +20,7 @@ from mailing.contacts.audiences import Audience
 from mailing.contacts.conditions import OWN, AudienceError, Condition, Op
 from mailing.core.reasons import Reason
 from mailing.lists import surveys
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.campaigns import draft_views
 from webapp.http import auth, params
 from webapp.http.list_process import CrowdedError, Edit
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.drafts import Draft
     from mailing.campaigns.queries import Campaign
-    from tasks.commands import Change
+    from tasks.commands.campaigns import Change
 
 blueprint = Blueprint("recipients_form", __name__)
 LISTS = 100  # that the form offers

@@ -17,7 +17,7 @@ from mailing.accounts.roles import Permission
 from mailing.campaigns import share_links
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.sites import LOOPBACK_NAMES
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.http import auth
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why

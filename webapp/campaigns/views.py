@@ -21,7 +21,7 @@ from mailing.recipients import decisions, listing
 from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.campaigns import (
     bulk_actions,
     demos,

@@ -9,7 +9,7 @@ import click
 from mailing.accounts.users import AccountError
 from mailing.core.clock import now_ms
 from mailing.programs import api_keys
-from tasks import keys
+from tasks.commands import keys
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats
 

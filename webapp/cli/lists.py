@@ -12,12 +12,12 @@ from mailing.contacts.notes import NoteKind
 from mailing.contacts.tables import ImportState
 from mailing.core.reasons import ReasonError
 from mailing.uploads import reading
-from tasks import lists as commands
+from tasks.commands import lists as commands
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
     from mailing.contacts.imports import Import
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 SHOWN = 20  # notes of each kind
 _HEADINGS = {

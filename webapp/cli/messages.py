@@ -14,7 +14,7 @@ from mailing.reports import preview, trials
 from mailing.reports.trials import NoTestError
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:

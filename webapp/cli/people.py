@@ -12,14 +12,14 @@ from mailing.accounts import passwords, tokens, users
 from mailing.accounts.users import AccountError, User
 from mailing.addresses import mailbox
 from mailing.core.reasons import UnfitError
-from tasks import factors, people
+from tasks.commands import factors, people
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.accounts.roles import Role
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 
 def add(email: str, role: Role, password_file: IO[bytes] | None) -> None:

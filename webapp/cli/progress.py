@@ -17,7 +17,7 @@ from mailing.core.strides import Stride
 from mailing.ledger import leases
 from mailing.recipients import listing, undertakings
 from mailing.recipients.search import Choice
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.ui import formats
 from webapp.ui.explanations import explain
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.undertakings import Undertaking
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 LOOK_EVERY_S = 0.25
 LEAST_REST_S = 0.01  # others may be at it

@@ -31,7 +31,7 @@ from mailing.recipients.search import EVERYBODY, Choice
 from mailing.redis import events
 from mailing.reports import paces
 from mailing.settings import Settings, SettingsError
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.api import answers, posted
 from webapp.cli import progress
 from webapp.http import params
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailing.addresses.parsing import ParsedList
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 CHECK_S = 8.0
 REFUSED_SHOWN = 20

@@ -27,7 +27,7 @@ from mailing.core.database import Database
 from mailing.library import files
 from mailing.recipients import copies
 from mailing.recipients.copies import Part
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
-    from tasks.commands import Change
+    from tasks.commands.campaigns import Change
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -14,7 +14,7 @@ from mailing.contacts.lists import ListError
 from mailing.contacts.tables import Standing
 from mailing.core.reasons import UnfitError
 from mailing.messages.values import printed
-from tasks import lists as commands
+from tasks.commands import lists as commands
 from webapp.http import auth, params
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why

@@ -23,7 +23,7 @@ from mailing.core.reasons import Reason, ReasonError
 from mailing.uploads import reading
 from mailing.uploads.cells import composed
 from mailing.uploads.reading import UnreadableError
-from tasks import lists as commands
+from tasks.commands import lists as commands
 from webapp.api import exports
 from webapp.http import auth, params, security
 from webapp.http.list_process import CrowdedError

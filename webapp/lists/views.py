@@ -10,7 +10,7 @@ from mailing.accounts.roles import Permission
 from mailing.contacts import contacts, imports, lists
 from mailing.contacts.lists import ListError
 from mailing.contacts.tables import Standing
-from tasks import lists as commands
+from tasks.commands import lists as commands
 from webapp.api import exports
 from webapp.http import auth, params
 from webapp.http.services import services

@@ -18,7 +18,7 @@ from mailing.core.states import CampaignAction
 from mailing.library import files, kinds
 from mailing.library.files import FILE_MAX, FILES_MAX, MOST
 from mailing.messages import attachments
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.http import auth, params, security
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why

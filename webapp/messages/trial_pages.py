@@ -13,7 +13,7 @@ from mailing.core.reasons import Reason
 from mailing.reports import preview, trials
 from mailing.reports.trials import NoTestError
 from mailing.smtp.replies import Stage
-from tasks import commands
+from tasks.commands import campaigns as commands
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say, say_why

@@ -20,7 +20,8 @@ from mailing.core import clock
 from mailing.core.states import WorkerState
 from mailing.ledger import leases
 from mailing.reports.worker_roster import Roster
-from tasks import commands, control, queues
+from tasks import control, queues
+from tasks.commands import campaigns as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.languages import N_, _

@@ -12,7 +12,7 @@ from mailing.accounts import audit, invitations, sessions, throttle, users
 from mailing.accounts.audit import Asked
 from mailing.core.clock import now_ms
 from mailing.redis import events
-from tasks.commands import Backend
+from tasks.commands.campaigns import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -23,7 +23,9 @@ from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientAction
 from mailing.library import files
 from mailing.recipients.search import Choice
-from tasks import commands, control, people
+from tasks import control
+from tasks.commands import campaigns as commands
+from tasks.commands import people
 from tests.architecture.test_doors import commands_of
 from tests.support.api import CAMPAIGNS
 from tests.support.programs import bearing, make_key

@@ -14,7 +14,7 @@ from mailing.accounts import audit, users
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
-from tasks import people
+from tasks.commands import people
 from tests.support.issuer import CLIENT, SECRET, key, serving
 from tests.support.processes import Keeper
 from tests.support.stack import free_port, wait_until

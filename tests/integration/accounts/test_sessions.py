@@ -15,7 +15,7 @@ from mailing.accounts import sessions
 from mailing.accounts.roles import Role
 from mailing.accounts.sessions import CONFIRMED_MS, IDLE_MS, LONGEST_MS
 from mailing.core.actors import Actor, ActorKind
-from tasks import people
+from tasks.commands import people
 from tests.support.clock import bar_s
 from tests.support.marks import PATIENCE_S
 from tests.support.web import Visitor, enlist, running

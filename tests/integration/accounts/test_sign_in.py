@@ -12,7 +12,7 @@ from mailing.accounts import audit, passwords
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
-from tasks import people
+from tasks.commands import people
 from tests.support.web import HOST, Visitor, running
 from webapp.accounts import doors
 

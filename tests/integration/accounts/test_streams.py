@@ -11,7 +11,8 @@ import pytest
 
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
-from tasks import commands, people
+from tasks.commands import campaigns as commands
+from tasks.commands import people
 from tests.support.clock import bar_s
 from tests.support.web import HOST, Visitor, enlist, running, store
 

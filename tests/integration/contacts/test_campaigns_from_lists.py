@@ -16,7 +16,7 @@ from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignState
 from mailing.core.tables import recipients
 from mailing.recipients.copies import Part
-from tasks import commands
+from tasks.commands import campaigns as commands
 from tests.support import saved_lists
 from tests.support.programs import CLI
 from webapp.http import list_process

@@ -25,7 +25,7 @@ from mailing.core.states import Standing
 from mailing.core.strides import Stride
 from mailing.uploads import plans, reading
 from mailing.uploads.plans import Role
-from tasks import lists as commands
+from tasks.commands import lists as commands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

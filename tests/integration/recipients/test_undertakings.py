@@ -35,8 +35,9 @@ from mailing.ledger import batches, claims, counters, results
 from mailing.recipients import undertakings
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.smtp.replies import ReplyCode
-from tasks import commands, processes, sending, upkeep
-from tasks.commands import Backend
+from tasks import processes, sending, upkeep
+from tasks.commands import campaigns as commands
+from tasks.commands.campaigns import Backend
 from tests.support.stack import wait_until
 from tests.support.web import running
 from webapp.cli.commands import main

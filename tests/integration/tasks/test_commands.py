@@ -16,8 +16,9 @@ from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.recipients.search import Choice
 from mailing.redis import events
-from tasks import commands, control, sending
-from tasks.commands import Backend, Once
+from tasks import control, sending
+from tasks.commands import campaigns as commands
+from tasks.commands.campaigns import Backend, Once
 from tests.support.web import DRAFT
 
 if TYPE_CHECKING:

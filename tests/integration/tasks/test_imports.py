@@ -17,8 +17,8 @@ from mailing.contacts.tables import imports as table
 from mailing.core.actors import Actor, ActorKind
 from mailing.ledger import leases
 from mailing.uploads import reading
-from tasks import lists as commands
 from tasks.app import use
+from tasks.commands import lists as commands
 from tests.support.stack import wait_until
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from mailing.contacts.contacts import Written
 from mailing.contacts.lists import ListError
 from mailing.core.actors import Actor, ActorKind
 from mailing.uploads import reading
-from tasks import imports, lists
+from tasks import imports
+from tasks.commands import lists
 
 if TYPE_CHECKING:
     from mailing.core.database import Database

@@ -14,15 +14,15 @@ from mailing.campaigns import drafts, sittings
 from mailing.core.clock import now_ms
 from mailing.core.states import CampaignState
 from mailing.lists import surveys
-from tasks import commands
-from tasks.commands import Change
+from tasks.commands import campaigns as commands
+from tasks.commands.campaigns import Change
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.drafts import Draft
     from mailing.core.actors import Actor
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 SITTING_MS = 10 * 60_000
 _NOBODY = ParsedList()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailing.accounts.roles import Permission
     from mailing.programs.access_tokens import SigningKey
     from mailing.programs.api_keys import ApiKey
-    from tasks.commands import Backend
+    from tasks.commands.campaigns import Backend
 
 _DAY_MS = 24 * 3600 * 1000
 

@@ -1,0 +1,10 @@
+"""The only way by which pages, API and command line change anything, each a room for what is changed.
+
+``campaigns``  stored, revised, sent, decided about, shared; and what all commands share
+``drafting``   drafts that save themselves while they are written
+``factors``    ways to sign in: authenticator apps, passkeys, recovery codes
+``keys``       API keys
+``lists``      saved lists, their contacts and their imports
+``people``     accounts, roles, sessions, invitations
+``templates``  saved messages
+"""
