@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import delete, insert, select, update
@@ -122,13 +122,11 @@ def creating(
     the list is long.
     """
     survey = surveys.survey(parsed)
+    encoded = files.encoded_size(attached)
     if not ready:
         check(draft)
-    else:
-        with database.read() as connection:
-            message = replace(draft.message, files=files.read(connection, files.with_cids(attached)))
-        if found := readiness.faults(message, len(parsed.entries), survey.shapes):
-            raise NotAllowed(*found)
+    elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes, encoded):
+        raise NotAllowed(*found)
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:
             campaign_id = store(connection, draft, parsed, survey)
@@ -231,7 +229,8 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
     if campaign.body and not campaign.html and (unmade := _unmade(campaign)):
         return (unmade,)
     shapes = surveys.load(connection, campaign_id).shapes
-    return readiness.faults(campaigns.whole_message(connection, campaign), campaign.total, shapes)
+    encoded = files.encoded_size(files.listed(connection, campaign_id))
+    return readiness.faults(campaign.message, campaign.total, shapes, encoded)
 
 
 def _unmade(campaign: Campaign) -> Reason | None:

@@ -27,15 +27,18 @@ _PROBE = "unsent"  # the token of a message that is composed only to see whether
 _SOMEBODY = "ann@example.org"
 
 
-def faults(message: Message, total: int, shapes: Shapes) -> tuple[Reason, ...]:
-    """Return why a message cannot be sent to a list of ``total`` recipients, each with what to do."""
+def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tuple[Reason, ...]:
+    """Return why a message cannot be sent to a list of ``total`` recipients, each with what to do.
+
+    ``files`` are bytes, as they are encoded, of files that go with it.
+    """
     if not total:
         return (Reason("list-fault.no-addresses"),)
     try:
         prepared = compose.prepare(message, token=_PROBE, domain=None)
     except ComposeError as error:
         return (error.reason,)
-    if oversize := prepared.oversize(shapes.longest):
+    if oversize := prepared.oversize(shapes.longest, files):
         return (oversize,)
     missing: dict[str, Shape] = {}
     unfit: dict[Reason, Shape] = {}

@@ -18,6 +18,7 @@ from mailing.core.reasons import Reason, UnfitError
 from mailing.library import kinds
 from mailing.library.kinds import IMAGES
 from mailing.library.tables import campaign_files, files
+from mailing.messages import attachments
 from mailing.messages.attachments import Attachment, cid_of, clean_name
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ FILE_MAX = 10_000_000  # bytes
 FILES_MAX = 20_000_000  # bytes of the files of one message together
 MOST = 20  # files of one message
 UNUSED_MS = 24 * 3_600_000
+_HEAD_MAX = 2_000  # bytes of what stands above an encoded file
 _FRESH_MS = UNUSED_MS // 2  # so much newer a file that is kept again need not be made
 
 
@@ -141,6 +143,11 @@ def with_cids(refs: Iterable[FileRef]) -> tuple[FileRef, ...]:
         taken.add(cid.lower())
         held.append(replace(ref, cid=cid))
     return tuple(held)
+
+
+def encoded_size(refs: Iterable[FileRef]) -> int:
+    """Return how many bytes of a message these files take at most, as they are encoded."""
+    return sum(attachments.encoded_size(ref.size) + _HEAD_MAX for ref in refs)
 
 
 def listed(connection: Connection, campaign_id: int) -> tuple[FileRef, ...]:

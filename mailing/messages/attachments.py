@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from base64 import encodebytes
+from binascii import b2a_base64
 from dataclasses import dataclass
 from urllib.parse import quote
 
+_LINE = 76  # characters of base64 (RFC 2045 section 6.8)
 NAME_MAX = 240  # bytes of a name in UTF-8: as ``filename*=`` at most three times as many, on one line
 CID_MAX = 60  # characters
 
@@ -86,7 +87,15 @@ def part(file: Attachment, *, inline: bool) -> bytes:
         f"Content-Disposition: {'inline' if inline else 'attachment'};\r\n {filename}\r\n"
     )
     named_as = f"Content-ID: <{file.cid}>\r\n" if inline else ""
-    return f"{head}{named_as}\r\n".encode() + encodebytes(file.data).replace(b"\n", b"\r\n")
+    encoded = b2a_base64(file.data, newline=False)
+    lines = [encoded[at : at + _LINE] for at in range(0, len(encoded), _LINE)]
+    return f"{head}{named_as}\r\n".encode() + b"\r\n".join([*lines, b""])
+
+
+def encoded_size(size: int) -> int:
+    """Return how many bytes of lines a file of ``size`` bytes becomes, without its header."""
+    signs = -(-size // 3) * 4
+    return signs + 2 * -(-signs // _LINE)
 
 
 def _charset(file: Attachment) -> str:

@@ -161,18 +161,23 @@ class Prepared:
                 faults.append(self._explained(error, values))
         return faults
 
-    def oversize(self, longest: Mapping[str, int]) -> Reason | None:
-        """Return why values of at most these lengths, in bytes, make the message too long, if they do."""
+    def oversize(self, longest: Mapping[str, int], files: int = 0) -> Reason | None:
+        """Return why values of at most these lengths, in bytes, make the message too long, if they do.
+
+        ``files`` are bytes, as they are encoded, of files that were left out when it was prepared.
+        """
         shares = {field: times * longest.get(field, 0) for field, times in self.uses}
-        total = self.length + sum(shares.values())
-        if total <= self.most:
+        total, most = self.length + files + sum(shares.values()), min(self.most + files, MESSAGE_MAX)
+        if total <= most:
             return None
+        if not shares:
+            return _too_large(total, most)
         field, share = max(shares.items(), key=itemgetter(1))
         times = dict(self.uses)[field]
         return Reason(
             "message.may-be-too-large",
             size=_megabytes(total),
-            most=_megabytes(self.most),
+            most=_megabytes(most),
             field=f"{{{{ {field} }}}}",
             share=_megabytes(share),
             times=times,

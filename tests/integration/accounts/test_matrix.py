@@ -88,7 +88,9 @@ async def outcome(route: Route, who: Somebody):
     if route.method not in SAFE_METHODS:
         headers |= {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
         if not route.path.startswith(API):
-            options["form"] = {TOKEN_FIELD: who.visitor.token}
+            headers |= {"Content-Type": "multipart/form-data; boundary=b"}  # as a form with a file comes
+            part = f'--b\r\nContent-Disposition: form-data; name="{TOKEN_FIELD}"\r\n\r\n{who.visitor.token}'
+            options["data"] = f"{part}\r\n--b--\r\n".encode()
     answer = await who.visitor.client.open(route.path, method=route.method, **options)
     text, location = (await answer.get_data()).decode(), answer.location or ""
     if answer.status_code == 200 and text == BEHIND:

@@ -61,6 +61,12 @@ def test_a_part_reads_back_as_what_it_was_made_of(name, data, inline):
     assert [file.name for file in foreign_mail.read(part).attachments] == [clean_name(name)]
 
 
+@given(st.integers(0, 400) | st.sampled_from([57 * 1000, 57 * 1000 + 1]))
+def test_how_much_a_file_takes_is_known_without_encoding_it(size):
+    part = attachments.part(Attachment("x", "image/png", bytes(size)), inline=False)
+    assert len(part.partition(b"\r\n\r\n")[2]) == attachments.encoded_size(size)
+
+
 def test_a_long_name_beyond_ascii_is_one_parameter_with_an_ascii_name_beside_it():
     part = attachments.part(Attachment("Đề " * 30 + "án.pdf", "application/pdf", b"x"), inline=False)
     head = part.partition(b"\r\n\r\n")[0].decode()

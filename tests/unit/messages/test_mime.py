@@ -193,6 +193,13 @@ def test_files_count_where_a_message_is_too_large():
     assert one.most == compose.TEXT_MAX + len(attachments.part(large, inline=False))
     assert one.oversize({"a": 9_000_000}) is None
     assert "limit is 23.7 MB" in str(one.oversize({"a": 11_000_000}))
+    without = prepare(Message(FROM, "s", "{{ a }}"), token="t", domain=None)
+    encoded = attachments.encoded_size(len(large.data))
+    assert without.oversize({"a": 9_000_000}, encoded) is None
+    assert "limit is 23.7 MB" in str(without.oversize({"a": 11_000_000}, encoded))
+    constant = prepare(Message(FROM, "s", "é" * 900_000), token="t", domain=None)
+    assert constant.oversize({}, encoded) is None
+    assert "limit is 30 MB" in str(constant.oversize({}, 2 * encoded))
     two = prepare(Message(FROM, "s", "{{ a }}", "", (large, large)), token="t", domain=None)
     assert two.most == compose.MESSAGE_MAX
     assert "limit is 30 MB" in str(two.oversize({"a": 4_000_000}))
