@@ -42,7 +42,7 @@ ROWS_MAX = 1_000_000
 COPIED = (
     5_000  # rows that PostgreSQL takes at once: its transaction holds up nobody but who changes this list
 )
-GATHER_S = 0.4  # so long rows are gathered at most: how far it is can be seen every second
+GATHER_S = 0.25  # so long rows are gathered at most: how far it is can be seen every second
 REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
 
 
