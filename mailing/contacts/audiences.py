@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import distinct, exists, func, select
+import orjson
+from sqlalchemy import Text, cast, distinct, exists, func, select
 
 from mailing.addresses import findings
 from mailing.addresses.findings import ENTRIES_MAX, Entry, ParsedList
@@ -26,6 +27,7 @@ from mailing.contacts.conditions import OWN, AudienceError, Condition
 from mailing.contacts.tables import contacts
 from mailing.core.reasons import Reason
 from mailing.core.states import RecipientState, Standing
+from mailing.core.strides import no_collection
 from mailing.core.tables import campaigns, recipients
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def read(database: Database, audience: Audience) -> ParsedList:
 def taken(connection: Connection, audience: Audience) -> ParsedList:
     """Return the same from an open connection."""
     check(connection, audience)
-    with closing(_active(connection, audience)) as rows:
+    with no_collection(), closing(_active(connection, audience)) as rows:
         found = _matching(rows, audience)
         if audience.sample is not None:
             found = _sampled(found, audience.sample)
@@ -117,14 +119,12 @@ def count(connection: Connection, audience: Audience) -> int:
     """
     found = check(connection, audience)
     if audience.where:
-        with closing(_active(connection, audience)) as rows:
+        with no_collection(), closing(_active(connection, audience)) as rows:
             n = sum(1 for _entry in _matching(rows, audience))
-    elif len(audience.lists) > 1:
-        n = connection.execute(
-            select(func.count(distinct(_LOWERED))).where(*_conditions(audience))
-        ).scalar_one()
-    elif audience.minus_lists or audience.minus_campaigns:
-        n = connection.execute(select(func.count()).where(*_conditions(audience))).scalar_one()
+    elif len(audience.lists) > 1 or audience.minus_lists or audience.minus_campaigns:
+        wanted = contacts.c.list_id.in_(audience.lists), *_conditions(audience)
+        each = func.count(distinct(_LOWERED)) if len(audience.lists) > 1 else func.count()
+        n = connection.execute(select(each).where(*wanted)).scalar_one()
     else:
         n = found[audience.lists[0]].active
     return n if audience.sample is None else min(n, audience.sample)
@@ -162,13 +162,14 @@ def _matching(rows: Iterable[Entry], audience: Audience) -> Iterable[Entry]:
 
 def _active(connection: Connection, audience: Audience) -> Generator[Entry]:
     """Yield the rows of contacts who may be taken, list by list: an address is there once for each."""
-    columns = contacts.c.email, contacts.c.name, contacts.c.fields
+    columns = contacts.c.email, contacts.c.name, cast(contacts.c.fields, Text)
     for list_id in audience.lists:
         wanted = (contacts.c.list_id == list_id, *_conditions(audience))
         statement = select(*columns).where(*wanted).order_by(contacts.c.id)
         with connection.execute(statement, execution_options={"yield_per": PIECE}) as rows:
             for email, name, fields in rows:
-                yield Entry(0, email, name, fields)
+                # This reader lets all rows share the names of their fields: a third of the memory.
+                yield Entry(0, email, name, orjson.loads(fields) if fields else None)
 
 
 def _merged(found: Iterable[Entry]) -> Iterable[Entry]:
@@ -205,8 +206,8 @@ def _bounded(found: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def _conditions(audience: Audience) -> Sequence[ColumnElement[bool]]:
-    """Return what must be true of a contact to be taken."""
-    wanted = [contacts.c.list_id.in_(audience.lists), contacts.c.standing == Standing.ACTIVE]
+    """Return what must be true of a contact of its lists to be taken."""
+    wanted = [contacts.c.standing == Standing.ACTIVE]
     if len(audience.lists) > 1:
         there = _also(other.c.list_id.in_(audience.lists), other.c.standing != Standing.ACTIVE)
         wanted.append(~there)

@@ -40,7 +40,7 @@ class Stride:
     @contextmanager
     def write(self, database: Database) -> Iterator[Connection]:
         """Open a transaction for the next ``rows``, and learn from how long it holds its lock."""
-        with database.write() as connection, _no_collection():
+        with database.write() as connection, no_collection():
             begun = clock.steady_s()
             if connection.dialect.name == "postgresql":
                 # A bitmap is made of all that fits before the first rows of it are taken, and of a list that
@@ -51,7 +51,7 @@ class Stride:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Put off the garbage collector: with a list of 1,000,000 alive, a full round takes a second."""
     collecting = gc.isenabled()
     gc.disable()

@@ -116,11 +116,11 @@ def store(
 ) -> Change:
     """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
 
-    The saved lists that it was ``taken_from`` are noted with it.
-    To ``send`` it is part of its last transaction, and so is keeping the answer to a call that happens
-    ``once``. ``attached`` are files that were kept. Raises ``ComposeError`` for an unusable message,
-    ``UnfitError`` for files that it cannot have, ``NotAllowed`` for one that is to be sent and cannot be sent
-    to everybody, and ``IntegrityError`` where the same call was faster.
+    The saved lists that it was ``taken_from`` are noted with it. To ``send`` it is part of its last
+    transaction, and so is keeping the answer to a call that happens ``once``. ``attached`` are files that
+    were kept. Raises ``ComposeError`` for an unusable message, ``UnfitError`` for files that it cannot have,
+    ``NotAllowed`` for one that is to be sent and cannot be sent to everybody, and ``IntegrityError`` where
+    the same call was faster.
     """
     with drafts.creating(db, draft, parsed, ready=send, attached=attached) as (connection, campaign_id):
         state, errands = CampaignState.DRAFT, list[Errand]()

@@ -101,11 +101,13 @@ MORE = (
     "/campaigns/{sent}?state=failed&q=b",
     "/campaigns/{sent}?state=queued",
     "/lists/imports/{imported}",
+    "/campaigns/new?lists={list}&minus_lists={list}&field=name&sample=1",
     "/nowhere",
 )
 LIST = b"Email\nann@one.example\nbob@gmial.com\ninfo@one.example\nno address\n"
 NO_PAGE = re.compile(
     r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
+    r"|/audience$"
 )
 
 

@@ -67,8 +67,8 @@ async def test_recipients_are_added_subtracted_and_narrowed_down(visitor, db):
     assert (status, people(db)) == (303, ["cat@x.example"])
     page = await visitor.read("/campaigns/1")
     told = re.search(r'<section class="panel origin".*?</section>', page, re.DOTALL)[0]
-    assert re.search(r"Saved lists</dt><dd>Customers<", told)
-    assert re.search(r"Without</dt><dd>Staff<", told)
+    assert re.search('Saved lists</dt><dd><a href="/lists/1">Customers<', told)
+    assert re.search('Without</dt><dd><a href="/lists/2">Staff<', told)
     assert re.search(r"<code>city</code> is not “Hanoi”", told)
     assert f"1{NBSP}recipient," in told
 
@@ -157,6 +157,7 @@ async def test_a_list_that_was_deleted_since_is_told_and_the_draft_stays(visitor
     page = await visitor.read("/campaigns/1")
     assert "The list “Staff” has been deleted since then." in page
     assert "/campaigns/1/again" not in page
+    assert 'href="/lists/2"' not in page
     assert people(db) == ["bob@x.example"]
 
 
