@@ -6,6 +6,8 @@
 ``inlining``   styles are written into the elements that they apply to, for mail programs that ignore
                ``<style>``
 ``markdown``   markdown becomes the HTML of a body
+``markup``     HTML of any kind becomes HTML that Python's own parser reads in time, at the same lines and
+               columns
 ``masks``      marks are hidden from the tools that read HTML, Markdown and MJML, and stand in their
                places again after
 ``mjml``       MJML becomes an HTML document

@@ -25,9 +25,9 @@ def inliner(styles: str | None = None) -> CSSInliner:
 
 
 _OF_DOCUMENT = inliner()
-_DOCTYPE = re.compile(r"\s*+<!doctype\b[^>]*+>\s*+", re.IGNORECASE)
+_DOCTYPE = re.compile(r"\s*+<!doctype\b[^<>]*+>\s*+", re.IGNORECASE)
 _STYLE = re.compile(r"<style\b", re.IGNORECASE)
-_EMPTY = re.compile(r"<style[^>]*+>\s*+</style>", re.IGNORECASE)
+_EMPTY = re.compile(r"<style[^<>]*+>\s*+</style>", re.IGNORECASE)
 
 
 def inline(html: str, by: CSSInliner = _OF_DOCUMENT) -> str:

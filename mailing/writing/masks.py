@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 _STRUCTURE = re.compile(
     r"""
       (?P<comment><!--.*?(?:-->|\Z))
-    | (?P<conditional><!\[[^>]*+>)  # for Outlook; a parser would make a comment of it
-    | (?P<style><style\b[^>]*+>.*?(?:</style\s*+>|\Z))
-    | <(?P<verbatim>script|title|textarea)\b[^>]*+>.*?(?:</(?P=verbatim)\s*+>|\Z)
+    | (?P<conditional><!\[[^<>]*+>)  # for Outlook; a parser would make a comment of it
+    | (?P<style><style\b[^<>]*+>.*?(?:</style\s*+>|\Z))
+    | <(?P<verbatim>script|title|textarea)\b[^<>]*+>.*?(?:</(?P=verbatim)\s*+>|\Z)
     | (?P<tag></?[a-zA-Z](?:[^"'<>]++|"[^"]*+"|'[^']*+')*+>)
     """,
     re.DOTALL | re.IGNORECASE | re.VERBOSE,
 )
-_VALUE = re.compile(r"""(?P<name>[^\s"'<>/=]++)?+(?:\s*+=\s*+)?(?P<quoted>"[^"]*+"|'[^']*+')""")
+_VALUE = re.compile(r""""[^"]*+"|'[^']*+'""")
+_OF_STYLE = re.compile(r"[\s/\"']style\s*=\s*\Z", re.IGNORECASE)
+_NAME_MAX = 20  # characters of "style=" and the blanks around it
 
 
 class _As(Enum):
@@ -72,6 +74,15 @@ class Masked:
         """Matches what stands for a mark."""
         return re.compile(rf"{self.word}\d+x")
 
+    @property
+    def bare(self) -> str:
+        """The text with a word for each mark and no comments for any, for whoever drops comments."""
+        return self._comments.sub(r"\1", self.text)
+
+    @property
+    def _comments(self) -> re.Pattern[str]:
+        return re.compile(rf"<!--({self.word}\d+x)-->")
+
     def is_statement(self, number: int) -> bool:
         """Whether it prints nothing itself: a condition, its branches and its end."""
         mark = self._hidden[number].mark
@@ -103,8 +114,7 @@ class Masked:
             return hidden.source + (match["empty"] or match["declared"] or "")
 
         numbers = rf'{self.word}(?P<n>\d+)x(?P<empty>="")?+(?P<declared>\s*+:\s*+0)?+'
-        comments = re.compile(rf"<!--{self.word}(\d+)x-->")
-        unmasked = re.sub(numbers, back, comments.sub(rf"{self.word}\1x", text))
+        unmasked = re.sub(numbers, back, self._comments.sub(r"\1", text))
         if not lossy:
             self._check(found)
         return unmasked
@@ -230,12 +240,10 @@ def _in_structure(source: str, structure: re.Match[str], inside: Sequence[Span])
 
 def _in_tag(source: str, structure: re.Match[str], inside: Sequence[Span]) -> Iterator[_Hidden]:
     """Yield the marks within attributes as words, and what a condition between attributes encloses as one."""
-    values = [
-        (it.start("quoted"), it.end(), it) for it in _VALUE.finditer(structure.string, *structure.span())
-    ]
+    values = [it.span() for it in _VALUE.finditer(structure.string, *structure.span())]
 
-    def value_of(span: Span) -> tuple[int, int, re.Match[str]] | None:
-        return next((value for value in values if value[0] < span.start < value[1]), None)
+    def value_of(span: Span) -> tuple[int, int] | None:
+        return next(((start, end) for start, end in values if start < span.start < end), None)
 
     loose = [span for span in inside if span.mark.word and not value_of(span)]
     first, last = (loose[0].start, loose[-1].end) if loose else (-1, -1)
@@ -247,20 +255,16 @@ def _in_tag(source: str, structure: re.Match[str], inside: Sequence[Span]) -> It
         if first <= span.start < last:
             past = last
             yield _Hidden(span.start, last, _As.ATTRIBUTE, span.mark)
-        elif value and (value[2]["name"] or "").lower() == "style":
+        elif value and _OF_STYLE.search(source[max(0, value[0] - _NAME_MAX) : value[0]]):
             past = value[1]
-            yield _declaration(
-                source, value, span.mark, [it for it in inside if value[0] < it.start < value[1]]
-            )
+            yield _declaration(source, value, [it for it in inside if value[0] < it.start < value[1]])
+        elif value or re.match(r"[\w=/-]", source[span.start - 1 : span.start]):
+            yield _Hidden(span.start, span.end, _As.WORD, span.mark)
         else:
-            how = _As.WORD if value else _As.ATTRIBUTE
-            attached = not value and re.match(r"[\w=/-]", source[span.start - 1 : span.start])
-            yield _Hidden(span.start, span.end, _As.WORD if attached else how, span.mark)
+            yield _Hidden(span.start, span.end, _As.ATTRIBUTE, span.mark)
 
 
-def _declaration(
-    source: str, value: tuple[int, int, re.Match[str]], mark: Mark, inside: Sequence[Span]
-) -> _Hidden:
+def _declaration(source: str, value: tuple[int, int], inside: Sequence[Span]) -> _Hidden:
     """Hide the whole value of a ``style``; it comes back within double quotation marks."""
     start, end = value[0] + 1, value[1] - 1
     pieces, at = list[str](), start
@@ -268,4 +272,4 @@ def _declaration(
         pieces += [source[at : span.start].replace('"', "&quot;"), source[span.start : span.end]]
         at = span.end
     pieces.append(source[at:end].replace('"', "&quot;"))
-    return _Hidden(start, end, _As.DECLARATION, mark, "".join(pieces))
+    return _Hidden(start, end, _As.DECLARATION, inside[0].mark, "".join(pieces))

@@ -15,6 +15,7 @@ from mailing.core.reasons import Reason
 from mailing.messages.marks import ComposeError
 from mailing.messages.values import unify
 from mailing.writing import masks
+from mailing.writing.markup import SIGN, orderly
 
 _VOID = frozenset({"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"})
 _UNCLOSED = re.compile(
@@ -24,6 +25,7 @@ _UNCLOSED = re.compile(
 )
 _UNQUOTED = re.compile(r"""=\s*+[^"'\s>]""")
 _QUOTED = re.compile(r""""[^"]*+"|'[^']*+'""")
+_DASHES = re.compile(r"<!--(?:(?!--).)*+--(?!>)", re.DOTALL)
 KNOWN = frozenset(
     {"mjml"}
     | {
@@ -43,9 +45,13 @@ def document(source: str) -> str:
     """Return the HTML document of an MJML source, with its marks. Raises ``ComposeError``."""
     source = unify(source)
     checker = _Checker()
-    checker.feed(masks.blanked("html", source))
+    checker.feed(orderly(masks.blanked("html", source)))
     checker.close()
     checker.finish()
+    for comment in _DASHES.finditer(source):
+        line = source.count("\n", 0, comment.start()) + 1
+        column = comment.start() - source.rfind("\n", 0, comment.start())
+        raise ComposeError("html", _wrong(line, column, Reason("mjml.dashes")))
     masked = masks.mask("html", source)
     text = _UNCLOSED.sub(lambda tag: f"<{tag['tag']}{tag['rest']}/>", masked.text)
     try:
@@ -92,12 +98,12 @@ class _Checker(HTMLParser):
         self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        if "<" in data and self._open and self._open[-1][0] not in {"script", "style"}:
-            self._refuse(Reason("mjml.bare-sign"))
-
-    def handle_comment(self, data: str) -> None:
-        if "--" in data:
-            self._refuse(Reason("mjml.dashes"))
+        if SIGN in data:
+            line, column = self.getpos()
+            before = data.partition(SIGN)[0]
+            last = before.rpartition("\n")[2]
+            place = line + before.count("\n"), len(last) + (0 if "\n" in before else column)
+            self._refuse(Reason("mjml.bare-sign"), place)
 
     def _check(self, tag: str) -> None:
         self._seen.add(tag)
@@ -110,4 +116,8 @@ class _Checker(HTMLParser):
 
     def _refuse(self, reason: Reason, place: tuple[int, int] | None = None) -> NoReturn:
         line, column = place or self.getpos()
-        raise ComposeError("html", Reason("mjml.wrong", line=line, column=column + 1, reason=reason))
+        raise ComposeError("html", _wrong(line, column + 1, reason))
+
+
+def _wrong(line: int, column: int, reason: Reason) -> Reason:
+    return Reason("mjml.wrong", line=line, column=column, reason=reason)

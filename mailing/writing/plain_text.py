@@ -16,7 +16,7 @@ from inscriptis.model.config import ParserConfig
 
 from mailing.messages.marks import ComposeError
 from mailing.messages.templates import read
-from mailing.writing import masks
+from mailing.writing import markup, masks
 
 _LOOK = ParserConfig(css=STRICT_CSS_PROFILE)
 _TABLE = frozenset({"table", "thead", "tbody", "tfoot", "tr", "td", "th"})
@@ -35,7 +35,7 @@ def text_of(html: str) -> str:
     """
     masked = masks.mask("html", html)
     outline = _Outline(masked)
-    outline.feed(masked.text)
+    outline.feed(markup.orderly(masked.bare))
     outline.close()
     try:
         drawn = get_text("".join(outline.pieces), _LOOK)
@@ -56,11 +56,17 @@ def _as_text(raw: re.Match[str]) -> str:
 def _tidied(drawn: str, masked: masks.Masked) -> str:
     """Return it without empty room, and with each condition where it leaves none if it does not apply."""
     text = _FILLER.sub("", drawn.replace("\u00a0", " "))
-    text = "\n".join(line.rstrip() for line in text.split("\n"))
-    text = re.sub(r"^ (?=\S)", "", text, flags=re.MULTILINE)  # a table leaves it behind
+    lines = [re.sub(r"^ (?=\S)", "", line.rstrip()) for line in text.split("\n")]  # a table leaves a blank
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     alone = re.compile(rf"\n*(?:^[ \t]*{masked.statements}(?:\s*{masked.statements})*$\n*)+", re.MULTILINE)
     text = alone.sub(lambda found: "\n\n" + re.sub(r"\s+", "", found[0]), text)
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+    paragraphs = re.split(r"\n{2,}", text)
+    return "\n\n".join(_unaligned(it) if masked.words.search(it) else it for it in paragraphs).strip()
+
+
+def _unaligned(paragraph: str) -> str:
+    """Return the rows of a table without the room that aligns its columns: fields are of any length."""
+    return re.sub(r"(?<=\S) {3,}", "  ", paragraph)
 
 
 class _Outline(HTMLParser):
@@ -105,17 +111,13 @@ class _Outline(HTMLParser):
             self._say(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:
-        self._say(escape(data, quote=False))
+        self._say(escape(data.replace(markup.SIGN, "<"), quote=False))
 
     def handle_entityref(self, name: str) -> None:
         self._say(f"&{name};")
 
     def handle_charref(self, name: str) -> None:
         self._say(f"&#{name};")
-
-    def handle_comment(self, data: str) -> None:
-        if self._masked.words.fullmatch(data):
-            self._say(data)
 
     def _say(self, piece: str) -> None:
         if self._unseen:

@@ -19,7 +19,7 @@ _HIDDEN = (
     "font-size:1px;line-height:1px;color:transparent"
 )
 _BODY = re.compile(r"<body\b(?:[^\"'<>]++|\"[^\"]*+\"|'[^']*+')*+>", re.IGNORECASE)
-_BEFORE_BODY = re.compile(r"\s*+(?:<!doctype\b[^>]*+>)?+(?:.*</head\s*+>)?", re.IGNORECASE | re.DOTALL)
+_BEFORE_BODY = re.compile(r"\s*+(?:<!doctype\b[^<>]*+>)?+(?:.*</head\s*+>)?", re.IGNORECASE | re.DOTALL)
 
 
 def hidden(preheader: str) -> str:

@@ -17,6 +17,7 @@ from mailing.core.reasons import Reason
 from mailing.messages.marks import ComposeError
 from mailing.messages.values import unify
 from mailing.writing import masks
+from mailing.writing.markup import orderly, too_deep
 
 _TAGS = nh3.ALLOWED_TAGS | frozenset(
     "article aside center font footer header main nav section style tfoot u big picture".split()  # noqa: SIM905
@@ -56,7 +57,7 @@ _CLEANER = nh3.Cleaner(
 )
 _BODY = re.compile(r"<body\b(?P<attributes>(?:[^\"'<>]++|\"[^\"]*+\"|'[^']*+')*+)>", re.IGNORECASE)
 _CLEANED = re.compile(r"<div(?P<attributes>[^>]*)>")
-_SCHEME = re.compile(r"<meta[^>]+color-scheme[^>]*>", re.IGNORECASE)
+_SCHEME = re.compile(r"<meta\b[^<>]*color-scheme[^<>]*+>", re.IGNORECASE)
 _HEAD = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
 _THEMES = '<meta name="color-scheme" content="light dark">'
 
@@ -72,6 +73,8 @@ _RUNS = re.compile(r"[\s\x00-\x1f]*+(?:javascript|vbscript|data:text/html)", re.
 
 def harmless(html: str) -> str:
     """Return a whole document that looks like ``html`` and runs nothing."""
+    if too_deep(html):  # no message that Volley sends is
+        html = ""
     body = _BODY.search(html)
     around = _CLEANED.match(_CLEANER.clean(f"<div{body['attributes']}></div>")) if body else None
     attributes = around["attributes"] if around else ""
@@ -88,7 +91,7 @@ def findings(html: str) -> tuple[Reason, ...]:
     with suppress(ComposeError):  # it cannot be sent as it is, and this is found all the same
         html = masks.blanked("html", unify(html))
     search = _Search()
-    search.feed(html)
+    search.feed(orderly(html))
     search.close()
     return tuple(
         Reason(code, n=n, line=search.first[code], names=tuple(sorted(search.names[code])))

@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mailing.messages.compose import Message
+from mailing.core.reasons import Reason
+from mailing.messages.compose import ComposeError, Message
 from mailing.messages.templates import read
 from mailing.writing import markdown, mjml, visual
 from mailing.writing.frame import framed
 from mailing.writing.inlining import inline
+from mailing.writing.markup import DEEPEST, too_deep
+from mailing.writing.masks import blanked
 from mailing.writing.plain_text import text_of
 from mailing.writing.preheader import insert
 
@@ -61,6 +64,10 @@ def compile_message(written: Written) -> Message:
     source = visual.as_typed(written.html) if written.writing is Writing.VISUAL else written.html
     read("html", source)
     read("preheader", written.preheader)
+    is_html = written.writing is not Writing.MARKDOWN
+    if is_html and (place := too_deep(blanked("html", source))):
+        line, column = place
+        raise ComposeError("html", Reason("template.too-deep", line=line, column=column, most=DEEPEST))
     body = _BODIES[written.writing](source)
     text = written.text if written.text.strip() else text_of(body)
     return Message(written.sender_from, written.subject, text, _whole(written, body))
