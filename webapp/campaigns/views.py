@@ -38,6 +38,7 @@ from webapp.http.list_process import CrowdedError
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
+from webapp.messages import files as message_files
 from webapp.messages import message_form, templates
 from webapp.ui import badges, receipts
 
@@ -167,7 +168,12 @@ async def message(campaign_id: int) -> str:
     campaign = await the_campaign(campaign_id)
     shown = await services().read(preview.of, campaign, None)
     return await render_template(
-        "campaigns/message.html", section="campaigns", campaign=campaign, shown=shown
+        "campaigns/message.html",
+        section="campaigns",
+        campaign=campaign,
+        shown=shown,
+        here=services().at(f"/campaigns/{campaign_id}"),
+        **await services().read(message_files.shown, campaign),
     )
 
 

@@ -152,7 +152,10 @@ async def test_a_form_without_its_token_or_after_the_campaign_was_sent_changes_n
     form = {"file": str(held(db)[0].id), "name": "a.txt"}
     assert (await visitor.post("/campaigns/1/files/remove", form)).status_code == 409
     assert len(held(db)) == 1
-    assert "Upload" not in await visitor.read("/campaigns/1/files")
+    for path in ("/campaigns/1/files", "/campaigns/1/message"):
+        page = await visitor.read(path)
+        assert "a.txt" in page
+        assert "Upload" not in page
 
 
 async def test_a_copy_has_the_files_of_its_original(visitor, db):
