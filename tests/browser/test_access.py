@@ -20,7 +20,7 @@ from mailing.recipients import listing
 from mailing.settings import ROOT
 from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
-from tasks import lists as list_commands
+from tasks.commands import lists as list_commands
 from tests.browser.acts import DRAFT, mark, row
 from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
