@@ -61,7 +61,7 @@ def test_a_background_with_a_field_stands_wherever_mail_programs_look_for_it():
             "<mj-section a=b></mj-section>",
             "Line 4 of the MJML, column 1: A value of <mj-section> has no quotation",
         ),
-        ("<mj-raw>3 < 4</mj-raw>", "Line 4 of the MJML, column 11: A < that begins no tag"),
+        ("<mj-raw>3 < 4</mj-raw>", "Line 4 of the MJML, column 11: A < that starts no tag"),
         ("<mj-raw>\n<!-- a -- b --></mj-raw>", "Line 5 of the MJML, column 1: A comment contains --"),
     ],
 )
