@@ -108,7 +108,7 @@ def _accompany(process: SpawnProcess, database: Database, errand: Errand) -> Non
         except DBAPIError as error:
             log.warning("an import was not touched", reason=database_errors.sentence(error, database.url))
     if process.exitcode not in {0, -signal.SIGTERM, EXIT_ENDED}:
-        log.warning("an import broke off", import_id=errand.import_id, exit_code=process.exitcode)
+        log.warning("an import was interrupted", import_id=errand.import_id, exit_code=process.exitcode)
 
 
 def _look(process: SpawnProcess, database: Database, errand: Errand, *, alive: bool) -> None:

@@ -240,7 +240,7 @@ def _the_import(connection: Connection, import_id: int) -> Import:
     found = imports.get(connection, import_id)
     if found is None:
         said = f"Import {import_id} does not exist. Check the id in the URL."
-        raise Problem(404, said, "import.not-found")
+        raise Problem(404, said, "request.not-found")
     return found
 
 

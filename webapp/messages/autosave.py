@@ -58,7 +58,7 @@ async def sit(campaign_id: int) -> Response:
 
 async def ended(_form: MultiDict[str, str], campaign_id: int | None = None) -> Response:  # noqa: ARG001 - as every long form's
     """Refuse to save without a session: the form still has all that was typed."""
-    return _json({"said": _("Your session has ended. Reload the page to go on; copy your text first.")}, 403)
+    return _json({"said": _("Your session has ended. Copy your text, then reload the page.")}, 403)
 
 
 def _json(told: dict[str, Any], status: int) -> Response:
