@@ -23,6 +23,7 @@ from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientAction
 from mailing.library import files
 from mailing.recipients.search import Choice
+from mailing.reports import trials
 from tasks import control
 from tasks.commands import campaigns as commands
 from tasks.commands import people
@@ -68,6 +69,8 @@ def life(db, backend):
     held = lambda: one(db, files.listed, 1)[0]  # noqa: E731
     detach = lambda: commands.detach(db, ACTOR, 1, held(), seen=revision())  # noqa: E731
     yield "detach", detach, "detach", "campaign:1"
+    trial = lambda: one(db, trials.compose, 1, "me@two.example", "")  # noqa: E731
+    yield "begin_test", lambda: commands.begin_test(backend, ACTOR, 1, trial()), "test send", "campaign:1"
     for action in (CampaignAction.SEND, CampaignAction.PAUSE, CampaignAction.RESUME):
         yield "act", partial(commands.act, backend, ACTOR, 1, action), action, "campaign:1"
     yield (
