@@ -65,8 +65,7 @@ def test_a_message_s_html_can_do_nothing_but_be_seen(browser: Browser, stack: St
         page.goto(f"/campaigns/{campaign_id}/recipients/{who}/html")
         expect(page.locator("#here")).to_have_css("color", "rgb(1, 2, 3)")
         assert page.evaluate("self.origin") == "null"
-        page.get_by_role("button", name="go").click()
-        expect(page.locator("#here")).to_be_visible()
+        expect(page.get_by_role("button")).to_have_count(0)
         assert all(url.startswith(stack.url) for url in answers)
         assert any("elsewhere.example" in text and "Content Security Policy" in text for text in complaints)
 
