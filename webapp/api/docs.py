@@ -97,6 +97,5 @@ def _kind(schema: Schema) -> Markup:
 
 def _example(schema: Schema) -> str:
     """Return a body that may be sent; empty where none needs to be."""
-    required = schema.get("required", ())
-    body = {name: each["examples"][0] for name, each in schema["properties"].items() if name in required}
+    body = {name: each["examples"][0] for name, each in schema["properties"].items() if "examples" in each}
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() if body else ""
