@@ -93,6 +93,12 @@ ROUTES = {
     "/api/v1/audit": "GET",
     "/api/v1/openapi.json": "GET",
     "/api/v1/token": "POST",
+    "/api/v1/lists": "GET POST",
+    "/api/v1/lists/1": "GET",
+    "/api/v1/lists/1/contacts": "GET",
+    "/api/v1/imports/1": "GET",
+    "/api/v1/imports/1/notes": "GET",
+    "/api/v1/imports/1/cancel": "POST",
 }
 
 
@@ -123,7 +129,8 @@ def test_the_wrong_methods_are_tried_on_every_route(chosen: Settings):
 @pytest.mark.parametrize(("path", "method"), [(path, ROUTES[path]) for path in ROUTES if "/1" in path])
 async def test_an_unknown_campaign_is_not_found(client: TestClientProtocol, path: str, method: str):
     problem = await problem_of(await client.open(path, method=method), 404)
-    assert problem["code"] == "campaign.not-found"
+    code = {"lists": "saved-list", "imports": "request"}.get(path.split("/")[3], "campaign")
+    assert problem["code"] == f"{code}.not-found"
 
 
 @pytest.mark.parametrize(
