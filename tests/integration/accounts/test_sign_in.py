@@ -185,6 +185,7 @@ async def test_what_was_typed_when_the_session_ended_is_stored_after_signing_in_
 
 def fields(page):
     """What the inputs and boxes of a page would send."""
-    found = dict(re.findall(r'<input[^>]* name="(\w+)"[^>]* value="([^"]*)"', page))
+    inputs = re.findall(r'<input([^>]* name="(\w+)"[^>]* value="([^"]*)"[^>]*)>', page)
+    found = {name: text for tag, name, text in inputs if 'type="radio"' not in tag or "checked" in tag}
     found |= dict(re.findall(r'<textarea[^>]*name="(\w+)"[^>]*>\n([^<]*)</textarea>', page))
     return {name: unescape(value) for name, value in found.items() if name not in {"email", "next"}}
