@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import threading
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -88,10 +89,26 @@ async def test_more_lists_than_may_wait_are_told_to_come_again(lists: Lists, gat
         await lists.run(LONG_LIST, process)
 
 
+def counted(lists: Lists) -> threading.Semaphore:
+    """Counts up with each list that is handed in to the process for long ones from now on."""
+    handed_in, submit = threading.Semaphore(0), lists._long.submit
+
+    def submitted(work: Any, args: Any) -> Any:
+        task = submit(work, args)
+        handed_in.release()
+        return task
+
+    lists._long.submit = submitted  # type: ignore[method-assign]
+    return handed_in
+
+
 async def test_of_two_lists_that_lose_their_process_neither_takes_the_next_one_s(lists: Lists, gate: str):
     async with asyncio.timeout(60):
         old = await lists.run(LONG_LIST, process)
+        handed_in = counted(lists)
         losing = [asyncio.ensure_future(lists.run(LONG_LIST, wait_for_file, gate)) for _ in range(2)]
+        for _ in losing:  # what is handed in behind the kill waits in the next process
+            await asyncio.to_thread(handed_in.acquire)
         await asyncio.to_thread(os.kill, old, signal.SIGKILL)
         assert all(
             isinstance(it, BrokenProcessPool) for it in await asyncio.gather(*losing, return_exceptions=True)
