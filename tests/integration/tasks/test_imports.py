@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 ANN = Actor(ActorKind.PERSON, "ann@people.example", 1)
-ROWS = 30_000
+ROWS = 200_000  # seconds of reading: its process is killed in the middle
 
 
 def readers(stack: Stack) -> list[int]:
