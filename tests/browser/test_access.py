@@ -56,10 +56,7 @@ FOCUSED = """() => {
     const seen = it.contains(top) || !!top?.contains(it), outlined = style.outlineStyle !== "none";
     return { place: all.indexOf(it), name: it.outerHTML.slice(0, 120), outlined, seen };
 }"""
-VIEWS = (  # the colours of a theme are judged at the usual widths
-    *((width, "light") for width in (1440, 360, 768, 1920)),
-    *((width, "dark") for width in (1440, 360)),
-)
+VIEWS = tuple((width, scheme) for width in (1440, 360, 768, 1920) for scheme in ("light", "dark"))
 LIVE = {"en-GB": "Live", "vi-VN": "Trực tiếp"}
 CAMPAIGN = "/campaigns/{sent}"
 FOUND = {  # rule of the application -> an address of it
