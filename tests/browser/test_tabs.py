@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +17,7 @@ from mailing.core.states import AttemptResult
 from mailing.redis import events
 from tests.browser.acts import expect_the_truth, mark, row
 from tests.browser.conftest import EXPECTED
-from tests.support.clock import bar_s
+from tests.support.clock import within
 from tests.support.stack import Stack, wait_until
 from tests.support.web import deliver, store
 
@@ -240,13 +239,10 @@ def test_news_speak_the_language_of_the_page(context, stack, end):
 
 
 def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are(context, stack, end):
-    pages = []
+    shown = []
     for _ in range(10):
-        begun = time.monotonic()
-        page = open_tab(context)
-        pages.append((page, time.monotonic() - begun))
-    slowest = max(seconds for _page, seconds in pages)
-    shown = [page for page, _seconds in pages]
+        with within(3):  # the seventh would wait for ever, did each hold a connection
+            shown.append(open_tab(context))
     for page in shown[:PLACES]:
         expect(mark(page)).to_have_text("Live")
     for page in shown[PLACES:]:
@@ -254,11 +250,9 @@ def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are
         expect(page.locator("#live .age")).to_have_text("refreshing every 5 s")
     assert sum(map(reads, shown)) <= PLACES
     end(SENT, FAILED, SENT)
-    begun = time.monotonic()
-    for page in shown:
-        expect_the_truth(page, stack, 1)
-    assert time.monotonic() - begun < bar_s(5 + 1)  # the seconds between two refreshes, and a page
-    assert slowest < bar_s(1 + 1)
+    with within(5 + 2):  # the seconds between two refreshes, and a page
+        for page in shown:
+            expect_the_truth(page, stack, 1)
     shown[7].reload()
     expect(row(shown[7], "p001@one.example")).to_contain_text("Failed")
     shown[0].close()

@@ -46,10 +46,26 @@ def end_marked(mark: str) -> list[int]:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if time.monotonic() > until:
-            raise AssertionError(f"These processes cannot be killed: {pids}")
-        time.sleep(0.001)
+        _rest(until, pids)
+    while dying := [pid for pid in met if running(pid)]:  # a process loses its environment before it ends
+        _rest(until, dying)
     return sorted(met)
+
+
+def running(pid: int) -> bool:
+    """Whether the process is there, and is more than a status that nobody has read yet."""
+    try:
+        os.kill(pid, 0)
+        stat = (PROC / str(pid) / "stat").read_bytes()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+
+
+def _rest(until: float, pids: list[int]) -> None:
+    if time.monotonic() > until:
+        raise AssertionError(f"These processes cannot be killed: {pids}")
+    time.sleep(0.001)
 
 
 def descendants(pid: int) -> list[int]:

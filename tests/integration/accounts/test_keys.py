@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +21,7 @@ from mailing.redis import events
 from tasks.commands import people
 from tests.support import programs
 from tests.support.api import CAMPAIGNS, order, post, problem_of
-from tests.support.clock import bar_s
+from tests.support.clock import within
 from tests.support.marks import PATIENCE_S
 from tests.support.programs import CLI, ask, bearing, make_key
 from tests.support.redis_servers import server
@@ -169,20 +168,23 @@ async def test_a_key_that_another_process_revoked_is_refused_after_a_second_and_
         assert (await ask(client, text)).status_code == 200
         with db.write() as connection:
             api_keys.revoke(connection, only_key(db).id)
-        begin = time.monotonic()
-        while (await ask(client, text)).status_code == 200:
-            assert time.monotonic() - begin < PATIENCE_S
-        refused = time.monotonic() - begin
-        async with asyncio.timeout(10):
-            await stream.as_response()
-        ended = time.monotonic() - begin
-        assert max(refused, ended) < bar_s(2)
+        with within(2):
+            async with asyncio.timeout(PATIENCE_S):
+                while (await ask(client, text)).status_code == 200:
+                    pass
+                await stream.as_response()
+
+
+def allow(monkeypatch: pytest.MonkeyPatch, requests: int) -> None:
+    """Let each program ask so often at once, and as long as the machine needs to count it."""
+    monkeypatch.setattr(limits, "LIMIT", limits.Limit(burst=requests, every_ms=60_000))
+    monkeypatch.setattr(limits, "PATIENCE_S", PATIENCE_S)
 
 
 async def test_a_program_that_asks_too_often_is_told_when_to_go_on(
     client: TestClientProtocol, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(limits, "LIMIT", limits.Limit(burst=3, every_ms=60_000))
+    allow(monkeypatch, 3)
     eager, other = make_key(client.app), make_key(client.app)
     answers = [await ask(client, eager) for _ in range(4)]
     assert [it.status_code for it in answers] == [200, 200, 200, 429]
@@ -199,7 +201,7 @@ async def test_a_program_that_asks_too_often_is_told_when_to_go_on(
 async def test_all_processes_count_together_and_each_alone_while_redis_is_away(
     db: Database, chosen: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(limits, "LIMIT", limits.Limit(burst=4, every_ms=60_000))
+    allow(monkeypatch, 4)
     port = free_port()
     url = f"redis://127.0.0.1:{port}/0"
     with server(tmp_path / "redis", url, f"port {port}"):
@@ -209,10 +211,10 @@ async def test_all_processes_count_together_and_each_alone_while_redis_is_away(
         assert [it.left for it in taken] == [3, 2, 1, 0, 0]
         assert [bool(it.wait_ms) for it in taken] == [False] * 4 + [True]
         assert 50_000 < taken[-1].wait_ms <= 60_000
-    begin = time.monotonic()
-    assert (await sides[0].take("key:1")).left == 3
-    assert (await sides[0].take("key:1")).left == 2
-    assert time.monotonic() - begin < bar_s(2)
+    monkeypatch.setattr(limits, "PATIENCE_S", 0.2)
+    with within(2):
+        assert (await sides[0].take("key:1")).left == 3
+        assert (await sides[0].take("key:1")).left == 2
     for client in (one, two):
         await client.aclose()
 

@@ -12,7 +12,7 @@ from mailing.campaigns import lifecycle
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import AttemptResult, CampaignAction
 from mailing.redis import events
-from tests.support.clock import bar_s
+from tests.support.clock import within
 from tests.support.web import HOST, Visitor, deliver, running, settings_for, store
 from webapp.live import hub as live
 from webapp.live.hub import Feed, Hub, Reading, Viewer
@@ -262,8 +262,8 @@ async def test_the_web_process_stops_quickly_with_streams_open(stack):
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
         async with asyncio.timeout(PATIENCE_S):
             await reader.readuntil(b"event: beat")
-    seconds = await asyncio.to_thread(stack.stop, "web")
-    assert seconds < bar_s(1.5), stack.log("web")
+    with within(1.5):
+        await asyncio.to_thread(stack.stop, "web")
     assert "Traceback" not in stack.log("web")
     for _, writer in connections:
         writer.close()

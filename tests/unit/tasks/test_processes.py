@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mailing.settings import ROOT
-from tests.support.marks import marked
+from tests.support.marks import marked, running
 from tests.support.processes import TIME_ZONE, Keeper, run
 from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SLEEP = ["sh", "-c", "echo up; exec sleep 600"]
 # A script that starts another process, in a session of its own, tells its id, and ends or goes on.
@@ -38,14 +37,6 @@ def keeper() -> Iterator[Keeper]:
 
 def heard(process) -> bytes:
     return process.stdout.readline()
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE])
@@ -92,8 +83,8 @@ def test_at_its_end_a_keeper_has_ended_also_those_whose_parent_is_gone():
         parent = keeper.start([sys.executable, "-c", PARENT], stdout=-1)
         orphan = int(heard(parent))
         assert parent.wait(10) == 0
-        assert alive(orphan)
-    assert not alive(orphan)
+        assert running(orphan)
+    assert not running(orphan)
 
 
 def test_a_test_that_fails_leaves_nothing_behind():
@@ -101,7 +92,7 @@ def test_a_test_that_fails_leaves_nothing_behind():
     process = keeper.start(SLEEP)
     with pytest.raises(ZeroDivisionError), keeper:
         raise ZeroDivisionError
-    assert not alive(process.pid)
+    assert not running(process.pid)
 
 
 def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path):
@@ -110,7 +101,7 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
     program = PARENT.replace("flush=True", f"file=open({str(said)!r}, 'w'), flush=True")
     with pytest.raises(subprocess.TimeoutExpired):
         run([sys.executable, "-c", program + "time.sleep(600)"], timeout=1)
-    assert not alive(int(said.read_text()))
+    assert not running(int(said.read_text()))
     assert time.monotonic() - begun < 20
 
 
@@ -122,9 +113,9 @@ def test_when_the_tests_themselves_are_killed_nothing_is_left(keeper: Keeper):
     )
     tests = keeper.start([sys.executable, "-c", program], cwd=ROOT, stdout=-1)
     pids = [int(pid) for pid in heard(tests).split()]
-    assert all(map(alive, pids))
+    assert all(map(running, pids))
     tests.kill()
-    wait_until(lambda: not any(map(alive, pids)), "the guard has ended them", 20)
+    wait_until(lambda: not any(map(running, pids)), "the guard has ended them", 20)
 
 
 def test_a_keeper_leaves_others_alone(keeper: Keeper):
