@@ -14,6 +14,7 @@ Wings stand on floors, and import only from floors below::
     messages     writing: editors, templates, previews, tests, the check before Send
     lists        saved lists: bringing a file, contacts
     api          for programs: JSON, events, exports, health
+    openapi      what programs may send and get, and the description of it
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them
     http         hosts, sessions, forms, files, the way to the database

@@ -18,7 +18,7 @@ from tasks.app import use
 from tasks.commands.campaigns import Backend
 from webapp import error_pages
 from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
-from webapp.api import docs, operations, routes
+from webapp.api import docs, routes
 from webapp.campaigns import (
     draft_views,
     favicon,
@@ -46,6 +46,7 @@ from webapp.live.regions import Boards
 from webapp.log import views as log_views
 from webapp.messages import autosave, checkups, previews, templates, trial_pages, trials, visual
 from webapp.messages import files as message_files
+from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
-from webapp.api import operations
 from webapp.http import problems
 from webapp.http.services import services
 from webapp.i18n import domain_texts
 from webapp.i18n.languages import N_, _
+from webapp.openapi import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

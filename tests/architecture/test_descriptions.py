@@ -10,9 +10,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from mailing.sites import read_site
 from tests.architecture.test_words import faults
 from tests.support.web import settings_for
-from webapp.api import operations, routes
-from webapp.api.operations import PREFIX
+from webapp.api import routes
 from webapp.app import create_app
+from webapp.openapi import operations
+from webapp.openapi.operations import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

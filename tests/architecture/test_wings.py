@@ -43,6 +43,7 @@ FLOORS = {  # the lowest first
             "http",
             "ui",
             "live",
+            "openapi",
             "api",
             "lists",
             "messages",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailing.recipients import listing, undertakings
     from mailing.recipients.search import Page
     from mailing.reports import email_log
-    from webapp.api.shapes import (
+    from webapp.openapi.shapes import (
         AuditEntry,
         Campaign,
         CreatedCampaign,

@@ -30,12 +30,13 @@ from mailing.recipients.search import Choice
 from mailing.reports import paces
 from tasks.commands import campaigns as commands
 from tasks.commands.campaigns import Once
-from webapp.api import answers, fields, operations, posted, shapes
-from webapp.api.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
-from webapp.api.operations import PREFIX, Answer, described
+from webapp.api import answers, choices, posted
 from webapp.http import auth, forms, params, problems
 from webapp.http.problems import Fault, Problem, invalid
 from webapp.http.services import services
+from webapp.openapi import fields, headers, operations, shapes
+from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
+from webapp.openapi.operations import PREFIX, Answer, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,7 @@ async def create_campaign() -> Response:
     and such an error is told when it is sent. While Redis is offline the campaign is stored, and ``notice``
     says why sending starts later.
     """
-    key = posted.read_key(request.headers.getlist("Idempotency-Key"))
+    key = headers.read_key(request.headers.getlist("Idempotency-Key"))
     body, svc = await forms.body(forms.LONGEST), services()
     caller = Caller(auth.program(), may_send=Permission.SEND in auth.rights())
     answer, change = await svc.lists.run(body, _store, caller, body, key, svc.settings.default_from)
@@ -159,7 +160,7 @@ async def campaign(campaign_id: int, verb: str) -> Response:
     """
     svc = services()
     await svc.read(read, campaign_id)
-    posted.read_nothing(await forms.body(forms.SHORT), verb)
+    choices.read_nothing(await forms.body(forms.SHORT), verb)
     try:
         done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
@@ -176,7 +177,7 @@ async def campaign(campaign_id: int, verb: str) -> Response:
         200: Answer("How many recipients were moved, and the campaign.", shapes.DecidedCampaign),
         202: Answer("The same; the rest is done automatically.", shapes.DecidedCampaign),
     },
-    bodies={action: posted.choice(action) for action in RecipientAction},
+    bodies={action: choices.choice(action) for action in RecipientAction},
     verbs=_DECISIONS,
     refuses=(409,),
 )
@@ -189,7 +190,7 @@ async def recipients(campaign_id: int, verb: str) -> Response:
     """
     svc, action = services(), RecipientAction(verb)
     await svc.read(read, campaign_id)
-    choice = posted.read_choice(await forms.body(forms.SHORT), action)
+    choice = choices.read_choice(await forms.body(forms.SHORT), action)
     try:
         done = await svc.do(commands.decide, auth.program(), campaign_id, action, choice)
     except NotAllowed as refusal:

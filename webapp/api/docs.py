@@ -11,15 +11,16 @@ from quart import Blueprint, Response, current_app, render_template
 
 from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
-from webapp.api import openapi, operations
-from webapp.api.operations import PREFIX, Answer, described
 from webapp.http import auth
 from webapp.http.services import services
+from webapp.openapi import document as openapi
+from webapp.openapi import operations
+from webapp.openapi.operations import PREFIX, Answer, described
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from webapp.api.fields import Schema
+    from webapp.openapi.fields import Schema
 
 blueprint = Blueprint("docs", __name__)
 

@@ -14,12 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailing.accounts.roles import Permission
 from mailing.core.states import CampaignState, RecipientState
 from mailing.redis import events
-from webapp.api import campaigns, operations, shapes
-from webapp.api.operations import EVENTS, Answer, described
+from webapp.api import campaigns
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.live import sse
 from webapp.live.hub import Feed
+from webapp.openapi import operations, shapes
+from webapp.openapi.operations import EVENTS, Answer, described
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

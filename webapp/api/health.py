@@ -8,10 +8,10 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing import checks
-from webapp.api import shapes
-from webapp.api.operations import Answer, described
 from webapp.http import auth
 from webapp.http.services import services
+from webapp.openapi import shapes
+from webapp.openapi.operations import Answer, described
 
 blueprint = Blueprint("health", __name__)
 

@@ -22,12 +22,13 @@ from mailing.core.reasons import ReasonError
 from mailing.core.states import Standing
 from mailing.uploads import reading
 from tasks.commands import lists as commands
-from webapp.api import fields, operations, posted, shapes
-from webapp.api.fields import BEFORE_ID, LIMIT, Field, Number, OneOf, State, Text, Words
-from webapp.api.operations import PREFIX, Answer, described
+from webapp.api import choices, posted
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
+from webapp.openapi import fields, list_shapes, operations
+from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Number, OneOf, State, Text, Words
+from webapp.openapi.operations import PREFIX, Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ _NOTES = (
 @described(
     TOPIC,
     {
-        201: Answer("The list was stored.", shapes.Import, headers=("Location",)),
-        202: Answer("The file is being imported.", shapes.Import, headers=("Location",)),
+        201: Answer("The list was stored.", list_shapes.Import, headers=("Location",)),
+        202: Answer("The file is being imported.", list_shapes.Import, headers=("Location",)),
     },
     bodies={"": _LIST},
     upload=(_NAMED,),
@@ -109,7 +110,7 @@ async def create_list() -> Response:
 
 @blueprint.get("/lists")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of lists.", shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
+@described(TOPIC, {200: Answer("A page of lists.", list_shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
 async def list_lists() -> Response:
     """List the saved lists, newest first."""
     asked = fields.query(request.args, (BEFORE_ID, LIMIT))
@@ -121,7 +122,7 @@ async def list_lists() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The list.", shapes.SavedList)})
+@described(TOPIC, {200: Answer("The list.", list_shapes.SavedList)})
 async def get_list(list_id: int) -> Response:
     """Get a saved list."""
     return _json(_list(await services().read(_the_list, list_id)))
@@ -129,7 +130,7 @@ async def get_list(list_id: int) -> Response:
 
 @blueprint.get(f"{_ONE}/contacts")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of contacts.", shapes.ContactPage)}, query=_CONTACTS)
+@described(TOPIC, {200: Answer("A page of contacts.", list_shapes.ContactPage)}, query=_CONTACTS)
 async def list_contacts(list_id: int) -> Response:
     """List the contacts of a saved list."""
     asked = fields.query(request.args, _CONTACTS)
@@ -147,7 +148,7 @@ async def list_contacts(list_id: int) -> Response:
 
 @blueprint.get("/imports/<id:import_id>")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The import.", shapes.Import)})
+@described(TOPIC, {200: Answer("The import.", list_shapes.Import)})
 async def get_import(import_id: int) -> Response:
     """Get an import: how far it is, and what became of its rows."""
     return _json(_import(await services().read(_the_import, import_id)))
@@ -155,7 +156,7 @@ async def get_import(import_id: int) -> Response:
 
 @blueprint.get("/imports/<id:import_id>/notes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of notes.", shapes.NotePage)}, query=_NOTES)
+@described(TOPIC, {200: Answer("A page of notes.", list_shapes.NotePage)}, query=_NOTES)
 async def list_import_notes(import_id: int) -> Response:
     """List the notes of an import: skipped lines, duplicates and warnings."""
     asked = fields.query(request.args, _NOTES)
@@ -168,12 +169,14 @@ async def list_import_notes(import_id: int) -> Response:
 
 @blueprint.post("/imports/<id:import_id>/cancel")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("The import as it is now.", shapes.Import)}, bodies={"": ()}, refuses=(409,))
+@described(
+    TOPIC, {200: Answer("The import as it is now.", list_shapes.Import)}, bodies={"": ()}, refuses=(409,)
+)
 async def cancel_import(import_id: int) -> Response:
     """Cancel an import; what it brought into its list is removed."""
     svc = services()
     await svc.read(_the_import, import_id)
-    posted.read_nothing(await forms.body(forms.SHORT), "cancel")
+    choices.read_nothing(await forms.body(forms.SHORT), "cancel")
     try:
         await svc.do(commands.cancel_import, auth.program(), import_id)
     except ListError as refusal:
@@ -244,7 +247,7 @@ def _the_import(connection: Connection, import_id: int) -> Import:
     return found
 
 
-def _list(it: SavedList) -> shapes.SavedList:
+def _list(it: SavedList) -> list_shapes.SavedList:
     return {
         "id": it.id,
         "name": it.name,
@@ -257,7 +260,7 @@ def _list(it: SavedList) -> shapes.SavedList:
     }
 
 
-def _contact(it: Contact) -> shapes.Contact:
+def _contact(it: Contact) -> list_shapes.Contact:
     return {
         "id": it.id,
         "email": it.email,
@@ -270,8 +273,8 @@ def _contact(it: Contact) -> shapes.Contact:
     }
 
 
-def _import(it: Import) -> shapes.Import:
-    answer: shapes.Import = {
+def _import(it: Import) -> list_shapes.Import:
+    answer: list_shapes.Import = {
         "id": it.id,
         "list": it.list_id,
         "file": it.file_name,
@@ -294,7 +297,7 @@ def _import(it: Import) -> shapes.Import:
     return answer
 
 
-def _note(it: notes.Note) -> shapes.Note:
+def _note(it: notes.Note) -> list_shapes.Note:
     return {
         "line": it.line,
         "text": it.text,

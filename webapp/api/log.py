@@ -18,12 +18,13 @@ from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
 from mailing.reports import email_log
-from webapp.api import answers, exports, fields, operations, shapes
-from webapp.api.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
-from webapp.api.operations import JSON_LINES, Answer, described
+from webapp.api import answers, exports
 from webapp.http import auth, log_search
 from webapp.http.problems import WRONG_VALUE, Fault
 from webapp.http.services import services
+from webapp.openapi import fields, operations, shapes
+from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
+from webapp.openapi.operations import JSON_LINES, Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailing.reports.log_walks import Key, Search
-    from webapp.api.fields import Schema
+    from webapp.openapi.fields import Schema
 
 TOPIC = "Email log"
 _TEXT = {"type": "string"}

@@ -1,9 +1,8 @@
-"""What programs post: a campaign, whom a decision is about, and the key of a call that may be repeated."""
+"""A posted campaign: what of it there is, and all that is wrong with it at once."""
 
 from __future__ import annotations
 
 import base64
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,26 +11,23 @@ from mailing.addresses.findings import ENTRIES_MAX
 from mailing.addresses.parsing import ParsedList
 from mailing.campaigns.drafts import Draft
 from mailing.contacts.audiences import MOST, Audience
-from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
+from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.core.reasons import UnfitError
-from mailing.core.states import DECISIONS, RecipientState
 from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
-from mailing.recipients.search import Choice
 from mailing.writing.written import Writing
-from webapp.api import answers, fields
-from webapp.api.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
-from webapp.http import params, problems
-from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem
+from webapp.api import answers
+from webapp.http import problems
+from webapp.http.problems import Fault
+from webapp.openapi import fields
+from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
 
-    from mailing.core.states import RecipientAction
-    from webapp.api.fields import Schema
+    from webapp.openapi.fields import Schema
 
-KEY_MAX = 255
 _GOOD = {"from": "Volley <volley@localhost>", "subject": "subject"}  # in place of a part that is no text
 _SUBJECT = "Write the subject of the message."
 _TEXT = "Write the text of the message."
@@ -251,91 +247,3 @@ def message_faults(draft: Draft, known: Collection[str] = ()) -> list[Fault]:
     except ComposeError as error:
         wrong = [error]
     return faults + [Fault.of(error.field, error.reason) for error in wrong if error.field not in known]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A state whose recipients a decision may be about."""
-
-    action: RecipientAction
-
-    @property
-    def schema(self) -> Schema:
-        return {"type": "string", "enum": [str(state) for state in DECISIONS[self.action].sources]}
-
-    def read(self, given: Any) -> RecipientState:
-        sources = DECISIONS[self.action].sources
-        if given not in sources:
-            raise UnfitValueError(f"{self.action} applies to recipients that are {' or '.join(sources)}.")
-        return RecipientState(given)
-
-
-class _Beginning:
-    """How addresses begin, or the domain that they have."""
-
-    schema = Text().schema
-
-    def read(self, given: Any) -> str:
-        if not isinstance(given, str) or "\0" in given:
-            raise UnfitValueError("Must be a string without NUL characters.")
-        return given.strip()
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """A reply by its codes."""
-
-    @property
-    def schema(self) -> Schema:
-        return {"type": "string", "pattern": f"^(?:{params.REPLY.pattern})$"}
-
-    def read(self, given: Any) -> Any:
-        found = params.read_reply(given) if isinstance(given, str) else None
-        if found is None:
-            raise UnfitValueError(
-                "Must be a reply such as 550-5.7.1, or 421 without an enhanced status code."
-            )
-        return found
-
-
-def choice(action: RecipientAction) -> tuple[Field, ...]:
-    """Return by what the recipients of a decision may be chosen."""
-    one = "Must be the id of a recipient, as returned by GET /campaigns/ID/recipients."
-    return (
-        Field("state", _Source(action), "Only recipients in this state."),
-        Field("q", _Beginning(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
-        Field("recipient", Whole(range(1, LARGEST_ID + 1), one), "Only the recipient with this id."),
-        Field("reply", _Reply(), "Only recipients with this reply in any attempt, such as `550-5.7.1`."),
-    )
-
-
-def read_choice(body: bytes, action: RecipientAction) -> Choice:
-    """Read whom a decision is about; no body means everybody. Raises ``Problem`` with all faults at once."""
-    given = fields.json_object(body, '{"state": "failed"}') if body.strip() else {}
-    known = choice(action)
-    values, faults = fields.judge(given, known)
-    if faults := [*faults, *fields.strange(given, [field.name for field in known])]:
-        raise problems.invalid(faults)
-    return Choice(**values)
-
-
-def read_nothing(body: bytes, verb: str) -> None:
-    """Refuse fields where all of a campaign is meant: who sends some may mean less."""
-    if body.strip() and (given := fields.json_object(body, "{}")):
-        none = f"{verb} has no fields: it applies to the whole campaign."
-        raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
-
-
-KEY = re.compile(f"[!-~]{{1,{KEY_MAX}}}")
-
-
-def read_key(values: Sequence[str]) -> str:
-    """Return the Idempotency-Key, empty if there is none. Raises ``Problem`` unless it can be kept."""
-    if not values:
-        return ""
-    if len(values) > 1 or not KEY.fullmatch(values[0]):
-        detail = (
-            f"The Idempotency-Key must be one value of 1 to {KEY_MAX} visible ASCII characters, like a UUID."
-        )
-        raise Problem(400, detail, "request.wrong-key")
-    return values[0]

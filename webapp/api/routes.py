@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Quart
 
-from webapp.api import campaigns, docs, events, health, lists, log, openapi, operations, tokens
+from webapp.api import campaigns, docs, events, health, lists, log, tokens
 from webapp.http import params
+from webapp.openapi import document as openapi
+from webapp.openapi import operations
 
 if TYPE_CHECKING:
     from mailing.sites import Site

@@ -11,10 +11,10 @@ from quart import Blueprint, Response
 
 from mailing.programs import access_tokens
 from tasks.commands import keys
-from webapp.api import shapes
-from webapp.api.operations import PREFIX, Answer, described
 from webapp.http import auth, problems
 from webapp.http.services import services
+from webapp.openapi import shapes
+from webapp.openapi.operations import PREFIX, Answer, described
 
 blueprint = Blueprint("tokens", __name__)
 problems.install(blueprint)

@@ -18,9 +18,9 @@ from tests.support.api import CAMPAIGNS, order, post
 from tests.support.processes import run
 from tests.support.programs import bearing, make_key, person
 from tests.support.web import deliver, store
-from webapp.api import openapi
-from webapp.api.shapes import EmailEvent
 from webapp.cli.commands import main
+from webapp.openapi import document as openapi
+from webapp.openapi.shapes import EmailEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

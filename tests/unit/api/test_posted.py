@@ -15,6 +15,7 @@ from mailing.campaigns.drafts import Draft
 from mailing.core.reasons import Reason
 from webapp.api import answers, posted
 from webapp.http.problems import Fault, Problem, invalid
+from webapp.openapi import headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +68,7 @@ def test_an_answer_names_a_bounded_number_of_refused_lines():
 
 @given(st.text(max_size=300))
 def test_a_key_is_kept_as_it_is_or_refused(value: str):
-    found = outcome(posted.read_key, [value])
+    found = outcome(headers.read_key, [value])
     if isinstance(found, Problem):
         assert found.status == 400
     else:
@@ -79,7 +80,7 @@ def test_a_key_is_kept_as_it_is_or_refused(value: str):
 
 def test_two_keys_are_refused():
     with pytest.raises(Problem, match="one value"):
-        posted.read_key(["a", "b"])
+        headers.read_key(["a", "b"])
 
 
 def test_a_problem_survives_the_way_from_one_process_to_another():

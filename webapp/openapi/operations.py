@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from quart import Blueprint
 
-from webapp.api.shapes import Problem
 from webapp.http import problems
 from webapp.http.auth import Door
+from webapp.openapi.shapes import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from quart import Quart
 
-    from webapp.api.fields import Field
+    from webapp.openapi.fields import Field
 
     View = TypeVar("View", bound=Callable[..., object])
 

@@ -19,19 +19,19 @@ from typing import (
 )
 
 from mailing.core.bounds import LARGEST_ID
-from webapp.api import fields
-from webapp.api.operations import JSON
-from webapp.api.posted import KEY
-from webapp.api.shapes import Format, Problem
 from webapp.http.auth import COOKIE
 from webapp.http.problems import MEDIA_TYPE
+from webapp.openapi import fields
+from webapp.openapi.headers import KEY
+from webapp.openapi.operations import JSON
+from webapp.openapi.shapes import Format, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mailing.sites import Site
-    from webapp.api.fields import Schema
-    from webapp.api.operations import Answer, Operation
+    from webapp.openapi.fields import Schema
+    from webapp.openapi.operations import Answer, Operation
 
     Shapes = dict[str, Schema]
 
