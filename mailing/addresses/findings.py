@@ -6,7 +6,7 @@ equals, and only what it leaves empty is filled from the others, in their order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -83,9 +83,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ParsedList:
-    """All that was found in a list, in its order."""
+    """All that was found in a list, in its order. ``entries`` can be read again and again."""
 
-    entries: tuple[Entry, ...] = ()
+    entries: Collection[Entry] = ()
     duplicates: tuple[Duplicate, ...] = ()
     noted: tuple[Note, ...] = ()
     refused: tuple[Refusal, ...] = ()

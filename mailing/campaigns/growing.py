@@ -5,6 +5,7 @@ A long addition is stored piece by piece, as every list is (``drafts``).
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from mailing.core.reasons import Reason
 from mailing.core.tables import campaigns
 from mailing.lists import additions, surveys
 from mailing.lists import store as lists
+from mailing.lists.spools import Spool
 from mailing.lists.store import Storing
 
 if TYPE_CHECKING:
@@ -64,33 +66,36 @@ def add(
     """
     if draft:
         drafts.check(draft)
-    with database.read() as connection:
-        if drafts.being_stored(connection, campaign_id):
-            raise NotAllowed(Reason("campaign.being-stored"))
-        before, end = surveys.load(connection, campaign_id), lists.end(connection, campaign_id)
-        known = additions.look_up(connection, campaign_id, parsed, before.domains.top)
-        total = connection.execute(select(campaigns.c.total).where(campaigns.c.id == campaign_id)).scalar()
-    # What was read is true as long as nobody changes the list, and whoever does so counts its revision up.
-    fresh = additions.new_of(parsed, known)
-    survey = before.plus(fresh, known.domains, gone=len(instead))
-    if (total or 0) + len(fresh.entries) > ENTRIES_MAX or survey.remarks["refused"] > REFUSED_MAX:
-        raise NotAllowed(Reason("campaign.list-too-long", most=ENTRIES_MAX, skipped=REFUSED_MAX))
-    added, whole = Storing(campaign_id, fresh, survey, end), lists.size(fresh) <= drafts.AT_ONCE
-    with database.write() as connection:
-        drafts.touch(connection, campaign_id, seen)
-        if draft:
-            drafts.rewrite(connection, campaign_id, draft)
-        if whole:
-            lists.forget(connection, campaign_id, instead)
-            drafts.grow(connection, campaign_id, added.go_on(connection, added.left))
-            also(connection)
-        else:
-            hold = drafts.Hold(connection, campaign_id, fresh=False, keeps=end)
-    if not whole:
-        with drafts.storing(database, hold, added) as connection:
-            lists.forget(connection, campaign_id, instead)
-            also(connection)
-    return Added(len(fresh.entries), len(fresh.duplicates), len(fresh.refused), len(instead))
+    with closing(Spool()) as new:
+        with database.read() as connection:
+            if drafts.being_stored(connection, campaign_id):
+                raise NotAllowed(Reason("campaign.being-stored"))
+            before, end = surveys.load(connection, campaign_id), lists.end(connection, campaign_id)
+            fresh = additions.new_of(connection, campaign_id, parsed, new)
+            domains = additions.domains(connection, campaign_id, fresh, before.domains.top)
+            own = select(campaigns.c.total).where(campaigns.c.id == campaign_id)
+            total = (connection.execute(own).scalar() or 0) + len(new)
+        # What was read is true as long as nobody changes the list, and whoever does so counts its revision
+        # up.
+        survey = before.plus(fresh, domains, gone=len(instead))
+        if total > ENTRIES_MAX or survey.remarks["refused"] > REFUSED_MAX:
+            raise NotAllowed(Reason("campaign.list-too-long", most=ENTRIES_MAX, skipped=REFUSED_MAX))
+        added, whole = Storing(campaign_id, fresh, survey, end), lists.size(fresh) <= drafts.AT_ONCE
+        with database.write() as connection:
+            drafts.touch(connection, campaign_id, seen)
+            if draft:
+                drafts.rewrite(connection, campaign_id, draft)
+            if whole:
+                lists.forget(connection, campaign_id, instead)
+                drafts.grow(connection, campaign_id, added.go_on(connection, added.left))
+                also(connection)
+            else:
+                hold = drafts.Hold(connection, campaign_id, fresh=False, keeps=end)
+        if not whole:
+            with drafts.storing(database, hold, added) as connection:
+                lists.forget(connection, campaign_id, instead)
+                also(connection)
+        return Added(len(new), len(fresh.duplicates), len(fresh.refused), len(instead))
 
 
 def to_fix(connection: Connection, campaign_id: int) -> Sequence[ListNote]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,12 @@ import orjson
 from sqlalchemy import Text, cast, distinct, exists, func, select
 
 from mailing.addresses import findings
-from mailing.addresses.findings import ENTRIES_MAX, Entry, ParsedList
+from mailing.addresses.findings import ENTRIES_MAX, Entry
 from mailing.contacts import lists
 from mailing.contacts.conditions import OWN, AudienceError, Condition
 from mailing.contacts.tables import contacts
 from mailing.core.reasons import Reason
 from mailing.core.states import RecipientState, Standing
-from mailing.core.strides import no_collection
 from mailing.core.tables import campaigns, recipients
 
 if TYPE_CHECKING:
@@ -36,10 +35,9 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.contacts.lists import SavedList
-    from mailing.core.database import Database
 
 MOST = 100  # lists, and campaigns, that one audience names
-PIECE = 2_000  # contacts that are fetched at a time
+PIECE = 500  # contacts that are fetched, or looked for, at a time
 GOT_IT = (RecipientState.SENT, RecipientState.SENDING, RecipientState.UNKNOWN)
 """The states of recipients who got a campaign, or may have got it: nobody is to get a letter twice."""
 
@@ -89,27 +87,24 @@ class Audience:
         )
 
 
-def read(database: Database, audience: Audience) -> ParsedList:
-    """Return the recipients as they are at one instant, by list and in its order. Blocking, for seconds.
+def taken(connection: Connection, audience: Audience) -> Iterator[Entry]:
+    """Yield the recipients, by list and in its order, numbered from 1. Blocking, for seconds.
 
-    Raises ``AudienceError`` if there are none, or more than a campaign takes.
+    They are those of one instant if the connection sees one. Raises ``AudienceError`` if there are none, or
+    more than a campaign takes, or if a list, a campaign or a field that it names does not exist.
     """
-    with database.snapshot() as connection:
-        return taken(connection, audience)
-
-
-def taken(connection: Connection, audience: Audience) -> ParsedList:
-    """Return the same from an open connection."""
     check(connection, audience)
-    with no_collection(), closing(_active(connection, audience)) as rows:
-        found = _matching(rows, audience)
+    line = 0
+    with closing(_people(connection, audience)) as people:
+        found = _matching(people, audience)
         if audience.sample is not None:
-            found = _sampled(found, audience.sample)
-        numbered = (Entry(line, it.email, it.name, it.fields) for line, it in enumerate(found, 1))
-        entries = tuple(_bounded(numbered))
-    if not entries:
+            found = _sampled(found, audience.sample, count(connection, replace(audience, sample=None)))
+        for line, it in enumerate(found, 1):
+            if line > ENTRIES_MAX:
+                raise AudienceError(Reason("audience.too-many", most=ENTRIES_MAX))
+            yield Entry(line, it.email, it.name, it.fields)
+    if not line:
         raise AudienceError(Reason("audience.nobody"))
-    return ParsedList(entries)
 
 
 def count(connection: Connection, audience: Audience) -> int:
@@ -119,8 +114,8 @@ def count(connection: Connection, audience: Audience) -> int:
     """
     found = check(connection, audience)
     if audience.where:
-        with no_collection(), closing(_active(connection, audience)) as rows:
-            n = sum(1 for _entry in _matching(rows, audience))
+        with closing(_people(connection, audience)) as people:
+            n = sum(1 for _entry in _matching(people, audience))
     elif len(audience.lists) > 1 or audience.minus_lists or audience.minus_campaigns:
         wanted = contacts.c.list_id.in_(audience.lists), *_conditions(audience)
         each = func.count(distinct(_LOWERED)) if len(audience.lists) > 1 else func.count()
@@ -154,55 +149,50 @@ def check(connection: Connection, audience: Audience) -> Mapping[int, SavedList]
     return found
 
 
-def _matching(rows: Iterable[Entry], audience: Audience) -> Iterable[Entry]:
-    """Return the recipients whom rows of contacts are, those for whom the condition holds."""
-    found = _merged(rows) if len(audience.lists) > 1 else rows
-    return found if audience.where is None else filter(audience.where.holds, found)
+def _matching(people: Iterable[Entry], audience: Audience) -> Iterable[Entry]:
+    """Return those for whom the condition holds."""
+    return people if audience.where is None else filter(audience.where.holds, people)
 
 
-def _active(connection: Connection, audience: Audience) -> Generator[Entry]:
-    """Yield the rows of contacts who may be taken, list by list: an address is there once for each."""
-    columns = contacts.c.email, contacts.c.name, cast(contacts.c.fields, Text)
-    for list_id in audience.lists:
-        wanted = (contacts.c.list_id == list_id, *_conditions(audience))
-        statement = select(*columns).where(*wanted).order_by(contacts.c.id)
+def _people(connection: Connection, audience: Audience) -> Generator[Entry]:
+    """Yield one recipient for each address that may be taken, where it came first: merged with the others."""
+    for place, list_id in enumerate(audience.lists):
+        before, behind = audience.lists[:place], audience.lists[place + 1 :]
+        wanted = [contacts.c.list_id == list_id, *_conditions(audience)]
+        if before:
+            wanted.append(~_also(other.c.list_id.in_(before)))
+        statement = select(*_COLUMNS).where(*wanted).order_by(contacts.c.id)
         with connection.execute(statement, execution_options={"yield_per": PIECE}) as rows:
-            for email, name, fields in rows:
-                # This reader lets all rows share the names of their fields: a third of the memory.
-                yield Entry(0, email, name, orjson.loads(fields) if fields else None)
+            for some in rows.partitions():
+                entries = [_entry(*row) for row in some]
+                yield from _merged(connection, entries, behind) if behind else entries
 
 
-def _merged(found: Iterable[Entry]) -> Iterable[Entry]:
-    """Return one recipient for each address, where it came first."""
-    entries: dict[str, Entry] = {}
-    repeated: dict[str, list[Entry]] = {}
+def _merged(connection: Connection, entries: Sequence[Entry], behind: Sequence[int]) -> Iterator[Entry]:
+    """Yield contacts of one list, each merged with those that lists behind it have of its address."""
+    again: dict[str, list[tuple[int, Entry]]] = {}
+    addresses = [lower(entry.email) for entry in entries]
+    chosen = select(_LOWERED, contacts.c.list_id, *_COLUMNS)
+    for address, list_id, *row in connection.execute(
+        chosen.where(contacts.c.list_id.in_(behind), _LOWERED.in_(addresses))
+    ):
+        again.setdefault(address, []).append((behind.index(list_id), _entry(*row)))
+    for address, entry in zip(addresses, entries, strict=True):
+        others = [it for _place, it in sorted(again.get(address, ()), key=itemgetter(0))]
+        yield findings.merge(entry, others)[0] if others else entry
+
+
+def _entry(email: str, name: str, fields: str | None) -> Entry:
+    return Entry(0, email, name, orjson.loads(fields) if fields else None)
+
+
+def _sampled(found: Iterable[Entry], n: int, total: int) -> Iterator[Entry]:
+    """Yield ``n`` of ``total`` in their order, each with the same chance (Knuth 3.4.2, algorithm S)."""
     for entry in found:
-        key = lower(entry.email)
-        if entries.setdefault(key, entry) is not entry:
-            repeated.setdefault(key, []).append(entry)
-        elif len(entries) > ENTRIES_MAX:
-            raise AudienceError(Reason("audience.too-many", most=ENTRIES_MAX))
-    for key, others in repeated.items():
-        entries[key] = findings.merge(entries[key], others)[0]
-    return entries.values()
-
-
-def _sampled(found: Iterable[Entry], n: int) -> list[Entry]:
-    """Return ``n`` of them in their order, each with the same chance, holding no more than those."""
-    kept: list[tuple[int, Entry]] = []
-    for place, entry in enumerate(found):
-        if place < n:
-            kept.append((place, entry))
-        elif (instead := random.randrange(place + 1)) < n:  # noqa: S311 - a sample is no secret
-            kept[instead] = (place, entry)
-    return [entry for _place, entry in sorted(kept, key=itemgetter(0))]
-
-
-def _bounded(found: Iterator[Entry]) -> Iterator[Entry]:
-    for entry in found:
-        if entry.line > ENTRIES_MAX:
-            raise AudienceError(Reason("audience.too-many", most=ENTRIES_MAX))
-        yield entry
+        if random.random() * total < n:  # noqa: S311 - a sample is no secret
+            n -= 1
+            yield entry
+        total -= 1
 
 
 def _conditions(audience: Audience) -> Sequence[ColumnElement[bool]]:
@@ -239,3 +229,4 @@ def _ids(given: Iterable[int]) -> tuple[int, ...]:
 
 other = contacts.alias("other")
 _LOWERED = func.lower(contacts.c.email)
+_COLUMNS = contacts.c.email, contacts.c.name, cast(contacts.c.fields, Text)

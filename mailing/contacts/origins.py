@@ -6,23 +6,25 @@ revisions, so that a list that was changed since can be told.
 
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
+from mailing.addresses.findings import ParsedList
 from mailing.contacts import audiences, lists
 from mailing.contacts.audiences import Audience
 from mailing.contacts.conditions import Condition
 from mailing.core.clock import now_ms
 from mailing.core.tables import campaigns
+from mailing.lists.spools import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
-    from mailing.addresses.findings import ParsedList
     from mailing.core.database import Database
 
 
@@ -108,27 +110,29 @@ class Told:
         return self.origins[0].audience if whole and not any(it.gone for it in self.changes) else None
 
 
-def take(database: Database, audience: Audience) -> Taken:
-    """Return the recipients of an audience, and where they come from, at one instant.
+@contextmanager
+def taking(database: Database, audience: Audience) -> Iterator[Taken]:
+    """Give the recipients of an audience, and where they come from, at one instant.
 
     Blocking, for seconds where there are many. Raises ``AudienceError`` if there are none, or more than a
     campaign takes, or if a list, a campaign or a field that it names does not exist.
     """
-    with database.snapshot() as connection:
-        parsed = audiences.taken(connection, audience)
-        named = lists.several(connection, (*audience.lists, *audience.minus_lists))
-        known = {it.id: Source(it.id, it.name, it.revision) for it in named.values()}
-        sent = _campaigns(connection, audience.minus_campaigns)
-    origin = Origin(
-        tuple(known[each] for each in audience.lists),
-        tuple(known[each] for each in audience.minus_lists),
-        tuple(sent[each] for each in audience.minus_campaigns),
-        audience.where,
-        audience.sample,
-        len(parsed.entries),
-        now_ms(),
-    )
-    return Taken(parsed, origin)
+    with closing(Spool()) as people:
+        with database.snapshot() as connection:
+            people.fill(audiences.taken(connection, audience))
+            named = lists.several(connection, (*audience.lists, *audience.minus_lists))
+            known = {it.id: Source(it.id, it.name, it.revision) for it in named.values()}
+            sent = _campaigns(connection, audience.minus_campaigns)
+        origin = Origin(
+            tuple(known[each] for each in audience.lists),
+            tuple(known[each] for each in audience.minus_lists),
+            tuple(sent[each] for each in audience.minus_campaigns),
+            audience.where,
+            audience.sample,
+            len(people),
+            now_ms(),
+        )
+        yield Taken(ParsedList(people), origin)
 
 
 def load(kept: Iterable[Mapping[str, Any]] | None) -> Sequence[Origin]:

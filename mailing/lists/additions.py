@@ -1,11 +1,12 @@
 """A list that is added to the one that a draft has: what of it is new, and what is there already.
 
-Reads in pieces, and writes nothing.
+Reads in pieces, and changes nothing in the database.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import func, select
@@ -20,56 +21,71 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.addresses.findings import ParsedList
+    from mailing.addresses.findings import Entry, ParsedList
+    from mailing.lists.spools import Spool
 
 Remark = TypeVar("Remark", Duplicate, Note)
+Each = TypeVar("Each")
 
 AT_ONCE = 500  # addresses or domains that one query looks for
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a stored list has of another: ``emails`` by their lower case, recipients by ``domains``."""
-
-    emails: dict[str, set[str]] = field(default_factory=dict)
-    domains: dict[str, int] = field(default_factory=dict)
-
-
-def look_up(connection: Connection, campaign_id: int, parsed: ParsedList, counted: Container[str]) -> Known:
-    """Find what a campaign's list has of ``parsed``; of its domains, those that are not ``counted``."""
-    known = Known()
-    mine, lowered, domain = recipients.c.campaign_id == campaign_id, _LOWERED, recipients.c.domain
-    for some in _pieces([_lower(entry.email) for entry in parsed.entries]):
-        for email in connection.execute(select(recipients.c.email).where(mine, lowered.in_(some))).scalars():
-            known.emails.setdefault(_lower(email), set()).add(email)
-    domains = domain_counts.count(entry.email for entry in parsed.entries)
-    for some in _pieces([each for each in domains if each not in counted]):
-        counts = select(domain, func.count()).where(mine, domain.in_(some)).group_by(domain)
-        known.domains.update((row[0], row[1]) for row in connection.execute(counts))
-    return known
+def domains(
+    connection: Connection, campaign_id: int, parsed: ParsedList, counted: Container[str]
+) -> dict[str, int]:
+    """Return how many recipients of a campaign have a domain of ``parsed`` that is not ``counted`` yet."""
+    wanted = iter(domain_counts.count(it.email for it in parsed.entries))
+    domain, found = recipients.c.domain, dict[str, int]()
+    for some in _pieces(each for each in wanted if each not in counted):
+        counts = select(domain, func.count()).where(recipients.c.campaign_id == campaign_id, domain.in_(some))
+        found.update((row[0], row[1]) for row in connection.execute(counts.group_by(domain)))
+    return found
 
 
-def new_of(parsed: ParsedList, known: Known) -> ParsedList:
-    """Return what is to be stored of ``parsed``: an address that is in the list already is a duplicate."""
-    fresh, present, noted = [], [], []
-    for entry in parsed.entries:
-        alike = known.emails.get(_lower(entry.email), set())
-        if entry.email in alike:
-            present.append(Duplicate(entry.line, entry.email, 0, Reason("note.present")))
-            continue
-        fresh.append(entry)
-        if alike:
-            noted.append(Note(entry.line, entry.email, Reason("note.present-in-case", address=min(alike))))
+def new_of(connection: Connection, campaign_id: int, parsed: ParsedList, fresh: Spool) -> ParsedList:
+    """Return what is to be stored of ``parsed``, its recipients in ``fresh``.
+
+    An address that the campaign's list has already is a duplicate.
+    """
+    present, noted = list[Duplicate](), list[Note]()
+    fresh.fill(_new(connection, campaign_id, parsed.entries, present, noted))
     return replace(
         parsed,
-        entries=tuple(fresh),
+        entries=fresh,
         duplicates=_by_line(parsed.duplicates, present),
         noted=_by_line(parsed.noted, noted),
     )
 
 
-def _pieces(wanted: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (wanted[at : at + AT_ONCE] for at in range(0, len(wanted), AT_ONCE))
+def _new(
+    connection: Connection,
+    campaign_id: int,
+    entries: Iterable[Entry],
+    present: list[Duplicate],
+    noted: list[Note],
+) -> Iterator[Entry]:
+    """Yield the new ones, and keep what is to be said of them and of the others."""
+    said = Reason("note.present")
+    for some in _pieces(entries):
+        known: dict[str, set[str]] = {}
+        wanted = recipients.c.campaign_id == campaign_id, _LOWERED.in_([_lower(it.email) for it in some])
+        for email in connection.execute(select(recipients.c.email).where(*wanted)).scalars():
+            known.setdefault(_lower(email), set()).add(email)
+        for entry in some:
+            alike = known.get(_lower(entry.email), set())
+            if entry.email in alike:
+                present.append(Duplicate(entry.line, entry.email, 0, said))
+                continue
+            if alike:
+                differs = Reason("note.present-in-case", address=min(alike))
+                noted.append(Note(entry.line, entry.email, differs))
+            yield entry
+
+
+def _pieces(wanted: Iterable[Each]) -> Iterator[Sequence[Each]]:
+    given = iter(wanted)
+    while some := list(islice(given, AT_ONCE)):
+        yield some
 
 
 def _by_line(*remarks: Iterable[Remark]) -> tuple[Remark, ...]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+from contextlib import closing, contextmanager
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -10,6 +14,7 @@ from sqlalchemy import select
 from mailing.addresses.parsing import Entry, ParsedList
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients
+from mailing.lists.spools import Spool
 from mailing.recipients import reply_groups, search
 from mailing.recipients.search import EVERYBODY, Choice, Sort
 
@@ -45,31 +50,31 @@ _FILTERS: dict[Part, Sequence[Choice]] = {
 }
 
 
-def read(database: Database, campaign_id: int, part: Part) -> ParsedList:
-    """Return the chosen recipients of a campaign, in the order of its list. Blocking.
+@contextmanager
+def reading(database: Database, campaign_id: int, part: Part) -> Iterator[ParsedList]:
+    """Give the chosen recipients of a campaign, in the order of its list. Blocking.
 
     Undelivered are those who certainly have not got it and may: not the unknown, not the suppressed, and none
     whose mailbox does not exist.
     """
-    found = [
-        row for wanted in _FILTERS[part] for rows in _chunks(database, campaign_id, wanted) for row in rows
-    ]
-    found.sort(key=lambda row: row.id)
-    return ParsedList(
-        tuple(Entry(line, row.email, row.name, row.fields) for line, row in enumerate(found, 1))
-    )
+    found = heapq.merge(*(_read(database, campaign_id, wanted) for wanted in _FILTERS[part]), key=_ID)
+    each = (next(same) for _id, same in groupby(found, key=_ID))  # one may change its state meanwhile
+    with closing(Spool()) as people:
+        people.fill(Entry(line, row.email, row.name, row.fields) for line, row in enumerate(each, 1))
+        yield ParsedList(people)
 
 
-def _chunks(
+def _read(
     database: Database, campaign_id: int, wanted: Choice
-) -> Iterator[Sequence[Row[int, str, str, Fields | None]]]:
+) -> Iterator[Row[int, str, str, Fields | None]]:
     after: int | None = 0
     while after is not None:
         with database.read() as connection:
             page = search.find(
                 connection, campaign_id, wanted, Sort.LIST, after=after, before=None, limit=CHUNK
             )
-            yield _rows(connection, page.rows, wanted)
+            rows = _rows(connection, page.rows, wanted)
+        yield from rows
         after = page.next
 
 
@@ -77,7 +82,10 @@ def _rows(
     connection: Connection, ids: Sequence[int], wanted: Choice
 ) -> Sequence[Row[int, str, str, Fields | None]]:
     statement = select(recipients.c.id, recipients.c.email, recipients.c.name, recipients.c.fields)
-    statement = statement.where(recipients.c.id.in_(ids))
+    statement = statement.where(recipients.c.id.in_(ids)).order_by(recipients.c.id)
     if wanted.state is RecipientState.FAILED:
         statement = statement.where(reply_groups.has_mailbox())
     return connection.execute(statement).all()
+
+
+_ID = attrgetter("id")

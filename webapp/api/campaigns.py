@@ -7,6 +7,8 @@ are problems (RFC 9457, ``problems``). What each route takes and answers it says
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -39,7 +41,7 @@ from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
 from webapp.openapi.operations import PREFIX, Answer, described
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -220,17 +222,32 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
         said = 'Sending needs the scope campaigns:send. Post with "send": false.'
         raise Problem(403, said, "request.scope")
 
-    parsed, taken_from = _recipients_of(db, order)
-
-    def answer(campaign_id: int, state: CampaignState) -> shapes.CreatedCampaign:
-        return answers.created(campaign_id, state, parsed)
-
-    once = Once(key, digest, answer) if key else None
     try:
-        attached = [commands.keep_file(db, caller.actor, *each) for each in order.attachments]
-        change = commands.store(
+        with _recipients_of(db, order) as (parsed, taken_from):
+            answer = partial(answers.created, parsed=parsed)
+            once = Once(key, digest, answer) if key else None
+            change = _change(db, caller.actor, order, parsed, taken_from=taken_from, once=once)
+            return Stored(answer(change.campaign_id, change.state), change)
+    except IntegrityError:
+        if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
+            return Stored(first)
+        raise
+
+
+def _change(
+    db: Database,
+    actor: Actor,
+    order: PostedCampaign,
+    parsed: ParsedList,
+    *,
+    taken_from: Sequence[Origin],
+    once: Once | None,
+) -> Change:
+    try:
+        attached = [commands.keep_file(db, actor, *each) for each in order.attachments]
+        return commands.store(
             db,
-            caller.actor,
+            actor,
             order.draft,
             parsed,
             taken_from=taken_from,
@@ -246,22 +263,19 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
     except ComposeError as error:  # its parts are good, and too much together
         more = answers.refused(order.parsed.refused)
         raise invalid([Fault.of(error.field, error.reason)], **more) from None
-    except IntegrityError:
-        if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
-            return Stored(first)
-        raise
-    return Stored(answer(change.campaign_id, change.state), change)
 
 
-def _recipients_of(db: Database, order: PostedCampaign) -> tuple[ParsedList, tuple[Origin, ...]]:
-    """Return the recipients of a posted campaign, and from which saved lists they are."""
+@contextmanager
+def _recipients_of(db: Database, order: PostedCampaign) -> Iterator[tuple[ParsedList, Sequence[Origin]]]:
+    """Give the recipients of a posted campaign, and from which saved lists they are."""
     if order.audience is None:
-        return order.parsed, ()
+        yield order.parsed, ()
+        return
     try:
-        taken = origins.take(db, order.audience)
+        with origins.taking(db, order.audience) as taken:
+            yield taken.parsed, (taken.origin,)
     except AudienceError as error:
         raise invalid([Fault.of("lists", each) for each in error.reasons]) from None
-    return taken.parsed, (taken.origin,)
 
 
 def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:

@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
@@ -31,7 +32,7 @@ from tasks.commands import campaigns as commands
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from mailing.addresses.findings import ParsedList
@@ -217,11 +218,13 @@ def _nothing(_db: Database) -> None:
     """Do nothing: the first task makes the process start."""
 
 
-def _read(db: Database, given: Given) -> tuple[ParsedList, Sequence[Origin]]:
+@contextmanager
+def _reading(db: Database, given: Given) -> Iterator[tuple[ParsedList, Sequence[Origin]]]:
     if isinstance(given, str):
-        return parse_pasted(given), ()
-    taken = origins.take(db, given)
-    return taken.parsed, (taken.origin,)
+        yield parse_pasted(given), ()
+        return
+    with origins.taking(db, given) as taken:
+        yield taken.parsed, (taken.origin,)
 
 
 def _size(db: Database, audience: Audience) -> int:
@@ -235,22 +238,22 @@ def _count(db: Database, audience: Audience) -> int:
 
 
 def _store(db: Database, actor: Actor, draft: Draft, given: Given) -> Change:
-    parsed, taken_from = _read(db, given)
-    return commands.store(db, actor, draft, parsed, taken_from=taken_from)
+    with _reading(db, given) as (parsed, taken_from):
+        return commands.store(db, actor, draft, parsed, taken_from=taken_from)
 
 
 def _revise(db: Database, actor: Actor, edit: Edit) -> Change:
-    parsed, taken_from = _read(db, edit.given)
-    return commands.revise(
-        db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
-    )
+    with _reading(db, edit.given) as (parsed, taken_from):
+        return commands.revise(
+            db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
+        )
 
 
 def _add(db: Database, actor: Actor, edit: Edit) -> tuple[Change, Added]:
-    parsed, taken_from = _read(db, edit.given)
-    return commands.add(
-        db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
-    )
+    with _reading(db, edit.given) as (parsed, taken_from):
+        return commands.add(
+            db, actor, edit.campaign_id, edit.draft, parsed, taken_from=taken_from, seen=edit.seen
+        )
 
 
 def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
@@ -260,6 +263,6 @@ def _fix(db: Database, actor: Actor, campaign_id: int, box: str, seen: int) -> t
 def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
     with db.read() as connection:
         attached = files.listed(connection, campaign.id)
-    people = copies.read(db, campaign.id, part)
     taken_from = origins.load(campaign.audience) if part is not Part.NONE else ()
-    return commands.store(db, actor, Draft.of(campaign), people, taken_from=taken_from, attached=attached)
+    with copies.reading(db, campaign.id, part) as people:
+        return commands.store(db, actor, Draft.of(campaign), people, taken_from=taken_from, attached=attached)

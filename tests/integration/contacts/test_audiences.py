@@ -27,13 +27,19 @@ from tests.support.saved_lists import Contact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailing.addresses.findings import Entry
     from mailing.core.database import Database
 
 DRAFT = Draft("Ann <ann@example.org>", "Summer fete", "Dear all")
 
 
+def taken(db: Database, audience: Audience) -> Sequence[Entry]:
+    with db.snapshot() as connection:
+        return [*audiences.taken(connection, audience)]
+
+
 def read(db: Database, audience: Audience) -> Sequence[str]:
-    return [entry.email for entry in audiences.read(db, audience).entries]
+    return [entry.email for entry in taken(db, audience)]
 
 
 def count(db: Database, audience: Audience) -> int:
@@ -43,7 +49,7 @@ def count(db: Database, audience: Audience) -> int:
 
 def refused(db: Database, audience: Audience) -> str:
     with pytest.raises(UnfitError) as told:
-        audiences.read(db, audience)
+        taken(db, audience)
     return told.value.reason.code
 
 
@@ -169,9 +175,27 @@ def test_an_audience_is_what_sets_of_the_same_contacts_give(db, world, got, audi
     if not wanted:
         assert refused(db, audience) == "audience.nobody"
         return
-    taken = audiences.read(db, audience).entries
-    assert [(it.email, it.name, it.fields or None) for it in taken] == wanted
-    assert [it.line for it in taken] == [*range(1, len(wanted) + 1)]
+    found = taken(db, audience)
+    assert [(it.email, it.name, it.fields or None) for it in found] == wanted
+    assert [it.line for it in found] == [*range(1, len(wanted) + 1)]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3])
+def test_an_audience_is_the_same_however_few_contacts_are_fetched_at_a_time(db, monkeypatch, piece):
+    monkeypatch.setattr(audiences, "PIECE", piece)
+    saved_lists.save(db, "A", *(Contact(f"p{n}@x.example", "", {"city": "Hue"}) for n in range(5)))
+    saved_lists.save(db, "B", *(Contact(f"P{n}@x.example", f"Person {n}") for n in (7, 4, 2, 6)))
+    saved_lists.save(db, "C", *(Contact(f"p{n}@x.example", "Nobody", {"age": n}) for n in (6, 8, 2, 0)))
+    assert [(it.email, it.name, it.fields) for it in taken(db, Audience((1, 2, 3)))] == [
+        ("p0@x.example", "Nobody", {"city": "Hue", "age": 0}),
+        ("p1@x.example", "", {"city": "Hue"}),
+        ("p2@x.example", "Nobody", {"city": "Hue", "age": 2}),
+        ("p3@x.example", "", {"city": "Hue"}),
+        ("p4@x.example", "Person 4", {"city": "Hue"}),
+        ("P7@x.example", "Person 7", None),
+        ("P6@x.example", "Nobody", {"age": 6}),
+        ("p8@x.example", "Nobody", {"age": 8}),
+    ]
 
 
 def test_who_left_one_of_the_lists_is_not_taken_by_way_of_another(db):
@@ -199,10 +223,10 @@ def test_a_sample_has_its_size_its_order_and_everybody_sometimes(db):
     assert count(db, audience) == 3
     seen = set()
     for _ in range(60):
-        taken = read(db, audience)
-        assert taken == sorted(taken)
-        assert len(taken) == 3
-        seen |= {*taken}
+        found = read(db, audience)
+        assert found == sorted(found)
+        assert len(found) == 3
+        seen |= {*found}
     assert seen == {*people}
     assert read(db, Audience((1,), sample=20)) == people
 
@@ -253,26 +277,26 @@ def test_its_origin_names_what_was_taken_as_it_was_called_then(db):
     saved_lists.change(db, 2)
     before = campaign(db, cat=RecipientState.SENT)
     audience = Audience((1,), (2,), (before,), Condition("email", Op.CONTAINS, "ann"), 5)
-    taken = origins.take(db, audience)
-    assert [it.email for it in taken.parsed.entries] == ["ann@x.example"]
-    assert taken.origin == Origin(
+    with origins.taking(db, audience) as found:
+        assert [it.email for it in found.parsed.entries] == ["ann@x.example"]
+    assert found.origin == Origin(
         lists=(Source(1, "Customers"),),
         minus_lists=(Source(2, "Staff", 1),),
         minus_campaigns=(Source(before, "Summer fete"),),
         where=audience.where,
         sample=5,
         recipients=1,
-        taken_at=taken.origin.taken_at,
+        taken_at=found.origin.taken_at,
     )
-    assert taken.origin.audience == audience
+    assert found.origin.audience == audience
 
 
 def test_a_campaign_keeps_its_origins_and_a_list_that_was_changed_since_is_told(db):
     saved_lists.save(db, "Customers", "ann@x.example")
     saved_lists.save(db, "Staff", "bob@x.example")
     saved_lists.save(db, "Members", "cat@x.example")
-    first = origins.take(db, Audience((1,), (2,))).origin
-    second = origins.take(db, Audience((3,))).origin
+    with origins.taking(db, Audience((1,), (2,))) as one, origins.taking(db, Audience((3,))) as other:
+        first, second = one.origin, other.origin
     campaign_id = campaign(db)
     with db.write() as connection:
         origins.keep(connection, campaign_id, [first])

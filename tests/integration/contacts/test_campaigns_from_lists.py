@@ -112,8 +112,8 @@ async def test_a_copy_says_where_its_recipients_came_from_too(db, lists, part, n
 
 def test_a_campaign_from_lists_is_stored_and_sent_at_once(db):
     saved_lists.save(db, "Customers", "ann@x.example")
-    taken = origins.take(db, Audience((1,)))
-    change = commands.store(db, CLI, DRAFT, taken.parsed, taken_from=[taken.origin], send=True)
+    with origins.taking(db, Audience((1,))) as taken:
+        change = commands.store(db, CLI, DRAFT, taken.parsed, taken_from=[taken.origin], send=True)
     assert change.state is CampaignState.SENDING
     assert came_from(db) == [taken.origin]
 
