@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NONE_FOUND = (
     f"NO BROWSER TEST RAN: none of {', '.join(chromium.NAMES)} is installed. "
-    "Install one, for instance with: apt-get install chromium"
+    "Install one, for instance with: apt-get install chromium-headless-shell"
 )
 expect.set_options(timeout=30_000)
 EXPECTED = (  # with a server or a worker gone, of a page that is not there, after a session, of a faulty form
