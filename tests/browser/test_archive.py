@@ -114,7 +114,7 @@ def test_a_campaign_is_played_again_and_scrubbed_by_keys(
     assert slider.input_value() == "1"
     assert slider.get_attribute("aria-valuetext")
     assert sum(shown(page).values()) == end.total
-    lasts = page.get_by_label("How long it plays")
+    lasts = page.get_by_label("Playback time")
     lasts.evaluate("it => { it.selectedOptions[0].value = 1 }")  # seconds
     page.get_by_role("button", name="Play").click()
     expect(page.get_by_role("button", name="Play")).to_be_visible()

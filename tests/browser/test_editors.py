@@ -50,7 +50,7 @@ def choose(page: Page, way: str) -> None:
 def switch(page: Page, way: str) -> None:
     """Choose a way that loses something, and say yes."""
     choose(page, way)
-    dialog = page.get_by_role("dialog", name="Write it in another way?")
+    dialog = page.get_by_role("dialog", name="Switch the editor?")
     expect(dialog.locator("[data-lost]:visible")).to_have_count(1)
     dialog.get_by_role("button", name="Switch").click()
 

@@ -27,10 +27,10 @@ blueprint = Blueprint("keys", __name__)
 SCOPE_WORDS: Mapping[Permission, str] = {
     Permission.READ: N_("Read campaigns, recipients and the email log"),
     Permission.WRITE: N_("Create and change drafts"),
-    Permission.SEND: N_("Send, pause, resume and cancel; decide about recipients"),
+    Permission.SEND: N_("Send, pause, resume and cancel; retry, exclude and mark recipients"),
     Permission.SHARE: N_("Create and revoke share links"),
     Permission.LISTS: N_("Change saved lists"),
-    Permission.WORKERS: N_("Stop, start and resize workers"),
+    Permission.WORKERS: N_("Pause and resume workers, and change their connections"),
     Permission.AUDIT: N_("Read the audit log"),
 }
 DAYS = (30, 90, 365)

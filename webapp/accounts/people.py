@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("people", __name__)
 ROLES: Mapping[Role, tuple[str, str]] = {
-    Role.OWNER: (N_("Owner"), N_("Everything, people and keys included")),
+    Role.OWNER: (N_("Owner"), N_("Everything, including people and keys")),
     Role.MANAGER: (N_("Manager"), N_("Lists, campaigns, sending, workers")),
     Role.WRITER: (N_("Writer"), N_("Drafts, without sending")),
-    Role.VIEWER: (N_("Viewer"), N_("Watching only")),
+    Role.VIEWER: (N_("Viewer"), N_("View only")),
 }
 _BROWSERS = (
     ("Edge", "Edg/"),

@@ -145,7 +145,7 @@ CAMPAIGN = (
     ),
     Field("lists", Ids(MOST), "The ids of saved lists to take the recipients from, instead of `recipients`."),
     Field("minus_lists", Ids(MOST), "Not to contacts of these saved lists.", usual=()),
-    Field("minus_campaigns", Ids(MOST), "Not to those who got these campaigns.", usual=()),
+    Field("minus_campaigns", Ids(MOST), "Except recipients of these campaigns.", usual=()),
     Field(
         "sample",
         Whole(range(1, ENTRIES_MAX + 1), f"Must be a whole number from 1 to {ENTRIES_MAX}."),

@@ -158,7 +158,7 @@ async def guard() -> ResponseReturnValue | None:
     view = current_app.view_functions.get(request.endpoint or "")
     door: Door | None = getattr(view, "door", None)
     if door is None:
-        abort(403, _("Nobody may open this address."))
+        abort(403, _("This address isn't open to anyone."))
     if door.always:
         return None
     doors, address = services().doors, request.remote_addr or ""

@@ -31,7 +31,7 @@ LOOKS: Mapping[Light, tuple[str, str, str]] = dict(
             (N_("To fix"), "failed", "cross"),
             (N_("Please check"), "deferred", "alert"),
             (N_("Unknown"), "unknown", "question"),
-            (N_("Fine"), "sent", "check"),
+            (N_("Passed"), "sent", "check"),
         ),
         strict=True,
     )

@@ -131,7 +131,7 @@ async def started() -> Mapping[str, str]:
 async def _template(template_id: int) -> Template:
     number = params.number("version")
     found = await services().read(library.get, template_id, number)
-    return found or abort(404, _("This template, or this version of it, is not there any more."))
+    return found or abort(404, _("This template, or this version of it, no longer exists."))
 
 
 async def _page(name: str, written: Written, here: str, start: str, **more: object) -> str:

@@ -118,7 +118,7 @@ async def stream(campaign_id: int, name: str) -> Response:
 def _run(campaign_id: int, name: str) -> Run:
     run = runs().get(name, campaign_id)
     if run is None:
-        abort(404, _("This test is no longer kept. Its email was sent or not as its page said then."))
+        abort(404, _("The result of this test is no longer kept. Send another test."))
     return run
 
 
