@@ -133,7 +133,9 @@ async def take_again(campaign_id: int) -> AnyResponse | tuple[str, int]:
     campaign = await the_campaign(campaign_id)
     wanted = (await services().read(origins.told, campaign.audience)).again(campaign.total)
     if wanted is None:
-        said = _("The recipients of this draft can't be taken from its lists again. Edit the draft to choose them.")
+        said = _(
+            "The recipients of this draft can't be taken from lists again. Edit the draft to choose them."
+        )
         return await _again(campaign_id, said), 409
     edit, actor = Edit(campaign_id, revision(form), Draft.of(campaign), wanted), auth.person()
     try:
