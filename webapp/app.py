@@ -17,7 +17,17 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands.campaigns import Backend
 from webapp import error_pages
-from webapp.accounts import account, audit_log, authenticator, keys, oidc, passkeys, people, sign_in
+from webapp.accounts import (
+    account,
+    audit_log,
+    audit_words,
+    authenticator,
+    keys,
+    oidc,
+    passkeys,
+    people,
+    sign_in,
+)
 from webapp.api import docs, routes
 from webapp.campaigns import (
     draft_views,
@@ -144,6 +154,7 @@ def create_app(settings: Settings) -> Quart:
     pages.install(app.jinja_env)
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
+    audit_words.install(app.jinja_env)
     oidc.install(app, settings.openid)
     trials.install(app)
     compression.install(app)

@@ -13,4 +13,5 @@
 ``letters``        single emails outside campaigns: an invitation
 ``keys``           the keys of programs: made, shown once, revoked
 ``audit_log``      who did what, with a search, and as a file
+``audit_words``    its codes, in the reader's language
 """

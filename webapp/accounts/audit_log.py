@@ -9,6 +9,7 @@ from quart import Blueprint, render_template, request
 from mailing.accounts import audit
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Permission
+from webapp.accounts.audit_words import ACTIONS
 from webapp.api import exports
 from webapp.http import auth, params
 from webapp.http.services import services
@@ -33,6 +34,7 @@ async def index() -> str:
         next=rows[PAGE - 1].id if len(rows) > PAGE else None,
         before=before,
         asked=asked,
+        ACTIONS=ACTIONS,
     )
 
 

@@ -53,8 +53,7 @@ async def check() -> Response | tuple[str, int]:
     if step is None:
         return _again()
     user, onward = step
-    wait = await doors.wait_s((f"code:{user.id}", doors.PER_ACCOUNT), (f"from:{address}", doors.PER_ADDRESS))
-    if wait:
+    if wait := await doors.wait_s((f"code:{user.id}", doors.PER_ACCOUNT), doors.sender()):
         return await _ask(user, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     if form.get("recovery"):
         how, good = "recovery", await svc.do(factors.use_recovery, user.id, form["recovery"])

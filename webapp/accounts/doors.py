@@ -44,6 +44,11 @@ async def wait_s(*names: tuple[str, Limit]) -> int:
     return -(-await services().do(people.count_tries, names) // 1000)
 
 
+def sender() -> tuple[str, Limit]:
+    """Return the name under which the tries of whoever asks count, all those of their network."""
+    return f"from:{network(here()[0])}", PER_ADDRESS
+
+
 def address(faults: dict[str, str], typed: str) -> str:
     """Read an e-mail address; note what is wrong with it."""
     try:

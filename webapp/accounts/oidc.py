@@ -110,7 +110,7 @@ async def _leave(session: int) -> ResponseTypes:
         began=round(time()),
         session=session,
     )
-    if wait := await doors.wait_s((f"from:{doors.network(doors.here()[0])}", doors.PER_ADDRESS)):
+    if wait := await doors.wait_s(doors.sender()):
         return await _show(visit, _("Too many attempts. Try again in %(n)s s.", n=wait), 429)
     try:
         url = await issuer.address(visit, doors.public(BACK))

@@ -46,7 +46,7 @@ async def to_sign_in() -> Response:
 async def enter() -> AnyResponse | tuple[str, int]:
     """Let in whoever has the passkey of an account."""
     form, svc, (address, _agent) = await request.form, services(), doors.here()
-    if wait := await doors.wait_s((f"from:{address}", doors.PER_ADDRESS)):
+    if wait := await doors.wait_s(doors.sender()):
         return await sign_in.page(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     passkey, user = await _proof(Purpose.SIGN_IN, 0, form.get("credential", ""))
     if passkey is None or user is None or not user.active:

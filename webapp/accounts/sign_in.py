@@ -75,10 +75,7 @@ async def sign_in() -> Response | tuple[str, int]:
     email, typed = form.get("email", "").strip(), form.get("password", "")
     address, _agent = doors.here()
     account = tokens.digest(email.lower())[:32]
-    wait = await doors.wait_s(
-        (f"account:{account}", doors.PER_ACCOUNT), (f"from:{doors.network(address)}", doors.PER_ADDRESS)
-    )
-    if wait:
+    if wait := await doors.wait_s((f"account:{account}", doors.PER_ACCOUNT), doors.sender()):
         return await page(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     user = await svc.read(users.find, email)
     hashed = await svc.read(users.password_of, user.id) if user and user.active else None

@@ -11,6 +11,7 @@ import pytest
 from mailing.accounts import audit, passwords
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
+from mailing.accounts.throttle import Limit
 from mailing.core.actors import Actor, ActorKind
 from tasks.commands import people
 from tests.support.web import HOST, Visitor, running
@@ -110,6 +111,18 @@ async def test_guesses_are_limited_for_an_account_and_for_where_they_come_from(v
     assert 429 in others
     assert set(others) == {401, 429}
     assert len(computed) == statuses.count(401) + others.count(401)  # what is refused costs no hash
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/passkey"])
+async def test_who_has_a_network_of_ipv6_addresses_has_no_more_tries_by_it(visitor, monkeypatch, path):
+    monkeypatch.setattr(doors, "PER_ADDRESS", Limit(2, 3_600_000))
+    await visitor.read("/sign-in")
+    statuses = []
+    for n in range(4):
+        form = {"email": f"{n}@people.example", "password": "x" * 12}
+        came = {"client": (f"2001:db8::{n}", 1)}
+        statuses.append((await visitor.post(path, form, scope_base=came)).status_code)
+    assert statuses == [401, 401, 429, 429]
 
 
 async def test_a_storm_of_a_hundred_leaves_the_pages_alone_and_ends_in_no_fault(visitor, db):
