@@ -18,6 +18,7 @@ from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.core.clock import now_ms
+from webapp.http.compression import Shared
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
@@ -62,7 +63,7 @@ class Board:
         self._env, self._context = env, context | {"csrf": CSRF}
         self._planned: dict[str, tuple[str, dict[str, Any]]] = {}
         self._shown: dict[str, tuple[int, str]] = {}
-        self._since: dict[int, bytes] = {}
+        self._since: dict[int, Shared] = {}
         self._turned = asyncio.Event()
 
     def show(self, target: str, template: str, **values: Any) -> None:
@@ -85,15 +86,18 @@ class Board:
         self.ended = True
         self._wake()
 
-    def changes(self, seen: int) -> bytes:
-        """Return the message with the regions that changed after turn ``seen``; empty if none did."""
+    def changes(self, seen: int) -> Shared:
+        """Return the message with the regions that changed after turn ``seen``; empty if none did.
+
+        In its gaps goes each viewer's own token.
+        """
         if seen not in self._since:
             parts = [
                 _PARTIAL.format(target, Markup(text))  # noqa: S704 - it comes from an autoescaping template
                 for target, (turn, text) in self._shown.items()
                 if turn > seen
             ]
-            self._since[seen] = message("\n".join(parts)) if parts else b""
+            self._since[seen] = Shared(message("\n".join(parts)) if parts else b"", CSRF.encode())
         return self._since[seen]
 
     async def next(self, seen: int) -> bool:

@@ -16,14 +16,15 @@ from quart import Response, current_app, request
 
 from mailing.accounts.roles import Permission
 from webapp.http import auth, compression
+from webapp.http.compression import Shared
 from webapp.http.security import csrf_field
 from webapp.http.services import services
 from webapp.i18n import languages
-from webapp.live.regions import CSRF, Board, Key, message
+from webapp.live.regions import Board, Key, message
 from webapp.ui.jinja import base_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Hashable
+    from collections.abc import AsyncGenerator, Hashable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from webapp.http.services import Services
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 BEAT_S = 2.0
 ONCE = "Volley-Once"  # a header: end the stream after its beginning
-_BEATS = {False: message("live", "beat"), True: message("away", "beat")}
+_BEATS = {False: Shared(message("live", "beat")), True: Shared(message("away", "beat"))}
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store, no-transform",
@@ -49,12 +50,12 @@ def respond(view: Hashable, fill: Fill) -> Response:
     key = Key(view, rights, languages.current(), context["zone_name"])
     watching = svc.boards.looking(key, lambda: Board(env, context), fill)
     field = str(csrf_field()) if rights - {Permission.READ} else ""
-    return squeezed(_messages(svc, watching, field, once=ONCE in request.headers))
+    return squeezed(_messages(svc, watching, once=ONCE in request.headers), field.encode())
 
 
-def squeezed(messages: AsyncGenerator[bytes, None]) -> Response:
-    """Answer with a stream for a page, compressed if its browser takes that."""
-    packed, encoding = compression.squeeze(messages)
+def squeezed(messages: AsyncGenerator[Sequence[Shared], None], own: bytes = b"") -> Response:
+    """Answer with a stream for a page, compressed if its browser takes that; ``own`` is its viewer's."""
+    packed, encoding = compression.squeeze(messages, own)
     response = plain(packed)
     response.headers.update(encoding)
     return response
@@ -67,18 +68,18 @@ def plain(messages: AsyncGenerator[bytes, None]) -> Response:
     return response
 
 
-def beat(svc: Services) -> bytes:
+def beat(svc: Services) -> Shared:
     """Return the message that the server lives, and whether news flow."""
     return _BEATS[svc.hub.away]
 
 
 async def _messages(
-    svc: Services, watching: AbstractAsyncContextManager[Board], token: str, *, once: bool
-) -> AsyncGenerator[bytes, None]:
-    seen, place, field = 0, CSRF.encode(), token.encode()
+    svc: Services, watching: AbstractAsyncContextManager[Board], *, once: bool
+) -> AsyncGenerator[Sequence[Shared], None]:
+    seen = 0
     async with watching as board:
         while await board.next(seen):
             changes, seen = board.changes(seen), board.turns
-            yield changes.replace(place, field) + beat(svc)
+            yield changes, beat(svc)
             if once:
                 return

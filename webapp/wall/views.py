@@ -27,6 +27,7 @@ from mailing.reports import cells
 from mailing.reports.cells import CODES
 from webapp.campaigns import notices, progress
 from webapp.http import auth
+from webapp.http.compression import Shared
 from webapp.http.services import services, the_campaign
 from webapp.live import sse
 from webapp.live.hub import UPDATE_S, Viewer
@@ -35,7 +36,7 @@ from webapp.live.sse import BEAT_S, ONCE
 from webapp.ui.jinja import base_context
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from webapp.campaigns.progress import Pace, Standing
     from webapp.http.services import Services
@@ -116,7 +117,12 @@ async def stream(campaign_id: int) -> Response:
     return sse.squeezed(stream_with_context(_messages)(svc, campaign_id, board, once))
 
 
-async def _messages(svc: Services, campaign_id: int, board: Board, once: bool) -> AsyncIterator[bytes]:  # noqa: FBT001
+async def _messages(
+    svc: Services,
+    campaign_id: int,
+    board: Board,
+    once: bool,  # noqa: FBT001
+) -> AsyncIterator[Sequence[Shared]]:
     moves, channel = Moves(), events.channel(campaign_id)
     try:
         async with svc.hub.listening(moves, channel):
@@ -128,7 +134,9 @@ async def _messages(svc: Services, campaign_id: int, board: Board, once: bool) -
         log.warning("wall ended", campaign_id=campaign_id, reason=str(error))
 
 
-async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -> AsyncIterator[bytes]:
+async def _follow(
+    svc: Services, campaign_id: int, board: Board, moves: Moves
+) -> AsyncIterator[Sequence[Shared]]:
     """Begin with everything, then tell what changed, at most four times a second."""
     channel = events.channel(campaign_id)
     standings = svc.hub.reading(channel, lambda: svc.read(progress.load, campaign_id))
@@ -152,7 +160,7 @@ async def _follow(svc: Services, campaign_id: int, board: Board, moves: Moves) -
             board.show(f"#{region}", f"{folder}/_{region}.html", **_values(now, pace))
         seen = board.turns
         await board.turn()
-        yield told + board.changes(seen) + sse.beat(svc)
+        yield Shared(told), board.changes(seen), sse.beat(svc)
         await moves.rest(UPDATE_S)
         since = (await moves.news(BEAT_S) or moves.take()).at
 
