@@ -50,11 +50,12 @@ from webapp.http.services import THREADS, Services
 from webapp.i18n import languages
 from webapp.lists import contact_views, import_views
 from webapp.lists import views as lists
+from webapp.live import trials
 from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import autosave, checkups, previews, templates, trial_pages, trials, visual
+from webapp.messages import autosave, checkups, previews, templates, trial_pages, visual
 from webapp.messages import files as message_files
 from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
@@ -105,6 +106,7 @@ log = structlog.get_logger(__name__)
 
 _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_messages": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }

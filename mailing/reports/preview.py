@@ -6,14 +6,18 @@ is asked to look at it would get it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from mailing.addresses import mailbox
 from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason, ReasonError, UnfitError
 from mailing.core.tables import recipients
+from mailing.foreign import headers
 from mailing.foreign import mail as foreign_mail
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
@@ -25,10 +29,24 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
-    from mailing.core.reasons import Reason
     from mailing.foreign.mail import ForeignMail
     from mailing.messages.compose import Message
     from mailing.reports.recipient_record import Person
+
+
+_HEAD_END = b"\r\n\r\n"
+_UNFOLDED = re.compile(rb"\r\n(?![ \t])")
+
+
+class NoMessageError(ReasonError):
+    """There is no message for somebody. ``field`` says what of the request is in the way.
+
+    It is ``to`` or ``like``, and empty where the campaign itself is.
+    """
+
+    def __init__(self, reason: Reason, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +63,60 @@ class Preview:
     next: int | None = None
     data: bytes = b""
     guest: str = ""
+
+    @property
+    def head(self) -> bytes:
+        """The header as it goes over the line."""
+        return self.data.partition(_HEAD_END)[0]
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """The fields of the header in their order, each on one line and decoded (RFC 2047)."""
+        lines = (line.partition(b":") for line in _UNFOLDED.split(self.head) if line)
+        named = ((name.decode("ascii", "replace"), value) for name, _, value in lines)
+        return [(name, headers.text(value, lambda _fault: None, name)) for name, value in named]
+
+
+def asked_for(connection: Connection, campaign: Campaign, like: int | str = "", to: str = "") -> Preview:
+    """Return the message that ``whose`` finds; with an address ``to``, as that would get it.
+
+    Raises ``NoMessageError`` where there is none.
+    """
+    try:
+        email = mailbox.judge(to) if to else ""
+    except UnfitError as error:
+        raise NoMessageError(error.reason, "to") from None
+    person = whose(connection, campaign.id, like, email)
+    shown = of(connection, campaign, person.id, guest=email if email != person.email else "")
+    if shown.fault:
+        raise NoMessageError(shown.fault)
+    return shown
+
+
+def whose(connection: Connection, campaign_id: int, like: int | str = "", to: str = "") -> Person:
+    """Return the recipient with whose data a message is filled, named ``like`` by id or address.
+
+    With neither it is whoever has the address ``to``, or else the first. Raises ``NoMessageError``.
+    """
+    if like:
+        if named := _like(connection, campaign_id, like):
+            return named
+        if isinstance(like, int):
+            raise NoMessageError(Reason("test-send.no-recipient", id=str(like)), "like")
+        raise NoMessageError(Reason("test-send.nobody", address=like[:254]), "like")
+    found = somebody(connection, campaign_id, find(connection, campaign_id, to) if to else None)
+    if found is None:
+        raise NoMessageError(Reason("list-fault.no-addresses"))
+    return found
+
+
+def _like(connection: Connection, campaign_id: int, like: int | str) -> Person | None:
+    if isinstance(like, str):
+        try:
+            like = find(connection, campaign_id, mailbox.judge(like)) or 0
+        except UnfitError:
+            return None
+    return recipient_record.person(connection, campaign_id, like)
 
 
 def of(connection: Connection, campaign: Campaign, recipient_id: int | None, guest: str = "") -> Preview:

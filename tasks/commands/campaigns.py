@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from mailing.settings import Settings
 
 AT_ONCE = 2_000  # recipients whom a command moves while somebody waits for the answer
-TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person
+TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person, and as often the links of a message
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
 
 log = structlog.get_logger()
@@ -310,12 +310,20 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
 def begin_test(backend: Backend, actor: Actor, campaign_id: int, trial: Trial) -> None:
     """Let somebody send a test, a few times a minute. Raises ``NotAllowed``."""
     with backend.db.write() as connection:
-        who = f"test send:{actor.kind}:{actor.id or actor.address}"
-        if wait := throttle.wait_ms(connection, who, TESTS):
-            raise NotAllowed(Reason("test-send.too-many", n=-(-wait // 1000)))
+        if wait := _wait_s(connection, actor, "test send"):
+            raise NotAllowed(Reason("test-send.too-many", n=wait))
         about = {"to": trial.to, "recipient": trial.person.email}
         audit.record(connection, actor, "test send", _about(campaign_id), **about)
     _log(actor, "test send", campaign_id)
+
+
+def begin_opening_links(backend: Backend, actor: Actor, campaign_id: int) -> None:
+    """Let somebody have the links of a message opened, a few times a minute. Raises ``NotAllowed``."""
+    with backend.db.write() as connection:
+        if wait := _wait_s(connection, actor, "open links"):
+            raise NotAllowed(Reason("link.too-many", n=wait))
+        audit.record(connection, actor, "open links", _about(campaign_id))
+    _log(actor, "open links", campaign_id)
 
 
 def take_batches(backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:
@@ -333,6 +341,12 @@ def resize(backend: Backend, actor: Actor, worker: str, *, connections: int, wor
         audit.record(connection, actor, "resize worker", worker=worker, connections=connections)
     control.resize(worker, connections, workers=workers)
     _log(actor, "resize worker", worker=worker, connections=connections)
+
+
+def _wait_s(connection: Connection, actor: Actor, what: str) -> int:
+    """Return for how many seconds somebody has to wait who does this often; 0: they may do it now."""
+    wait = throttle.wait_ms(connection, f"{what}:{actor.kind}:{actor.id or actor.address}", TESTS)
+    return -(-wait // 1000)
 
 
 def _about(campaign_id: int) -> str:

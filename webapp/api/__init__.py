@@ -9,7 +9,9 @@
 ``health``     does this process live (``/healthz``), and can Volley send mail now (``/readyz``)
 ``lists``      saved lists: brought, followed, read
 ``log``        the email log, a page of it or all that matches; and the audit log
+``messages``   a campaign's message before it is sent: as somebody gets it, sent as a test, and checked
 ``posted``     a posted campaign is checked here
 ``routes``     every blueprint for programs
+``templates``  those that were saved, and those that come with Volley
 ``tokens``     a token for a key, and the public keys by which tokens are checked
 """

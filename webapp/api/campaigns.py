@@ -32,7 +32,7 @@ from mailing.recipients.search import Choice
 from mailing.reports import paces
 from tasks.commands import campaigns as commands
 from tasks.commands.campaigns import Once
-from webapp.api import answers, choices, posted
+from webapp.api import answers, choices, posted, templates
 from webapp.http import auth, forms, params, problems
 from webapp.http.problems import Fault, Problem, invalid
 from webapp.http.services import services
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.addresses.findings import ParsedList
+    from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from mailing.core.database import Database
@@ -217,7 +218,7 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
     digest = hashlib.sha256(body).hexdigest()
     if key and (first := _first_answer(db, key, digest)):
         return Stored(first)
-    order = posted.read_campaign(body, default_from)
+    order = posted.read_campaign(body, default_from, partial(templates.written, db))
     if order.send and not caller.may_send:
         said = 'Sending needs the scope campaigns:send. Post with "send": false.'
         raise Problem(403, said, "request.scope")
@@ -296,12 +297,18 @@ async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, st
     return {"notice": said, "notice_code": trouble.reason.code}
 
 
-def read(connection: Connection, campaign_id: int) -> shapes.Campaign:
-    """Read a campaign. Raises ``Problem`` if it does not exist."""
+def the_campaign(connection: Connection, campaign_id: int) -> Campaign:
+    """Return a campaign. Raises ``Problem`` if it does not exist."""
     found = campaigns.get(connection, campaign_id)
     if found is None:
         detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
         raise Problem(404, detail, "campaign.not-found")
+    return found
+
+
+def read(connection: Connection, campaign_id: int) -> shapes.Campaign:
+    """Read a campaign as programs get it. Raises ``Problem`` if it does not exist."""
+    found = the_campaign(connection, campaign_id)
     speed = paces.recent(connection, [found], now_ms())[campaign_id]
     going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
     return answers.campaign(found, speed, going_on)

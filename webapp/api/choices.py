@@ -76,12 +76,7 @@ def choice(action: RecipientAction) -> tuple[Field, ...]:
 
 def read_choice(body: bytes, action: RecipientAction) -> Choice:
     """Read whom a decision is about; no body means everybody. Raises ``Problem`` with all faults at once."""
-    given = fields.json_object(body, '{"state": "failed"}') if body.strip() else {}
-    known = choice(action)
-    values, faults = fields.judge(given, known)
-    if faults := [*faults, *fields.strange(given, [field.name for field in known])]:
-        raise problems.invalid(faults)
-    return Choice(**values)
+    return Choice(**fields.body(body, choice(action), '{"state": "failed"}'))
 
 
 def read_nothing(body: bytes, verb: str) -> None:

@@ -199,10 +199,7 @@ async def _uploaded(file: BinaryIO) -> tuple[str, str]:
 
 async def _posted(file: BinaryIO) -> tuple[str, str]:
     """Write the posted contacts as a file; return the list's name and the file's."""
-    given = fields.json_object(await forms.body(forms.LONGEST), '{"name": ..., "contacts": ...}')
-    values, faults = fields.judge(given, _LIST)
-    if faults := [*faults, *fields.strange(given, [field.name for field in _LIST])]:
-        raise problems.invalid(faults)
+    values = fields.body(await forms.body(forms.LONGEST), _LIST, '{"name": ..., "contacts": ...}')
     rows = values["contacts"]
     file.write(rows.encode() if isinstance(rows, str) else orjson.dumps(rows))
     return values["name"], "contacts.txt" if isinstance(rows, str) else "contacts.json"

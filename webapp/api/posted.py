@@ -18,14 +18,16 @@ from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.writing.written import Writing
 from webapp.api import answers
+from webapp.api.templates import TEMPLATE
 from webapp.http import problems
 from webapp.http.problems import Fault
 from webapp.openapi import fields
 from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
+    from mailing.writing.written import Written
     from webapp.openapi.fields import Schema
 
 _GOOD = {"from": "Volley <volley@localhost>", "subject": "subject"}  # in place of a part that is no text
@@ -104,6 +106,12 @@ class _Files:
 LIST = List()
 CAMPAIGN = (
     Field(
+        "template",
+        TEMPLATE,
+        "The message: the newest version of a saved template, by its id, or a template that comes with "
+        "Volley, by its key. A `subject` or `preheader` of your own replaces the template's.",
+    ),
+    Field(
         "from",
         Text(),
         "The From address, such as `Ann <ann@example.org>`. Default: the setting `VOLLEY_FROM`.",
@@ -111,8 +119,8 @@ CAMPAIGN = (
     Field(
         "subject",
         Text(_SUBJECT),
-        "The subject. Merge fields such as `{{ name }}` are filled in for each recipient.",
-        missing=_SUBJECT,
+        "The subject. Merge fields such as `{{ name }}` are filled in for each recipient. Required without "
+        "`template`.",
         example="Hello {{ name }}",
     ),
     Field(
@@ -173,6 +181,8 @@ CAMPAIGN = (
     ),
 )
 _ORDER = [field.name for field in CAMPAIGN]
+_BODY = ("text", "html", "writing")  # with a template they are its own
+_LESS = ("minus_lists", "minus_campaigns", "sample")
 _PARTS = tuple(field for field in CAMPAIGN if field.name in {"from", "subject", "text", "html"})
 
 
@@ -187,9 +197,16 @@ class PostedCampaign:
     attachments: tuple[tuple[str, bytes], ...] = ()
 
 
-def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
-    """Read a posted campaign. Raises ``Problem`` with all faults at once. Takes seconds for a long list."""
-    given = {"from": default_from, **fields.json_object(body, '{"subject": ..., "text": ...}')}
+def read_campaign(
+    body: bytes, default_from: str, template: Callable[[int | str], Written | None]
+) -> PostedCampaign:
+    """Read a posted campaign; ``template`` finds the message of one by its id or key.
+
+    Raises ``Problem`` with all faults at once. Takes seconds for a long list.
+    """
+    posted = fields.json_object(body, '{"subject": ..., "text": ...}')
+    taken = _message_of(posted, template) if "template" in posted else {}
+    given = {"from": default_from, **taken, **posted}
     faults = fields.strange(given, [field.name for field in CAMPAIGN])
     values, wrong = fields.judge(given, CAMPAIGN)
     written = {name: values.get(name) or usual for name, usual in _GOOD.items()}
@@ -203,15 +220,18 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
         values.get("preheader") or "",
         values.get("writing") or Writing.SOURCE,
     )
+    if "subject" not in given:
+        wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))
     wrong += message_faults(draft, {fault.field for fault in wrong})
+    its = taken.keys() - posted.keys()
+    wrong = [_of_template(fault) if fault.field in its else fault for fault in wrong]
     faults += sorted(wrong, key=lambda fault: _ORDER.index(fault.field))
     parsed, audience = ParsedList(), None
     recipients, chosen = values.get("recipients"), values.get("lists")
-    if (
-        chosen
-        and recipients is None
-        and not {"minus_lists", "minus_campaigns", "sample"} & {fault.field for fault in faults}
-    ):
+    if not chosen:
+        said = 'It goes with "lists" only. Give the saved lists to take the recipients from.'
+        faults += [Fault(name, said, "request.without-lists") for name in _LESS if posted.get(name)]
+    if chosen and recipients is None and not {*_LESS} & {fault.field for fault in faults}:
         audience = Audience(chosen, values["minus_lists"], values["minus_campaigns"], sample=values["sample"])
     elif chosen and recipients is not None:
         faults.append(Fault("lists", "Give either recipients or lists.", "request.both"))
@@ -227,6 +247,29 @@ def read_campaign(body: bytes, default_from: str) -> PostedCampaign:
     if faults:
         raise problems.invalid(faults, **answers.refused(parsed.refused))
     return PostedCampaign(draft, parsed, values["send"], audience, values["attachments"])
+
+
+def _message_of(posted: Mapping[str, Any], template: Callable[[int | str], Written | None]) -> dict[str, str]:
+    """Return the message that a posted campaign takes from a template. Raises ``Problem`` if it cannot."""
+    faults = [
+        Fault(part, f"Give either template or {part}.", "request.both") for part in _BODY if part in posted
+    ]
+    found: Written | None = None
+    try:
+        found = template(chosen := TEMPLATE.read(posted["template"]))
+        if found is None:
+            said = f"Template {chosen} does not exist. GET /api/v1/templates lists them."
+            faults.append(Fault("template", said, "saved-template.not-found"))
+    except UnfitValueError as error:
+        faults.append(Fault("template", str(error), error.code))
+    if faults or found is None:
+        raise problems.invalid(faults)
+    message = {"subject": found.subject, "preheader": found.preheader}
+    return message | {"text": found.text, "html": found.html, "writing": found.writing}
+
+
+def _of_template(fault: Fault) -> Fault:
+    return Fault("template", f"In its {fault.field}: {fault.detail}", fault.code)
 
 
 def _parse(recipients: str | list[Any]) -> ParsedList:

@@ -4,7 +4,7 @@
 ``description``  the description of the API, as a file
 ``keys``         what the commands about API keys do
 ``lists``        what the commands about saved lists do
-``messages``     what the commands about a message do: shown as somebody gets it, and sent as a test
+``messages``     what the commands about a message do: shown as somebody gets it, sent as a test, checked
 ``people``       what the commands about people do
 ``progress``     its bar while it is sent, and what became of it
 ``work``         what the commands of the command line do

@@ -318,6 +318,19 @@ def test_send(*, campaign_id: int, to: str, like: str) -> None:
     messages.test(campaign_id, to, like)
 
 
+@main.command()
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.option("--links", "open_links", is_flag=True, help="Open each link, too.")
+def preflight(*, campaign_id: int, open_links: bool) -> None:
+    """Check the message of CAMPAIGN, its merge fields and its sender before you send it.
+
+    The exit status is 1 if something has to be fixed.
+    """
+    from webapp.cli import messages  # noqa: PLC0415
+
+    messages.preflight(campaign_id, open_links=open_links)
+
+
 @main.command("setup-link")
 def setup_link() -> None:
     """Print the link that creates the first account."""

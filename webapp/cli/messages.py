@@ -1,4 +1,4 @@
-"""What the commands about a message do: it is shown as somebody gets it, and sent to somebody as a test."""
+"""What the commands about a message do: it is shown as somebody gets it, sent as a test, and checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import click
 
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
-from mailing.reports import preview, trials
-from mailing.reports.trials import NoTestError
+from mailing.internet.findings import Light
+from mailing.internet.names import Dns
+from mailing.reports import checkup, preview, trials
+from mailing.reports.preview import NoMessageError
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
 from tasks.commands import campaigns as commands
@@ -20,16 +22,48 @@ from webapp.cli.work import ACTOR, chosen_settings, open_backend
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mailing.reports.preview import Preview
+    from mailing.campaigns.queries import Campaign
+
+_MARKS = {
+    Light.RED: ("✗", "red"),
+    Light.AMBER: ("!", "yellow"),
+    Light.UNKNOWN: ("?", "white"),
+    Light.GREEN: ("✓", "green"),
+}
 
 
 def show(campaign_id: int, email: str) -> None:
     """Write the bytes that a recipient gets to standard output."""
     with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
-        shown = _preview(connection, campaign_id, email)
-    if shown.fault:
-        raise click.ClickException(str(shown.fault))
+        campaign = _campaign(connection, campaign_id)
+        try:
+            shown = preview.asked_for(connection, campaign, email)
+        except NoMessageError as error:
+            raise click.ClickException(str(error)) from None
     click.echo(shown.data, nl=False)
+
+
+def preflight(campaign_id: int, *, open_links: bool) -> None:
+    """Check a campaign as its page does. The exit status is 1 if something has to be fixed."""
+    chosen = chosen_settings()
+    with open_backend(chosen) as backend:
+        with backend.db.read() as connection:
+            looked = checkup.look(connection, _campaign(connection, campaign_id), chosen.sender)
+        try:
+            if open_links:
+                commands.begin_opening_links(backend, ACTOR, campaign_id)
+        except NotAllowed as refusal:
+            raise click.ClickException(str(refusal)) from None
+    found = asyncio.run(checkup.ask(looked, Dns(), open_links=open_links))
+    for it in found:
+        mark, color = _MARKS[it.light]
+        click.echo(f"{click.style(mark, fg=color)} {it.said}")
+        if it.todo:
+            click.echo(f"  {it.todo}")
+    if looked.links and not open_links:
+        click.echo(f"The links were not opened. To open them: volley preflight {campaign_id} --links")
+    if any(it.light is Light.RED for it in found):
+        sys.exit(1)
 
 
 def test(campaign_id: int, to: str, like: str) -> None:
@@ -40,7 +74,7 @@ def test(campaign_id: int, to: str, like: str) -> None:
             with backend.db.read() as connection:
                 wanted = trials.compose(connection, campaign_id, to, like)
             commands.begin_test(backend, ACTOR, campaign_id, wanted)
-        except (NoTestError, NotAllowed) as refusal:
+        except (NoMessageError, NotAllowed) as refusal:
             raise click.ClickException(f"Nothing was sent. {refusal}") from None
     dialogue = Dialogue(chosen.sender)
     outcome = asyncio.run(trial.carry(chosen.sender, wanted.mail, dialogue))
@@ -51,11 +85,8 @@ def test(campaign_id: int, to: str, like: str) -> None:
         sys.exit(1)
 
 
-def _preview(connection: Connection, campaign_id: int, email: str) -> Preview:
+def _campaign(connection: Connection, campaign_id: int) -> Campaign:
     campaign = campaigns.get(connection, campaign_id)
     if campaign is None:
         raise click.ClickException(f"Campaign {campaign_id} does not exist.")
-    found = preview.find(connection, campaign_id, email) if email else None
-    if email and found is None:
-        raise click.ClickException(f"{email} is not a recipient of campaign {campaign_id}.")
-    return preview.of(connection, campaign, found)
+    return campaign

@@ -10,8 +10,6 @@
 ``templates``     saved messages: listed, looked at in each of their versions, and where a campaign starts
                   from one
 ``trial_pages``   a test send: its form, and its SMTP dialogue as it happens, stage by stage, with times
-``trials``        the test sends of this web process: each is a task of its own, and can be looked at for
-                  a while
 ``visual``        the visual editor, in a frame of its own: the only page whose policy lets styles stand in
                   the HTML
 """

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, render_template
+from quart import Blueprint, abort, render_template
 
 from mailing.accounts.roles import Permission
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.internet.findings import ORDER
 from mailing.internet.names import Dns
 from mailing.reports import checkup
+from tasks.commands import campaigns as commands
 from webapp.http import auth
 from webapp.http.services import services, the_campaign
+from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_
 
 if TYPE_CHECKING:
@@ -50,6 +53,11 @@ async def show(campaign_id: int) -> str:
 @auth.needs(Permission.WRITE)
 async def with_links(campaign_id: int) -> str:
     """Check the same, and open each link."""
+    await the_campaign(campaign_id)
+    try:
+        await services().do(commands.begin_opening_links, auth.person(), campaign_id)
+    except NotAllowed as refusal:
+        abort(429, say_why(refusal))
     return await _page(campaign_id, open_links=True)
 
 

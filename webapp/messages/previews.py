@@ -38,7 +38,6 @@ blueprint = Blueprint("previews", __name__)
 WIDTHS = ("desktop", "phone")
 THEMES = ("light", "dark")
 _ONE = "/campaigns/<id:campaign_id>/preview"
-_HEAD_END = b"\r\n\r\n"
 _ASKS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.IGNORECASE)
 _ALWAYS, _NEVER = "(min-width: 0)", "(max-width: 0)"
 _KNOWS = re.compile(r"(<meta name=\"color-scheme\" content=\")[^\"]*(\")")
@@ -106,7 +105,7 @@ async def show(campaign_id: int) -> str:
         view=asked,
         shown=shown,
         fault=fault,
-        head=shown.data.partition(_HEAD_END)[0].decode("utf-8", "replace"),
+        head=shown.head.decode("utf-8", "replace"),
         source=attachments.abridged(shown.data.decode("utf-8", "replace")),
     )
 

@@ -9,17 +9,16 @@ from quart import Blueprint, abort, redirect, render_template, request
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.actors import ActorKind
-from mailing.core.reasons import Reason
-from mailing.reports import preview, trials
-from mailing.reports.trials import NoTestError
+from mailing.reports import preview
+from mailing.reports.preview import NoMessageError
 from mailing.smtp.replies import Stage
-from tasks.commands import campaigns as commands
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
-from webapp.i18n.domain_texts import say, say_why
+from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
+from webapp.live import trials
 from webapp.live.sse import BEAT_S, respond
-from webapp.messages.trials import Run, runs
+from webapp.live.trials import BusyError, runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from webapp.live.regions import Board
+    from webapp.live.trials import Run
 
 blueprint = Blueprint("trials", __name__)
 LOOK_S = 0.2
@@ -64,18 +64,15 @@ async def send(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Send a test, and lead to its dialogue."""
     campaign, typed = await the_campaign(campaign_id), await request.form
     to, like = typed.get("to", ""), typed.get("like", "").strip()
-    if runs().full:
-        fault = {"": say(Reason("test-send.busy"))}
-        return await _form(campaign_id, campaign.subject, typed, fault), 503
     try:
-        wanted = await services().read(trials.compose, campaign_id, to, like)
-        await services().do(commands.begin_test, auth.person(), campaign_id, wanted)
-    except NoTestError as error:
+        run = await trials.begin(auth.person(), campaign_id, to, like)
+    except BusyError as busy:
+        return await _form(campaign_id, campaign.subject, typed, {"": say_why(busy)}), 503
+    except NoMessageError as error:
         return await _form(campaign_id, campaign.subject, typed, {error.field: say_why(error)}), 422
     except NotAllowed as refusal:
         return await _form(campaign_id, campaign.subject, typed, {"": say_why(refusal)}), 429
-    name = runs().begin(campaign_id, wanted, services().settings.sender)
-    return redirect(services().at(f"/campaigns/{campaign_id}/test/{name}"), 303)
+    return redirect(services().at(f"/campaigns/{campaign_id}/test/{run.name}"), 303)
 
 
 @blueprint.get(f"{_ONE}/<name>")

@@ -164,6 +164,46 @@ class OneOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """One of some names, in JSON."""
+
+    names: tuple[str, ...]
+
+    @property
+    def schema(self) -> Schema:
+        """One of them."""
+        return {"type": "string", "enum": [*self.names]}
+
+    def read(self, given: Any) -> str:
+        """Return it."""
+        if given not in self.names:
+            raise UnfitValueError(f"Must be one of: {', '.join(self.names)}.")
+        return str(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A value of any of several kinds. ``said`` is what is wrong with one of none."""
+
+    kinds: tuple[Kind, ...]
+    said: str
+
+    @property
+    def schema(self) -> Schema:
+        """Any of theirs."""
+        return {"anyOf": [kind.schema for kind in self.kinds]}
+
+    def read(self, given: Any) -> Any:
+        """Return what the first of them reads that can."""
+        for kind in self.kinds:
+            try:
+                return kind.read(given)
+            except UnfitValueError:
+                continue
+        raise UnfitValueError(self.said)
+
+
+@dataclass(frozen=True, slots=True)
 class Number:
     """A whole number of a query, in the digits 0 to 9."""
 
@@ -232,6 +272,19 @@ def query(given: Mapping[str, str], known: Sequence[Field], besides: Iterable[Fa
     values, faults = judge(given, known)
     if faults := [*faults, *besides, *problems.unknown_parameters(given, [field.name for field in known])]:
         raise problems.misasked(faults)
+    return values
+
+
+def body(sent: bytes, known: Sequence[Field], example: str) -> dict[str, Any]:
+    """Read the fields of a posted JSON object; where none must be sent, no body is an empty one.
+
+    Raises ``Problem`` with all faults at once.
+    """
+    bare = not sent.strip() and not any(field.missing for field in known)
+    given = {} if bare else json_object(sent, example)
+    values, faults = judge(given, known)
+    if faults := [*faults, *strange(given, [field.name for field in known])]:
+        raise problems.invalid(faults)
     return values
 
 

@@ -153,5 +153,6 @@ def test_no_request_gets_an_answer_that_is_not_described(make_stack: Callable[..
         text=True,
         cwd=tmp_path,
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,3 +69,22 @@ def test_a_test_is_sent_with_its_dialogue_and_its_failure_is_told(make_stack: Ca
     away = volley(stack, "test-send", "1", "me@two.example")
     assert away.exit_code == 1
     assert "Not accepted." in away.output
+
+
+def test_a_campaign_is_checked_and_what_has_to_be_fixed_is_the_exit_status(make_stack: Callable[..., Stack]):
+    stack = make_stack()
+    good = replace(DRAFT, sender_from="ann@example.org", html="<p>Dear {{ name }}, unsubscribe here.</p>")
+    store(stack.db, "Ann <ann@one.example>", replace(DRAFT, text="{{ city }}"))
+    store(stack.db, "Ann <ann@one.example>", replace(good, html='<img src="x"><a href="http://[::1]/">x</a>'))
+    bad = volley(stack, "preflight", "1")
+    assert bad.exit_code == 1
+    assert bad.output.startswith("✗ ")
+    assert "city" in bad.output.splitlines()[0]
+    asked = volley(stack, "preflight", "2", "--links")
+    assert "! Images without alternative text: 1.\n  Describe each one" in asked.output
+    assert "private network" in asked.output
+    fine = volley(stack, "preflight", "2")
+    assert fine.exit_code == 0, fine.output
+    assert "To open them: volley preflight 2 --links" in fine.output
+    nothing = volley(stack, "preflight", "9")
+    assert (nothing.exit_code, "Campaign 9 does not exist." in nothing.output) == (1, True)

@@ -15,7 +15,7 @@ from mailing.core.tables import attempts, recipients
 from mailing.foreign.mail import read
 from tests.support.smtp_server import HANG, FakeServer
 from tests.support.web import DRAFT, running, settings_for, store
-from webapp.messages import trials
+from webapp.live import trials
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

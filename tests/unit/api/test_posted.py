@@ -25,7 +25,10 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=10,
 )
-FIELDS = ("from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
+FIELDS = ("template", "from", "subject", "text", "html", "recipients", "send", "priority", "give_up_hours")
+
+
+NO_TEMPLATES = {}.get
 
 
 def outcome(read: Callable[..., Any], *args: object) -> Any:
@@ -38,7 +41,7 @@ def outcome(read: Callable[..., Any], *args: object) -> Any:
 
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=5), anything))
 def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object]):
-    found = outcome(posted.read_campaign, orjson.dumps(body), "me@example.org")
+    found = outcome(posted.read_campaign, orjson.dumps(body), "me@example.org", NO_TEMPLATES)
     if isinstance(found, Problem):
         assert found.status == 422
         assert found.faults
@@ -48,12 +51,12 @@ def test_whatever_is_posted_becomes_an_order_or_a_problem(body: dict[str, object
 @given(st.binary(max_size=50))
 def test_whatever_bytes_are_posted_they_are_a_problem(body: bytes):
     with pytest.raises(Problem):
-        posted.read_campaign(body, "me@example.org")
+        posted.read_campaign(body, "me@example.org", NO_TEMPLATES)
 
 
 def test_the_default_from_is_used_where_none_is_given():
     body = {"subject": "s", "text": "t", "send": True, "recipients": [{"email": "a@example.org"}]}
-    order = posted.read_campaign(orjson.dumps(body), "Me <me@example.org>")
+    order = posted.read_campaign(orjson.dumps(body), "Me <me@example.org>", NO_TEMPLATES)
     assert order.draft == Draft("Me <me@example.org>", "s", "t")
     assert order.send
 

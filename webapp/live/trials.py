@@ -1,4 +1,7 @@
-"""The test sends of this web process: each is a task of its own, and can be looked at for a while."""
+"""The test sends of this web process: each is a task of its own, and can be looked at for a while.
+
+Pages and API begin them in the same way.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,17 @@ from typing import TYPE_CHECKING, cast
 from quart import current_app
 
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason, ReasonError
+from mailing.reports import trials
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
+from tasks.commands import campaigns as commands
+from webapp.http.services import services
 
 if TYPE_CHECKING:
     from quart import Quart
 
+    from mailing.core.actors import Actor
     from mailing.reports.trials import Trial
     from mailing.smtp.account import Sender
     from mailing.smtp.trial import Outcome
@@ -25,10 +33,15 @@ KEPT = 50
 AT_ONCE = 10
 
 
+class BusyError(ReasonError):
+    """Too many tests are being sent at this moment."""
+
+
 @dataclass(slots=True, eq=False)
 class Run:
     """A test that is being sent, or was. ``began_at`` is in ms since 1970."""
 
+    name: str
     campaign_id: int
     trial: Trial
     server: str
@@ -58,15 +71,15 @@ class Runs:
         """Whether no other one may begin now."""
         return sum(not run.ended for run in self._runs.values()) >= AT_ONCE
 
-    def begin(self, campaign_id: int, wanted: Trial, sender: Sender) -> str:
-        """Begin to send a test; return its name."""
+    def begin(self, campaign_id: int, wanted: Trial, sender: Sender) -> Run:
+        """Begin to send a test."""
         dialogue, name = Dialogue(sender), secrets.token_urlsafe(16)
         task = asyncio.create_task(trial.carry(sender, wanted.mail, dialogue), name="a test send")
-        self._runs[name] = Run(campaign_id, wanted, sender.server, dialogue, now_ms(), task)
+        run = self._runs[name] = Run(name, campaign_id, wanted, sender.server, dialogue, now_ms(), task)
         while len(self._runs) > KEPT:
             oldest = next(key for key, run in self._runs.items() if run.ended)
             del self._runs[oldest]
-        return name
+        return run
 
     def get(self, name: str, campaign_id: int) -> Run | None:
         """Return a test of a campaign; None if it is not known, or not any more."""
@@ -90,3 +103,17 @@ def install(app: Quart) -> None:
 def runs() -> Runs:
     """Return those of the running application."""
     return cast("Runs", current_app.extensions["trials"])
+
+
+async def begin(actor: Actor, campaign_id: int, to: str, like: int | str = "") -> Run:
+    """Begin to send the message of a campaign to ``to``, with the data of the recipient ``like``.
+
+    Raises ``BusyError``, ``NoMessageError`` where there is none, and ``NotAllowed`` where the actor has sent
+    several.
+    """
+    svc = services()
+    if runs().full:
+        raise BusyError(Reason("test-send.busy"))
+    wanted = await svc.read(trials.compose, campaign_id, to, like)
+    await svc.do(commands.begin_test, actor, campaign_id, wanted)
+    return runs().begin(campaign_id, wanted, svc.settings.sender)
