@@ -49,10 +49,10 @@ def written(db: Database, chosen: int | str) -> Written | None:
     """Return the message of a template, by the id of a saved one or the key of a built-in one."""
     if isinstance(chosen, str):
         built_in = starters.starter(chosen, ENGLISH)
-        return built_in and built_in.written
+        return built_in.written if built_in else None
     with db.read() as connection:
         saved = library.get(connection, chosen)
-    return saved and saved.written
+    return saved.written if saved else None
 
 
 def _template(it: Template) -> message_shapes.SavedTemplate:
