@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from webapp.http import problems
+from webapp.http.auth import NotSetUpError
 from webapp.http.services import services
 from webapp.i18n import domain_texts
 from webapp.i18n.languages import N_, _
@@ -82,7 +83,7 @@ async def _explain(error: HTTPException) -> Response | tuple[str, int, dict[str,
     said = error.description or ""
     ours = said if said and said != type(error).description else ""
     page = await render_template(
-        "shared/error.html",
+        "accounts/not_set_up.html" if isinstance(error, NotSetUpError) else "shared/error.html",
         code=code,
         title=_(title),
         said=ours or (advice and _(advice)),

@@ -63,7 +63,7 @@ async def check() -> Response | tuple[str, int]:
         said = _("The code is wrong, or was used before. Enter the next one that the app shows.")
     if not good:
         await svc.do(people.refuse, user.email, user, address, how)
-        return await _ask(user, said), 401
+        return await _ask(user, said, recovering=how == "recovery"), 401
     return await sign_in.enter(user.id, f"password+{how}", onward)
 
 
@@ -165,9 +165,9 @@ def _again() -> Response:
     return redirect(services().at("/sign-in"), 303)
 
 
-async def _ask(user: User, said: str) -> str:
-    unreadable = await _lost(user)
-    return await render_template("accounts/code.html", user=user, said=said, unreadable=unreadable)
+async def _ask(user: User, said: str, *, recovering: bool = False) -> str:
+    shown = {"user": user, "said": said, "recovering": recovering, "unreadable": await _lost(user)}
+    return await render_template("accounts/code.html", **shown)
 
 
 async def _offer(user: User, secret: str, faults: Mapping[str, str]) -> str:

@@ -181,7 +181,7 @@ def _check_link() -> None:
     if not settings.private and not hmac.compare_digest(
         given.encode(), tokens.set_up(settings.secret_key).encode()
     ):
-        abort(403, _("Open the link in the server's log, or run: volley setup-link"))
+        raise auth.NotSetUpError(403)
 
 
 async def _setup(typed: object, faults: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from quart import abort, current_app, g, redirect, request
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import ServiceUnavailable, Unauthorized
 
 from mailing.accounts import tokens
 from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SENSITIVE, Permission
@@ -66,6 +66,16 @@ class Viewer:
     permissions: frozenset[Permission]
     session: Session | None = None
     bearer: Bearer | None = None
+
+
+class NotSetUpError(ServiceUnavailable):
+    """Nobody has an account yet, and others can reach this Volley: without its link it shows nothing."""
+
+    def __init__(self, code: int = 503) -> None:
+        super().__init__(
+            _("Volley isn't set up yet. Open the link in the server's log, or run: volley setup-link")
+        )
+        self.code = code
 
 
 NOBODY = Viewer(Actor(ActorKind.PERSON), NOTHING)
@@ -188,7 +198,7 @@ async def guard() -> ResponseReturnValue | None:
 
 async def _without_accounts(door: Door, address: str) -> ResponseReturnValue | None:
     if not services().settings.private:
-        abort(503, _("Volley isn't set up yet. Open the link in the server's log, or run: volley setup-link"))
+        raise NotSetUpError
     if door.reason:
         return None
     beyond = door.permission and door.permission not in ANYBODY

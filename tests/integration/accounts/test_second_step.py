@@ -144,6 +144,16 @@ async def test_the_password_is_believed_for_five_minutes_and_no_longer_than_it_i
     assert "Sign in again." in await person.read("/sign-in")
 
 
+async def test_after_a_wrong_recovery_code_its_field_is_still_there(person: Person):
+    await turn_on(person)
+    await person.sign_out()
+    await person.sign_in(ANN)
+    assert "<details open>" not in await person.read("/sign-in/code")
+    wrong = (await (await person.post("/sign-in/code", {"recovery": "aaaa-bbbb"})).get_data()).decode()
+    assert "<details open>" in wrong
+    assert wrong.index("autofocus") > wrong.index("<details")
+
+
 async def test_codes_are_not_guessed(person: Person):
     await turn_on(person)
     await person.sign_out()

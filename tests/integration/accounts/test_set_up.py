@@ -64,6 +64,7 @@ async def test_elsewhere_the_link_is_asked_for_and_a_wrong_one_is_refused(tmp_pa
             assert (await visitor.post(f"/setup{wrong}", FORM)).status_code == 403
         said = await visitor.read("/", status=503)
         assert "set up yet" in said
+        assert "<nav" not in said  # no page to go to
         assert right not in said
         assert not anybody(db)
         page = await visitor.read(f"/setup?token={right}")
