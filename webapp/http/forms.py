@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote_to_bytes
@@ -26,13 +27,14 @@ from webapp.i18n.languages import _
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 
-    from hypercorn.typing import ASGIReceiveCallable
+    from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
     from werkzeug.datastructures import MultiDict
 
 LONGEST = 20 * 1024 * 1024  # bytes; with a list or a message
 SHORT = 64 * 1024  # bytes; any other form or call
 MOST_FIELDS = 2_500  # two for each column of the widest table, and some
 UPLOAD_S = 3_600  # what a file may take
+LINGER_S = 5.0  # what still comes behind its answer is taken so long, and thrown away
 PIECE = 512 * 1024  # bytes in which a file is handed on
 _PIECE = 64 * 1024
 _AHEAD = 4 * _PIECE  # bytes that may wait for who reads them
@@ -83,6 +85,12 @@ class PacedBody(Body):
         super().__init__(None, most)
         self._taken = asyncio.Event()
         self._whole = False  # wanted at once
+        self._answered = False
+
+    def append(self, data: bytes) -> None:
+        """Keep what came, unless nobody will read it."""
+        if not self._answered:
+            super().append(data)
 
     async def __anext__(self) -> bytes:
         data = await super().__anext__()
@@ -99,6 +107,17 @@ class PacedBody(Body):
         while len(self._data) > _AHEAD and not self._whole and not self._complete.is_set():
             self._taken.clear()
             await self._taken.wait()
+
+    def throw_away(self) -> None:
+        """Take what is left of it from the connection without keeping it: the request is answered."""
+        self._answered = True
+        self.clear()
+        self._taken.set()
+
+    async def has_ended(self) -> None:
+        """Wait until all of it has come, but not for long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), LINGER_S)
 
 
 class FormRequest(Request):
@@ -120,6 +139,23 @@ class Connection(ASGIHTTPConnection):
             return await receive()
 
         await super().handle_messages(request, paced)
+
+    async def handle_request(self, request: Request, send: ASGISendCallable) -> None:
+        """Answer the request; whoever is still sending is heard out for a moment.
+
+        A connection that is closed on somebody who sends shows an error of its own in the place of the answer
+        (RFC 9112 section 9.6). And Hypercorn ends none while what it has read waits for the application.
+        """
+        body: Any = request.body
+
+        async def answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                body.throw_away()
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                await body.has_ended()
+            await send(message)
+
+        await super().handle_request(request, answer)
 
 
 @dataclass(frozen=True, slots=True)

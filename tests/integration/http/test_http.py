@@ -17,7 +17,7 @@ from quart import redirect
 from tests.support.web import HOST, Visitor, running, settings_for, store
 from webapp import http1
 from webapp.app import create_app
-from webapp.http import static_files
+from webapp.http import forms, static_files
 from webapp.http.security import HEADERS
 
 PATIENCE_S = 30
@@ -107,6 +107,13 @@ async def test_a_body_may_hold_any_line_ends(ask, db):
     head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     assert status(await ask(head.encode() + body)) == 200
     assert status(await ask(head.encode(), more=body)) == 409  # it is being sent already
+
+
+async def test_who_is_refused_in_the_middle_of_a_long_body_gets_the_answer_and_an_end(ask, monkeypatch):
+    monkeypatch.setattr(forms, "LINGER_S", 1.0)
+    head = f"POST /api/v1/campaigns HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+    head += f"Content-Length: {2 << 30}\r\n\r\n"
+    assert status(await ask(head.encode(), more=b" " * 2_000_000)) == 413
 
 
 @pytest.mark.parametrize("host", [HOST, "evil.example"])

@@ -93,12 +93,20 @@ async def test_nobody_sends_faster_than_the_file_is_taken(app):
     assert sum(app.taken) == 320 * 65_536
 
 
-async def test_what_says_that_it_is_too_long_is_refused_before_it_is_read(app):
+async def test_what_says_that_it_is_too_long_is_refused_before_it_is_read(app, monkeypatch):
+    monkeypatch.setattr(forms, "LINGER_S", 0.01)
     line = Line(app, [HEAD], length=2 * 1024 * MB, more=True)
     await line.run()
     assert line.status == 413
     assert b"100 MB" in line.answer
     assert line.asked <= 1
+
+
+async def test_who_is_refused_while_sending_is_heard_out(app):
+    line = Line(app, [HEAD, *[b"x" * MB] * 150, TAIL])
+    await line.run()
+    assert line.status == 413
+    assert line.asked == 152
 
 
 async def test_what_is_longer_than_it_said_is_refused_while_it_is_read(app):
