@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mailing.core.reasons import Reason
 from mailing.core.states import Standing
 from mailing.messages.field_names import field_name
 from mailing.uploads import standings
@@ -26,6 +27,7 @@ class Export:
     """A program's export. It has all columns of ``needs``, and at least ``some`` of ``often``.
 
     ``skips`` matches the columns that are of no use to a message. All names are those of merge fields.
+    ``usually_silent``: it has those of ``standing`` only where somebody asked for them.
     """
 
     program: str
@@ -35,6 +37,7 @@ class Export:
     standing: frozenset[str] = frozenset()
     objects: frozenset[str] = frozenset()
     skips: re.Pattern[str] = re.compile(r"(?!)")
+    usually_silent: bool = False
 
 
 def _words(text: str) -> frozenset[str]:
@@ -69,10 +72,19 @@ EXPORTS = (
             "points attribution attribution_date preferred_locale last_active date_identified stage"
         ),
         some=2,
-        standing=_words("do_not_contact donotcontact dnc"),
+        standing=_words("do_not_contact donotcontact dnc dnc_preferences"),
         skips=re.compile(
             "id|is_?published|(date|created|modified|checked|owner|stage)_.*|(date|created|modified)(added|by).*|"
-            "owner|stage|points|attribution(_date)?|last_active|lastactive|preferred_locale|ip_?address(es)?|dnc_.*"
+            "owner|stage|points|attribution(_date)?|last_active|lastactive|preferred_locale|ip_?address(es)?"
+        ),
+        usually_silent=True,
+    ),
+    Export(
+        "Sendy",
+        needs=_words("name email joined last_activity added_via status"),
+        standing=_words("status"),
+        skips=re.compile(
+            "joined|last_activity|added_via|opt_in_method|ip_address|country_code|signed_up_from|gdpr"
         ),
     ),
     Export(
@@ -120,6 +132,14 @@ def recognised(plan: Plan, name: str, rows: Sequence[Sequence[str]]) -> Plan:
     return replace(named(plan, roles), recognised=program, standing=standing)
 
 
+def remarks(plan: Plan) -> tuple[Reason, ...]:
+    """Return what a person has to know of a program's export before they mail to it."""
+    silent = any(one.usually_silent for one in EXPORTS if one.program == plan.recognised)
+    if silent and not any(column.role is Role.STANDING for column in plan.columns):
+        return (Reason("upload.silent-export", program=plan.recognised),)
+    return ()
+
+
 def _is(export: Export, folded: Sequence[str]) -> bool:
     there = frozenset(folded)
     return export.needs <= there and len(export.often & there) >= export.some
@@ -136,7 +156,7 @@ def _by_name(name: str, folded: Sequence[str], export: Export | None) -> tuple[s
         found = _MAILCHIMP_FILE.fullmatch(name) if export.program == "Mailchimp" else None
         return export.program, _unless_active(found[1]) if found else ""
     found = _SENDY_FILE.fullmatch(name)
-    bare = folded[:2] in (["name", "email"], ["", ""])  # some of its versions write no header
+    bare = folded[:2] in (["name", "email"], ["", ""])  # its older versions write no header, and no status
     if found and bare:
         return "Sendy", _unless_active(found[1])
     return "", ""

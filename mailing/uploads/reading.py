@@ -60,9 +60,12 @@ def look(file: BinaryIO, name: str, choice: Choice | None = None) -> Look:
     draft = _draft(file, kind, choice or Choice())
     shown = [tuple(map(text, cells)) for _line, cells in _below(draft.plan, iter(draft.records))]
     plan = exports.recognised(draft.plan, name, shown)
-    notes = (Reason("upload.misnamed", name=f"{name:.100}", kind=kinds.said(kind)),)
-    misnamed = kinds.misnamed(name, kind)
-    return Look(plan, tuple(shown[:SHOWN]), draft.sheets, draft.expected, notes if misnamed else ())
+    notes = [*exports.remarks(plan)]
+    if kinds.misnamed(name, kind):
+        notes.append(Reason("upload.misnamed", name=f"{name:.100}", kind=kinds.said(kind)))
+    if not shown:
+        notes.append(Reason("upload.only-header"))
+    return Look(plan, tuple(shown[:SHOWN]), draft.sheets, draft.expected if shown else 0, tuple(notes))
 
 
 def rows(file: BinaryIO, plan: Plan) -> Iterator[Record]:

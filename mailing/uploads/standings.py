@@ -42,7 +42,8 @@ _WHERE_SET = {  # headers of columns in which anything but "no" means this
     word: standing
     for standing, words in {
         Standing.UNSUBSCRIBED: "unsubscribed unsub_time unsubscribed_at unsubscribe_date opted_out optout "
-        "opt_out do_not_contact donotcontact do_not_email dnc huy_dang_ky ngay_huy_dang_ky",
+        "opt_out do_not_contact donotcontact do_not_email dnc dnc_preferences huy_dang_ky "
+        "ngay_huy_dang_ky",
         Standing.BOUNCED: "bounced bounced_at clean_time hard_bounced bi_tra_lai",
         Standing.BLOCKED: "blacklisted blocklisted blocked complaint complained marked_as_spam spam bi_chan",
     }.items()

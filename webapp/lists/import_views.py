@@ -273,7 +273,7 @@ def _look_at(database: Database, import_id: int, name: str, choice: Choice) -> L
 
 def _standing(connection: Connection, it: Import) -> dict[str, Any]:
     """Return what the page of an import shows."""
-    kinds = {"refused": NoteKind.REFUSED, "noted": NoteKind.NOTED}
+    kinds = {"refused": NoteKind.REFUSED, "noted": NoteKind.NOTED, "duplicate": NoteKind.DUPLICATE}
     done = it.state is ImportState.DONE
     into: SavedList | None = lists.get(connection, it.list_id) if it.list_id else None
     return {
@@ -286,7 +286,11 @@ def _standing(connection: Connection, it: Import) -> dict[str, Any]:
             name: notes.read(connection, it.id, kind, NOTES_SHOWN) if done else ()
             for name, kind in kinds.items()
         },
-        "noted": notes.count(connection, it.id, NoteKind.NOTED) if done else 0,
+        "counts": {
+            "refused": it.refused,
+            "noted": notes.count(connection, it.id, NoteKind.NOTED) if done else 0,
+            "duplicate": it.duplicates,
+        },
         "most_notes": NOTES_SHOWN,
     }
 

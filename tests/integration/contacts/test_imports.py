@@ -379,7 +379,7 @@ async def test_domains_are_asked_about_after_the_import_and_only_once_each(backe
     thread.join()
     assert sorted(asked) == ["gone.example", "good.example"]
     assert told(db, done.id, NoteKind.NOTED) == [
-        (0, "gone.example", "This domain doesn't exist: email to 3 contacts can't be delivered.")
+        (0, "gone.example", "This domain doesn't exist, so no email to it can be delivered. Contacts: 3.")
     ]
     assert get(db, done.id).noted == done.noted + 1
 

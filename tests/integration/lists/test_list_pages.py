@@ -257,10 +257,12 @@ async def test_the_result_tells_each_skipped_line_and_one_button_corrects_a_kind
         ),
         Note(NoteKind.REFUSED, 9, "=1+1 no address", Reason("row.no-address")),
         Note(NoteKind.NOTED, 3, "info@one.example", Reason("import.role")),
+        Note(NoteKind.DUPLICATE, 7, "Dan@one.example", Reason("import.repeated")),
     ]
-    import_id = finish(db, list_id, found, accepted=3, refused=1, noted=4)
+    import_id = finish(db, list_id, found, accepted=3, refused=1, noted=4, duplicates=1)
     address = f"/lists/imports/{import_id}"
     page = await visitor.read(address)
+    assert "Dan@one.example</td><td>in the file more than once" in page
     assert "=1+1 no address" in page
     assert "an address of a role or team" in page
     assert "Correct 2 addresses" in page

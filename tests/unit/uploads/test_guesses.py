@@ -207,3 +207,9 @@ def test_a_person_chooses_what_a_column_is():
     assert [one.email for one in contacts("a,b\na@x.example,b@y.example\n", plan=chosen)[0]] == [
         "b@y.example"
     ]
+
+
+def test_a_file_with_column_names_alone_says_so():
+    found = look("email,name,city\n")
+    assert [note.code for note in found.notes] == ["upload.only-header"]
+    assert (found.rows, found.expected) == ((), 0)

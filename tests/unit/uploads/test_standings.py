@@ -136,6 +136,43 @@ def test_mautic_in_the_archive_in_which_it_sends_its_exports():
     assert standing(data, "a.zip") == [("active", "")]
 
 
+def test_mautic_leaves_out_who_left_unless_a_report_tells_them():
+    names = (
+        "id,title,firstname,lastname,company,position,email,mobile,phone,points,fax,address1,address2,city,"
+    )
+    names += (
+        "state,zipcode,country,preferred_locale,timezone,last_active,attribution_date,attribution,website,"
+    )
+    names += "facebook,foursquare,instagram,linkedin,skype,twitter"
+    row = f"7,Ms,An,Lê,,,an@x.example,,,3,,,,Huế{',' * 15}"
+    found = look(f"{names},stage\n{row},Lead\n")
+    assert [note.code for note in found.notes] == ["upload.silent-export"]
+    assert {"id", "points", "stage", "preferred_locale", "last_active"}.isdisjoint(found.plan.fields)
+    told = f"{names},DNC preferences\n{row},Unsubscribed: Email\n{row.replace('an@', 'binh@')},\n"
+    assert look(told).notes == ()
+    assert standing(told) == [("unsubscribed", "DNC preferences"), ("active", "")]
+
+
+SENDY = (
+    '"Name","Email","Joined","Last activity","Added via","Opt-in method","IP address","Country",'
+    '"Country code","Signed up from","Status","GDPR","City"\n'
+)
+
+
+def test_sendy_by_the_columns_of_its_newer_versions():
+    row = '"{}","{}","2026-01-02","2026-02-03","API","Double opt-in","203.0.113.7","Vietnam","VN","","{}",'
+    row += '"Yes","Huế"\n'
+    said = ("Active", "Bounced", "Marked as spam", "Unsubscribed", "Unconfirmed")
+    text = SENDY + "".join(
+        row.format(f'Bob "{n}" Lee', f"b{n}@x.example", word) for n, word in enumerate(said)
+    )
+    plan = look(text, "renamed.csv").plan
+    assert (plan.recognised, plan.fields) == ("Sendy", ("country", "city"))
+    taken, refused = contacts(text)
+    assert not refused, "it writes quotation marks in names as they are"
+    assert [str(one.standing) for one in taken] == ["active", "bounced", "blocked", "unsubscribed", "blocked"]
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

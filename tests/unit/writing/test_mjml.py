@@ -79,8 +79,8 @@ def test_what_is_wrong_is_told_with_its_line_and_column(inside, said):
         ("<mjml></mjml>", "has an <mj-body>"),
         ("<html></html>", "has an <mj-body>"),
         ("hello", "has an <mj-body>"),
-        (body("<p>{{ a</p>"), "line 4 of the html, column 4: {{ a"),
-        (body("", "<mj-preview>{% if a %}x{% endif %}</mj-preview>"), "line 2 of the html.*can't stand here"),
+        (body("<p>{{ a</p>"), "line 4 of the HTML, column 4: {{ a"),
+        (body("", "<mj-preview>{% if a %}x{% endif %}</mj-preview>"), "line 2 of the HTML.*can't stand here"),
     ],
 )
 def test_what_is_no_mjml_is_told_so(source, said):

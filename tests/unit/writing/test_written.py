@@ -139,7 +139,7 @@ def test_a_condition_keeps_its_place_around_the_rows_of_a_table():
 
 
 def test_a_field_that_an_html_parser_would_lose_is_refused_with_its_place():
-    with pytest.raises(ComposeError, match=r"line 2 of the html, column 3: {{ t }}.*can't stand here"):
+    with pytest.raises(ComposeError, match=r"line 2 of the HTML, column 3: {{ t }}.*can't stand here"):
         html_of("<style>p{color:red}</style>\n</{{ t }}>")
 
 
@@ -205,7 +205,7 @@ def test_a_preheader_comes_back_with_its_own_part_in_an_error():
 
 @pytest.mark.parametrize("writing", [Writing.VISUAL, Writing.MARKDOWN, Writing.SOURCE])
 def test_an_error_names_its_place_in_what_was_written(writing):
-    with pytest.raises(ComposeError, match=r"line 3 of the html, column 4: {{ first name }}"):
+    with pytest.raises(ComposeError, match=r"line 3 of the HTML, column 4: {{ first name }}"):
         html_of("a\n\nHi {{ first name }}", writing)
 
 
