@@ -10,6 +10,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import (
+    audience,
     distance,
     figures,
     filling,
@@ -22,6 +23,7 @@ from benchmarks import (
     sinks,
     speed,
     tabs,
+    wire,
 )
 from benchmarks.browser import UnexpectedAnswerError
 from benchmarks.site import Site
@@ -46,9 +48,12 @@ ROWS: Mapping[str, Row] = {  # the references first
     "archive": looking.looking,
     "stored": speed.stored,
     "filling": filling.filling,
+    "wire": wire.wire,
     "paste": pages.paste,
     "first": pages.first_email,
     "import": imported.imported,
+    "workbook": imported.workbook,
+    "audience": audience.audience,
     "viewer": live.one_viewer,
     "viewers": live.thousand_viewers,
     "tab": tabs.long_watch,

@@ -25,7 +25,7 @@ from mailing.core.bounds import GIVE_UP_USUALLY
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState
-from mailing.core.strides import Stride
+from mailing.core.strides import STORED, Stride
 from mailing.core.tables import campaigns as table
 from mailing.core.tables import storings
 from mailing.library import files
@@ -370,7 +370,7 @@ class Hold:
 @contextmanager
 def storing(database: Database, hold: Hold, added: Storing) -> Iterator[Connection]:
     """Store a list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
-    stride = Stride(AT_ONCE)
+    stride = Stride(AT_ONCE, STORED)
     gone = 0 if hold.fresh or hold.keeps != NOTHING else 1  # what the last piece removed of the old list
     try:
         while gone or added.left > stride.rows:

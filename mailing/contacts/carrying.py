@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from sqlalchemy.exc import DBAPIError
@@ -24,7 +24,7 @@ from mailing.contacts.tables import imports as table
 from mailing.core import clock
 from mailing.core.reasons import Reason, ReasonError, UnfitError
 from mailing.core.states import Standing
-from mailing.core.strides import Stride
+from mailing.core.strides import STORED, Stride
 from mailing.uploads import plans, reading, rows
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class _Carrying:
         assert found.list_id is not None
         self._database, self._import, self._holder = database, found, holder
         self._list_id, self._read = found.list_id, found.read
-        self._stride = Stride() if database.sqlite else None
+        self._stride = Stride(least=STORED) if database.sqlite else None
         self._plan = plans.load(found.plan)
         self._contact = rows.reader(self._plan)
         self._counted = {
@@ -178,7 +178,9 @@ class _Carrying:
             kept = [note for note in found if self._keeps(note)]
             self._number = notes.store(connection, self._import.id, kept, self._number)
             if stored.accepted or stored.updated or stored.repeated:
-                fields = dict.fromkeys(key for one in piece.arrivals.values() for key in one.fields or ())
+                fields = dict.fromkeys(
+                    chain.from_iterable(one.fields or () for one in piece.arrivals.values())
+                )
                 lists.count(connection, held, total=stored.accepted, active=stored.active, fields=fields)
             self._hold(connection, tries=0, **{name: table.c[name] + n for name, n in counts.items()})
         self._read += piece.rows

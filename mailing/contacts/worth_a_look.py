@@ -7,6 +7,7 @@ where its ending is a known slip for one. Domains that exist beside the big ones
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from disposable_email_domains import blocklist
@@ -15,7 +16,7 @@ from mailing.contacts.notes import Note, NoteKind
 from mailing.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mailing.contacts.storing import Arrival
 
@@ -62,17 +63,25 @@ ROLES = frozenset(  # RFC 2142, and what offices use
 )
 
 
-def look(arrival: Arrival, domain: str) -> Iterator[Note]:
-    """Yield what is worth a look about a contact that was taken; ``domain`` is that of its address."""
+def look(arrival: Arrival, domain: str) -> Sequence[Note]:
+    """Return what is worth a look about a contact that was taken; ``domain`` is that of its address."""
     local = arrival.email[: -len(domain) - 1]
-    if meant := suggest(domain):
+    meant, disposable = _judged(domain)
+    found = []
+    if meant:
         address = f"{local}@{meant}"
         reason = Reason("import.meant", address=address)
-        yield Note(NoteKind.SUGGESTED, arrival.line, arrival.email, reason, address)
-    elif is_disposable(domain):  # as many mistyped ones are
-        yield Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.disposable"))
+        found.append(Note(NoteKind.SUGGESTED, arrival.line, arrival.email, reason, address))
+    elif disposable:  # as many mistyped ones are
+        found.append(Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.disposable")))
     if local.lower() in ROLES:
-        yield Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.role"))
+        found.append(Note(NoteKind.NOTED, arrival.line, arrival.email, Reason("import.role")))
+    return found
+
+
+@lru_cache(maxsize=10_000)
+def _judged(domain: str) -> tuple[str, bool]:
+    return suggest(domain), is_disposable(domain)
 
 
 def suggest(domain: str) -> str:

@@ -22,20 +22,25 @@ if TYPE_CHECKING:
 
 HELD_S = 0.04  # what a transaction is meant to take; on a busy machine one may take twice that
 FIRST, LEAST, MOST = 500, 100, 5_000  # with fewer, what each transaction takes anyway would be most of it
+STORED = 500  # rows that are only stored: so many take a fifth of what their commit takes
 
 
 @dataclass(slots=True)
 class Stride:
-    """How many ``rows`` the next transaction of some long work takes, by how long the last one took."""
+    """How many ``rows`` the next transaction of some long work takes, by how long the last one took.
+
+    It is never fewer than the ``least``.
+    """
 
     rows: int = FIRST
+    least: int = LEAST
     took_s: float = 0.0
 
     def learn(self, took_s: float) -> None:
         """Take note that the last transaction, of ``rows``, took ``took_s``."""
         self.took_s = took_s
         fitting = int(self.rows * HELD_S / max(took_s, 0.001))
-        self.rows = max(LEAST, min(fitting, self.rows * 3 // 2, MOST))
+        self.rows = max(self.least, min(fitting, self.rows * 3 // 2, MOST))
 
     @contextmanager
     def write(self, database: Database) -> Iterator[Connection]:

@@ -6,6 +6,7 @@ are problems (RFC 9457, ``problems``). What each route takes and answers it says
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from contextlib import contextmanager
 from functools import partial
@@ -33,7 +34,7 @@ from mailing.reports import paces
 from tasks.commands import campaigns as commands
 from tasks.commands.campaigns import Once
 from webapp.api import answers, choices, posted, templates
-from webapp.http import auth, forms, params, problems
+from webapp.http import auth, forms, list_process, params, problems
 from webapp.http.problems import Fault, Problem, invalid
 from webapp.http.services import services
 from webapp.openapi import fields, headers, operations, shapes
@@ -119,7 +120,8 @@ async def create_campaign() -> Response:
     key = headers.read_key(request.headers.getlist("Idempotency-Key"))
     body, svc = await forms.body(forms.LONGEST), services()
     caller = Caller(auth.program(), may_send=Permission.SEND in auth.rights())
-    answer, change = await svc.lists.run(body, _store, caller, body, key, svc.settings.default_from)
+    size = await _weight(svc, body)
+    answer, change = await svc.lists.measure(size, _store, caller, body, key, svc.settings.default_from)
     if change:
         await svc.do(commands.announce, change)
     response = _json({**answer, **await _notice(svc, answer)}, 201)
@@ -211,6 +213,19 @@ async def list_recipients(campaign_id: int) -> Response:
     asked = fields.query(request.args, _RECIPIENTS)
     page = await services().read(_recipients, campaign_id, **asked)
     return _json(answers.recipients(page))
+
+
+async def _weight(svc: Services, body: bytes) -> int:
+    """Return how long the list of a posted campaign takes: that in the body, or the saved ones it names."""
+    size = list_process.weight(body)
+    if size >= list_process.LONG:
+        return size
+    template = partial(templates.written, svc.db)
+    try:
+        order = await asyncio.to_thread(posted.read_campaign, body, svc.settings.default_from, template)
+    except Problem:  # told by who stores it, unless the call was answered before
+        return size
+    return max(size, await svc.lists.weigh(order.audience)) if order.audience else size
 
 
 def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: str) -> Stored:

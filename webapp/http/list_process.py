@@ -93,15 +93,15 @@ class Lists:
 
     async def create(self, actor: Actor, draft: Draft, given: Given) -> Change:
         """Store a draft, whose message was found good, with its list."""
-        return await self._run(await self._weight(given), _store, actor, draft, given)
+        return await self._run(await self.weigh(given), _store, actor, draft, given)
 
     async def revise(self, actor: Actor, edit: Edit) -> Change:
         """Change a draft and replace its list. Raises ``NotAllowed`` once it is no draft, or was changed."""
-        return await self._run(await self._weight(edit.given), _revise, actor, edit)
+        return await self._run(await self.weigh(edit.given), _revise, actor, edit)
 
     async def add(self, actor: Actor, edit: Edit) -> tuple[Change, Added]:
         """Change a draft and add to its list. Raises ``NotAllowed`` as ``revise`` does."""
-        return await self._run(await self._weight(edit.given), _add, actor, edit)
+        return await self._run(await self.weigh(edit.given), _add, actor, edit)
 
     async def fix(self, actor: Actor, campaign_id: int, box: str, seen: int) -> tuple[Change, Added]:
         """Fix the skipped lines of a draft. Raises ``NotAllowed`` as ``revise`` does."""
@@ -114,7 +114,7 @@ class Lists:
 
     async def count(self, audience: Audience) -> int:
         """Return how many recipients saved lists give, as ``audiences.count`` does."""
-        size = await self._weight(audience) if audience.where else 0
+        size = await self.weigh(audience) if audience.where else 0
         return await self._run(size, _count, audience)
 
     async def run(self, given: str | bytes, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
@@ -124,13 +124,14 @@ class Lists:
         """
         return await self._run(weight(given), work, *args)
 
-    async def _weight(self, given: Given) -> int:
+    async def weigh(self, given: Given) -> int:
+        """Return how long these take to be read, in the characters of a plain list."""
         if isinstance(given, str):
             return weight(given)
         return await asyncio.to_thread(_size, self._db, given) * _COPIED_WEIGHT
 
     async def measure(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:
-        """Run ``work(database, ...)`` on a file of ``size`` bytes as ``run`` does on a list."""
+        """Run ``work(database, ...)`` on what weighs as much as ``size`` bytes, as ``run`` does on a list."""
         return await self._run(size, work, *args)
 
     async def _run(self, size: int, work: Callable[[Database, *Ts], T], *args: *Ts) -> T:

@@ -15,8 +15,12 @@ from mailing.core.states import CampaignState, RecipientState
 from mailing.core.tables import answers, recipients
 from mailing.library import files
 from tests.support.api import CAMPAIGNS, JSON, faults_of, order, post, problem_of, stored
+from webapp.http import list_process
+from webapp.http.list_process import HUGE, Lists
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quart.typing import TestClientProtocol
 
     from mailing.core.database import Database
@@ -340,6 +344,22 @@ async def test_recipients_come_from_saved_lists_and_files_go_with_the_message(
         assert [it.name for it in files.listed(connection, answer["id"])] == ["plan.txt"]
     assert campaign
     assert campaign.audience
+
+
+async def test_long_saved_lists_are_taken_beside_the_web_process_however_short_the_call_is(
+    client: TestClientProtocol, monkeypatch: pytest.MonkeyPatch
+):
+    made = await client.post("/api/v1/lists", json={"name": "Members", "contacts": "ann@one.example"})
+    sizes = []
+
+    async def measure(_lists: Lists, size: int, work: Callable[..., Any], *args: Any) -> Any:
+        sizes.append(size)
+        return await asyncio.to_thread(work, _lists._db, *args)
+
+    monkeypatch.setattr(Lists, "measure", measure)
+    monkeypatch.setattr(list_process, "_size", lambda _db, _audience: 1_000_000)
+    await post(client, order(recipients=..., lists=[(await made.get_json())["list"]]))
+    assert sizes[0] > HUGE
 
 
 async def test_lists_and_files_that_cannot_be_used_are_refused(client: TestClientProtocol, db: Database):

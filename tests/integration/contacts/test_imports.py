@@ -167,7 +167,7 @@ def numbered(n: int) -> str:
 def short_strides(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Let each transaction take so many rows."""
     monkeypatch.setattr(carrying, "COPIED", rows)
-    monkeypatch.setattr(carrying, "Stride", lambda: Stride(rows))
+    monkeypatch.setattr(carrying, "Stride", lambda **_: Stride(rows))
     monkeypatch.setattr(Stride, "learn", lambda _self, _took_s: None)
 
 
