@@ -11,6 +11,7 @@ from mailing.accounts import sessions, tokens, users
 from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import drafts, lifecycle
+from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft
 from mailing.core.states import CampaignAction
 from mailing.ledger import claims, leases, results
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from quart import Quart
     from quart.wrappers import Response
 
+    from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
     from mailing.core.states import AttemptResult
     from mailing.settings import Settings
@@ -65,6 +67,12 @@ def enlist(db: Database, role: Role, email: str = "") -> int:
     with db.write() as connection:
         user = users.find(connection, email)
         return user.id if user else users.add(connection, email, role, None)
+
+
+def campaign_in(db: Database, campaign_id: int) -> Campaign | None:
+    """Return a campaign as the database has it now."""
+    with db.read() as connection:
+        return campaigns.get(connection, campaign_id)
 
 
 def cookies(chosen: Settings, db: Database, user_id: int) -> dict[str, str]:

@@ -1,11 +1,8 @@
 """Settings are read strictly: what is wrong is said at once, with the variable's name and what to do."""
 
 import re
-import stat
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 from urllib.parse import quote
 
 import pytest
@@ -13,42 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from mailing import settings
-from mailing.accounts.openid import OpenId
-from mailing.accounts.roles import Role
-from mailing.settings import ROOT, SETTINGS, SettingsError, load
+from mailing.settings import SETTINGS, load
 from mailing.smtp.account import Sender
 from tests.support import certificates
+from tests.support.configured import SECRET, faults, loaded
 from tests.support.processes import run
 
-SECRET = "s" * 40
 
-
-def loaded(folder: Path, **variables: str):
-    return load({"VOLLEY_INSTANCE": str(folder), **variables})
-
-
-def faults(folder: Path, **variables: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
-        loaded(folder, **variables)
-    assert str(caught.value).splitlines() == list(caught.value.faults)
-    return caught.value.faults
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
-    """A checkout without settings, in an environment without any."""
-    monkeypatch.setattr(settings, "ROOT", tmp_path)
-    for setting in SETTINGS:
-        monkeypatch.delenv(setting.name, raising=False)
-        monkeypatch.delenv(f"{setting.name}_FILE", raising=False)
-    return tmp_path
-
-
-def test_without_any_setting_everything_is_on_this_machine(root):
+def test_without_any_setting_everything_is_on_this_machine(checkout):
     found = load({})
-    assert make_url(found.database_url).database == str(root / "instance/volley.sqlite")
-    password = (root / "instance/redis_password").read_text()
+    assert make_url(found.database_url).database == str(checkout / "instance/volley.sqlite")
+    password = (checkout / "instance/redis_password").read_text()
     assert len(password) >= 32
     assert found.redis_url == f"redis://:{password}@127.0.0.1:6380/0"
     assert found.sender == Sender("127.0.0.1", 1025)
@@ -56,7 +28,7 @@ def test_without_any_setting_everything_is_on_this_machine(root):
     assert found.default_from == "Volley <volley@localhost>"
     assert found.workers >= 1
     assert found.log == "text"
-    assert found.instance == root / "instance"
+    assert found.instance == checkout / "instance"
 
 
 def test_each_setting_is_taken_over(tmp_path):
@@ -238,79 +210,10 @@ def test_names_for_tests_and_of_other_programs_are_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-def test_an_empty_value_means_the_default(root, setting):
+def test_an_empty_value_means_the_default(checkout, setting):
     found = load({setting.name: " "})
     assert found.port == 5000
     assert found.secret_key
-
-
-class TestFiles:
-    """``NAME_FILE`` names a file that holds the value of ``NAME``."""
-
-    def test_gives_the_value_without_its_line_break(self, tmp_path):
-        (tmp_path / "smtp").write_text("smtps://ann:word@mail.x.example\n")
-        found = loaded(tmp_path, VOLLEY_SMTP_URL_FILE=str(tmp_path / "smtp"))
-        assert found.sender.password == "word"
-
-    def test_is_refused_beside_the_value(self, tmp_path):
-        (tmp_path / "key").write_text(SECRET)
-        found = faults(tmp_path, VOLLEY_SECRET_KEY=SECRET, VOLLEY_SECRET_KEY_FILE=str(tmp_path / "key"))
-        assert found == (
-            "VOLLEY_SECRET_KEY: set either VOLLEY_SECRET_KEY or VOLLEY_SECRET_KEY_FILE, not both.",
-        )
-
-    def test_its_value_is_checked_like_any_other(self, tmp_path):
-        (tmp_path / "key").write_text("short")
-        (fault,) = faults(tmp_path, VOLLEY_SECRET_KEY_FILE=str(tmp_path / "key"))
-        assert "32 characters" in fault
-
-    @pytest.mark.parametrize(
-        ("name", "words"),
-        [
-            ("none", "No such file"),
-            ("folder", "Is a directory"),
-            ("binary", "not UTF-8"),
-            ("empty", "is empty"),
-            ("a\0b", "cannot read"),
-        ],
-    )
-    def test_that_cannot_be_read_is_a_fault_and_not_the_default(self, tmp_path, name, words):
-        """Or mail would go to the demo inbox, because a secret was not mounted."""
-        (tmp_path / "folder").mkdir()
-        (tmp_path / "binary").write_bytes(b"\xff\xfe")
-        (tmp_path / "empty").write_text("\n")
-        (fault,) = faults(tmp_path, VOLLEY_SMTP_URL_FILE=str(tmp_path / name))
-        assert fault.startswith("VOLLEY_SMTP_URL_FILE: ")
-        assert words in fault
-
-
-class TestDotenv:
-    """``.env`` in the checkout stands in for the environment."""
-
-    def test_is_read(self, root):
-        (root / ".env").write_text("# mine\nVOLLEY_BIND=127.0.0.1:5001\nVOLLEY_LOG='json'\nOTHER=x\n")
-        found = load()
-        assert (found.port, found.log) == (5001, "json")
-
-    def test_gives_way_to_the_environment(self, root, monkeypatch):
-        (root / ".env").write_text("VOLLEY_BIND=127.0.0.1:5001\nVOLLEY_LOG=json\n")
-        monkeypatch.setenv("VOLLEY_BIND", "127.0.0.1:5002")
-        found = load()
-        assert (found.port, found.log) == (5002, "json")
-
-    def test_is_searched_for_unknown_names_too(self, root):
-        (root / ".env").write_text("VOLLEY_PORT=1\n")
-        with pytest.raises(SettingsError, match="VOLLEY_PORT: unknown setting"):
-            load()
-
-    def test_that_is_no_text_is_a_fault(self, root):
-        (root / ".env").write_bytes(b"VOLLEY_LOG=\xff")
-        with pytest.raises(SettingsError, match=r"\.env: cannot read .* not UTF-8"):
-            load()
-
-    def test_is_not_read_where_the_settings_are_given(self, root):
-        (root / ".env").write_text("VOLLEY_LOG=json\n")
-        assert load({}).log == "text"
 
 
 @pytest.mark.parametrize(
@@ -354,140 +257,3 @@ def test_any_password_survives_percent_encoding_in_every_url(tmp_path_factory, p
     )
     assert make_url(found.database_url).password == password
     assert found.sender.password == password
-
-
-class TestDatabaseFile:
-    """SQLite's file is the same for each process, wherever it was started."""
-
-    def test_is_found_from_the_checkout(self, tmp_path):
-        found = loaded(tmp_path, VOLLEY_DATABASE_URL="sqlite:///instance/volley.sqlite")
-        assert make_url(found.database_url).database == str(ROOT / "instance/volley.sqlite")
-
-    def test_stays_where_an_absolute_path_puts_it(self, tmp_path):
-        found = loaded(tmp_path, VOLLEY_DATABASE_URL=f"sqlite:///{tmp_path}/v.sqlite")
-        assert make_url(found.database_url).database == f"{tmp_path}/v.sqlite"
-
-    def test_is_in_the_instance_folder_whatever_that_is_called(self, tmp_path):
-        folder = tmp_path / "a?b#c%20d é"
-        assert make_url(loaded(folder).database_url).database == str(folder / "volley.sqlite")
-
-
-class TestSecretKey:
-    """Without a setting it is made once, and kept where nobody else can read it."""
-
-    def test_is_made_once_with_mode_600(self, tmp_path):
-        folder = tmp_path / "deep/instance"
-        key = loaded(folder).secret_key
-        assert len(key) == 64
-        assert loaded(folder).secret_key == key
-        assert {file.name for file in folder.iterdir()} == {"redis_password", "secret_key"}
-        assert stat.S_IMODE((folder / "secret_key").stat().st_mode) == 0o600
-        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-
-    def test_is_not_made_where_one_is_set(self, tmp_path):
-        assert loaded(tmp_path, VOLLEY_SECRET_KEY=SECRET).secret_key == SECRET
-        assert not (tmp_path / "secret_key").exists()
-
-    def test_is_one_when_eight_start_at_the_same_moment(self, tmp_path, monkeypatch):
-        start, token_hex = Barrier(8), settings.secrets.token_hex
-
-        def wait_and_make(size):
-            start.wait(30)  # for all to have seen that there is no key
-            return token_hex(size)
-
-        monkeypatch.setattr(settings.secrets, "token_hex", wait_and_make)
-        with ThreadPoolExecutor(8) as pool:
-            keys = set(pool.map(lambda _: loaded(tmp_path).secret_key, range(8)))
-        assert len(keys) == 1
-        assert {file.name for file in tmp_path.iterdir()} == {"redis_password", "secret_key"}
-
-    @pytest.mark.parametrize("content", ["", "\n", "cut off"])
-    def test_that_is_damaged_is_a_fault(self, tmp_path, content):
-        (tmp_path / "secret_key").write_text(content)
-        (fault,) = faults(tmp_path)
-        assert fault.startswith("VOLLEY_SECRET_KEY: ")
-        assert "Delete it" in fault
-
-    @pytest.mark.parametrize("folder", ["file", "file/below", "a\0b"])
-    def test_has_no_place_in_a_folder_that_cannot_be_made(self, tmp_path, folder):
-        (tmp_path / "file").write_text("x")
-        (fault,) = faults(tmp_path / folder)
-        assert fault.startswith("VOLLEY_INSTANCE: ")
-        assert "writable folder" in fault
-
-
-OPENID = {"VOLLEY_OIDC_ISSUER": "https://login.x.example/team", "VOLLEY_OIDC_CLIENT_ID": "volley"}
-
-
-def test_people_sign_in_elsewhere_only_if_an_issuer_is_named(tmp_path):
-    assert loaded(tmp_path).openid is None
-    found = loaded(tmp_path, **OPENID).openid
-    assert found == OpenId("https://login.x.example/team", "volley", "", "login.x.example", "", None)
-    more = {
-        "CLIENT_SECRET": "very secret",
-        "NAME": "Our login",
-        "ROLE_CLAIM": "roles",
-        "DEFAULT_ROLE": "viewer",
-    }
-    full = loaded(tmp_path, **OPENID, **{f"VOLLEY_OIDC_{name}": value for name, value in more.items()}).openid
-    assert full == OpenId(
-        "https://login.x.example/team", "volley", "very secret", "Our login", "roles", Role.VIEWER
-    )
-    assert "very secret" not in repr(full)
-
-
-@pytest.mark.parametrize(
-    "issuer",
-    [
-        "http://login.x.example",
-        "login.x.example",
-        "https://",
-        "https://ann:pw@login.x.example",
-        "https://login.x.example/?tenant=1",
-        "https://login.x.example/#top",
-        "https://login.x.example:99999",
-        "https://[login",
-        "ftp://login.x.example",
-    ],
-)
-def test_an_issuer_that_others_could_speak_for_is_refused(tmp_path, issuer):
-    [fault] = faults(tmp_path, **OPENID | {"VOLLEY_OIDC_ISSUER": issuer})
-    assert fault.startswith("VOLLEY_OIDC_ISSUER: ")
-    assert "https://login.example.com" in fault
-
-
-def test_an_issuer_on_this_machine_needs_no_tls(tmp_path):
-    for issuer in ("http://127.0.0.1:9400", "http://localhost:9400/", "http://[::1]:9400"):
-        assert loaded(tmp_path, **OPENID | {"VOLLEY_OIDC_ISSUER": issuer}).openid.issuer == issuer
-
-
-def test_all_that_is_wrong_with_the_issuer_is_told_at_once(tmp_path):
-    told = faults(
-        tmp_path,
-        VOLLEY_OIDC_ISSUER="https://login.x.example",
-        VOLLEY_OIDC_NAME="x" * 41,
-        VOLLEY_OIDC_DEFAULT_ROLE="admin",
-    )
-    assert [fault.split(":")[0].removeprefix("VOLLEY_OIDC_") for fault in told] == [
-        "NAME",
-        "DEFAULT_ROLE",
-        "CLIENT_ID",
-    ]
-    [needless] = faults(tmp_path, VOLLEY_OIDC_CLIENT_SECRET="very secret")
-    assert needless.startswith("VOLLEY_OIDC_CLIENT_SECRET: has no effect without VOLLEY_OIDC_ISSUER")
-    assert "very secret" not in needless
-
-
-def test_an_issuer_of_access_tokens_comes_with_an_audience(tmp_path):
-    both = {"VOLLEY_JWT_ISSUER": "https://id.x.example/", "VOLLEY_JWT_AUDIENCE": "https://x.example/volley"}
-    found = loaded(tmp_path, **both)
-    assert (found.jwt_issuer, found.jwt_audience) == tuple(both.values())
-    assert (loaded(tmp_path).jwt_issuer, loaded(tmp_path).jwt_audience) == ("", "")
-    for name, value in both.items():
-        assert faults(tmp_path, **{name: value}) == (
-            "VOLLEY_JWT_ISSUER and VOLLEY_JWT_AUDIENCE: set both, or neither.",
-        )
-    [fault] = faults(tmp_path, **both | {"VOLLEY_JWT_ISSUER": "http://id.x.example"})
-    assert fault.startswith("VOLLEY_JWT_ISSUER: ")
-    [fault] = faults(tmp_path, **both | {"VOLLEY_JWT_AUDIENCE": 'a "b"'})
-    assert fault.startswith("VOLLEY_JWT_AUDIENCE: ")

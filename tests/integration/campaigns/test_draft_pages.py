@@ -20,12 +20,6 @@ from tests.support.web import deliver, running, settings_for, store
 FORM = {"from": "Ann <ann@example.org>", "subject": "Hi", "text": "Dear {{ name }}"}
 
 
-@pytest.fixture
-async def visitor(tmp_path, db, database_url):
-    async with running(settings_for(tmp_path, database_url)) as visitor:
-        yield visitor
-
-
 def get(db, campaign_id=1):
     with db.read() as connection:
         return campaigns.get(connection, campaign_id)

@@ -1,91 +1,30 @@
-"""Files become contacts: piece by piece, once, whoever is interrupted or comes again, and all of it told."""
+"""A file becomes contacts, and every row of it is told: taken, merged, skipped or to be checked."""
 
 from __future__ import annotations
 
 import threading
-from io import BytesIO
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
-from mailing.contacts import carrying, contacts, imports, leftovers, lists, mail_exchangers, notes, storing
-from mailing.contacts.carrying import carry_out
-from mailing.contacts.contacts import Written
-from mailing.contacts.imports import PIECE_BYTES, Import
+from mailing.contacts import carrying, contacts, imports, lists, mail_exchangers, notes, storing
+from mailing.contacts.imports import PIECE_BYTES
 from mailing.contacts.lists import ListError
 from mailing.contacts.notes import NoteKind
 from mailing.contacts.tables import ImportState, upload_pieces
-from mailing.contacts.tables import contacts as table
-from mailing.contacts.tables import imports as rows
-from mailing.contacts.tables import lists as saved_lists
-from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import Standing
-from mailing.core.strides import Stride
-from mailing.uploads import plans, reading
-from mailing.uploads.plans import Role
 from tasks.commands import lists as commands
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mailing.core.database import Database
-
-ANN = Actor(ActorKind.PERSON, "ann@people.example", 1)
-HEAD = "email,name,city\n"
-
-
-@pytest.fixture
-def backend(db: Database, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """The commands' backend, with no queue behind it."""
-    monkeypatch.setattr("tasks.imports.enqueue", lambda _ids: True)
-    return SimpleNamespace(db=db)
-
-
-def uploaded(backend: SimpleNamespace, text: str, into: int | str = "Parents") -> int:
-    """Upload a file and start its import; return the import's id."""
-    data = text.encode()
-    import_id = commands.upload(backend, ANN, "members.csv", BytesIO(data))
-    look = reading.look(BytesIO(data), "members.csv")
-    roles = [Role.STANDING if column.header == "status" else column.role for column in look.plan.columns]
-    plan = plans.named(look.plan, roles)
-    commands.start_import(backend, ANN, import_id, plan, into, expected=look.expected)
-    return import_id
-
-
-def carried(backend: SimpleNamespace, text: str, into: int | str = "Parents") -> Import:
-    import_id = uploaded(backend, text, into)
-    carry_out(backend.db, import_id)
-    return get(backend.db, import_id)
-
-
-def get(db: Database, import_id: int) -> Import:
-    with db.read() as connection:
-        found = imports.get(connection, import_id)
-    assert found
-    return found
-
-
-def stored(db: Database, list_id: int | None) -> Mapping[str, contacts.Contact]:
-    """The contacts of a list; its numbers are theirs."""
-    assert list_id is not None
-    with db.read() as connection:
-        found = {one.email: one for one in contacts.find(connection, list_id, limit=100_000).rows}
-        saved = lists.get(connection, list_id)
-    assert saved
-    assert saved.total == len(found)
-    assert saved.active == sum(one.standing is Standing.ACTIVE for one in found.values())
-    return found
-
-
-def told(db: Database, import_id: int, kind: NoteKind) -> list[tuple[int, str, str]]:
-    with db.read() as connection:
-        return [(it.line, it.text, str(it.reason)) for it in notes.read(connection, import_id, kind, 999)]
-
-
-def expect_every_row_counted(done: Import) -> None:
-    assert done.read == done.accepted + done.duplicates + done.updated + done.refused
+from tests.support.imported import (
+    ANN,
+    HEAD,
+    carried,
+    expect_every_row_counted,
+    get,
+    numbered,
+    short_strides,
+    stored,
+    told,
+)
 
 
 def test_a_file_becomes_contacts_and_every_row_is_counted(backend, db) -> None:
@@ -155,157 +94,6 @@ def test_who_left_or_bounced_is_kept_so_and_no_later_file_makes_them_active(back
     expected["dora@a.example"] = expected["bob@a.example"] = (Standing.UNSUBSCRIBED, "unsubscribed")
     found = stored(db, first.list_id)
     assert {email: (one.standing, one.standing_reason) for email, one in found.items()} == expected
-
-
-def numbered(n: int) -> str:
-    """A file of so many people, each fiftieth twice and each hundredth without an address."""
-    lines = [f"p{i}@a.example,Person {i},Town {i % 7}" for i in range(n)]
-    lines += [f"P{i}@a.example,,Other" for i in range(0, n, 50)] + [f"nobody {i},," for i in range(0, n, 100)]
-    return HEAD + "\n".join(lines)
-
-
-def short_strides(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
-    """Let each transaction take so many rows."""
-    monkeypatch.setattr(carrying, "COPIED", rows)
-    monkeypatch.setattr(carrying, "Stride", lambda **_: Stride(rows))
-    monkeypatch.setattr(Stride, "learn", lambda _self, _took_s: None)
-
-
-class DiedError(Exception):
-    """What happens to a worker."""
-
-
-def test_one_that_goes_on_begins_where_the_dead_one_ended(backend, db, monkeypatch) -> None:
-    short_strides(monkeypatch, 100)
-    import_id = uploaded(backend, numbered(400))
-
-    def die(read: int) -> None:
-        if read >= 200:
-            raise DiedError
-
-    with pytest.raises(DiedError):
-        carry_out(db, import_id, die)
-    assert (get(db, import_id).state, get(db, import_id).read) == (ImportState.READING, 200)
-    carry_out(db, import_id)
-    done = get(db, import_id)
-    assert (done.state, done.read, done.accepted) == (ImportState.DONE, 412, 400)
-    assert (done.duplicates, done.refused) == (8, 4)
-    assert len(told(db, import_id, NoteKind.DUPLICATE)) == 8
-    assert len(stored(db, done.list_id)) == 400
-
-
-def test_two_workers_at_once_store_every_row_once(backend, db, monkeypatch) -> None:
-    short_strides(monkeypatch, 50)
-    import_id = uploaded(backend, numbered(500))
-    second = threading.Event()
-
-    def interrupt(read: int) -> None:
-        if read == 100:  # this one seems dead, and another goes on; then it wakes up
-            with db.write() as connection:
-                connection.execute(update(rows).where(rows.c.id == import_id).values(touched_at=0))
-            carry_out(db, import_id)
-            second.set()
-
-    carry_out(db, import_id, interrupt)
-    assert second.is_set()
-    done = get(db, import_id)
-    assert (done.state, done.read, done.accepted) == (ImportState.DONE, 515, 500)
-    assert (done.duplicates, done.refused) == (10, 5)
-    assert len(stored(db, done.list_id)) == 500
-
-
-def test_workers_that_begin_at_the_same_moment_are_one_that_does(backend, db) -> None:
-    import_id = uploaded(backend, numbered(300))
-    holders: list[str] = []
-
-    def take() -> None:
-        with db.write() as connection:
-            holders.append(imports.take(connection, import_id))
-
-    threads = [threading.Thread(target=take) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (holder,) = filter(None, holders)
-    carry_out(db, import_id)
-    assert get(db, import_id).read == 0, "it is held by another"
-    carry_out(db, import_id, holder=holder)
-    assert get(db, import_id).state is ImportState.DONE
-
-
-def test_an_import_that_breaks_off_again_and_again_without_coming_further_fails(backend, db) -> None:
-    import_id = uploaded(backend, numbered(10))
-    for _ in range(imports.TRIES):
-        with db.write() as connection:
-            holder = imports.take(connection, import_id)
-            imports.let_go(connection, import_id, holder)
-    with db.read() as connection:
-        assert imports.waiting(connection, 9) == [import_id]
-    carry_out(db, import_id)
-    done = get(db, import_id)
-    assert (done.state, done.accepted) == (ImportState.FAILED, 0)
-    assert str(done.reason).startswith("Reading the file stopped 3 times")
-
-
-def clear(db: Database, rows_at_once: int = 30) -> None:
-    """Sweep until nothing is left."""
-    more = True
-    while more:
-        with db.write() as connection:
-            more = leftovers.remove(connection, rows_at_once)
-
-
-def test_what_a_canceled_import_brought_is_removed_and_what_was_there_stays(backend, db, monkeypatch) -> None:
-    short_strides(monkeypatch, 50)
-    first = carried(backend, f"{HEAD}p1@a.example,Ann,Huế\nother@a.example,,\n")
-    import_id = uploaded(backend, numbered(300), first.list_id or 0)
-
-    def cancel(read: int) -> None:
-        if read == 100:
-            commands.cancel_import(backend, ANN, import_id)
-
-    carry_out(db, import_id, cancel)
-    assert (get(db, import_id).state, get(db, import_id).read) == (ImportState.CANCELED, 100)
-    clear(db)
-    found = stored(db, first.list_id)
-    assert found.keys() == {"p1@a.example", "other@a.example"}
-    assert (get(db, import_id).accepted, get(db, import_id).set_aside) == (0, 0)
-    with db.read() as connection:
-        assert connection.execute(select(func.count()).select_from(upload_pieces)).scalar() == 0
-    with pytest.raises(ListError):
-        commands.cancel_import(backend, ANN, import_id)
-
-
-def test_a_file_that_cannot_be_read_to_its_end_leaves_nothing_and_says_why(backend, db, monkeypatch) -> None:
-    def breaks(file, plan):
-        yield 2, ["ann@a.example", "Ann", "Huế"]
-        raise reading.UnreadableError(carrying.Reason("upload.no-rows"))
-
-    short_strides(monkeypatch, 1)
-    import_id = uploaded(backend, f"{HEAD}ann@a.example,Ann,Huế\n")
-    monkeypatch.setattr(carrying.reading, "rows", breaks)
-    carry_out(db, import_id)
-    done = get(db, import_id)
-    assert done.state is ImportState.FAILED
-    assert str(done.reason)
-    clear(db)
-    assert stored(db, done.list_id) == {}
-
-
-def test_a_list_deleted_while_a_file_is_read_into_it_is_gone_with_all_of_it(backend, db, monkeypatch) -> None:
-    short_strides(monkeypatch, 50)
-    import_id = uploaded(backend, numbered(300))
-
-    def delete(read: int) -> None:
-        if read == 100:
-            commands.delete(backend, ANN, get(db, import_id).list_id or 0)
-
-    carry_out(db, import_id, delete)
-    clear(db)
-    with db.read() as connection:
-        for gone in (table, saved_lists, rows, upload_pieces):
-            assert connection.execute(select(func.count()).select_from(gone)).scalar() == 0
 
 
 def test_a_list_is_full_for_new_contacts_and_not_for_those_it_has(backend, db, monkeypatch) -> None:
@@ -408,37 +196,6 @@ def test_a_file_is_refused_by_its_size_before_it_comes(backend, size: int, code:
     with pytest.raises(ListError) as error:
         commands.begin_import(backend, ANN, "members.csv", size)
     assert error.value.reason.code == code
-
-
-def test_an_upload_that_nobody_starts_goes_after_a_day(backend, db) -> None:
-    old = commands.upload(backend, ANN, "old.csv", BytesIO(b"email\nann@a.example\n"))
-    new = commands.upload(backend, ANN, "new.csv", BytesIO(b"email\nann@a.example\n"))
-    with db.write() as connection:
-        connection.execute(update(rows).where(rows.c.id == old).values(touched_at=1))
-    clear(db)
-    assert (get(db, old).state, get(db, new).state) == (ImportState.CANCELED, ImportState.UPLOADED)
-    with db.read() as connection:
-        assert connection.execute(select(upload_pieces.c.import_id)).scalars().all() == [new]
-    with pytest.raises(ListError):
-        commands.start_import(
-            backend, ANN, old, reading.look(BytesIO(b"email\na@a.example\n"), "a").plan, "A"
-        )
-
-
-def test_a_contact_saved_while_a_file_is_read_counts_too(backend, db, monkeypatch) -> None:
-    short_strides(monkeypatch, 50)
-    import_id = uploaded(backend, numbered(200))
-
-    def save(read: int) -> None:
-        if read == 100:
-            commands.save_contact(
-                backend, ANN, get(db, import_id).list_id or 0, Written("p151@a.example", "Mine")
-            )
-
-    carry_out(db, import_id, save)
-    done = get(db, import_id)
-    assert (done.accepted, done.updated) == (199, 1)
-    assert len(stored(db, done.list_id)) == 200
 
 
 def test_no_query_is_asked_for_more_addresses_than_it_takes(backend, db, monkeypatch) -> None:
