@@ -163,7 +163,14 @@ def _campaign(connection: Connection, number: int, first: int, size: int, since:
     )
     for statement in _STATEMENTS:
         connection.execute(text(statement.replace("SERIES", series)), values)
-    batches.cut(connection, number, size)
+    part = batches.size(size)
+    connection.execute(
+        insert(models.batches),
+        [
+            {"campaign_id": number, "first_id": start, "last_id": min(start + part, first + size) - 1}
+            for start in range(first, first + size, part)
+        ],
+    )
 
 
 # Remainders by primes scatter the ids, and do not depend on each other.

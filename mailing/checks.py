@@ -1,4 +1,4 @@
-"""What Volley leans on, asked one by one: does it work, what is wrong, what to do."""
+"""Checks of everything that Volley needs: does it work, what is wrong, what to do."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def queue_trouble(client: events.Client) -> redis_errors.Trouble | None:
 def _prefix(client: events.Client) -> str:
     try:
         return client.prefix
-    except SQLAlchemyError:  # it is asked all the same, under a name that is nobody's
+    except SQLAlchemyError:  # it is asked all the same, under a name that no installation has
         return "volley:"
 
 

@@ -46,7 +46,7 @@ HOST, PORT = "127.0.0.1", 1025
 SIZE_LIMIT = 10 * 1024 * 1024  # bytes accepted of one message (RFC 1870)
 RECIPIENTS_LIMIT = 10_000  # of one message (RFC 5321 section 4.5.3.1.8 asks for a hundred)
 SLOW_S = 2.0
-GOODBYE_S = 0.5  # clients that are told to stop at the same moment may finish what they are sending
+GOODBYE_S = 0.5  # how long clients that stop at the same moment may take to finish
 
 
 class Answers:

@@ -89,7 +89,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("VOLLEY_TLS_KEY", "none", "file with the key of that certificate (PEM)"),
     Setting(
-        "VOLLEY_JWT_ISSUER", "none", "an issuer whose access tokens the API takes, as its tokens name it"
+        "VOLLEY_JWT_ISSUER",
+        "none",
+        "the issuer whose access tokens the API accepts, exactly as in their `iss`",
     ),
     Setting("VOLLEY_JWT_AUDIENCE", "none", "the `aud` that those tokens must have"),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
@@ -184,7 +186,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def load_or_exit() -> Settings:
-    """Read the settings for a command, and keep to itself what it writes from then on.
+    """Read the settings for a command, and let only its user read the files that it writes from then on.
 
     With a fault it ends with status 1, and every fault on stderr.
     """

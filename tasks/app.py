@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 QUEUE = "volley"
 SWEEP_EVERY_S = 2.0
 PUBLISH_TIMEOUT_S = 2.0
-VISIBILITY_S = 60  # far longer than a batch holds its task; then Redis delivers it again
+VISIBILITY_S = 60  # after this long Redis delivers a task again; a batch's task takes far less
 
 # Celery warns root because of pickle, which is not accepted here.
 warnings.filterwarnings("ignore", category=SecurityWarning)

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Unanswered(Exception):  # noqa: N818 - an answer that did not come, not a malfunction
-    """The worker did not say that it obeyed. Perhaps it does so all the same, later."""
+    """The worker did not confirm the command. It may still carry it out later."""
 
 
 def take_batches(worker: str, *, consuming: bool, workers: int) -> None:

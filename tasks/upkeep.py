@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Database
 
-CARRY_S = 1.5  # how long one sweep goes on with what is long
+CARRY_S = 1.5  # how long one sweep spends on long work
 FILES = 5  # that one transaction removes: each may have 10 MB
 QUEUED = 1_000  # batches that wait in Redis at each step of priority
 
@@ -75,7 +75,10 @@ def _sweep(database: Database) -> None:
 
 
 class Carrying:
-    """What is too long for one transaction, a piece of each in turn. Others get as much time to write."""
+    """Work too long for one transaction, done a piece of each kind in turn.
+
+    Others get as much time to write.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,7 @@
-"""The audit log: who did what to what, from where. Written with what it tells; never changed."""
+"""The audit log: who did what to what, from where.
+
+Written with the change that it tells of; never changed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which rows: of an actor whose name begins so, of an action, about a subject, in a time. Empty: all."""
+    """Which rows are asked for: by how the actor's name begins, by action, subject and time. Empty: all."""
 
     actor: str = ""
     action: str = ""
@@ -62,7 +65,7 @@ def record(connection: Connection, actor: Actor, action: str, subject: str = "",
 def page(
     connection: Connection, asked: Asked, *, before: int | None = None, limit: int = 50
 ) -> Sequence[Entry]:
-    """Return the newest rows that fit, or those before row ``before``."""
+    """Return the newest rows that match, or those before row ``before``."""
     statement = _select(asked)
     if before:
         statement = statement.where(table.c.id < before)
@@ -70,7 +73,7 @@ def page(
 
 
 def export(connection: Connection, asked: Asked, after: int | None) -> tuple[Sequence[Entry], int | None]:
-    """Return the rows behind row ``after`` that fit, the oldest first, and from where to go on."""
+    """Return the matching rows after row ``after``, the oldest first, and the row to continue after."""
     statement = _select(asked).where(table.c.id > (after or 0)).order_by(table.c.id).limit(AT_ONCE)
     rows = [Entry(*row) for row in connection.execute(statement)]
     return rows, rows[-1].id if len(rows) == AT_ONCE else None

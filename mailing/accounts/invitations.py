@@ -25,7 +25,7 @@ MOST = 200  # open at a time
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """One that counts. Times in ms since 1970."""
+    """A valid invitation. Times in ms since 1970."""
 
     id: int
     email: str
@@ -52,14 +52,14 @@ def make(connection: Connection, email: str, role: Role) -> tuple[int, str]:
 
 
 def find(connection: Connection, token: str) -> Invitation | None:
-    """Return the invitation of a link, if it counts now."""
+    """Return the invitation of a link, if it is valid now."""
     found = select(*_COLUMNS).where(table.c.token_hash == tokens.digest(token), *_valid())
     row = connection.execute(found).one_or_none()
     return _invitation(row) if row else None
 
 
 def listed(connection: Connection) -> Sequence[Invitation]:
-    """Return those that count, the newest first."""
+    """Return the valid invitations, the newest first."""
     found = select(*_COLUMNS).where(*_valid()).order_by(table.c.id.desc())
     return [_invitation(row) for row in connection.execute(found)]
 
@@ -73,7 +73,7 @@ def accept(connection: Connection, token: str, password_hash: str | None) -> tup
 
 
 def revoke(connection: Connection, invitation_id: int) -> bool:
-    """End an invitation; return whether it counted."""
+    """Revoke an invitation; return whether it was valid."""
     mine = (table.c.id == invitation_id, table.c.ended_at.is_(None))
     return bool(connection.execute(update(table).where(*mine).values(ended_at=now_ms())).rowcount)
 

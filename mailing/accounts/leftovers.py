@@ -1,4 +1,4 @@
-"""What is left of sessions, invitations and throttles once it is of no more use. The audit log stays."""
+"""Sessions, invitations and throttles that have ended, and are deleted. The audit log stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OpenID Connect, as the one who relies on it: what an issuer says, and whether to believe it.
+"""OpenID Connect for a relying party: what an issuer says, and whether to believe it.
 
 Pure. Core and Discovery are OpenID Connect Core 1.0 and Discovery 1.0. What an issuer sends is read strictly:
 nothing is ever guessed.
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 Claims: TypeAlias = dict[str, Any]
 
 SCOPE = "openid email"
-LEEWAY_S = 300  # by so much the clocks of an issuer and of this machine may differ
-VISIT_S = 600  # so long somebody may take to sign in at the issuer
+LEEWAY_S = 300  # how far the clocks of an issuer and of this machine may differ
+VISIT_S = 600  # how long somebody may take to sign in at the issuer
 LONGEST_EMAIL = 254  # characters (RFC 5321 section 4.5.3.1.3)
 _LONGEST_SUBJECT = 255  # Core section 2
 _LONGEST_NAME = 40
@@ -71,7 +71,7 @@ class OpenId:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What an issuer says of itself (Discovery section 3). ``people`` tells more of a person, or is empty."""
+    """What an issuer says of itself (Discovery section 3). ``people`` is its userinfo endpoint, or empty."""
 
     issuer: str
     authorization: str
@@ -215,9 +215,9 @@ def read_token(
 
 
 def add_people(settings: OpenId, claims: Claims, document: object) -> Claims:
-    """Return the claims with what the issuer tells elsewhere of the same person (Core section 5.3.2).
+    """Return the claims, completed with those of the userinfo endpoint (Core section 5.3.2).
 
-    An address and whether it is verified come from one of the two.
+    An address and whether it is verified always come from the same one of the two.
     """
     if not isinstance(document, dict) or document.get("sub") != claims["sub"]:
         raise _untrusted(settings)
@@ -226,7 +226,7 @@ def add_people(settings: OpenId, claims: Claims, document: object) -> Claims:
 
 
 def lacks(settings: OpenId, claims: Claims) -> bool:
-    """Whether an ID token leaves out what is needed: an issuer may tell it at another address alone."""
+    """Whether an ID token lacks a needed claim, which some issuers tell at the userinfo endpoint only."""
     return not claims.keys() >= _EMAIL | {settings.role_claim or "sub"}
 
 
@@ -261,9 +261,9 @@ def _is_time(value: object) -> TypeGuard[float]:
 
 
 def _safe(url: object) -> str:
-    """Return an address where nobody can read or change what is sent on its way; empty if it is none.
+    """Return an address to which nobody can read or change what is sent; empty if it is not such an address.
 
-    That is by TLS, or within this machine.
+    Such are addresses with TLS, and those of this machine.
     """
     if not isinstance(url, str):
         return ""

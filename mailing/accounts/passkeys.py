@@ -49,7 +49,7 @@ class Credential:
 
 
 def handle(connection: Connection, user_id: int) -> bytes:
-    """Return what a device calls a person by: it names nobody, and is of this Volley alone."""
+    """Return by which user handle a device knows a person. It names nobody, and is unique to this Volley."""
     name = connection.execute(select(installation.c.name)).scalar_one()
     return hashlib.sha256(f"{name} user:{user_id}".encode()).digest()
 

@@ -48,7 +48,10 @@ def hashed(password: str) -> str:
 
 
 def matches(kept: str | None, password: str) -> bool:
-    """Return whether this is the password. Takes as long where there is none, so that it tells nobody."""
+    """Return whether this is the password.
+
+    It takes as long where there is none, so its time reveals nothing.
+    """
     with _AT_ONCE:
         try:
             return _HASHER.verify(kept or _decoy(), password[: LONGEST + 1]) and kept is not None

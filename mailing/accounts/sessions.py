@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection, Select
 
-IDLE_MS = 24 * 3600 * 1000  # unused for so long, it ends
-LONGEST_MS = 30 * 24 * 3600 * 1000  # however much it is used
-CONFIRMED_MS = 15 * 60 * 1000  # for so long the password need not be asked for again
+IDLE_MS = 24 * 3600 * 1000  # a session ends after this long without use
+LONGEST_MS = 30 * 24 * 3600 * 1000  # and after this long in any case
+CONFIRMED_MS = 15 * 60 * 1000  # how long a confirmation lasts
 LONGEST_AGENT = 300  # characters that are kept
 _TOUCH_MS = 60 * 1000
 _SHOWN = 50
@@ -28,7 +28,7 @@ _SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that counts, and whose it is. Times in ms since 1970."""
+    """A valid session and its user. Times in ms since 1970."""
 
     id: int
     user_id: int
@@ -54,7 +54,7 @@ def begin(connection: Connection, user_id: int, address: str, agent: str) -> tup
 
 
 def find(connection: Connection, token: str) -> Session | None:
-    """Return the session of a token, if it counts now."""
+    """Return the session of a token, if it is valid now."""
     return _one(connection, table.c.token_hash == tokens.digest(token))
 
 
@@ -65,7 +65,7 @@ def listed(connection: Connection, user_id: int) -> Sequence[Session]:
 
 
 def roles(connection: Connection, ids: Collection[int]) -> dict[int, Role]:
-    """Return those of the sessions that still count, each with the role of its owner."""
+    """Return which of the sessions are still valid, each with the role of its owner."""
     return {row.id: Role(row.role) for row in connection.execute(_select().where(table.c.id.in_(ids)))}
 
 

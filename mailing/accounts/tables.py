@@ -121,7 +121,7 @@ throttles = Table(
     "throttles",
     metadata,
     Column("name", String(80), primary_key=True),
-    Column("free_at", BigInteger, nullable=False),  # when all that was tried is forgotten
+    Column("free_at", BigInteger, nullable=False),  # when all attempts are forgotten
 )
 
 audit = Table(

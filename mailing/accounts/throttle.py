@@ -1,6 +1,6 @@
-"""How often something may be tried: so many at once, then one each so often (GCRA).
+"""How often something may be tried: a burst, then one attempt per interval (GCRA).
 
-One row holds one moment, moved by a conditional update, so that two processes never let one more pass.
+One row holds one time, which a conditional update moves: so two processes never let one too many pass.
 """
 
 from __future__ import annotations
@@ -50,5 +50,5 @@ def wait_ms(connection: Connection, name: str, limit: Limit) -> int:
 
 
 def forget(connection: Connection, name: str) -> None:
-    """Let all tries be as if they had not been."""
+    """Forget all attempts counted so far."""
     connection.execute(delete(table).where(table.c.name == name))

@@ -25,7 +25,7 @@ def signed(secret_key: str, token: str) -> str:
 
 
 def proven(secret_key: str, text: str) -> str:
-    """Return the secret of a ``signed`` one; empty if it was not, or under another secret key."""
+    """Return the secret in a ``signed`` text; empty if it is not signed with this secret key."""
     token, _, mac = text.rpartition(".")
     return token if hmac.compare_digest(_encoded(mac), _mac(secret_key, token).encode()) else ""
 

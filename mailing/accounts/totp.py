@@ -76,7 +76,7 @@ def use(connection: Connection, user_id: int, secret: str, used: int) -> bool:
 
 
 def renew_recovery(connection: Connection, user_id: int) -> Sequence[str]:
-    """Return new recovery codes; those before count no more."""
+    """Return new recovery codes; the earlier ones become invalid."""
     made = [
         base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower() for _ in range(RECOVERY_CODES)
     ]
@@ -88,7 +88,7 @@ def renew_recovery(connection: Connection, user_id: int) -> Sequence[str]:
 
 
 def use_recovery(connection: Connection, user_id: int, typed: str) -> bool:
-    """Count a recovery code, in whatever case and with whatever between its letters; False if it is none."""
+    """Use a recovery code, in any case and with any separators; return False if it is invalid."""
     code = "".join(letter for letter in typed[:_LONGEST].lower() if letter.isalnum())
     mine = update(codes).where(_left(user_id), codes.c.code_hash == tokens.digest(code))
     return bool(connection.execute(mine.values(used_at=now_ms())).rowcount)

@@ -122,7 +122,7 @@ def set_role(connection: Connection, user_id: int, role: Role) -> User:
 
 
 def deactivate(connection: Connection, user_id: int) -> User:
-    """Let somebody in no more: sessions and keys end, too. Raises ``AccountError`` as ``set_role`` does."""
+    """Deactivate an account, and end its sessions and keys. Raises ``AccountError`` as ``set_role`` does."""
     _lock(connection)
     before, now = _there(connection, user_id), now_ms()
     connection.execute(
@@ -139,7 +139,7 @@ def deactivate(connection: Connection, user_id: int) -> User:
 
 
 def reactivate(connection: Connection, user_id: int) -> User:
-    """Let somebody in again, with a new session. Identities of other issuers are linked anew."""
+    """Reactivate an account. Its sessions stay ended, and identities of issuers must be linked again."""
     before = _there(connection, user_id)
     connection.execute(delete(identities).where(identities.c.user_id == user_id))
     connection.execute(update(table).where(table.c.id == user_id).values(deactivated_at=None))

@@ -6,8 +6,8 @@
 ``findings``        recipients, repeated ones merged, remarks, refusals, columns
 ``freetext``        one line of a list, taken apart into addresses, the names that go with them, and the rest
 ``mailbox``         is this an address that can be used, what is wrong with it, and whose name goes with it
-``markup``          one line of a web page becomes plain text: its links name addresses, its signs stand for
-                    themselves
+``markup``          one line of a web page becomes plain text: addresses come from links, entities become
+                    characters
 ``parsing``         what people paste, or a program posts, becomes clean recipients
 ``records``         vCard (RFC 6350 and 2426), LDIF (RFC 2849), and lines of ``Name: Ann Lee``
 ``repairs``         skipped lines that a person has changed: which of them stay as they are, and which are

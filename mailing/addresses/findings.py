@@ -1,7 +1,7 @@
 """What a list was found to hold: recipients, repeated ones merged, remarks, refusals, columns.
 
-Pure. Two rows with the same address are one recipient: the row that says most wins whole, the first among
-equals, and only what it leaves empty is filled from the others, in their order.
+Pure. Two rows with the same address are one recipient. The row with the most values wins, the first of
+equals; only what it leaves empty is filled from the others, in their order.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def merge(first: Entry, others: Sequence[Entry]) -> tuple[Entry, dict[int, Reaso
 
 
 def _fill(fields: dict[str, Value], others: Fields) -> list[str]:
-    """Fill what is empty in ``fields``; return the names of what was filled."""
+    """Fill the empty ones of ``fields``; return their names."""
     given = []
     for key, value in others.items():
         if fields.get(key, "") == "":

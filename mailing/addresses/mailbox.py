@@ -3,7 +3,7 @@
 Pure. A strict pattern lets the plain addresses (nearly all of a real list) through. Of the others
 ``email-validator`` judges the domain, each one once, and the local part is taken as a mail server takes it:
 also with dots where RFC 5321 has none, and in quotation marks. ``oddity`` remarks those. Before that,
-``clean`` and ``unwrap`` take away what came along from mail programs, word processors and web pages.
+``clean`` and ``unwrap`` remove what mail programs, word processors and web pages add to an address.
 
 Limits: 64 bytes before the @ and 254 in all (RFC 5321 section 4.5.3.1, RFC 3696 erratum 1690),
 ``NAME_MAX`` characters in a name, and ``DOMAINS_MAX`` domains in one list that need the slow judge.

@@ -1,4 +1,4 @@
-"""One line of a web page becomes plain text: its links name addresses, its signs stand for themselves.
+"""One line of a web page becomes plain text: addresses come from links, entities become characters.
 
 Pure. ``<a href="mailto:ann@example.org">Ann Lee</a>`` becomes ``Ann Lee <ann@example.org>``, and
 ``&lt;ann@example.org&gt;`` becomes ``<ann@example.org>``. Tags that part things become ``;``.

@@ -1,6 +1,6 @@
 """Skipped lines that a person has changed: which of them stay as they are, and which are read again.
 
-Pure. Whoever fixes them sees a line for each in a box, and gives the box back. A line that was left alone
+Pure. A person fixes them in a box with a line for each, and sends the box back. A line that was left alone
 stays skipped with its number and its reason, one that was deleted is forgotten, and what was changed or
 written beside them is read as the list was: by its columns, if it has any.
 """

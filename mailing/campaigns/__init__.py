@@ -6,7 +6,7 @@
                  nothing twice
 ``lifecycle``    the states of a campaign as a whole, and all that changes them: people, faults,
                  decisions, and its end
-``preflight``    what is good and what is not about a message before it is sent, as far as it tells itself
+``preflight``    what is good and what is not about a message before it is sent, as far as it shows itself
 ``queries``      message, state, and how many recipients are in each state, at one instant
 ``readiness``    whether a message can be filled for everybody on a list, by the shapes of the list
 ``retries``      a campaign in which everybody left has been tried, and waits to be tried again: until

@@ -1,8 +1,8 @@
 """Drafts: what a person writes, stored with its list piece by piece, however long the list is.
 
 Each piece is a short transaction, so nobody waits long for the lock. Until the last one, a new campaign is
-not there for anybody, and one whose list is replaced, or added to, cannot be sent. What a process leaves
-behind that dies in the middle, ``remove_remains`` removes: a list that was added to is as before.
+not there for anybody, and one whose list is replaced, or added to, cannot be sent. What a process that dies
+halfway leaves behind, ``remove_remains`` removes: a list that was being added to is as it was before.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
-REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
-LEFT_BEHIND_MS = 60_000  # a list that did not grow for so long has lost its process
+# pause between two pieces, in which others get the lock: they look for it every half millisecond
+REST_S = 0.002
+LEFT_BEHIND_MS = 60_000  # a list that has not grown for this long has lost its process
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
 
 Also: TypeAlias = "Callable[[Connection], object]"
@@ -142,7 +143,7 @@ def creating(
 
 
 def create(database: Database, draft: Draft, parsed: ParsedList) -> int:
-    """Do so, and return the campaign's id."""
+    """Store a draft as ``creating`` does; return the campaign's id."""
     with creating(database, draft, parsed) as (_connection, campaign_id):
         return campaign_id
 
@@ -202,7 +203,10 @@ def refile(
 
 
 def touch(connection: Connection, campaign_id: int, seen: int) -> None:
-    """Count a change of a draft's list. Raises ``NotAllowed`` as ``rewrite`` does, and while it is stored."""
+    """Count a change of a draft's list.
+
+    Raises ``NotAllowed`` as ``rewrite`` does, and while the list is stored.
+    """
     if being_stored(connection, campaign_id):
         raise NotAllowed(Reason("campaign.being-stored"))
     _change(connection, campaign_id, seen, WHOLE)
@@ -234,7 +238,7 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
 
 
 def _unmade(campaign: Campaign) -> Reason | None:
-    """Return why no HTML came of what was written: such a draft is kept, and must not be sent without."""
+    """Return why what was written could not become HTML. Such a draft is kept, but must not be sent."""
     try:
         written.compile_message(campaign.written)
     except ComposeError as error:
@@ -329,7 +333,10 @@ def _columns(draft: Draft) -> dict[str, object]:
 
 
 class Hold:
-    """The right to change a draft's list, until somebody else takes it. ``keeps`` is what of it stays."""
+    """The right to change a draft's list, until somebody else takes it.
+
+    ``keeps`` is the part of the list that stays.
+    """
 
     def __init__(
         self, connection: Connection, campaign_id: int, *, fresh: bool, keeps: End = NOTHING
@@ -347,17 +354,17 @@ class Hold:
             connection.execute(insert(storings).values(campaign_id=campaign_id, fresh=fresh, **held))
 
     def keep(self, connection: Connection) -> None:
-        """Go on to hold it. Raises ``NotAllowed`` if somebody else does."""
+        """Renew the hold. Raises ``NotAllowed`` if somebody else has taken it."""
         mine = update(storings).where(*self._mine()).values(touched_at=now_ms())
         if not connection.execute(mine).rowcount:
             raise NotAllowed(Reason("campaign.list-replaced"))
 
     def end(self, connection: Connection) -> None:
-        """Let it go: the list is complete."""
+        """Release the hold: the list is complete."""
         connection.execute(delete(storings).where(*self._mine()))
 
     def give_up(self, connection: Connection) -> None:
-        """Leave what there is to ``remove_remains``."""
+        """Give up the hold, and leave what was stored to ``remove_remains``."""
         connection.execute(update(storings).where(*self._mine()).values(touched_at=0))
 
     def _own(self) -> ColumnElement[bool]:

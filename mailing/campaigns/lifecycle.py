@@ -40,7 +40,7 @@ def act(
     """Send, pause, resume or cancel; return the campaign as it is now.
 
     Sending needs the revision that ``drafts.ready`` has ``checked``. Raises ``NotAllowed`` with the
-    reason. Of two people who press at the same moment, one is told that it is done already. A canceled
+    reason. If two people press at the same moment, the second is told that it is done already. A canceled
     campaign's waiting recipients are moved by ``sweeping``.
     """
     now, where = now_ms(), [THERE]
@@ -62,7 +62,7 @@ def act(
 def decided(
     connection: Connection, campaign_id: int, action: RecipientAction, *, moved: bool
 ) -> CampaignState:
-    """Lock the campaign of a decision; if it moved anybody, put it in the state that it leaves it in.
+    """Lock the campaign of a decision. If recipients were moved, change its state as the decision says.
 
     Returns that state. Raises ``NotAllowed`` where the campaign's state does not allow the decision.
     """
@@ -87,7 +87,7 @@ def pause(connection: Connection, campaign_id: int, reason: Reason) -> bool:
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:
-    """Finish a campaign in which nobody waits any more, nor will by a decision; return whether this call did.
+    """Finish a campaign in which nobody waits, nor will by a decision; return whether this call did.
 
     It looks, locks, and looks again: while it waits for the lock, a person may queue somebody.
     """
@@ -103,10 +103,10 @@ def finish(connection: Connection, campaign_id: int) -> bool:
 
 
 def reopen(connection: Connection, campaign_id: int) -> bool:
-    """Send on in a finished campaign, where somebody waits after all; return whether this call did.
+    """Resume a finished campaign in which somebody waits after all; return whether this call did.
 
-    It finished because the worker that held them was thought dead. If it is finishing just now, whoever does
-    it cannot see them, so this waits until that is done.
+    It had finished because the worker that held them was taken for dead. If it is being finished right now,
+    by a transaction that cannot see them yet, this waits for that.
     """
     own = select(campaigns.c.id).where(campaigns.c.id == campaign_id)
     connection.execute(own.with_for_update(key_share=True))

@@ -1,7 +1,7 @@
-"""What is good and what is not about a message before it is sent, as far as it tells itself.
+"""What is good and what is not about a message before it is sent, as far as it shows itself.
 
-Pure. The message is looked at as one recipient gets it; its merge fields against the whole list. What others
-have to be asked for is in ``internet``.
+Pure. The message is looked at as one recipient gets it; its merge fields against the whole list. What has to
+be asked of DNS and web servers is in ``internet``.
 """
 
 from __future__ import annotations

@@ -95,12 +95,12 @@ class Campaign:
 
     @property
     def done(self) -> int:
-        """How many have their final state, the canceled left out: all of a campaign only if it was not."""
+        """How many have their final state, canceled ones left out."""
         return sum(self.counts[state] for state in states.DONE)
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is sent, so that what counts is what was."""
+        """Whether nothing more will be sent."""
         return self.state in {CampaignState.FINISHED, CampaignState.CANCELED}
 
     @property

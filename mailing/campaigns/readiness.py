@@ -1,7 +1,7 @@
 """Whether a message can be filled for everybody on a list, by the shapes of the list.
 
-Pure. What depends on more of a value than its kind is not known here: whoever's message cannot be filled
-for such a reason fails alone when it is sent, with that reason.
+Pure. A shape tells the kind of each value and nothing more. Where a message cannot be filled because of the
+value itself, that recipient alone fails when it is sent, with the reason.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The next try is due ``at``, and who is refused until ``given_up_at`` is given up: ms since 1970.
+    """The next attempt is due ``at``; retries stop by ``given_up_at``. Both in ms since 1970.
 
-    The latter is the last of them all; those tried earlier are given up earlier.
+    That is when they stop for the recipient whose first attempt came last; for the others it is earlier.
     """
 
     at: int

@@ -1,4 +1,4 @@
-"""Watches: links by which somebody without an account may look on at one campaign, for some days.
+"""Share links: with one, somebody without an account may watch one campaign for some days.
 
 The row is the right to look; the link only names it, signed (``webapp.public.share_views``).
 """
@@ -38,7 +38,10 @@ class Watch:
 
 
 def create(connection: Connection, campaign_id: int, label: str, days: int) -> int:
-    """Let somebody look on for some ``DAYS``; return the id. Raises ``NotAllowed`` if there are ``MOST``."""
+    """Create a link that is valid for some ``DAYS``; return its id.
+
+    Raises ``NotAllowed`` if there are ``MOST``.
+    """
     count = select(func.count()).where(watches.c.campaign_id == campaign_id, *_valid())
     if connection.execute(count).scalar_one() >= MOST:
         raise NotAllowed(Reason("watch.too-many", most=MOST))
@@ -61,7 +64,7 @@ def find(connection: Connection, watch_id: int) -> Watch | None:
 
 
 def revoke(connection: Connection, campaign_id: int, watch_id: int) -> None:
-    """Withdraw a link; to withdraw it again changes nothing."""
+    """Revoke a link; revoking it again changes nothing."""
     connection.execute(
         update(watches)
         .where(watches.c.id == watch_id, watches.c.campaign_id == campaign_id, watches.c.revoked_at.is_(None))

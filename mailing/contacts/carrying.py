@@ -39,15 +39,14 @@ if TYPE_CHECKING:
 Row: TypeAlias = "tuple[int, Sequence[object]]"
 
 ROWS_MAX = 1_000_000
-COPIED = (
-    5_000  # rows that PostgreSQL takes at once: its transaction holds up nobody but who changes this list
-)
-GATHER_S = 0.25  # so long rows are gathered at most: how far it is can be seen every second
-REST_S = 0.002  # between two pieces: whoever waits for the lock looks for it every half millisecond
+COPIED = 5_000  # rows that PostgreSQL takes at once: its transaction blocks only those who change this list
+GATHER_S = 0.25  # how long rows are gathered at most, so that the progress shown is a second old at most
+# pause between two pieces, in which others get the lock: they look for it every half millisecond
+REST_S = 0.002
 
 
 class LostError(Exception):
-    """The import was canceled, or another worker holds it: what this one had in hand is not stored."""
+    """The import was canceled, or another worker holds it: this worker's current piece is not stored."""
 
 
 def carry_out(
@@ -197,7 +196,7 @@ class _Carrying:
 
 
 def _found(piece: _Piece, stored: Stored) -> Iterator[Note]:
-    """Yield all that is to be told of a piece."""
+    """Yield all notes on a piece."""
     yield from piece.refused
     full = Reason("saved-list.full", most=CONTACTS_MAX)
     yield from (Note(NoteKind.REFUSED, one.line, one.email, full) for one in stored.left_out)

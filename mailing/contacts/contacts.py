@@ -211,7 +211,10 @@ def _begins(address: ColumnElement[str], start: str) -> ColumnElement[bool]:
 def _beyond(
     keys: tuple[ColumnElement[Any], ...], place: tuple[Any, ...], *, falling: bool
 ) -> ColumnElement[bool]:
-    """Behind a place. SQLite begins in the middle of an index of expressions only by a single value."""
+    """The condition that a row comes after a place.
+
+    SQLite can start in the middle of an index of expressions only by a single value.
+    """
     if falling:
         return and_(keys[0] <= place[0], tuple_(*keys) < tuple_(*place))
     return and_(keys[0] >= place[0], tuple_(*keys) > tuple_(*place))

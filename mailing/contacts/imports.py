@@ -1,8 +1,8 @@
 """Imports: files on their way into saved lists, from the upload to the last contact.
 
-The bytes of a file come in pieces, so that a worker on any machine reads them. Who carries an import out
-holds it by a word of its own (the fence), and what it stored counts in the same transaction as how far it
-read: whoever goes on after it goes on exactly there.
+The bytes of a file come in pieces, so that a worker on any machine reads them. A worker holds the import that
+it carries out by a token (the fence). What it stores and how far it has read are written in one transaction,
+so the next worker continues exactly there.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 UPLOAD_MAX = 200 * 1024 * 1024  # bytes
 PIECE_BYTES = 1024 * 1024  # of each piece but the last
 FILE_NAME_MAX = 200  # characters
-LEFT_BEHIND_MS = 60_000  # an import that nobody touched for so long has lost its process
-GIVEN_OUT_MS = 5_000  # so long a worker may take to begin with one that was given out
+LEFT_BEHIND_MS = 60_000  # an import that nobody has touched for this long has lost its process
+GIVEN_OUT_MS = 5_000  # how long a worker may take to begin an import that was given out
 TRIES = 3  # without coming further
 OPEN = frozenset({ImportState.UPLOADED, ImportState.WAITING, ImportState.READING})
 UNDER_WAY = frozenset({ImportState.WAITING, ImportState.READING})
@@ -242,7 +242,7 @@ def fail(connection: Connection, import_id: int, holder: str, reason: Reason) ->
 
 
 def _free(given_out_ms: int) -> ColumnElement[bool]:
-    """Waiting, given out longer ago than that; or left behind by a process that died."""
+    """The condition that an import waits and was not given out lately, or has lost its process."""
     now = now_ms()
     waits = and_(table.c.state == ImportState.WAITING, table.c.touched_at <= now - given_out_ms)
     left = and_(table.c.state == ImportState.READING, table.c.touched_at < now - LEFT_BEHIND_MS)

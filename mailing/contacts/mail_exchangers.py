@@ -82,7 +82,7 @@ async def judge(domains: Iterable[str], ask: Asks) -> Mapping[str, str]:
 
 
 def resolver() -> Asks | None:
-    """Return who asks the DNS servers of this machine; None if it has none."""
+    """Return a resolver that asks the DNS servers of this machine; None if there are none."""
     try:
         asked = dns.asyncresolver.Resolver()
     except (dns.exception.DNSException, OSError):

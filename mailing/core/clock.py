@@ -2,8 +2,8 @@
 
 What one process writes and another compares, such as when an email is due again, must not depend on
 whose wall clock is right. So nobody's own is asked. PostgreSQL's server tells all who use it the time;
-SQLite lives on one machine, and its kernel does. In between a process counts on by the steady clock,
-which stands still for nobody and which no setting of a wall clock moves.
+SQLite lives on one machine, and its kernel does. In between, a process counts on with the monotonic clock,
+which setting a wall clock does not move.
 
 Where that one clock itself is set, all follow within a second, and what is due then moves by as much.
 

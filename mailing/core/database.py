@@ -38,7 +38,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=30,
-            pool_use_lifo=True,  # after a crowd, one connection's cache is kept warm, not five in turn
+            # the connection used last is used next, so that one cache is kept warm and not five in turn
+            pool_use_lifo=True,
             pool_pre_ping=not self.sqlite,
             connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
             if self.sqlite

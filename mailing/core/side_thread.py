@@ -43,7 +43,7 @@ class SideThread:
     def _tell(future: asyncio.Future[Any], result: object, error: Exception | None) -> None:
         def tell() -> None:
             if future.done():
-                return  # who asked has gone
+                return  # the caller has gone
             if error is None:
                 future.set_result(result)
             else:

@@ -58,7 +58,7 @@ class AttemptResult(StrEnum):
 
 
 class WorkerState(StrEnum):
-    """What a worker process is doing, as far as somebody who looks can know."""
+    """What a worker process is doing, as far as can be seen from outside."""
 
     SENDING = "sending"
     IDLE = "idle"
@@ -79,7 +79,7 @@ class CampaignAction(StrEnum):
 
 
 class RecipientAction(StrEnum):
-    """What a person can decide about recipients whose fate is not the wished one."""
+    """What a person can decide about recipients that were not sent, or may not have been."""
 
     RETRY = "retry"
     RESEND_UNKNOWN = "resend-unknown"

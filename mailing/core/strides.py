@@ -1,7 +1,7 @@
 """Strides: how many rows one transaction takes, so that nobody waits long for its lock.
 
-SQLite has one lock, and a worker's results need it many times a second. What takes long is therefore done
-in many transactions; how much fits into one, the machine itself shows.
+SQLite has one lock, and a worker's results need it many times a second. So long work is done in many
+transactions, and how many rows fit into one is measured as it goes.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Database
 
-HELD_S = 0.04  # what a transaction is meant to take; on a busy machine one may take twice that
-FIRST, LEAST, MOST = 500, 100, 5_000  # with fewer, what each transaction takes anyway would be most of it
-STORED = 500  # rows that are only stored: so many take a fifth of what their commit takes
+HELD_S = 0.04  # how long a transaction should take; on a busy machine one may take twice that
+FIRST, LEAST, MOST = 500, 100, 5_000  # with fewer rows, the fixed cost of a transaction would be most of it
+STORED = 500  # rows that are only stored: this many take a fifth of the time of their commit
 
 
 @dataclass(slots=True)
@@ -48,8 +48,8 @@ class Stride:
         with database.write() as connection, no_collection():
             begun = clock.steady_s()
             if connection.dialect.name == "postgresql":
-                # A bitmap is made of all that fits before the first rows of it are taken, and of a list that
-                # was just stored or moved the planner does not know that this is much.
+                # A bitmap scan collects every matching row before it returns the first one, and the planner
+                # does not know yet that a list which was just stored has many.
                 connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
             yield connection
         self.learn(clock.steady_s() - begun)

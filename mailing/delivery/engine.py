@@ -156,9 +156,10 @@ class Engine:
         )
 
     async def may_leave(self, work: Work) -> bool:
-        """Answer the same by a look at the database that is not too old to know of a pause.
+        """Answer the same from a reading of the database that is recent enough to know of a pause.
 
-        It is after a freeze, or where the database is locked or away: then nothing leaves until it is seen.
+        After a freeze, or while the database is locked or away, there is none: then nothing leaves until
+        there is.
         """
         asked = clock.steady_s()
         if asked > self._looked_at + CERTAIN_S:

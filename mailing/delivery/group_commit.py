@@ -121,7 +121,7 @@ def _states(connection: Connection, watched: Collection[int]) -> dict[int, Campa
 
 
 def _reopen(connection: Connection, doubtful: Collection[int], outcome: Committed) -> None:
-    """Send on in campaigns that finished while what this worker now gives back was in doubt."""
+    """Resume campaigns that finished while recipients that this worker now requeues were in doubt."""
     for campaign_id in sorted(doubtful):
         if lifecycle.reopen(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.SENDING
@@ -155,7 +155,7 @@ def _may_claim(connection: Connection, entry: Round, outcome: Committed) -> bool
 def _stop_what_must(
     connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
 ) -> None:
-    """Pause campaigns whose sender or message is at fault, and finish those in which nobody waits."""
+    """Pause campaigns whose sender or message is at fault, and finish campaigns in which nobody waits."""
     for result in fresh:
         if result.ruling is None:
             continue

@@ -27,7 +27,7 @@ class Fate(NamedTuple):
 
 
 class Tries(NamedTuple):
-    """How often a recipient was tried, since when, how long it may be, and how long nobody was (ms)."""
+    """How often a recipient was tried, since when, for how long at most, and the sender's rests (ms)."""
 
     n: int
     first_at: int
@@ -38,8 +38,8 @@ class Tries(NamedTuple):
 def fate(verdict: Verdict, text: str, tries: Tries, now: int, chance: float) -> Fate:
     """Return what becomes of a recipient after the reply ``text``.
 
-    Whoever is refused for now is tried again, later each time and not before the server wants it, until
-    it was tried for too long; the time in which the sender itself had to wait does not count.
+    After a temporary refusal it is tried again, each time later and not before the server allows it, until
+    the time for retries is over. Time in which the sender itself had to wait does not count.
     """
     ruling = verdict.ruling
     if ruling is None and verdict.result is not AttemptResult.DEFERRED:

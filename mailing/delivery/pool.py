@@ -94,9 +94,9 @@ class Lane:
         self._owner = owner
         self._timeouts = timeouts
         self._ready: deque[Work] = deque()
-        self._alone: deque[_Line] = deque()  # busy, with nothing to send next
+        self._alone: deque[_Line] = deque()  # busy, and no mail chosen to send next
         self._idle: list[_Waiter] = []
-        self._interruptible: set[asyncio.Task[None]] = set()  # nothing of theirs is on the wire
+        self._interruptible: set[asyncio.Task[None]] = set()  # nothing is in transit on them
         self._open = self._opened = 0
         self._sleeping = 0  # connections that wait until they may try again
         self._most = RECYCLE_AFTER  # messages on one connection, as far as this server has told
@@ -169,7 +169,10 @@ class Lane:
                 self._owner.hand_back(work)
 
     def check(self) -> None:
-        """Let go of idle connections; raise what broke one's task: it held work that nobody else knows of."""
+        """Close idle connections.
+
+        Raise the error that ended a task: it held work that nobody else knows of.
+        """
         now = asyncio.get_running_loop().time()
         if self._idle and any(waiter.open and now - waiter.since > IDLE_S for waiter in self._idle):
             self._dismiss(lambda waiter: waiter.open and now - waiter.since > IDLE_S)
@@ -377,7 +380,7 @@ class Lane:
 
 
 def _or_waits(verdict: Verdict) -> Verdict:
-    """Return that the mail waits for a connection, where others than ours have all that the server takes."""
+    """Return that the mail waits for a connection, where others use all that the server allows."""
     narrow = verdict.follows is Follows.NARROW
     return replace(verdict, result=AttemptResult.RETURNED) if narrow else verdict
 

@@ -30,7 +30,7 @@ CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that
 LOCK_MS = 1_000  # PostgreSQL only; on SQLite there is the one lock that all wait for
 _WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
 _WOKEN = (RecipientState.DEFERRED, RecipientState.QUEUED)
-SILENT_S = 10  # how long a writer may leave its transaction open without a word; shorter than a lease
+SILENT_S = 10  # how long a writer may leave its transaction open and idle; shorter than a lease
 
 
 def be_brief(connection: Connection) -> None:
@@ -215,7 +215,7 @@ def vanished_batches(
 
 
 def _skipping(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
-    """Take the chosen recipients whom nobody else moves now, and no more of them than it says."""
+    """Select the chosen recipients, up to the limit, and skip those that another transaction is moving."""
     locked = chosen.with_for_update(skip_locked=True, of=recipients).cte("chosen")
     return select(locked.prefix_with("MATERIALIZED", dialect="postgresql").c.id)
 

@@ -25,7 +25,7 @@ class Width:
 
     @property
     def spared(self) -> bool:
-        """Whether the server is given less than it could be."""
+        """Whether fewer connections are used than allowed, to spare the server."""
         return self._spared_until > 0
 
     @property
@@ -50,7 +50,7 @@ class Width:
         return True
 
     def heard(self, verdict: Verdict, now: float) -> bool:
-        """Take what became of a mail; return whether it is to be told that the server wants less.
+        """Note the outcome of a mail; return whether to report that the server wants less.
 
         A limit of our own is told by the rest of the sender, and not here.
 
@@ -73,6 +73,6 @@ class Width:
         return ruling.scope is Scope.LANE
 
     def spare(self, connections: float, now: float, rest_s: float = 0.0) -> None:
-        """Have no more than so many for a while, that begins after a rest."""
+        """Use no more than this many connections for a while, counted from the end of a rest."""
         self._width = max(1.0, min(self._width, connections))
         self._spared_until = max(self._spared_until, now + rest_s + SPARED_S)

@@ -170,7 +170,7 @@ class Worklist:
         return taken
 
     def _go_back(self, entry: Round) -> None:
-        """Look again from whoever waits anew: the sender's fault, or handed back, is no try of theirs."""
+        """Claim again from where recipients wait again, handed back or failed by the sender's fault."""
         again = [result.claim for result in entry.results if result.state is RecipientState.QUEUED]
         for claim in (*again, *entry.returned):
             for job in self._jobs:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LARGEST = 500
 SMALLEST = 10
 SHARES = 32  # a short list, too, is cut for many workers
-AT_ONCE = 64  # batches that are given out where somebody waits for it: work for many seconds
+AT_ONCE = 64  # batches given out within a request: work for many seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def lose(connection: Connection, errands: Sequence[Errand]) -> None:
 
 
 def lose_those_of(connection: Connection, campaign_id: int, people: Sequence[int]) -> None:
-    """Do so with the batches of these recipients."""
+    """Mark the batches of these recipients as never woken."""
     statement = select(batches.c.id, batches.c.first_id, batches.c.last_id).where(
         batches.c.campaign_id == campaign_id,
         batches.c.last_id >= min(people),

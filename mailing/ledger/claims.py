@@ -91,8 +91,8 @@ def claim(
 def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:
     """Hand back claims whose dot certainly never left. They wait again.
 
-    Where the lease has ended meanwhile, this ends the doubt: ``unknown`` becomes ``queued``. Returns the
-    campaigns in which it did, for ``reopen``.
+    Where the lease has ended in the meantime, ``unknown`` becomes ``queued``: nothing is in doubt any more.
+    Returns the campaigns in which it did, for ``reopen``.
     """
     doubtful = set()
     for claim in claims:
@@ -127,5 +127,5 @@ def release_strays(connection: Connection, worker_id: int, held: Iterable[int]) 
 
 
 def forgive(connection: Connection, claim: Claim) -> None:
-    """Let the hours until a recipient is given up count anew: the try was in vain by the sender's fault."""
+    """Restart the hours for which a recipient is retried: the attempt failed by the sender's fault."""
     run(connection, _FORGIVE, (claim.recipient_id, claim.attempt))

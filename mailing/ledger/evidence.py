@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How many recipients of a campaign got the reply that stands for all, since it was started last."""
+    """How many recipients got the same kind of refusal since the campaign was last started, and one reply."""
 
     n: int
     reply: ReplyCode
@@ -58,7 +58,7 @@ def weigh(connection: Connection, result: Result, ruling: Ruling) -> Reason | No
 
 
 def of(connection: Connection, campaign_id: int) -> Evidence | None:
-    """Return the reply that most of the refused got, and how many did; None if nobody was refused so."""
+    """Return the reply that most of them got, and how many did; None if there was no such refusal."""
     n = func.count().label("n")
     statement = (
         select(refusals.c.code, refusals.c.enhanced, n, func.min(refusals.c.reply))
@@ -72,7 +72,7 @@ def of(connection: Connection, campaign_id: int) -> Evidence | None:
 
 
 def forget(connection: Connection, campaign_id: int) -> None:
-    """Count anew: a person says that it is mended."""
+    """Start counting again: a person says that the cause is fixed."""
     connection.execute(delete(refusals).where(refusals.c.campaign_id == campaign_id))
 
 

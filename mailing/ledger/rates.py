@@ -1,4 +1,4 @@
-"""How fast emails end: the one definition, for chart, facts, overview, replay, API and command line.
+"""How fast emails reach an outcome: the one definition, for chart, facts, overview, replay, API and terminal.
 
 Pure. A speed is a number of emails over the time in which they ended, and it knows that time. All speeds of a
 campaign are counted over the same slots up to the same moment, and a slot that was lived in part counts with
@@ -25,7 +25,7 @@ LATE_MS = 1_000  # after the end of a slot its last results are still being reco
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """So many emails ended within ``ms``."""
+    """``n`` emails ended within ``ms``."""
 
     n: int = 0
     ms: int = 0
@@ -114,7 +114,7 @@ class Course:
 def course(begun: int, until: int, slots: Sequence[Slot], width: int = SLOT_S) -> Course:
     """Return the course of what ended between two moments (ms), in ``slots`` by time.
 
-    What a clock that was set, or a result that was told late, puts outside of them moves them apart.
+    Results outside of them, as after a clock was set or a late report, extend them.
     """
     if slots:
         begun = min(begun, (slots[0].at + width) * 1000 - 1)
@@ -125,7 +125,7 @@ def course(begun: int, until: int, slots: Sequence[Slot], width: int = SLOT_S) -
 def until(started_at: int, finished_at: int | None, now: int) -> int:
     """Return up to when a campaign is measured (all in ms): to its end, or now, or the last slot's end.
 
-    Of one that has gone on for a minute only slots count that are over and told of.
+    After the first minute, only slots count that have ended and whose results are recorded.
     """
     if finished_at is not None:
         return finished_at

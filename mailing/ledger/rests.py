@@ -2,8 +2,8 @@
 
 A rest is one row, and each change of it a conditional UPDATE: of two workers that are refused at the same
 moment one begins it. Once its time is over one email is tried. If that is accepted all go on; if it is
-refused for the same reason, the rest lasts twice as long. The row of a rest that has ended stays, so that
-its time is not held against who was being tried meanwhile.
+refused for the same reason, the rest lasts twice as long. The row of a rest that has ended stays, so that its
+time is not counted against recipients who were being tried then.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Words
 
 SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
-ASK_S = 0.25  # between two wishes to be the one that tries
+ASK_S = 0.25  # between two requests to be the one that tries
 PROBE_MS = 60_000  # after so long without an outcome another email is tried
 
 

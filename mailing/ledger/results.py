@@ -87,14 +87,14 @@ class StaleResultError(Exception):
 
 
 def settle(connection: Connection, results: Sequence[Result], *, at_once: bool = False) -> list[Result]:
-    """Record results, each once; return those that were news.
+    """Record results, each once; return those that were not known yet.
 
     A result for a claim that has become ``unknown`` meanwhile (the lease ended before the reply came)
     is late but true, and is recorded too. Where a person has already decided about that recipient it only
     goes into the log (P6). One that was recorded before is passed over.
 
-    ``at_once`` is the quick way for when all are expected to be news; it raises ``StaleResultError`` if
-    one is not.
+    ``at_once`` is a fast path for when all are expected to be new; it raises ``StaleResultError`` if one is
+    not.
     """
     if at_once:
         rows = [_move(result, RecipientState.SENDING) for result in results]

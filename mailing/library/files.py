@@ -31,7 +31,7 @@ FILES_MAX = 20_000_000  # bytes of the files of one message together
 MOST = 20  # files of one message
 UNUSED_MS = 24 * 3_600_000
 _HEAD_MAX = 2_000  # bytes of what stands above an encoded file
-_FRESH_MS = UNUSED_MS // 2  # so much newer a file that is kept again need not be made
+_FRESH_MS = UNUSED_MS // 2  # a file that is kept again gets a new time only if its time is older than this
 
 
 @dataclass(frozen=True, slots=True)

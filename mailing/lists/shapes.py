@@ -1,8 +1,8 @@
 """The shapes of a list: what its recipients have, counted once when the list is stored.
 
-Pure. A shape says which fields a recipient has, and of what kind each is: all of it that decides whether a
-message can be filled. So a message is checked against some shapes, never against a list, however long.
-What is too much for that is counted field by field, without what comes together with what.
+Pure. A shape says which fields a recipient has, and of what kind each is: which is all that decides whether a
+message can be filled. So a message is checked against some shapes, never against a list, however long. Shapes
+beyond the limit are counted field by field, without which kinds come together.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Shapes:
     def of(self, used: frozenset[str]) -> Sequence[Shape]:
         """Return what matters where only these fields are used: each shape once, the most frequent first.
 
-        Of the rest, each kind of a field is put beside the most frequent kinds of the others: what is missing
-        is found, and at worst where a condition would have passed it over.
+        For the rest, each kind of a field is combined with the most frequent kinds of the others: a missing
+        value is always found, at worst also where a condition would have skipped it.
         """
         merged: dict[tuple[tuple[str, str], ...], Shape] = {}
         for shape in (*self.known, *self._rest_of(used)):

@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from mailing.programs.api_keys import ApiKey
 
 LIFE_S = 900
-LEEWAY_S = 60  # by which clocks may differ
+LEEWAY_S = 60  # how far clocks may differ
 _DAY_MS = 24 * 3600 * 1000
 SIGNS_MS = 90 * _DAY_MS
 RETIRES_MS = SIGNS_MS + _DAY_MS // 2  # even if nobody asked for a token, and so for a new key
 TRUSTED_MS = SIGNS_MS + _DAY_MS
-AHEAD_MS = 10 * 60 * 1000  # for so long a key is published before it signs
+AHEAD_MS = 10 * 60 * 1000  # how long a key is published before it signs
 OURS = ("EdDSA",)
 OUTSIDE = (  # no symmetric one: what is published must not be able to sign
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -102,14 +102,14 @@ class _Pinned(JWSRegistry):
 
 
 def trusted(connection: Connection, secret_key: str) -> Sequence[SigningKey]:
-    """Return the keys whose tokens are taken, the newest first."""
+    """Return the keys whose tokens are accepted, the newest first."""
     recent = select(table).where(table.c.created_at > now_ms() - TRUSTED_MS)
     rows = connection.execute(recent.order_by(table.c.created_at.desc(), table.c.id))
     return [key for row in rows if (key := _opened(row, secret_key))]
 
 
 def find(connection: Connection, secret_key: str, kid: str) -> OKPKey | None:
-    """Return the key that a token names, if its tokens are taken."""
+    """Return the key that a token names, if its tokens are accepted."""
     recent = (table.c.id == kid, table.c.created_at > now_ms() - TRUSTED_MS)
     row = connection.execute(select(table).where(*recent)).one_or_none()
     opened = _opened(row, secret_key) if row else None
@@ -146,7 +146,7 @@ def published(keys: Sequence[SigningKey]) -> Mapping[str, Any]:
 
 
 def issue(signing: SigningKey, issuer: str, key: ApiKey) -> tuple[str, int]:
-    """Return a token for a program, and for how many seconds it counts: never longer than its key."""
+    """Return a token for a program, and for how many seconds it is valid: never longer than its key."""
     now = now_ms() // 1000
     ends = now + LIFE_S if key.expires_at is None else min(now + LIFE_S, key.expires_at // 1000)
     claims = {

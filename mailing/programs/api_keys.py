@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Select
 
 LONGEST_NAME = 80  # characters
-MOST = 500  # that count at a time
+MOST = 500  # valid at a time
 ENDED_SHOWN = 50
 _TOUCH_MS = 60 * 1000
 _PREFIX, _SECRET = 5, 20  # random bytes: 8 and 32 letters
@@ -47,7 +47,7 @@ class ApiKey:
     prefix: str
     name: str
     scopes: frozenset[Permission]
-    permissions: frozenset[Permission]  # what is left of the scopes now
+    permissions: frozenset[Permission]  # the scopes that the maker's role still allows
     maker: str
     created_at: int
     expires_at: int | None
@@ -55,7 +55,7 @@ class ApiKey:
     revoked_at: int | None
 
     def fault(self, now: int) -> Reason | None:
-        """Return why the key does not count at ``now``, if it does not."""
+        """Return why the key is not valid at ``now``; None if it is."""
         if self.revoked_at is not None:
             return Reason("bearer.revoked", prefix=self.prefix)
         if self.expires_at is not None and self.expires_at <= now:
@@ -77,7 +77,7 @@ class Bearer:
     until: int | None
 
     def gone(self, now: int, left: Mapping[int, frozenset[Permission]]) -> bool:
-        """Return whether it may do less at ``now``. ``left``: what the keys that count may do."""
+        """Return whether it may do less at ``now``. ``left``: what the valid keys may do."""
         expired = self.until is not None and self.until <= now
         return expired or bool(self.key and not self.permissions <= left.get(self.key.id, NOTHING))
 
@@ -112,7 +112,7 @@ def add(
 
 
 def shown(connection: Connection, text: str) -> ApiKey:
-    """Return the key that a program shows. Raises ``BearerError`` unless it counts now."""
+    """Return the key that a program shows. Raises ``BearerError`` unless it is valid now."""
     parts = SHAPE.fullmatch(text)
     row = _row(connection, table.c.prefix == parts[1]) if parts else None
     kept = row.secret_hash if row else ""
@@ -122,7 +122,7 @@ def shown(connection: Connection, text: str) -> ApiKey:
 
 
 def named(connection: Connection, prefix: str) -> ApiKey:
-    """Return the key for which a token was made. Raises ``BearerError`` unless it counts now."""
+    """Return the key for which a token was made. Raises ``BearerError`` unless it is valid now."""
     row = _row(connection, table.c.prefix == prefix)
     if row is None:
         raise BearerError(Reason("bearer.unknown"))
@@ -130,13 +130,13 @@ def named(connection: Connection, prefix: str) -> ApiKey:
 
 
 def find(connection: Connection, prefix: str) -> ApiKey | None:
-    """Return a key, whether it counts or not."""
+    """Return a key, valid or not."""
     row = _row(connection, table.c.prefix == prefix)
     return _key(row) if row else None
 
 
 def listed(connection: Connection) -> Sequence[ApiKey]:
-    """Return all that count, the newest first, then some that ended lately."""
+    """Return all valid keys, the newest first, then some that ended lately."""
     newest = _select().order_by(table.c.id.desc())
     rows = [
         *connection.execute(newest.where(*_counting())),
@@ -146,7 +146,7 @@ def listed(connection: Connection) -> Sequence[ApiKey]:
 
 
 def permissions(connection: Connection, ids: Collection[int]) -> dict[int, frozenset[Permission]]:
-    """Return those of the keys that count now, each with what it may do."""
+    """Return which of the keys are valid now, each with what it may do."""
     found = _select().where(table.c.id.in_(ids), *_counting())
     return {row.id: _key(row).permissions for row in connection.execute(found)}
 
@@ -164,7 +164,7 @@ def touch(connection: Connection, key: ApiKey) -> None:
 
 
 def revoke(connection: Connection, key_id: int) -> bool:
-    """Let nobody in with a key any more; return whether that was new."""
+    """Revoke a key; return whether it was not revoked before."""
     mine = (table.c.id == key_id, table.c.revoked_at.is_(None))
     return bool(connection.execute(update(table).where(*mine).values(revoked_at=now_ms())).rowcount)
 

@@ -1,4 +1,4 @@
-"""Decisions: what a person has done with recipients whose fate is not the wished one.
+"""Decisions: what a person does with recipients that were not sent, or may not have been.
 
 Retried, sent again although they may have it, or taken as sent. Like a worker's, each change is a
 conditional UPDATE: of two people who press at once one moves a recipient, and nobody takes one that a

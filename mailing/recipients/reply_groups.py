@@ -63,7 +63,7 @@ def some_final(connection: Connection, campaign_id: int) -> bool:
 
 
 def of(connection: Connection, campaign_id: int) -> Sequence[Cause]:
-    """Return what held up or refused a campaign's mail, the most frequent first; at most ``MOST``."""
+    """Return why mail was refused or delayed, the most frequent reason first; at most ``MOST``."""
     n = func.sum(reply_groups.c.n).label("n")
     statement = (
         select(

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mailing.smtp.replies import ReplyCode
 
 T = TypeVar("T")
-FEW = 5_000  # so many of a state are looked through one by one
-MOST_COUNTED = 20_000  # counting more would keep a page waiting
+FEW = 5_000  # up to this many of a state are looked through one by one
+MOST_COUNTED = 20_000  # counting more would delay the page
 _LAST = "\U0010ffff"  # no text goes on with a later character
 
 
@@ -235,7 +235,10 @@ def _ids() -> Select[Any]:
 def _beyond(
     keys: Sequence[ColumnElement[Any]], place: Sequence[Any], *, falling: bool
 ) -> ColumnElement[bool]:
-    """Behind a place. SQLite begins in the middle of an index of expressions only by a single value."""
+    """The condition that a row comes after a place.
+
+    SQLite can start in the middle of an index of expressions only by a single value.
+    """
     if falling:
         return and_(keys[0] <= place[0], tuple_(*keys) < tuple_(*place))
     return and_(keys[0] >= place[0], tuple_(*keys) > tuple_(*place))

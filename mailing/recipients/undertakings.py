@@ -1,8 +1,8 @@
 """Undertakings: decisions about more recipients than one transaction should move.
 
-The first piece is moved in the transaction that notes the decision. Then whoever is alive goes on with it, a
-piece at a time: the note says how far it is, and moves along in the piece's own transaction, so that two who
-go on at once move nobody twice and pass over nobody.
+The first piece is moved in the transaction that notes the decision. Then any process continues it, a piece at
+a time. The note says how far it is, and is updated in the transaction of each piece: two processes at once
+move nobody twice and skip nobody.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def go_on(connection: Connection, rows: int, id_: int | None = None) -> Undertak
 
 
 def find(connection: Connection, id_: int) -> Undertaking | None:
-    """Return an undertaking, be it over or not."""
+    """Return an undertaking, ended or not."""
     row = connection.execute(select(table).where(table.c.id == id_)).one_or_none()
     return _read(row) if row else None
 

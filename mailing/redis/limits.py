@@ -1,7 +1,7 @@
 """How often something may be asked for, counted in Redis by all processes together (GCRA).
 
-One key holds one moment: when all that was asked for is forgotten. It is moved by a script, so that two
-processes never let one more pass, and by Redis' own clock. ``take`` says the same without Redis.
+One key holds one time: when all requests so far are forgotten. A script moves it, by Redis' own clock, so two
+processes never let one too many pass. ``take`` says the same without Redis.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ return {0, ahead}
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of one that was asked for. ``wait_ms`` is 0 if it may pass."""
+    """The answer to one request. ``wait_ms`` is 0 if it may pass."""
 
     wait_ms: int
     left: int  # how many more may pass at once

@@ -1,4 +1,4 @@
-"""The check of a campaign before it is sent: what it tells itself, and what DNS and its links say."""
+"""The preflight check of a campaign: what the campaign itself shows, and what DNS and its links say."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def page(
     after: Key | None = None,
     limit: int = 50,
 ) -> LogPage:
-    """Return the newest rows that fit; those below ``before``, or the nearest above ``after``."""
+    """Return the newest rows that match; those below ``before``, or the nearest above ``after``."""
     rows, end = _find(connection, search, start=after or before, up=after is not None, limit=limit + 1)
     more, rows = len(rows) > limit, rows[:limit]
     beyond = rows[-1].key if more else end
@@ -98,7 +98,7 @@ def page(
 
 
 def count(connection: Connection, search: Search) -> int | None:
-    """Return how many rows fit, where that is kept; None where they would have to be counted."""
+    """Return how many rows match, where that number is kept; None where they would have to be counted."""
     kept = replace(search, campaign_id=None, result=None, code=None, enhanced="") == Search()
     if not kept or not search.refusals or search.result is AttemptResult.SENT:
         return None

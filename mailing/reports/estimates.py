@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 LEAST = 3  # whole slots: fewer tell no speed
 MOST = 2_000  # slots that are read
-_BULK = 0.9  # of its attempts: what follows are retries, at the speed of their waits
+# the part of its attempts that is measured: the last ones are retries, whose speed is that of their waits
+_BULK = 0.9
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A campaign once more: how many were in each state at each moment of its course, from the log.
 
-The log knows when tries ended. Who was being sent to at a moment counts as in the state before.
+The log knows when tries ended. A recipient that was being sent counts as in its state before.
 """
 
 from __future__ import annotations

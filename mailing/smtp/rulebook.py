@@ -138,7 +138,7 @@ def plain(text: str) -> str:
 
 
 def everybodys(name: str, outcomes: Iterable[Outcome], *, at_one_domain: bool) -> int:
-    """Return how many recipients were refused alike, if that passes the threshold; else 0.
+    """Return how many recipients got the same kind of refusal, if that passes the threshold; else 0.
 
     ``outcomes`` are the latest of the campaign, or those at one domain, the last one first.
     """

@@ -114,7 +114,7 @@ class Session:
 
     @property
     def taken(self) -> int:
-        """How many mails the server let begin here (RFC 5321 section 3.3), for who recycles connections."""
+        """How many mails were begun on this connection (RFC 5321 section 3.3): it may be recycled by that."""
         return self._taken
 
     @property

@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def sender_fault(self) -> bool:
-        """Whether a person must mend the account or the From address before anything else is sent."""
+        """Whether a person must fix the account or the From address before anything else is sent."""
         return self.follows is Follows.STOP
 
 

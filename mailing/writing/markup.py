@@ -1,9 +1,9 @@
 """HTML of any kind becomes HTML that Python's own parser reads in time, at the same lines and columns.
 
-Pure. What is nested too deep is found before any parser sees it: compiled ones crash the whole process by it.
-
-That parser takes the square of the length for what is never closed, and fails at some of it. Whole tags
-stay; comments, declarations and what stands in scripts and styles become blank; any other ``<`` is a sign.
+Pure. HTML that is nested too deep is found before any parser sees it, as it crashes the whole process of a
+compiled one. Python's parser takes quadratic time for what is never closed, and fails at some of it. Whole
+tags stay; comments, declarations and what stands in scripts and styles become blank; any other ``<`` is a
+sign.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SEEN = re.compile(r"[^\n]")
 
 
 def orderly(html: str) -> str:
-    """Return it, as long as it was, without anything that the parser cannot read."""
+    """Return the HTML, of the same length, without anything that the parser cannot read."""
     return _PIECE.sub(_kept, html.replace(SIGN, " "))
 
 

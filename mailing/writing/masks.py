@@ -1,4 +1,4 @@
-"""Marks are hidden from the tools that read HTML, Markdown and MJML, and stand in their places again after.
+"""Marks are hidden from the tools that read HTML, Markdown and MJML, and put back in their places afterwards.
 
 Pure. An HTML parser turns ``{% if a < b %}`` into ``&lt;``, ends an attribute at the quotation marks of
 ``title="{{ a or "b" }}"``, and moves whatever is no cell out of a table. So each mark becomes a word of

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from mailing.reports.trials import Trial
     from mailing.settings import Settings
 
-AT_ONCE = 2_000  # recipients whom a command moves while somebody waits for the answer
+AT_ONCE = 2_000  # recipients that a command moves within the request
 TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person, and as often the links of a message
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
 
@@ -291,7 +291,10 @@ def go_on(backend: Backend, done: Undertaking, stride: Stride) -> Undertaking:
 
 
 def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str, days: int) -> int:
-    """Let somebody look on for some days; return the link's id. Raises ``NotAllowed`` if there are enough."""
+    """Create a share link that is valid for some days; return its id.
+
+    Raises ``NotAllowed`` if there are enough.
+    """
     with backend.db.write() as connection:
         watch_id = share_links.create(connection, campaign_id, label, days)
         audit.record(connection, actor, "create share link", _about(campaign_id), label=label, days=days)
@@ -300,7 +303,7 @@ def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str
 
 
 def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id: int) -> None:
-    """Revoke a link; to revoke it again changes nothing."""
+    """Revoke a share link; revoking it again changes nothing."""
     with backend.db.write() as connection:
         share_links.revoke(connection, campaign_id, watch_id)
         audit.record(connection, actor, "revoke share link", _about(campaign_id), link=watch_id)

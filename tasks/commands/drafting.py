@@ -59,7 +59,7 @@ def sit(backend: Backend, actor: Actor, campaign_id: int) -> str:
 
 
 def _told(connection: Connection, actor: Actor, about: str) -> bool:
-    """Whether the last that the audit log says of a draft is that the same actor writes it, just now."""
+    """Whether the latest entry about a draft is recent and says that the same actor is writing it."""
     for last in audit.page(connection, Asked(subject=about), limit=1):
         same = (last.actor_kind, last.actor_id, last.actor_name) == (actor.kind, actor.id, actor.name)
         return same and last.action in {"create", "revise"} and last.at > now_ms() - SITTING_MS

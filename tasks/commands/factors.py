@@ -22,7 +22,7 @@ _ONCE = Limit(1, 10 * 60 * 1000)  # longer than any challenge lasts
 
 
 def turn_on_totp(backend: Backend, actor: Actor, user_id: int, secret: str, first: int) -> Sequence[str]:
-    """Ask somebody for a code from now on; return the recovery codes. ``secret`` is sealed."""
+    """Turn the authenticator app on for somebody; return the recovery codes. ``secret`` is sealed."""
     with backend.db.write() as connection:
         if not totp.turn_on(connection, user_id, secret, first):
             raise AccountError(Reason("account.totp-on"))
@@ -31,7 +31,7 @@ def turn_on_totp(backend: Backend, actor: Actor, user_id: int, secret: str, firs
 
 
 def turn_off_totp(backend: Backend, actor: Actor, user_id: int) -> bool:
-    """Ask somebody for a code no more; return whether it was asked for."""
+    """Turn somebody's authenticator app off; return whether it was on."""
     with backend.db.write() as connection:
         if was_on := totp.turn_off(connection, user_id):
             audit.record(connection, actor, "turn off totp", f"user:{user_id}")
@@ -39,7 +39,10 @@ def turn_off_totp(backend: Backend, actor: Actor, user_id: int) -> bool:
 
 
 def renew_recovery(backend: Backend, actor: Actor, user_id: int) -> Sequence[str]:
-    """Return new recovery codes; those before end. Raises ``AccountError`` if no code is asked for."""
+    """Return new recovery codes; the earlier ones become invalid.
+
+    Raises ``AccountError`` if no code is asked for.
+    """
     with backend.db.write() as connection:
         if totp.sealed(connection, user_id) is None:
             raise AccountError(Reason("account.totp-off"))

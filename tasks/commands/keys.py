@@ -37,7 +37,7 @@ def add(
 
 
 def revoke(backend: Backend, actor: Actor, key_id: int) -> None:
-    """Let nobody in with a key any more: its tokens and streams end with it."""
+    """Revoke a key: its tokens and streams end with it."""
     with backend.db.write() as connection:
         if api_keys.revoke(connection, key_id):
             audit.record(connection, actor, "revoke key", f"key:{key_id}")

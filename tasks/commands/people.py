@@ -119,7 +119,7 @@ def refuse(backend: Backend, email: str, user: User | None, address: str, why: s
 
 
 def refuse_access(backend: Backend, actor: Actor, why: str, needed: str) -> None:
-    """Note that whoever is known, or a key that is none, was refused what needs a permission."""
+    """Note that a known person or an invalid key was refused something that needs a permission."""
     with backend.db.write() as connection:
         audit.record(connection, actor, "access refused", why=why, needed=needed)
 
@@ -164,14 +164,14 @@ def change_role(backend: Backend, actor: Actor, user_id: int, role: Role) -> Non
 
 
 def deactivate(backend: Backend, actor: Actor, user_id: int) -> None:
-    """Let somebody in no more: sessions, streams and keys end with it."""
+    """Deactivate an account: its sessions, streams and keys end."""
     with backend.db.write() as connection:
         user = users.deactivate(connection, user_id)
         audit.record(connection, actor, "deactivate", _about(user_id), email=user.email)
 
 
 def reactivate(backend: Backend, actor: Actor, user_id: int) -> None:
-    """Let somebody in again."""
+    """Reactivate an account."""
     with backend.db.write() as connection:
         user = users.reactivate(connection, user_id)
         audit.record(connection, actor, "reactivate", _about(user_id), email=user.email)

@@ -34,7 +34,7 @@ async def show() -> str:
 @blueprint.post("/account/password")
 @auth.needs_account()
 async def change_password() -> Response | tuple[str, int]:
-    """Change the password, for whoever knows the old one. All other sessions end."""
+    """Change the password of somebody who knows the old one. All other sessions end."""
     form, svc, mine, faults = await request.form, services(), _mine(), dict[str, str]()
     if wait := await doors.wait_s((f"confirm:{mine.user_id}", doors.PER_ACCOUNT)):
         return await _page({"old": _("Too many attempts. Try again in %(n)s s.", n=wait)}), 429

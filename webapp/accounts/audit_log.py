@@ -24,7 +24,7 @@ PAGE = 50
 @blueprint.get("/audit")
 @auth.needs(Permission.AUDIT)
 async def index() -> str:
-    """Show the newest rows that fit."""
+    """Show the newest rows that match."""
     asked, before = _asked(), params.number("before")
     rows = await services().read(audit.page, asked, before=before, limit=PAGE + 1)
     return await render_template(
@@ -41,7 +41,7 @@ async def index() -> str:
 @blueprint.get("/audit.<any(csv, jsonl):form>")
 @auth.needs(Permission.AUDIT)
 async def file(form: str) -> Response:
-    """Send all rows that fit."""
+    """Send all rows that match."""
     return exports.audit_log(_asked(), form)
 
 

@@ -100,7 +100,7 @@ async def turn_on() -> tuple[str, int]:
 @blueprint.post("/account/totp/off")
 @auth.needs_account(fresh=True)
 async def turn_off() -> Response:
-    """Ask for a code no more."""
+    """Turn the authenticator app off."""
     if await services().do(factors.turn_off_totp, auth.person(), (await _me()).id):
         receipts.tell(_("Authenticator app turned off. Sign-in asks for the password alone."))
     return redirect(services().at("/account"), 303)
@@ -109,7 +109,7 @@ async def turn_off() -> Response:
 @blueprint.post("/account/recovery-codes")
 @auth.needs_account(fresh=True)
 async def renew() -> tuple[str, int]:
-    """Show new recovery codes; those before count no more."""
+    """Show new recovery codes; the earlier ones become invalid."""
     try:
         codes = await services().do(factors.renew_recovery, auth.person(), (await _me()).id)
     except AccountError as refusal:

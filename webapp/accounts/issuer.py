@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0
 KEPT_S = 3600.0  # what an issuer says of itself
-QUIET_S = 5.0  # so long an issuer that did not answer is not asked again
+QUIET_S = 5.0  # how long an issuer that did not answer is not asked again
 LONGEST = 1024 * 1024  # bytes of an answer
 _AGAIN = {"prompt": "login", "max_age": 0}
 _OK = 200

@@ -1,4 +1,4 @@
-"""The keys of programs: which there are, a new one that is shown once, and no more of one."""
+"""The keys of programs: listed, created (a key is shown once) and revoked."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def add() -> tuple[str, int]:
 @blueprint.post("/keys/<id:key_id>/revoke")
 @auth.needs(Permission.KEYS)
 async def revoke(key_id: int) -> Response:
-    """Let nobody in with a key any more."""
+    """Revoke a key."""
     svc = services()
     await svc.do(keys.revoke, auth.person(), key_id)
     svc.doors.forget()

@@ -137,7 +137,7 @@ async def change_role(user_id: int) -> Response:
 @blueprint.post("/people/<id:user_id>/<any(deactivate, reactivate):verb>")
 @auth.needs(Permission.PEOPLE)
 async def let_in(user_id: int, verb: str) -> Response:
-    """Let somebody in no more, or again."""
+    """Deactivate or reactivate an account."""
     if verb == "deactivate":
         return await _change(people.deactivate, _("Deactivated. All sessions and keys have ended."), user_id)
     return await _change(people.reactivate, _("Reactivated."), user_id)

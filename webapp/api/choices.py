@@ -80,7 +80,10 @@ def read_choice(body: bytes, action: RecipientAction) -> Choice:
 
 
 def read_nothing(body: bytes, verb: str) -> None:
-    """Refuse fields where all of a campaign is meant: who sends some may mean less."""
+    """Refuse fields where the whole campaign is meant.
+
+    A program that sends some may mean fewer recipients.
+    """
     if body.strip() and (given := fields.json_object(body, "{}")):
         none = f"{verb} has no fields: it applies to the whole campaign."
         raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))

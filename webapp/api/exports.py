@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 RECIPIENTS_CHUNK = 500
 SKIPPED_CHUNK = 1_000
-REST = 1.0  # how long a download rests after each chunk, as a part of the time that this took
+REST = 1.0  # how long a download pauses after each chunk, as a part of the time that the chunk took
 _LOG_COLUMNS = (
     "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
     "connection", "tls", "connect ms", "envelope ms", "dot ms",

@@ -117,7 +117,7 @@ def offers(
 
 
 def ways_past(campaign: CampaignState, evidence: Evidence | None) -> tuple[Offer, ...]:
-    """Return what can be done with those whose refusal paused a campaign: it can go on without them."""
+    """Return what can be done with recipients that paused a campaign, so that it can resume without them."""
     if evidence is None:
         return ()
     allowed = states.decisions(campaign, RecipientState.DEFERRED)
@@ -130,7 +130,7 @@ def row_offers(
 ) -> tuple[tuple[RecipientAction, str], ...]:
     """Return what can be done with one recipient, each with the words of its button.
 
-    ``briefly``, in a list: without going past those who only wait.
+    ``briefly``, in a list: without actions on recipients that only wait.
     """
     return tuple(
         (action, _(WORDS[action, recipient].one))

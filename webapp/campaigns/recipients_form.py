@@ -1,7 +1,7 @@
 """The half of the campaign form that says who gets it: a pasted list, or contacts of saved ones.
 
-The other half, the message, comes as a ``Draft`` that was found good. What cannot be taken is told at the
-field that asked for it.
+The other half, the message, comes as a ``Draft`` that was found good. A fault is shown at the field that
+caused it.
 """
 
 from __future__ import annotations

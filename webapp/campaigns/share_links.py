@@ -1,4 +1,4 @@
-"""Watch links: created, listed and revoked on the campaign's page; their token is signed with the secret key.
+"""Share links: created, listed and revoked on the campaign's page; their token is signed with the secret key.
 
 The token names the row and nothing else. Whether it may still be used is read from the row each time.
 """
@@ -64,7 +64,7 @@ async def create(campaign_id: int) -> Response:
 @blueprint.post("/campaigns/<id:campaign_id>/watches/<id:watch_id>/revoke")
 @auth.needs(Permission.SHARE)
 async def revoke(campaign_id: int, watch_id: int) -> Response:
-    """Withdraw a link: whoever has it open sees it end within seconds."""
+    """Revoke a link: people who have it open see it end within seconds."""
     await services().do(commands.revoke_watch_link, auth.person(), campaign_id, watch_id)
     receipts.tell(_("Share link revoked."))
     return redirect(services().at(f"/campaigns/{campaign_id}#share"), 303)

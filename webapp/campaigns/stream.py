@@ -116,7 +116,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
 
 
 class _Newest:
-    """The rows of a page that follows: read anew when attempts have ended, once a second at most."""
+    """The rows of a page that follows: read again when attempts have ended, once a second at most."""
 
     def __init__(self, svc: Services, page: OpenPage) -> None:
         self._svc, self._page = svc, page

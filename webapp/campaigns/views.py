@@ -145,7 +145,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 
 async def _too_late(form: MultiDict[str, str], campaign_id: int, refusal: str) -> str:
-    """Show a form that came too late, with all that was typed: sent again, it counts."""
+    """Show a form that came too late, with all that was typed: it is saved if it is sent again."""
     campaign = await the_campaign(campaign_id)
     if CampaignAction.EDIT not in campaign.actions:
         abort(409, refusal)
@@ -237,7 +237,7 @@ async def decide(campaign_id: int, verb: str) -> AnyResponse:
 
 
 def _back(campaign_id: int) -> AnyResponse:
-    """Lead back to the page that had the button: a card, a recipient, or the campaign with its filters."""
+    """Redirect to the page with the button: a card, a recipient, or the campaign with its filters."""
     page, before = f"campaigns/{campaign_id}", origins.page_before()
     path = before.partition("?")[0].strip("/")
     known = before and (path in {"", "campaigns", page} or path.startswith(f"{page}/"))

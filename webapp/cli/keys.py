@@ -1,4 +1,4 @@
-"""What the commands about API keys do, for whoever has the machine."""
+"""What the commands about API keys do, for somebody at the machine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def show() -> None:
 
 
 def revoke(prefix: str) -> None:
-    """Let nobody in with a key any more."""
+    """Revoke a key."""
     with open_backend(chosen_settings()) as backend:
         with backend.db.read() as connection:
             key = api_keys.find(connection, prefix)

@@ -1,4 +1,4 @@
-"""What the commands about saved lists do, for whoever has the machine."""
+"""What the commands about saved lists do, for somebody at the machine."""
 
 from __future__ import annotations
 

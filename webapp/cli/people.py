@@ -1,4 +1,4 @@
-"""What the commands about people do, for whoever has the machine."""
+"""What the commands about people do, for somebody at the machine."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def change_role(email: str, role: Role) -> None:
 
 
 def deactivate(email: str) -> None:
-    """Let somebody in no more."""
+    """Deactivate an account."""
     with _backend() as backend:
         user = _find(backend, email)
         people.deactivate(backend, ACTOR, user.id)
@@ -71,7 +71,7 @@ def deactivate(email: str) -> None:
 
 
 def turn_off_totp(email: str) -> None:
-    """Ask somebody for a code no more."""
+    """Turn somebody's authenticator app off."""
     with _backend() as backend:
         user = _find(backend, email)
         was_on = factors.turn_off_totp(backend, ACTOR, user.id)

@@ -14,7 +14,7 @@
                   and of the API
 ``origins``       where a request comes from: one of Volley's own pages or not, by TLS or not
 ``params``        what a page's address asks for: numbers, a state, words to search for
-``probes``        asking a part whether it works, for those who come by for it every few seconds
+``probes``        whether a part works, for supervisors that ask every few seconds
 ``problems``      ``application/problem+json`` (RFC 9457)
 ``security``      what a request must prove before anything happens, and what every answer forbids the
                   browser

@@ -3,8 +3,8 @@
 Each route names what it needs beside its address: a permission (``needs``), somebody with an account
 (``needs_account``), a program with its key (``needs_key``), or nothing, with the reason (``open_to_all``). A
 route that names nothing is refused. Programs come in under ``/api/`` only, with what ``bearers`` takes.
-Without an account there are two cases. On a machine of one's own everybody may do nearly everything; where
-others can reach the server, nobody may do anything but set it up.
+Without an account there are two cases. On a machine of one's own, everybody may do nearly everything; where
+others can reach the server, all that is allowed is to set it up.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class Doorkeeper:
 
     async def ask(self, what: Hashable, look: Look) -> Any:
         """Return what ``look`` finds in the database, or found less than a second ago."""
-        known = self._known  # what is forgotten meanwhile must not be believed again
+        known = self._known  # an answer that is forgotten in the meantime must not be remembered again
         until, found = known.get(what, (0.0, None))
         if until < time.monotonic():
             found = await self._in_a_thread(self._look, look)
@@ -108,7 +108,7 @@ class Doorkeeper:
         return found
 
     async def touch(self, what: Hashable, command: Callable[[Backend, Used], None], used: Used) -> None:
-        """Write down that what is known is used; if that cannot be, whoever asks is let in all the same."""
+        """Note that a session or key is used; if that fails, the request is let in all the same."""
         self._known.pop(what, None)
         try:
             await self._in_a_thread(command, self._backend, used)
@@ -125,7 +125,7 @@ class Doorkeeper:
             log.warning("a refusal cannot be written down", error=str(error))
 
     def forget(self) -> None:
-        """Believe nothing: something was changed here, and is to be seen at once."""
+        """Forget all answers: something was changed here, and takes effect at once."""
         self._known = {}
 
     @contextlib.contextmanager

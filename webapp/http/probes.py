@@ -1,4 +1,4 @@
-"""Probes: asking a part whether it works, for those who come by for it every few seconds."""
+"""Probes: whether a part works, for supervisors that ask every few seconds."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ async def choose_again(form: MultiDict[str, str], import_id: int) -> tuple[str, 
 @blueprint.post(f"{_ONE}/cancel")
 @auth.needs(Permission.LISTS)
 async def cancel(import_id: int) -> AnyResponse:
-    """End an import; of what it read nothing stays."""
+    """Cancel an import; nothing of it stays in the list."""
     it = await _the_import(import_id)
     try:
         await services().do(commands.cancel_import, auth.person(), import_id)

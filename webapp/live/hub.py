@@ -91,7 +91,7 @@ class Viewer:
         self._awake.set()
 
     def end(self) -> None:
-        """Wake whoever waits: it is over."""
+        """Wake those who wait: the stream ends."""
         self._over.set()
         self._awake.set()
 
@@ -144,7 +144,7 @@ class Feed:
         self._awake.set()
 
     def end(self) -> None:
-        """Wake whoever waits: it is over."""
+        """Wake those who wait: the stream ends."""
         self.ended = True
         self._awake.set()
 
@@ -226,7 +226,7 @@ class Hub:
             await self._leave(listener, channels)
 
     async def every(self, seconds: float, draw: Callable[[], Awaitable[object]]) -> None:
-        """Call ``draw`` now and so often, until it returns True or this web process stops."""
+        """Call ``draw`` now and at this interval, until it returns True or this web process stops."""
         viewer = Viewer()
         async with self.listening(viewer, events.ALL_CAMPAIGNS):
             while not viewer.ended and await draw() is not True:

@@ -51,7 +51,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether it is sent no more."""
+        """Whether sending has ended."""
         return self.task.done()
 
     @property
@@ -68,7 +68,7 @@ class Runs:
 
     @property
     def full(self) -> bool:
-        """Whether no other one may begin now."""
+        """Whether no further test may begin now."""
         return sum(not run.ended for run in self._runs.values()) >= AT_ONCE
 
     def begin(self, campaign_id: int, wanted: Trial, sender: Sender) -> Run:
@@ -82,7 +82,7 @@ class Runs:
         return run
 
     def get(self, name: str, campaign_id: int) -> Run | None:
-        """Return a test of a campaign; None if it is not known, or not any more."""
+        """Return a test of a campaign; None if it is unknown or no longer kept."""
         run = self._runs.get(name)
         return run if run and run.campaign_id == campaign_id else None
 

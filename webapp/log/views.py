@@ -147,7 +147,7 @@ def _count_fresh(connection: Connection, search: Search, known: Key) -> int:
 
 
 def _look(connection: Connection, form: LogForm, before: Key | None, after: Key | None, size: int) -> Found:
-    newest = email_log.newest(connection)  # first: what joins meanwhile is told as new
+    newest = email_log.newest(connection)  # read first: rows that join in the meantime are then shown as new
     if form.faults:
         page, total = email_log.LogPage(()), None
     else:

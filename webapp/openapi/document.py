@@ -135,7 +135,7 @@ def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     secured = [{"bearer": needed}, *([{"session": needed}] if door.permission else [])]
     answers = {str(status): _answer(answer, shapes) for status, answer in description.answers.items()}
     for status in operation.refuses:
-        if str(status) in answers:  # it answers so in two ways
+        if str(status) in answers:  # it gives this answer in two forms
             more = _problem(status, shape(Problem, shapes))["content"]
             answers[str(status)]["content"] |= more
         elif status == HTTPStatus.UNPROCESSABLE_ENTITY and description.refusal is not Problem:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LIMIT = Limit(burst=100, every_ms=100)  # 600 a minute
 PATIENCE_S = 0.2  # of a request, before it is counted here
-AWAY_S = 5.0  # for so long Redis is not asked again
+AWAY_S = 5.0  # how long Redis is not asked again
 MOST = 10_000  # programs that are counted here
 log = structlog.get_logger(__name__)
 

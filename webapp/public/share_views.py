@@ -1,4 +1,4 @@
-"""What a watch link shows: one campaign, live, without any address and without the rest of Volley.
+"""What a share link shows: one campaign, live, without any address and without the rest of Volley.
 
 It needs no session and makes none, so that it goes on working for people who cannot sign in. A server's own
 words may quote an address in many spellings, so none of them are shown: ours, by code, say the same.

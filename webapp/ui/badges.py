@@ -1,7 +1,7 @@
 """What each state looks like: its word, its shape and its tone. The only place that knows.
 
 The shapes are symbols in ``templates/shared/_shapes.html``, the tones are classes in ``volley.css``. Within
-one kind no two states share a shape, so colour is never the only difference.
+one kind no two states share a shape, so color is never the only difference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """A campaign on a big display.
 
-``views``  one cell for each recipient, coloured by state as results come
+``views``  one cell for each recipient, colored by state as results come
 """

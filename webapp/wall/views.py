@@ -1,4 +1,4 @@
-"""A campaign on a big display: one cell for each recipient, coloured by state as results come.
+"""A campaign on a big display: one cell for each recipient, colored by state as results come.
 
 The stream begins with all cells, then tells whose state changed. Beside the regions and beats of every page's
 stream (see ``sse``) it has named messages in JSON, for a canvas is drawn by a script:
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 blueprint = Blueprint("wall", __name__)
 log = structlog.get_logger(__name__)
 
-AGAIN_S = 5.0  # cells are read anew at most so often, and once a change of the whole campaign is over
-MOST_MOVES = 50_000  # changes kept for a reader; beyond, all cells are read anew
+AGAIN_S = 5.0  # between two readings of all cells, and after a change of the whole campaign
+MOST_MOVES = 50_000  # changes kept for a reader; beyond that, all cells are read again
 _ONE = "/campaigns/<id:campaign_id>/wall"
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("workers", __name__)
 UPDATE_S = 1.0
-QUEUES_S = 1.0  # how long Redis may take to tell how much waits; nobody's life is shown later for it
+QUEUES_S = 1.0  # how long Redis may take to tell how much waits: the rest of the page does not wait longer
 _ORDERED = {
     "stop": N_("%(name)s is pausing: it finishes its current emails and takes no others."),
     "start": N_("%(name)s resumes."),
@@ -111,7 +111,7 @@ async def stream() -> Response:
 @blueprint.post("/workers/<any(stop, start, resize):verb>")
 @auth.needs(Permission.WORKERS)
 async def order(verb: str) -> AnyResponse:
-    """Have one worker take no more batches, take them again, or have so many connections."""
+    """Pause or resume a worker, or change its number of connections."""
     form = await request.form
     name, alive = form.get("worker", ""), [each.name for each in await services().read(leases.alive)]
     if name not in alive:
