@@ -5,6 +5,7 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const told = () => document.cookie.split("; ").includes(`tz=${zone}`);
   if (!zone || told()) return;
-  document.cookie = `tz=${zone}; path=${root || "/"}; max-age=31536000; samesite=lax`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `tz=${zone}; path=${root || "/"}; max-age=31536000; samesite=lax${secure}`;
   if (told() && zone !== page) location.reload();
 })();

@@ -171,11 +171,12 @@ async def guard() -> ResponseReturnValue | None:
         abort(403, _("This address isn't open to anyone."))
     if door.always:
         return None
-    doors, address = services().doors, request.remote_addr or ""
+    doors, address, sent = services().doors, request.remote_addr or "", token()
     if request.path.startswith(API):
         try:
             admit = services().bearers.admit
-            if bearer := await admit(door.permission, itself=door.key, person=door.account):
+            told = {"itself": door.key, "person": door.account, "session": bool(sent)}
+            if bearer := await admit(door.permission, **told):
                 key_id = bearer.key.id if bearer.key else None
                 actor = Actor(ActorKind.API, bearer.name, key_id, address)
                 g.viewer = Viewer(actor, bearer.permissions, bearer=bearer)
@@ -187,7 +188,7 @@ async def guard() -> ResponseReturnValue | None:
                 who = Actor(ActorKind.API, name, key.id if key else None, address)
                 await doors.refused(who, no.code, door.permission or "")
             return problems.respond(Problem(no.status, str(no), no.code, headers=no.headers))
-    session = await doors.session(sent) if (sent := token()) else None
+    session = await doors.session(sent) if sent else None
     if session:
         actor = Actor(ActorKind.PERSON, session.email, session.user_id, address)
         g.viewer = Viewer(actor, PERMISSIONS[session.role], session)

@@ -79,6 +79,10 @@ _ENDED = N_(
     "This form has expired: your session ended or cookies are off. Nothing was changed. Reload the "
     "page and try again."
 )
+_UNKEPT = N_(
+    "The browser keeps no session here, because this page was opened without HTTPS. Nothing was changed. "
+    "Open Volley at %(url)s."
+)
 MESSAGE_HEADERS = {
     "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
@@ -143,7 +147,7 @@ async def _check_form(again: Again | None) -> ResponseReturnValue | None:
     request.max_content_length = forms.LONGEST if again and (ours or known) else forms.SHORT
     if again is None:
         if not (known and await _has_token(known)):
-            abort(403, _(_ENDED))
+            abort(403, _ended())
         return await auth.guard()
     try:
         answer = await auth.guard()
@@ -154,20 +158,27 @@ async def _check_form(again: Again | None) -> ResponseReturnValue | None:
     if answer is not None or (known and await _has_token(known)):
         return answer
     if (request.content_length or 0) > request.max_content_length:
-        abort(403, _(_ENDED))
+        abort(403, _ended())
     typed = await request.form
-    return await again(typed, **(request.view_args or {})) if typed else abort(403, _(_ENDED))
+    return await again(typed, **(request.view_args or {})) if typed else abort(403, _ended())
+
+
+def _ended() -> str:
+    """Return why a form came without its session, and what to do."""
+    if origins.secure() and request.headers.get("Origin", "").startswith("http:"):
+        return _(_UNKEPT, url=services().settings.site.origin)
+    return _(_ENDED)
 
 
 async def _check_upload(most: int) -> ResponseReturnValue | None:
     """Look where a file comes from, and at the token before it; its bytes are still to come."""
     _check_origin("Origin")
-    known = _known_token() or abort(403, _(_ENDED))
+    known = _known_token() or abort(403, _ended())
     if answer := await auth.guard():
         return answer
     g.upload = found = await forms.upload(most)
     if not hmac.compare_digest(known, _unmasked(found.fields.get(TOKEN_FIELD, ""))):
-        abort(403, _(_ENDED))
+        abort(403, _ended())
     return None
 
 

@@ -64,15 +64,20 @@ class Bearers:
         self._settings, self._doors, self._limits = settings, doors, limits
         self._issuer = Issuer(settings.jwt_issuer) if settings.jwt_issuer else None
 
-    async def admit(self, needed: Permission | None, *, itself: bool, person: bool) -> Bearer | None:
+    async def admit(
+        self, needed: Permission | None, *, itself: bool, person: bool, session: bool
+    ) -> Bearer | None:
         """Return the program that asks, None if nothing is shown. Raises ``NotAdmittedError``.
 
         ``needed`` is what it must be allowed, ``itself``: it must show a key, and ``person``: it must be one.
+        ``session``: a person's browser asks; what it shows to a proxy (Basic, RFC 7617) is not for Volley.
         """
         if SHAPE.search(request.query_string.decode("latin1")) or "access_token" in request.args:
             said = "A key in a URL ends up in logs. Revoke it, and send another in the header Authorization."
             raise NotAdmittedError(400, said, "request.key-in-url")
         fields = request.headers.getlist("Authorization")
+        if session:
+            fields = [it for it in fields if not it.lower().startswith("basic ")]
         if not fields:
             return None
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select, update
+from werkzeug.datastructures import Headers
 
 from mailing.accounts import audit, users
 from mailing.accounts.audit import Asked
@@ -26,7 +27,7 @@ from tests.support.marks import PATIENCE_S
 from tests.support.programs import CLI, ask, bearing, make_key
 from tests.support.redis_servers import server
 from tests.support.stack import free_port
-from tests.support.web import running
+from tests.support.web import HOST, Visitor, enlist, running
 from webapp.cli.commands import main
 from webapp.programs import limits
 from webapp.programs.limits import Limits
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Database
     from mailing.settings import Settings
-    from tests.support.web import Visitor
 
 TELLER = frozenset({Permission.READ, Permission.WRITE})
 
@@ -57,6 +57,20 @@ def forget(client: TestClientProtocol) -> None:
 def only_key(db: Database) -> Any:
     with db.read() as connection:
         return api_keys.listed(connection)[0]
+
+
+async def test_what_a_browser_shows_to_a_proxy_does_not_shut_its_session_out(
+    client: TestClientProtocol, db: Database
+):
+    enlist(db, Role.OWNER)
+    to_a_proxy = {"Host": HOST, "Authorization": "Basic YW5uOmhlcm9u"}
+    signed_in = Visitor(client.app)
+    signed_in.enter(Role.VIEWER)
+    assert (await signed_in.get(CAMPAIGNS, headers=to_a_proxy)).status_code == 200
+    stranger = await Visitor(client.app).get(CAMPAIGNS, headers=to_a_proxy)
+    assert (await problem_of(stranger, 401))["code"] == "bearer.scheme"
+    several = Headers([("Host", HOST), ("Authorization", "Basic YQ=="), ("Authorization", "Bearer volley_x")])
+    assert (await signed_in.get(CAMPAIGNS, headers=several)).status_code == 401  # a key is no decoration
 
 
 async def test_a_key_opens_the_api_and_the_audit_log_names_it(client: TestClientProtocol, db: Database):

@@ -14,7 +14,7 @@ from mailing.accounts.roles import Role
 from mailing.accounts.throttle import Limit
 from mailing.core.actors import Actor, ActorKind
 from tasks.commands import people
-from tests.support.web import HOST, Visitor, running
+from tests.support.web import HOST, Visitor, running, settings_for
 from webapp.accounts import doors
 
 PASSWORD = "a word of many letters"
@@ -123,6 +123,18 @@ async def test_who_has_a_network_of_ipv6_addresses_has_no_more_tries_by_it(visit
         came = {"client": (f"2001:db8::{n}", 1)}
         statuses.append((await visitor.post(path, form, scope_base=came)).status_code)
     assert statuses == [401, 401, 429, 429]
+
+
+async def test_who_comes_without_https_where_cookies_need_it_is_told_where_to_go(tmp_path, database_url, db):
+    address = {"VOLLEY_URL": "https://mail.example.com", "VOLLEY_HOSTS": "lan.test"}
+    headers = {"Host": "lan.test", "Origin": "http://lan.test"}
+    async with running(settings_for(tmp_path, database_url, **address)) as visitor:
+        forgetful = Visitor(visitor.app)  # as a browser is for Secure cookies there
+        answer = await forgetful.post("/sign-in", {"email": "ann@people.example"}, headers=headers)
+        said = (await answer.get_data()).decode()
+    assert answer.status_code == 403
+    assert "without HTTPS" in said
+    assert "Open Volley at https://mail.example.com." in said
 
 
 async def test_a_storm_of_a_hundred_leaves_the_pages_alone_and_ends_in_no_fault(visitor, db):
