@@ -92,18 +92,21 @@ class Draft:
         )
 
     @property
+    def written(self) -> Written:
+        """What was written, without what else belongs to a draft."""
+        return Written(
+            sender_from=self.sender_from,
+            subject=self.subject,
+            preheader=self.preheader,
+            writing=self.writing,
+            text=self.text,
+            html=self.html,
+        )
+
+    @property
     def message(self) -> Message:
         """The message to compose. Raises ``ComposeError``."""
-        return written.compile_message(
-            Written(
-                sender_from=self.sender_from,
-                subject=self.subject,
-                preheader=self.preheader,
-                writing=self.writing,
-                text=self.text,
-                html=self.html,
-            )
-        )
+        return written.compile_message(self.written)
 
 
 @contextmanager

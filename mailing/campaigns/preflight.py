@@ -63,7 +63,7 @@ def findings(
         found += [
             _subject(mail.subject),
             *_display_name(mail, name),
-            *_parts(mail),
+            *([] if readiness.blank(message) else _parts(mail)),
             *_html(mail, body),
             _unsubscribe(mail),
             *(_traits(mail, body) or [_good("traits")]),

@@ -34,6 +34,8 @@ def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tupl
     """
     if not total:
         return (Reason("list-fault.no-addresses"),)
+    if blank(message):
+        return (Reason("message.empty"),)
     try:
         prepared = compose.prepare(message, token=_PROBE, domain=None)
     except ComposeError as error:
@@ -55,6 +57,11 @@ def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tupl
             for reason, shape in unfit.items()
         ),
     )[:FAULTS_MAX]
+
+
+def blank(message: Message) -> bool:
+    """Whether a message says nothing to anybody."""
+    return not (message.text.strip() or message.html.strip())
 
 
 def _errors(prepared: Prepared, shape: Shape) -> Iterator[MergeError]:

@@ -24,6 +24,8 @@ from mailing.writing.preheader import insert
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mailing.messages.marks import Part
+
 
 class Writing(StrEnum):
     """How the HTML of a message comes about.
@@ -52,6 +54,14 @@ class Written:
     writing: Writing = Writing.SOURCE
     text: str = ""
     html: str = ""
+
+    @property
+    def lacks(self) -> Part | None:
+        """The part without which nothing would be said; None where it is there."""
+        if self.writing is Writing.PLAIN:
+            return None if self.text.strip() else "text"
+        by_text = self.writing is Writing.SOURCE and self.text.strip()
+        return None if by_text or self.html.strip() else "html"
 
 
 def compile_message(written: Written) -> Message:

@@ -38,7 +38,7 @@ from webapp.http import auth, forms, list_process, params, problems
 from webapp.http.problems import Fault, Problem, invalid
 from webapp.http.services import services
 from webapp.openapi import fields, headers, operations, shapes
-from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Number, State, Words
+from webapp.openapi.fields import BEFORE_ID, LIMIT, Beginning, Field, Number, State
 from webapp.openapi.operations import PREFIX, Answer, described
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ _DECISIONS = {
 }
 _RECIPIENTS = (
     Field("state", State(RecipientState), "Only recipients in this state."),
-    Field("q", Words(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
+    Field("q", Beginning(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
     Field(
         "after",
         Number(range(LARGEST_ID + 1)),

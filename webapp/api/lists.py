@@ -27,7 +27,7 @@ from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.openapi import fields, list_shapes, operations
-from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Number, OneOf, State, Text, Words
+from webapp.openapi.fields import BEFORE_ID, LIMIT, Beginning, Field, Number, OneOf, State, Text
 from webapp.openapi.operations import PREFIX, Answer, described
 from webapp.ui import formats
 
@@ -65,7 +65,7 @@ _AFTER = Field(
 )
 _CONTACTS = (
     Field("standing", State(Standing), "Only contacts of this standing."),
-    Field("q", Words(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
+    Field("q", Beginning(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
     _AFTER,
     LIMIT,
 )

@@ -123,7 +123,8 @@ async def export_log() -> Response:
 
 
 def _read(known: Sequence[Field]) -> tuple[dict[str, Any], Search]:
-    asked = log_search.read(request.args, UTC)
+    given = request.args.to_dict()
+    asked = log_search.read(given | {"q": fields.plussed(given.get("q", ""))}, UTC)
     faults = [Fault(name, said, WRONG_VALUE) for name, said in asked.faults.items()]
     return fields.query(request.args, known, faults), asked.search
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _GOOD = {"from": "Volley <volley@localhost>", "subject": "subject"}  # in place of a part that is no text
 _SUBJECT = "Write the subject of the message."
 _TEXT = "Write the text of the message."
+_HTML = "Write the message, as writing says."
 GIVE_A_LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
 _SEND = "Use true to send immediately, or false to keep a draft."
 
@@ -68,7 +69,7 @@ class List:
 
 
 class _Files:
-    """Files with their content in Base64 (RFC 4648 section 4)."""
+    """Files with their content in Base64 (RFC 4648 section 4), on one line or on several."""
 
     schema: Schema = {  # noqa: RUF012 - read only
         "type": "array",
@@ -94,12 +95,15 @@ class _Files:
             raise UnfitValueError('Each file must be like {"name": "a.pdf", "content": "JVBERi0…"}.')
         name, content = given["name"], given["content"]
         try:
-            data = base64.b64decode(content, validate=True)
+            lines = content.split()  # RFC 2045 section 6.8, and what many programs make
+            data = base64.b64decode("".join(lines), validate=True)
             name, _kind = files.judge(name if isinstance(name, str) else "", data)
         except UnfitError as error:
             raise UnfitValueError(str(error.reason), error.reason.code) from None
-        except (TypeError, ValueError):
-            raise UnfitValueError(f"The content of {name!r:.50} is not Base64.") from None
+        except (AttributeError, ValueError):
+            raise UnfitValueError(
+                f"The content of {name!r:.50} is not Base64. Encode the bytes of the file, and nothing else."
+            ) from None
         return name, data
 
 
@@ -222,6 +226,7 @@ def read_campaign(
     )
     if "subject" not in given:
         wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))
+    wrong += _unsent(draft, posted)
     wrong += message_faults(draft, {fault.field for fault in wrong})
     its = taken.keys() - posted.keys()
     wrong = [_of_template(fault) if fault.field in its else fault for fault in wrong]
@@ -235,7 +240,7 @@ def read_campaign(
         audience = Audience(chosen, values["minus_lists"], values["minus_campaigns"], sample=values["sample"])
     elif chosen and recipients is not None:
         faults.append(Fault("lists", "Give either recipients or lists.", "request.both"))
-    elif recipients is None and not {"recipients", "lists"} & {fault.field for fault in faults}:
+    elif recipients is None and not chosen and not {"recipients", "lists"} & {it.field for it in faults}:
         said = f'"recipients" is missing. {GIVE_A_LIST}'
         faults.append(Fault("recipients", said, "request.missing-field"))
     if recipients is not None:
@@ -268,6 +273,18 @@ def _message_of(posted: Mapping[str, Any], template: Callable[[int | str], Writt
     return message | {"text": found.text, "html": found.html, "writing": found.writing}
 
 
+def _unsent(draft: Draft, posted: Mapping[str, Any]) -> list[Fault]:
+    """Return a fault for each part that was posted and would not be sent."""
+    html, faults = draft.html.strip() if draft.writing is not Writing.PLAIN else "", list[Fault]()
+    if draft.html.strip() and not html and "html" in posted:
+        said = "With writing plain no HTML is sent. Leave html out, or choose another writing."
+        faults.append(Fault("html", said, "request.not-sent"))
+    if draft.preheader.strip() and not html and "preheader" in posted:
+        said = "It is a part of the HTML, and there is none. Give html, or leave preheader out."
+        faults.append(Fault("preheader", said, "request.not-sent"))
+    return faults
+
+
 def _of_template(fault: Fault) -> Fault:
     return Fault("template", f"In its {fault.field}: {fault.detail}", fault.code)
 
@@ -283,8 +300,12 @@ def message_faults(draft: Draft, known: Collection[str] = ()) -> list[Fault]:
     written = {"from": draft.sender_from, "subject": draft.subject, "text": draft.text, "html": draft.html}
     faults = [fault for fault in fields.judge(written, _PARTS)[1] if fault.field not in known]
     known = {*known, *(fault.field for fault in faults)}
-    if not (draft.text.strip() or draft.html.strip() or {"text", "html"} & known):
-        faults.append(Fault("text", f'"text" is missing or empty. {_TEXT}', "request.missing-field"))
+    lacking = draft.written.lacks
+    if lacking and not {"text", "html"} & known:
+        part, todo = (
+            ("text", _TEXT) if lacking == "text" or draft.writing is Writing.SOURCE else ("html", _HTML)
+        )
+        faults.append(Fault(part, f'"{part}" is missing or empty. {todo}', "request.missing-field"))
     try:
         wrong = compose.faults(draft.message)
     except ComposeError as error:

@@ -20,6 +20,7 @@ NAMES = ("state", "q", "domain", "code", "enhanced", "campaign", "from", "to")
 CODE = re.compile("[2-5][0-9]{2}")
 ENHANCED = re.compile("[245][.][0-9]{1,3}[.][0-9]{1,3}")
 PLACE = re.compile("[0-9]+[.][0-9]+")
+_OFFSET = re.compile(r"(T\S+) (\d\d:?\d\d)")  # a plus that nobody encoded comes as a space
 _LENGTHS = {len("2026-11-22"): timedelta(days=1), len("2026-11-22T14:02"): timedelta(minutes=1)}
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
@@ -87,7 +88,7 @@ def write_key(key: Key | None) -> str:
 def moment(text: str, zone: tzinfo, *, ending: bool) -> int | None:
     """Read a time: ms since 1970, of the end of what was named if that is wanted; None if it is no time."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_OFFSET.sub(r"\1+\2", text))
         if ending:
             moment += _LENGTHS.get(len(text), timedelta(seconds=1))
     except (ValueError, OverflowError):

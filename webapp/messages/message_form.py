@@ -114,9 +114,8 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
     new, found = draft(form, old), dict[str, str]()
     if not new.subject:
         found["subject"] = _("Enter a subject.")
-    body = new.text if new.writing is Writing.PLAIN else new.html
-    if not (body.strip() or (new.writing is Writing.SOURCE and new.text.strip())):
-        found["text" if new.writing is Writing.PLAIN else "html"] = _("Enter a message.")
+    if lacking := new.written.lacks:
+        found[lacking] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
     for error in await asyncio.to_thread(errors, new):

@@ -6,6 +6,7 @@ programs know what to send. Bodies hold values of JSON, queries hold text.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +19,8 @@ from webapp.http.problems import UNKNOWN_FIELD, WRONG_VALUE, Fault, Problem
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from enum import StrEnum
+
+    from werkzeug.datastructures import MultiDict
 
     Schema = dict[str, Any]
 
@@ -141,7 +144,7 @@ class Ids:
             raise UnfitValueError(f"Must be a list of at most {self.most} ids, such as [1, 2].")
         for each in given:
             if isinstance(each, bool) or not isinstance(each, int) or not 1 <= each <= LARGEST_ID:
-                raise UnfitValueError(f"{each!r:.50} is not an id.")
+                raise UnfitValueError(f"{each!r:.50} is not an id. Give ids, such as [1, 2].")
         return tuple(dict.fromkeys(given))
 
 
@@ -259,6 +262,15 @@ class Words:
         return given.strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning(Words):
+    """How addresses begin, in a query, or the domain that they have."""
+
+    def read(self, given: str) -> str:
+        """Return it as it was meant."""
+        return plussed(Words.read(self, given))
+
+
 BEFORE_ID = Field(
     "before",
     Number(range(1, LARGEST_ID + 1)),
@@ -267,9 +279,21 @@ BEFORE_ID = Field(
 LIMIT = Field("limit", Number(range(1, LARGEST_PAGE + 1)), "At most this many rows.", usual=PAGE)
 
 
-def query(given: Mapping[str, str], known: Sequence[Field], besides: Iterable[Fault] = ()) -> dict[str, Any]:
+def plussed(address: str) -> str:
+    """Return the beginning of an address with its plus, which comes as a space where nobody encoded it.
+
+    No address without quotes has a space.
+    """
+    return address if '"' in address else address.strip().replace(" ", "+")
+
+
+def query(
+    given: MultiDict[str, str], known: Sequence[Field], besides: Iterable[Fault] = ()
+) -> dict[str, Any]:
     """Read the parameters of a query. Raises ``Problem`` with all faults at once, those ``besides`` too."""
     values, faults = judge(given, known)
+    repeated = (field.name for field in known if len(given.getlist(field.name)) > 1)
+    faults += [Fault(name, "Give it once.", "request.repeated") for name in repeated]
     if faults := [*faults, *besides, *problems.unknown_parameters(given, [field.name for field in known])]:
         raise problems.misasked(faults)
     return values
@@ -313,7 +337,7 @@ def strange(given: Iterable[str], known: Collection[str]) -> list[Fault]:
 def json_object(body: bytes, example: str) -> dict[str, Any]:
     """Return the fields of a posted JSON object. Raises ``Problem`` where it is none."""
     try:
-        given = orjson.loads(body)
+        given = orjson.loads(body.removeprefix(BOM_UTF8))  # RFC 8259 section 8.1 lets us
     except orjson.JSONDecodeError as error:
         said = f"The body is not JSON: {error}. Send one JSON object in UTF-8."
         raise Problem(400, said, "request.no-json") from None

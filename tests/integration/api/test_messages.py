@@ -128,6 +128,21 @@ async def test_a_test_goes_out_at_once_and_the_answer_is_all_that_was_said(clien
     assert b"Dear" in received.data
 
 
+async def test_a_test_is_what_recipients_get_with_all_its_headers(client, db, server):
+    """But for what has to be of its own: the date, and the Message-ID."""
+    store(db, LIST, replace(DRAFT, html=HTML))
+    await got(client, "test", {"to": "ben@x.example"})
+    real = (await got(client, "preview", {"recipient": 2}))["source"]
+    (received,) = server.accepted
+    parts = [message_from_bytes(it, policy=policy.default) for it in (received.data, real.encode())]
+    assert parts[0].keys() == parts[1].keys()
+    own = {"Date", "Message-ID", "Content-Type"}
+    headers = [[(name, value) for name, value in it.items() if name not in own] for it in parts]
+    assert headers[0] == headers[1]
+    bodies = [[part.get_content() for part in it.iter_parts()] for it in parts]
+    assert bodies[0] == bodies[1]
+
+
 async def test_a_test_is_outside_the_ledger_and_in_the_audit_log(client, db):
     store(db, LIST)
     await got(client, "test", {"to": "me@y.example"})

@@ -53,7 +53,7 @@ def test_a_good_message_is_green_in_every_line():
         ({"sender_from": '"boss@bank.example" <ann@example.org>'}, "address-name", RED),
         ({"sender_from": "ann@a.example, ben@b.example"}, "from.invalid", RED),
         ({"text": ""}, "no-text", AMBER),
-        ({"text": " ", "html": ""}, "empty", RED),
+        ({"text": " ", "html": ""}, "message.empty", RED),
         ({"html": GOOD.html + "<p>" + "x" * 91_000}, "nearly-clipped", AMBER),
         ({"html": GOOD.html + "<p>" + "x" * 101_000}, "clipped", RED),
         ({"html": GOOD.html + "<script>x()</script>"}, "danger.script", RED),
