@@ -80,7 +80,7 @@ def test_what_is_wrong_is_told_with_its_line_and_column(inside, said):
         ("<html></html>", "has an <mj-body>"),
         ("hello", "has an <mj-body>"),
         (body("<p>{{ a</p>"), "line 4 of the HTML, column 4: {{ a"),
-        (body("", "<mj-preview>{% if a %}x{% endif %}</mj-preview>"), "line 2 of the HTML.*can't stand here"),
+        (body("", "<mj-preview>{% if a %}x{% endif %}</mj-preview>"), "line 2 of the HTML.*at this place"),
     ],
 )
 def test_what_is_no_mjml_is_told_so(source, said):

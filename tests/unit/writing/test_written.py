@@ -139,7 +139,7 @@ def test_a_condition_keeps_its_place_around_the_rows_of_a_table():
 
 
 def test_a_field_that_an_html_parser_would_lose_is_refused_with_its_place():
-    with pytest.raises(ComposeError, match=r"line 2 of the HTML, column 3: {{ t }}.*can't stand here"):
+    with pytest.raises(ComposeError, match=r"line 2 of the HTML, column 3: {{ t }}.*can't be at this place"):
         html_of("<style>p{color:red}</style>\n</{{ t }}>")
 
 
