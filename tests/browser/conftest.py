@@ -20,6 +20,7 @@ NONE_FOUND = (
     f"NO BROWSER TEST RAN: none of {', '.join(chromium.NAMES)} is installed. "
     "Install one, for instance with: apt-get install chromium-headless-shell"
 )
+PARTS = ("redis", "inbox", "worker", "beat", "web")
 expect.set_options(timeout=30_000)
 EXPECTED = (  # with a server or a worker gone, of a page that is not there, after a session, of a faulty form
     "status of 401",
@@ -50,10 +51,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A whole Volley with the demo inbox, shared by the tests of a module."""
-    with Stack(tmp_path_factory.mktemp("volley")) as stack:
-        stack.start("redis", "inbox", "worker", "beat", "web")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A Volley with the demo inbox and ten connections, shared by the tests of a module.
+
+    A module that needs fewer processes names them as its ``PARTS``; one that needs several workers says how
+    many as ``WORKERS``.
+    """
+    workers = getattr(request.module, "WORKERS", 1)
+    folder = tmp_path_factory.mktemp("volley")
+    with Stack(folder, workers=workers, connections=10 // workers) as stack:
+        stack.start(*getattr(request.module, "PARTS", PARTS))
         yield stack
 
 

@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+PARTS = ("redis", "web")
+
 
 def test_an_operation_is_tried_and_its_answer_is_shown(page: Page):
     page.goto("/")

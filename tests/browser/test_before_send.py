@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.stack import Stack
 
+PARTS = ("redis", "inbox", "web")
 LIST = "Ann Lee <ann@one.example>\nBen Ng <ben@two.example>"
 HTML = """<style>
 body { background: rgb(250, 240, 10); min-height: 20rem }

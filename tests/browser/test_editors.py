@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.stack import Stack
 
+PARTS = ("redis", "web")
 MARKS = (
     '{{ name|default("friend") }}',
     "{% if n > 1 and city != 'Ulm' %}",

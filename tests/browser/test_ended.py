@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.sync_api import expect
 
 from mailing.accounts import sessions
@@ -13,24 +12,16 @@ from mailing.core.actors import Actor, ActorKind
 from tasks.commands import people
 from tests.browser.acts import DRAFT, mark
 from tests.support.clock import within
-from tests.support.stack import Stack
 from tests.support.web import cookies, enlist
 from webapp.http import auth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Page
 
+    from tests.support.stack import Stack
+
+PARTS = ("redis", "web")
 ACTOR = Actor(ActorKind.CLI)
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A Volley that sends nothing, in which an account may be made."""
-    with Stack(tmp_path_factory.mktemp("volley")) as stack:
-        stack.start("redis", "web")
-        yield stack
 
 
 def test_a_page_follows_its_reader_out(page: Page, stack: Stack):

@@ -1,6 +1,7 @@
 """Several tabs of one browser: what hidden ones hear, and that none takes the connections of the others.
 
-No worker runs: each test delivers by hand, so that it knows what the pages must show.
+No worker runs: each test has campaigns of its own and delivers by hand, so that it knows what the pages must
+show.
 """
 
 from __future__ import annotations
@@ -13,22 +14,21 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing.core.states import AttemptResult
-from mailing.redis import events
-from tests.browser.acts import expect_the_truth, mark, row
+from tests.browser import picnics
+from tests.browser.acts import mark, row
 from tests.browser.conftest import EXPECTED
+from tests.browser.picnics import FAILED, SENT, Picnic, whole
 from tests.support.clock import within
-from tests.support.stack import Stack, wait_until
-from tests.support.web import deliver, store
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
-SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 ok")
-FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 user unknown")
-PAGE = "/campaigns/1"
+    from tests.support.stack import Stack
+
+PARTS = picnics.PARTS
 PLACES = 4
 HEADLESS = """
     window.told = [];
@@ -47,12 +47,15 @@ READS = "Boolean(document.querySelector('[hx-sse\\\\:connect]')?._htmx?.sse?.rea
 
 
 @pytest.fixture
-def stack(tmp_path) -> Iterator[Stack]:
-    with Stack(tmp_path) as stack:
-        store(stack.db, "\n".join(f"p{n:03}@one.example" for n in range(100)), send=True)
-        store(stack.db, "solo@one.example", send=True)
-        stack.start("redis", "web")
-        yield stack
+def picnic(stack: Stack) -> Picnic:
+    """A campaign of a hundred."""
+    return Picnic.of(whole(stack), (f"p{n:03}@one.example" for n in range(100)))
+
+
+@pytest.fixture
+def solo(stack: Stack) -> Picnic:
+    """Another campaign, of one."""
+    return Picnic.of(whole(stack), ["solo@one.example"])
 
 
 @pytest.fixture
@@ -69,26 +72,9 @@ def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
     assert [it for it in complaints if not any(expected in it for expected in EXPECTED)] == []
 
 
-@pytest.fixture
-def end(stack: Stack) -> Callable[..., None]:
-    """Let the next recipients of campaign 1 meet these ends, and tell it as a worker would."""
-
-    def make(*endings: tuple[AttemptResult, int | None, str, str]) -> None:
-        ids = deliver(stack.db, *endings)
-        events.publish(stack.redis, [{"type": "recipient", "campaign": 1, "recipient": id_} for id_ in ids])
-
-    return make
-
-
-def open_tab(context: BrowserContext, path: str = PAGE) -> Page:
+def open_tab(context: BrowserContext, campaign: Picnic) -> Page:
     page = context.new_page()
-    page.goto(path)
-    return page
-
-
-def watch(context: BrowserContext, path: str = PAGE) -> Page:
-    page = open_tab(context, path)
-    expect(mark(page)).to_have_text("Live")
+    page.goto(campaign.path)
     return page
 
 
@@ -101,11 +87,11 @@ def told(*pages: Page) -> list[str]:
     return [text for page in pages for text in page.evaluate("told")]
 
 
-def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_closed(context, end):
-    page = watch(context)
+def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_closed(context, picnic):
+    page = picnic.watch(context.new_page())
     page.evaluate("hide(true)")
     wait_until(lambda: not reads(page), "the stream of rows is closed")
-    end(*[SENT] * 30, FAILED)
+    picnic.end(*[SENT] * 30, FAILED)
     expect(page).to_have_title("31% · Failed · Picnic, {{ name }} · Volley")
     expect(page.locator("link[rel=icon]")).to_have_attribute("href", "/icons/failed-30.svg")
     assert told(page) == [
@@ -120,27 +106,27 @@ def test_a_hidden_tab_gets_title_icon_and_notification_while_its_stream_is_close
     assert len(told(page)) == 2
 
 
-def test_a_tab_that_was_opened_in_the_background_keeps_no_stream_and_gets_news(context, end):
+def test_a_tab_that_was_opened_in_the_background_keeps_no_stream_and_gets_news(context, picnic):
     context.add_init_script("hide(true)")
-    page = open_tab(context)
+    page = open_tab(context, picnic)
     page.wait_for_function("document.readyState === 'complete'")
-    end(*[SENT] * 25)
+    picnic.end(*[SENT] * 25)
     expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     assert not reads(page)
     page.evaluate("hide(false)")
     expect(mark(page)).to_have_text("Live")
 
 
-def test_of_several_tabs_of_a_campaign_one_notifies_and_all_get_its_title(context, end):
-    pages = [watch(context) for _ in range(4)]
-    other = watch(context, "/campaigns/2") if len(pages) < PLACES else open_tab(context, "/campaigns/2")
+def test_of_several_tabs_of_a_campaign_one_notifies_and_all_get_its_title(context, picnic, solo):
+    pages = [picnic.watch(context.new_page()) for _ in range(PLACES)]
+    other = open_tab(context, solo)
     for page in (*pages[1:], other):
         page.evaluate("hide(true)")
-    end(*[SENT] * 50)
+    picnic.end(*[SENT] * 50)
     for page in pages:
         expect(page).to_have_title("50% · Picnic, {{ name }} · Volley")
     wait_until(lambda: len(told(*pages)) >= 2, "25% and 50 % are told")
-    end(FAILED)
+    picnic.end(FAILED)
     for page in pages:
         expect(page).to_have_title("51% · Failed · Picnic, {{ name }} · Volley")
     wait_until(lambda: len(told(*pages)) >= 3, "the failure is told")
@@ -178,20 +164,20 @@ class Gate:
             other.shutdown(socket.SHUT_RDWR)
 
 
-def test_all_hidden_tabs_share_one_connection_which_ends_with_the_last(context, stack, end):
+def test_all_hidden_tabs_share_one_connection_which_ends_with_the_last(context, picnic, solo, stack):
     gate = Gate(stack.web_port)
     with gate.server:
-        pages = [watch(context, f"{gate.url}/campaigns/{n}") for n in (1, 2, 1)]
+        pages = [it.watch(context.new_page(), base=gate.url) for it in (picnic, solo, picnic)]
         assert gate.came == 0
         for page in pages:
             page.evaluate("hide(true)")
-        end(*[SENT] * 25)
+        picnic.end(*[SENT] * 25)
         for page in (pages[0], pages[2]):
             expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
         assert len(gate.open) == 1
         pages[0].evaluate("hide(false)")
         pages[1].close()
-        end(*[SENT] * 25)
+        picnic.end(*[SENT] * 25)
         expect(pages[2]).to_have_title("50% · Picnic, {{ name }} · Volley")
         assert len(gate.open) == 1
         pages[2].evaluate("hide(false)")
@@ -203,56 +189,56 @@ def test_all_hidden_tabs_share_one_connection_which_ends_with_the_last(context, 
         wait_until(lambda: not gate.open, "the last tab is closed, and the connection ends")
 
 
-def test_news_go_on_after_the_server_was_away(context, stack, end):
-    page = watch(context)
+def test_news_go_on_after_the_server_was_away(context, picnic, stack):
+    page = picnic.watch(context.new_page())
     page.evaluate("hide(true)")
-    end(*[SENT] * 25)
+    picnic.end(*[SENT] * 25)
     expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     stack.kill("web")
-    deliver(stack.db, *[SENT] * 25)
+    picnic.deliver(*[SENT] * 25)
     stack.start("web")
     expect(page).to_have_title("50% · Picnic, {{ name }} · Volley")
     assert len(told(page)) == 2
 
 
-def test_without_shared_workers_the_tab_that_leads_brings_the_news_and_the_next_follows_it(context, end):
+def test_without_shared_workers_the_tab_that_leads_brings_the_news_and_the_next_follows_it(context, picnic):
     context.add_init_script("delete window.SharedWorker")
-    leader, follower = watch(context), watch(context)
+    leader, follower = picnic.watch(context.new_page()), picnic.watch(context.new_page())
     for page in (leader, follower):
         page.evaluate("hide(true)")
-    end(*[SENT] * 25)
+    picnic.end(*[SENT] * 25)
     for page in (leader, follower):
         expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     leader.close()
-    end(*[SENT] * 25)
+    picnic.end(*[SENT] * 25)
     expect(follower).to_have_title("50% · Picnic, {{ name }} · Volley")
 
 
-def test_news_speak_the_language_of_the_page(context, stack, end):
+def test_news_speak_the_language_of_the_page(context, picnic, stack):
     context.add_cookies([{"name": "language", "value": "vi", "url": stack.url}])
-    page = open_tab(context)
+    page = open_tab(context, picnic)
     expect(page.locator("#live")).to_have_attribute("data-mark", "live")
     page.evaluate("hide(true)")
-    end(FAILED)
+    picnic.end(FAILED)
     expect(page).to_have_title("1% · Thất bại · Picnic, {{ name }} · Volley")
     assert told(page) == ["Picnic, {{ name }}: email đầu tiên thất bại."]
 
 
-def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are(context, stack, end):
+def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are(context, picnic):
     shown = []
     for _ in range(10):
         with within(3):  # the seventh would wait for ever, did each hold a connection
-            shown.append(open_tab(context))
+            shown.append(open_tab(context, picnic))
     for page in shown[:PLACES]:
         expect(mark(page)).to_have_text("Live")
     for page in shown[PLACES:]:
         expect(mark(page)).to_have_text("Live in another tab")
         expect(page.locator("#live .age")).to_have_text("refreshing every 5 s")
     assert sum(map(reads, shown)) <= PLACES
-    end(SENT, FAILED, SENT)
+    picnic.end(SENT, FAILED, SENT)
     with within(5 + 2):  # the seconds between two refreshes, and a page
         for page in shown:
-            expect_the_truth(page, stack, 1)
+            picnic.expect_the_truth(page)
     shown[7].reload()
     expect(row(shown[7], "p001@one.example")).to_contain_text("Failed")
     shown[0].close()
@@ -262,12 +248,12 @@ def test_ten_tabs_in_sight_load_at_once_tell_the_truth_and_say_how_live_they_are
     wait_until(lambda: sum(map(reads, shown[2:])) == PLACES, "one takes the place of a hidden tab")
     shown[1].evaluate("hide(false)")
     expect(mark(shown[1])).to_have_text("Live in another tab")
-    end(SENT)
-    expect_the_truth(shown[1], stack, 1)
+    picnic.end(SENT)
+    picnic.expect_the_truth(shown[1])
 
 
-def test_a_tab_without_a_place_tells_when_the_server_is_gone(context, stack):
-    pages = [open_tab(context) for _ in range(PLACES + 1)]
+def test_a_tab_without_a_place_tells_when_the_server_is_gone(context, picnic, stack):
+    pages = [open_tab(context, picnic) for _ in range(PLACES + 1)]
     waiting = pages[-1]
     expect(mark(waiting)).to_have_text("Live in another tab")
     stack.kill("web")
@@ -276,20 +262,20 @@ def test_a_tab_without_a_place_tells_when_the_server_is_gone(context, stack):
     expect(mark(waiting)).to_have_text("Live in another tab")
 
 
-def test_where_there_are_no_locks_tabs_count_each_other_and_the_next_takes_a_free_place(context, end):
+def test_where_there_are_no_locks_tabs_count_each_other_and_the_next_takes_a_free_place(context, picnic):
     context.add_init_script("Object.defineProperty(navigator, 'locks', { value: undefined })")
-    pages = [watch(context) for _ in range(PLACES)]
-    fifth = open_tab(context)
+    pages = [picnic.watch(context.new_page()) for _ in range(PLACES)]
+    fifth = open_tab(context, picnic)
     expect(mark(fifth)).to_have_text("Live in another tab")
     assert all(map(reads, pages))
     assert not reads(fifth)
-    end(*[SENT] * 25)
+    picnic.end(*[SENT] * 25)
     for page in (*pages, fifth):
         expect(page).to_have_title("25% · Picnic, {{ name }} · Volley")
     pages[0].close()
     expect(mark(fifth)).to_have_text("Live")
     pages[1].evaluate("hide(true)")
-    again = watch(context)
+    again = picnic.watch(context.new_page())
     pages[1].evaluate("hide(false)")
     expect(mark(pages[1])).to_have_text("Live in another tab")
     assert reads(again)

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from mailing.core.states import AttemptResult
-from mailing.redis import events
+from tests.browser import picnics
 from tests.browser.acts import mark
-from tests.support.stack import Stack, wait_until
-from tests.support.web import deliver, store
+from tests.browser.picnics import FAILED, Picnic, whole
+from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Page
 
-FAILED = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 user unknown")
+    from tests.support.stack import Stack
+
+PARTS = picnics.PARTS
 COLOUR = """(state) => {
     const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     probe.drawImage(document.querySelector("#wall canvas"), -40, -12); // beside its corner and its shape
@@ -38,11 +37,9 @@ SHIFTS = """
 
 
 @pytest.fixture
-def stack(tmp_path) -> Iterator[Stack]:
-    with Stack(tmp_path) as stack:
-        store(stack.db, "\n".join(f"p{n}@one.example" for n in range(9)), send=True)
-        stack.start("redis", "web")
-        yield stack
+def picnic(stack: Stack) -> Picnic:
+    """A campaign of nine."""
+    return Picnic.of(whole(stack), (f"p{n}@one.example" for n in range(9)))
 
 
 def shows(page: Page, state: str) -> None:
@@ -51,14 +48,11 @@ def shows(page: Page, state: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_cell_takes_the_colour_of_its_state_and_leads_to_its_recipient(open_page, stack, scheme):
+def test_a_cell_takes_the_colour_of_its_state_and_leads_to_its_recipient(open_page, picnic, scheme):
     page = open_page(color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1280, "height": 800})
-    page.goto("/campaigns/1/wall")
-    expect(mark(page)).to_have_text("Live")
+    picnic.watch(page, "/wall")
     shows(page, "queued")
-    ids = deliver(stack.db, FAILED)
-    told = {"type": "recipient", "campaign": 1, "recipient": ids[0], "state": "failed"}
-    events.publish(stack.redis, [told])
+    ids = picnic.end(FAILED, state="failed")
     shows(page, "failed")
     expect(page.locator(".legend [data-state=failed] b")).to_have_text("1")
     expect(page.locator(".ticker")).to_contain_text("550 5.1.1 user unknown")
@@ -67,29 +61,24 @@ def test_a_cell_takes_the_colour_of_its_state_and_leads_to_its_recipient(open_pa
     expect(page.locator("#under")).to_have_text("Recipient 1 · Failed")
     with page.expect_navigation():
         canvas.click(position={"x": 9, "y": 9})
-    expect(page).to_have_url(re.compile(rf"/campaigns/1/recipients/{ids[0]}$"))
+    expect(page).to_have_url(re.compile(rf"{picnic.path}/recipients/{ids[0]}$"))
 
 
-def test_a_wall_that_was_cut_off_shows_the_truth_again(open_page, stack):
+def test_a_wall_that_was_cut_off_shows_the_truth_again(open_page, picnic):
     page = open_page(reduced_motion="reduce")
-    page.goto("/campaigns/1/wall")
-    expect(mark(page)).to_have_text("Live")
-    stack.kill("web")
+    picnic.watch(page, "/wall")
+    picnic.stack.kill("web")
     expect(mark(page)).not_to_have_text("Live")
-    deliver(stack.db, FAILED)
-    stack.start("web")
+    picnic.deliver(FAILED)
+    picnic.stack.start("web")
     shows(page, "failed")
 
 
-def test_nothing_shifts_on_a_phone_while_results_come(open_page, stack):
+def test_nothing_shifts_on_a_phone_while_results_come(open_page, picnic):
     page = open_page(viewport={"width": 360, "height": 740})
     page.add_init_script(SHIFTS)
-    page.goto("/campaigns/1/wall")
-    expect(mark(page)).to_have_text("Live")
+    picnic.watch(page, "/wall")
     for failed in range(1, 4):
-        ids = deliver(stack.db, FAILED)
-        events.publish(
-            stack.redis, [{"type": "recipient", "campaign": 1, "recipient": ids[0], "state": "failed"}]
-        )
+        picnic.end(FAILED, state="failed")
         expect(page.locator(".legend [data-state=failed] b")).to_have_text(str(failed))
     assert page.evaluate("shifted") < 0.02

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tests.support.stack import Stack
 
+WORKERS = 2
 ADDRESS = re.compile(r"[\w.+%=-]+(@|%40|=40)[\w-]+")
 DEATH_S = 5.0  # within which the page must know
 

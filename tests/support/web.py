@@ -131,14 +131,16 @@ def store(db: Database, pasted: str, draft: Draft = DRAFT, *, send: bool = False
     return campaign_id
 
 
-def deliver(db: Database, *endings: tuple[AttemptResult, int | None, str, str]) -> list[int]:
-    """Let a worker end the next attempts of campaign 1, each with result, code, enhanced code and reply.
+def deliver(
+    db: Database, *endings: tuple[AttemptResult, int | None, str, str], campaign_id: int = 1
+) -> list[int]:
+    """Let a worker end a campaign's next attempts, each with result, code, enhanced code and reply.
 
     Returns the ids of the recipients.
     """
     with db.write() as connection:
         worker = leases.register(connection, "here:1")
-        held = claims.claim(connection, worker, 1, after=0, last=10**9, limit=len(endings))
+        held = claims.claim(connection, worker, campaign_id, after=0, last=10**9, limit=len(endings))
         ended = [
             results.Result(claim, result, "mx:25", claim.claimed_at, claim.claimed_at + 5, *reply)
             for claim, (result, *reply) in zip(held, endings, strict=True)
