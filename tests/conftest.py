@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import resource
 import shutil
+import sys
 import time
 import uuid
 from collections import Counter
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+# Whatever the surroundings say: hundreds of processes would compile the same files again.
+sys.dont_write_bytecode = False
 # The same examples in every run, and no clock that judges them: what passed once passes on a busy machine.
 settings.register_profile(
     "same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -57,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that start the most processes, so that no long one is left alone at the end."""
     heavy = Counter(item.path for item in items if SLOW & set(getattr(item, "fixturenames", ())))
     items.sort(key=lambda item: -heavy[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Have no full collection of garbage walk all the modules and tests, a third of a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

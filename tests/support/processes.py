@@ -30,7 +30,6 @@ TIME_ZONE = "XXX-5:30"  # none of its hours is one of UTC
 SURROUNDINGS = {
     "LC_ALL": "C.UTF-8",
     "TZ": TIME_ZONE,
-    "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONWARNINGS": "default",
     **{f"{setting.name}{ending}": "" for setting in SETTINGS for ending in ("", "_FILE")},
 }
