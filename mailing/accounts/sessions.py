@@ -82,9 +82,12 @@ def to_touch(session: Session) -> bool:
     return session.seen_at < now_ms() - _TOUCH_MS
 
 
-def confirm(connection: Connection, session_id: int) -> None:
-    """Note that whoever uses the session has just shown who they are."""
-    connection.execute(update(table).where(table.c.id == session_id).values(confirmed_at=now_ms()))
+def confirm(connection: Connection, session_id: int) -> str:
+    """Note that whoever uses the session has just shown who they are; return its new token."""
+    token = tokens.make()
+    values = {"confirmed_at": now_ms(), "token_hash": tokens.digest(token)}
+    connection.execute(update(table).where(table.c.id == session_id).values(values))
+    return token
 
 
 def end(connection: Connection, user_id: int, session_id: int) -> bool:

@@ -134,16 +134,19 @@ def sign_out(backend: Backend, actor: Actor, user_id: int, session_id: int) -> N
 def sign_out_everywhere(backend: Backend, actor: Actor, user_id: int, *, but: int | None = None) -> int:
     """End all of somebody's sessions but one; return how many."""
     with backend.db.write() as connection:
+        if users.get(connection, user_id) is None:
+            raise AccountError(Reason("account.unknown"))
         ended = sessions.end_all(connection, user_id, but=but)
         audit.record(connection, actor, "end all sessions", _about(user_id), ended=ended)
     return ended
 
 
-def confirm(backend: Backend, actor: Actor, session_id: int, how: str) -> None:
-    """Note that whoever uses the session has shown who they are."""
+def confirm(backend: Backend, actor: Actor, session_id: int, how: str) -> str:
+    """Note that whoever uses the session has shown who they are; return the session's new token."""
     with backend.db.write() as connection:
-        sessions.confirm(connection, session_id)
+        token = sessions.confirm(connection, session_id)
         audit.record(connection, actor, "confirm", how=how, session=session_id)
+    return token
 
 
 def change_password(

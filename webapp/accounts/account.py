@@ -51,7 +51,7 @@ async def change_password() -> Response | tuple[str, int]:
 
 
 @blueprint.post("/account/sessions/<id:session_id>/end")
-@auth.needs_account()
+@auth.needs_account(fresh=True)
 async def end_session(session_id: int) -> Response:
     """End one of one's own sessions."""
     svc = services()
@@ -62,7 +62,7 @@ async def end_session(session_id: int) -> Response:
 
 
 @blueprint.post("/account/sessions/end")
-@auth.needs_account()
+@auth.needs_account(fresh=True)
 async def end_others() -> Response:
     """End all of one's own sessions but this one."""
     svc, mine = services(), _mine()

@@ -132,9 +132,7 @@ async def _confirm(issuer: Issuer, visit: Visit, who: Identity, claims: Claims) 
         raise OpenIdError(Reason("openid.other-person", name=issuer.settings.name))
     if not openid.is_again(claims, began=visit.began, now=round(time())):
         raise OpenIdError(Reason("openid.not-again", name=issuer.settings.name))
-    await svc.do(people.confirm, auth.person(), mine.id, "openid")
-    svc.doors.forget()
-    return redirect(doors.onward(visit.onward), 303)
+    return await sign_in.confirmed("openid", visit.onward)
 
 
 def _issuer() -> Issuer:

@@ -70,15 +70,13 @@ async def to_confirm() -> Response:
 @auth.needs_account()
 async def confirm() -> AnyResponse | tuple[str, int]:
     """Look whether whoever uses the session has a passkey of its owner."""
-    form, svc, mine = await request.form, services(), _mine()
+    form, mine = await request.form, _mine()
     if wait := await doors.wait_s((f"confirm:{mine.user_id}", doors.PER_ACCOUNT)):
         return await sign_in.confirm_page(form, _("Too many attempts. Try again in %(n)s s.", n=wait)), 429
     passkey, _user = await _proof(Purpose.CONFIRM, mine.user_id, form.get("credential", ""))
     if passkey is None:
         return await sign_in.confirm_page(form, _("This passkey was not accepted. Try again.")), 401
-    await svc.do(people.confirm, auth.person(), mine.id, "passkey")
-    svc.doors.forget()
-    return redirect(doors.onward(form.get("next", "/")), 303)
+    return await sign_in.confirmed("passkey", form.get("next", "/"))
 
 
 @blueprint.get("/account/passkeys/new")

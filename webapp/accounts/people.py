@@ -143,7 +143,16 @@ async def let_in(user_id: int, verb: str) -> Response:
     return await _change(people.reactivate, _("Reactivated."), user_id)
 
 
-async def _change(command: Callable[..., None], told: str, *values: object) -> Response:
+@blueprint.post("/people/<id:user_id>/sign-out")
+@auth.needs(Permission.PEOPLE)
+async def sign_out(user_id: int) -> Response:
+    """End somebody's sessions, who may sign in again."""
+    return await _change(
+        people.sign_out_everywhere, _("Signed out: all sessions of this person have ended."), user_id
+    )
+
+
+async def _change(command: Callable[..., object], told: str, *values: object) -> Response:
     svc = services()
     doing: Callable[[Backend, Actor], None] = lambda backend, actor: command(backend, actor, *values)  # noqa: E731
     try:

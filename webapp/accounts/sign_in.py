@@ -116,9 +116,7 @@ async def confirm() -> Response | tuple[str, int]:
     hashed = await svc.read(users.password_of, mine.user_id)
     if not await doors.matches(hashed, form.get("password", "")):
         return await confirm_page(form, _("The password is wrong.")), 401
-    await svc.do(people.confirm, auth.person(), mine.id, "password")
-    svc.doors.forget()
-    return redirect(doors.onward(form.get("next", "/")), 303)
+    return await confirmed("password", form.get("next", "/"))
 
 
 @blueprint.get("/invitations/<token>")
@@ -157,6 +155,14 @@ async def enter(user_id: int, how: str, onward: str) -> Response:
     except AccountError as refusal:
         abort(401, say_why(refusal))
     session.clear()
+    return auth.keep(redirect(doors.onward(onward), 303), token)
+
+
+async def confirmed(how: str, onward: str) -> Response:
+    """Go on in the session under a new token: whoever uses it has shown who they are."""
+    mine = auth.viewer().session
+    assert mine is not None
+    token = await services().do(people.confirm, auth.person(), mine.id, how)
     return auth.keep(redirect(doors.onward(onward), 303), token)
 
 

@@ -71,6 +71,8 @@ def life(db, backend):
     yield "detach", detach, "detach", "campaign:1"
     trial = lambda: one(db, trials.compose, 1, "me@two.example", "")  # noqa: E731
     yield "begin_test", lambda: commands.begin_test(backend, ACTOR, 1, trial()), "test send", "campaign:1"
+    links = partial(commands.begin_opening_links, backend, ACTOR, 1)
+    yield "begin_opening_links", links, "open links", "campaign:1"
     for action in (CampaignAction.SEND, CampaignAction.PAUSE, CampaignAction.RESUME):
         yield "act", partial(commands.act, backend, ACTOR, 1, action), action, "campaign:1"
     yield (

@@ -16,6 +16,7 @@ from mailing.accounts.sessions import CONFIRMED_MS, IDLE_MS, LONGEST_MS
 from mailing.core.actors import Actor, ActorKind
 from tasks.commands import people
 from tests.support.clock import within
+from tests.support.factors import confirmed_long_ago
 from tests.support.marks import PATIENCE_S
 from tests.support.web import Visitor, enlist, running
 from webapp.http import auth, doorkeeper
@@ -146,6 +147,35 @@ async def test_a_role_that_another_process_changed_counts_within_a_second(visito
             while (await other.get("/campaigns/new")).status_code == 200:
                 pass
     assert (await other.get("/campaigns/new")).status_code == 403
+
+
+def test_to_confirm_who_one_is_gives_the_session_another_token(db, backend):
+    session_id, token = begin(db, enlist(db, Role.OWNER))
+    renewed = people.confirm(backend, ACTOR, session_id, "password")
+    assert find(db, token) is None
+    assert find(db, renewed).id == session_id
+
+
+async def test_one_s_other_sessions_are_ended_only_by_who_has_lately_shown_who_they_are(visitor, db):
+    ann = visitor.enter(Role.OWNER)
+    other, token = begin(db, ann)
+    await visitor.read("/account")
+    confirmed_long_ago(db)
+    for path in (f"/account/sessions/{other}/end", "/account/sessions/end"):
+        visitor.app.extensions["volley"].doors.forget()
+        answer = await visitor.post(path)
+        assert (answer.status_code, answer.location.partition("?")[0]) == (303, "/confirm")
+    assert find(db, token)
+
+
+async def test_an_owner_signs_somebody_out_everywhere(visitor, db):
+    visitor.enter(Role.OWNER)
+    bob = enlist(db, Role.VIEWER)
+    tokens = [begin(db, bob)[1] for _ in range(2)]
+    await visitor.read("/people")
+    assert (await visitor.post(f"/people/{bob}/sign-out")).status_code == 303
+    assert [find(db, token) for token in tokens] == [None, None]
+    assert "Signed out" in await visitor.read("/people")
 
 
 async def test_what_was_looked_up_before_a_change_is_not_believed_after_it(visitor, db, monkeypatch):
