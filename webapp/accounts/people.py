@@ -154,7 +154,7 @@ async def sign_out(user_id: int) -> Response:
 
 async def _change(command: Callable[..., object], told: str, *values: object) -> Response:
     svc = services()
-    doing: Callable[[Backend, Actor], None] = lambda backend, actor: command(backend, actor, *values)  # noqa: E731
+    doing: Callable[[Backend, Actor], object] = lambda backend, actor: command(backend, actor, *values)  # noqa: E731
     try:
         await svc.do(doing, auth.person())
     except AccountError as refusal:
