@@ -55,7 +55,7 @@ ACTIONS: Mapping[str, str] = {
     "correct addresses": N_("Corrected addresses"),
     "start worker": N_("Resumed a worker"),
     "stop worker": N_("Paused a worker"),
-    "resize worker": N_("Resized a worker"),
+    "resize worker": N_("Changed a worker's connections"),
     "set up": N_("Created the first account"),
     "sign in": N_("Signed in"),
     "sign in refused": N_("Sign-in refused"),

@@ -13,6 +13,8 @@ from mailing.accounts.audit import Asked
 from mailing.core.clock import now_ms
 from mailing.redis import events
 from tasks.commands.campaigns import Backend
+from tests.support.issuer import CLIENT, SECRET, serving
+from tests.support.web import settings_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,3 +80,21 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     for module in (sessions, users, invitations, throttle):
         monkeypatch.setattr(module, "now_ms", clock)
     return clock
+
+
+@pytest.fixture
+def issuer():
+    with serving() as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def settled(tmp_path, database_url):
+    """Settings of a Volley that believes an issuer."""
+
+    def settings(url, **more):
+        named = {"ISSUER": url, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET, "NAME": "Our login", **more}
+        oidc = {f"VOLLEY_OIDC_{name}": value for name, value in named.items()}
+        return settings_for(tmp_path, database_url, **oidc)
+
+    return settings

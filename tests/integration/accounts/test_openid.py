@@ -10,39 +10,16 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from mailing.accounts import audit, users
-from mailing.accounts.audit import Asked
+from mailing.accounts import users
 from mailing.accounts.roles import Role
-from mailing.core.actors import Actor, ActorKind
 from tasks.commands import people
-from tests.support.issuer import CLIENT, SECRET, key, serving
+from tests.support.issuer import CLIENT
 from tests.support.processes import Keeper
 from tests.support.stack import free_port, wait_until
+from tests.support.visits import ANN, BACK, VOLLEY, arrive, enrol, entries, leave, sign_in, signed_in
 from tests.support.web import HOST, Visitor, running, settings_for
-from webapp.accounts.issuer import LONGEST
 
-ANN = {"sub": "ann at the issuer", "email": "Ann@example.org", "email_verified": True}
-BACK = "/sign-in/openid/callback"
 MINUTE, HOUR = 60, 3600
-VOLLEY = Actor(ActorKind.VOLLEY)
-
-
-@pytest.fixture
-def issuer():
-    with serving() as issuer:
-        yield issuer
-
-
-@pytest.fixture
-def settled(tmp_path, database_url):
-    """Settings of a Volley that believes an issuer."""
-
-    def settings(url, **more):
-        named = {"ISSUER": url, "CLIENT_ID": CLIENT, "CLIENT_SECRET": SECRET, "NAME": "Our login", **more}
-        oidc = {f"VOLLEY_OIDC_{name}": value for name, value in named.items()}
-        return settings_for(tmp_path, database_url, **oidc)
-
-    return settings
 
 
 @pytest.fixture
@@ -52,46 +29,6 @@ async def visitor(db, issuer, settled):
         await enrol(visitor, "owner@example.org", Role.OWNER)
         await enrol(visitor, "ann@example.org", Role.VIEWER)
         yield visitor
-
-
-async def enrol(visitor, email, role):
-    """Give somebody an account without a password; return the id."""
-    svc = visitor.app.extensions["volley"]
-    svc.doors.forget()
-    return await svc.do(people.add, VOLLEY, email, role, None)
-
-
-async def leave(visitor, path="/sign-in/openid"):
-    """Set out for the issuer; return the address there."""
-    response = await visitor.get(path)
-    assert response.status_code == 303, await response.get_data()
-    return response.headers["Location"]
-
-
-async def arrive(visitor, path, status=303):
-    """Come back from the issuer; return where it goes on, or what is said."""
-    response = await visitor.get(path)
-    text = (await response.get_data()).decode()
-    assert response.status_code == status, text
-    return response.headers["Location"] if status == 303 else text
-
-
-async def sign_in(visitor, issuer, status=303, token=None, **claims):
-    """There and back; return where it goes on, or what is said."""
-    location = await leave(visitor)
-    return await arrive(visitor, issuer.sign_in(location, token, **(ANN | claims)), status)
-
-
-async def signed_in(visitor):
-    """The address of whoever is signed in; empty if nobody is."""
-    response = await visitor.get("/account")
-    text = (await response.get_data()).decode()
-    return text.split("<h1>")[1].split("</h1>")[0] if response.status_code == 200 else ""
-
-
-async def entries(visitor, action):
-    svc = visitor.app.extensions["volley"]
-    return await svc.read(audit.page, Asked(action=action))
 
 
 async def test_a_verified_address_links_the_identity_and_from_then_on_the_subject_counts(visitor, issuer):
@@ -283,67 +220,6 @@ async def test_nobody_is_led_to_another_site(visitor, issuer):
         asked = parse_qs(urlsplit(location).query)
         assert asked["redirect_uri"] == [f"http://{HOST}{BACK}"]
         assert await arrive(browser, issuer.sign_in(location, **ANN)) == "/", onward
-
-
-async def test_an_issuer_that_is_down_takes_nothing_but_its_button(db, settled):
-    url = f"http://127.0.0.1:{free_port()}"
-    async with running(settled(url)) as visitor:
-        await enrol(visitor, "ann@example.org", Role.VIEWER)
-        for _ in range(2):  # the second time it is not asked
-            said = await arrive(visitor, "/sign-in/openid", 503)
-            assert "Our login can&#39;t be reached. Sign in with your password" in said
-            assert 'name="password"' in said
-
-
-RUBBISH = {
-    "an error": (500, b"<h1>Oops</h1>"),
-    "no JSON": (200, b"<html>"),
-    "nothing": (200, b""),
-    "no object": (200, b"[1, 2]"),
-    "another object": (200, b'{"id_token": 7, "keys": 7, "issuer": 7, "sub": 7, "error": 7}'),
-    "a deep one": (200, b'{"keys":' + b"[" * 100_000),
-    "too much": (200, b" " * (LONGEST + 1) + b"{}"),
-}
-
-
-@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token", "/people"])
-async def test_whatever_the_issuer_answers_is_told_in_a_sentence(visitor, issuer, path, monkeypatch):
-    monkeypatch.setattr("webapp.accounts.issuer.QUIET_S", -1.0)
-    for what, answer in RUBBISH.items():
-        back = "/sign-in/openid"
-        if path in {"/token", "/people"}:
-            back = issuer.sign_in(await leave(visitor), sub="1", email=None, email_verified=None)
-        issuer.answers[path] = answer
-        response = await visitor.get(back)
-        text = (await response.get_data()).decode()
-        assert response.status_code in {401, 502}, (what, text)
-        assert "an answer that can&#39;t be used" in text or "failed a check" in text, what
-        del issuer.answers[path]
-    assert await signed_in(visitor) == ""
-
-
-async def test_an_issuer_that_speaks_for_another_or_without_tls_is_not_used(visitor, issuer, monkeypatch):
-    monkeypatch.setattr("webapp.accounts.issuer.QUIET_S", -1.0)
-    for wrong in (
-        {"issuer": "https://evil.example"},
-        {"authorization_endpoint": "http://login.example/authorize"},
-        {"token_endpoint": "javascript:alert(1)"},
-        {"jwks_uri": None},
-    ):
-        issuer.discovery = wrong
-        assert "can&#39;t be used" in await arrive(visitor, "/sign-in/openid", 502), wrong
-
-
-async def test_new_keys_are_fetched_once_for_a_token_that_needs_them(visitor, issuer):
-    await sign_in(visitor, issuer)
-    await sign_in(Visitor(visitor.app), issuer)
-    assert issuer.asked["/.well-known/openid-configuration"] == issuer.asked["/keys"] == 1
-    issuer.key = key("two")
-    assert "failed a check" in await sign_in(Visitor(visitor.app), issuer, 401)
-    assert issuer.asked["/keys"] == 2
-    issuer.published = [issuer.key]
-    await sign_in(Visitor(visitor.app), issuer)
-    assert issuer.asked["/keys"] == 3
 
 
 async def test_who_has_no_password_confirms_by_signing_in_again_at_the_issuer(visitor, issuer):
