@@ -129,7 +129,6 @@ contacts = Table(
     Index("uq_contacts_list_email", "list_id", text("lower(email)"), unique=True),
     Index("ix_contacts_list", "list_id", "id"),
     Index("ix_contacts_domain", "list_id", "domain", "id"),
-    Index("ix_contacts_email", text("lower(email)"), "id"),
     Index("ix_contacts_import", "import_id"),
     one_of("standing", Standing),
 )

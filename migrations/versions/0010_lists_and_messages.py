@@ -199,7 +199,6 @@ def upgrade() -> None:
     )
     op.create_index("uq_templates_name", "templates", [sa.text("lower(name)")], unique=True)
     op.create_index("uq_contacts_list_email", "contacts", ["list_id", sa.text("lower(email)")], unique=True)
-    op.create_index("ix_contacts_email", "contacts", [sa.text("lower(email)"), "id"])
     op.execute("UPDATE campaigns SET writing = 'plain' WHERE html = ''")
 
 
