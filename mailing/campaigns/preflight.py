@@ -89,6 +89,7 @@ def _fault(light: Light, code: str, **values: str | int | tuple[str, ...]) -> Fi
 
 def _fields(message: Message, total: int, shapes: Shapes) -> Iterator[Finding]:
     faults = readiness.faults(message, total, shapes)
+    told = {fault.values.get("field") for fault in faults}
     yield from (Finding(Light.RED, fault) for fault in faults)
     blank = [
         (field, shapes.lacking(field, total).n)
@@ -96,8 +97,8 @@ def _fields(message: Message, total: int, shapes: Shapes) -> Iterator[Finding]:
         if field in shapes.fields
     ]
     for field, n in blank:
-        if n:
-            yield _fault(Light.AMBER, "blank", field=f"{{{{ {field} }}}}", n=n)
+        if n and (mark := f"{{{{ {field} }}}}") not in told:
+            yield _fault(Light.AMBER, "blank", field=mark, n=n)
     if not faults and not any(n for _field, n in blank):
         yield _good("fields")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import BytecodeCache
 from quart import Quart
@@ -21,6 +21,7 @@ from mailing.ledger import claims, leases, results
 from tests.support.stack import free_port
 from webapp.app import create_app
 from webapp.http import auth
+from webapp.http.forms import PacedBody
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -106,6 +107,15 @@ def cookies(chosen: Settings, db: Database, user_id: int) -> dict[str, str]:
     with db.write() as connection:
         _id, token = sessions.begin(connection, user_id, HOST, "a test")
     return dict.fromkeys((auth.COOKIE, f"__Host-{auth.COOKIE}"), tokens.signed(chosen.secret_key, token))
+
+
+class Untouched(PacedBody):
+    """A body of which nothing may be read."""
+
+    def __aiter__(self) -> NoReturn:
+        raise AssertionError("the body was read")
+
+    __await__ = __aiter__
 
 
 class Visitor:

@@ -47,9 +47,10 @@ def share(part: int, whole: int) -> str:
 
 
 def size(n: int) -> str:
-    """Return ``12.3 KB`` for 12,345 bytes, never parted."""
+    """Return ``12.3 KB`` for 12,345 bytes, never parted. It says 0 only of nothing."""
     unit, each = (N_("%(n)s KB"), 1_000) if n < _MEGABYTE else (N_("%(n)s MB"), _MEGABYTE)
-    return _measure(unit, languages.point(f"{n / each:.1f}".removesuffix(".0")))
+    shown = max(n, each // 10) if n > 0 else 0
+    return _measure(unit, languages.point(f"{shown / each:.1f}".removesuffix(".0")))
 
 
 def percent(figure: object) -> str:

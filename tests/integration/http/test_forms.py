@@ -12,7 +12,7 @@ import pytest
 
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
-from tests.support.web import HOST, running, settings_for, store
+from tests.support.web import HOST, Untouched, running, settings_for, store
 from webapp.http.forms import LONGEST, MOST_FIELDS, SHORT
 
 OURS = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
@@ -66,24 +66,6 @@ async def longest_silence(work):
     return result, longest
 
 
-class Untouched:
-    """A body of which nothing may be read."""
-
-    def __aiter__(self):
-        raise AssertionError("the body was read")
-
-    __await__ = __aiter__
-
-    def append(self, data):
-        pass
-
-    def set_complete(self):
-        pass
-
-    async def has_room(self):
-        pass
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -111,7 +93,7 @@ async def test_a_form_of_another_site_or_without_a_session_is_refused_before_it_
     store(db, "a@b.example")
     if headers:
         await visitor.read("/campaigns/new")
-    monkeypatch.setattr(visitor.app.request_class, "body_class", lambda *_: Untouched())
+    monkeypatch.setattr(visitor.app.request_class, "body_class", Untouched)
     form = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": str(LONGEST)}
     answer = await visitor.client.post(path, data=b"a&", headers={"Host": HOST} | form | headers)
     assert answer.status_code == 403, await answer.get_data()

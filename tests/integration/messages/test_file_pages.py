@@ -11,7 +11,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft
 from mailing.library import files
 from mailing.library.files import FILE_MAX
-from tests.support.web import HOST, running, settings_for, store
+from tests.support.web import HOST, Untouched, running, settings_for, store
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(40))
 HTML = Draft("Ann <ann@example.org>", "Hi", "Hi", '<p>Hi</p><img src="cid:Anh-bia.png" alt="">')
@@ -108,21 +108,7 @@ async def test_what_cannot_go_with_a_message_is_refused_with_a_sentence(visitor,
 
 async def test_a_body_that_says_it_is_too_long_is_refused_by_that_alone(visitor, monkeypatch):
     await visitor.read("/campaigns/1")
-
-    class Untouched:
-        def __aiter__(self):
-            raise AssertionError("the body was read")
-
-        def append(self, data):
-            pass
-
-        def set_complete(self):
-            pass
-
-        async def has_room(self):
-            pass
-
-    monkeypatch.setattr(visitor.app.request_class, "body_class", lambda *_: Untouched())
+    monkeypatch.setattr(visitor.app.request_class, "body_class", Untouched)
     answer = await visitor.client.post(
         "/campaigns/1/files",
         data=b"x",

@@ -104,6 +104,14 @@ def test_blank_fields_are_counted_over_the_whole_list():
     assert "fields-fine" not in found(GOOD, people)
 
 
+def test_a_field_that_somebody_lacks_is_told_once():
+    message = replace(GOOD, text=f"{GOOD.text} {{{{ town }}}}", html="")
+    people = [("ann@x.example", "Ann", {"town": "Hue"}), ("dan@x.example", "Dan", None)]
+    codes = [it.said.code for it in preflight.findings(message, 2, survey(people), None)]
+    assert "list-fault.no-value" in codes
+    assert "preflight.blank" not in codes
+
+
 def test_a_list_of_nobody_is_red():
     (finding, *_more) = preflight.findings(GOOD, 0, survey([]), None)
     assert (finding.light, finding.said.code) == (RED, "list-fault.no-addresses")
