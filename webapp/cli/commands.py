@@ -310,7 +310,7 @@ def preview(*, campaign_id: int, email: str) -> None:
 @main.command("test-send")
 @click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
 @click.argument("to", metavar="ADDRESS")
-@click.option("--like", default="", help="The recipient whose data fill the message. Default: the first.")
+@click.option("--like", default="", help="The recipient whose data fill it. Default: ADDRESS, or the first.")
 def test_send(*, campaign_id: int, to: str, like: str) -> None:
     """Send the message of CAMPAIGN to ADDRESS as a test, and show the SMTP dialogue."""
     from webapp.cli import messages  # noqa: PLC0415

@@ -66,13 +66,14 @@ class Runs:
     def __init__(self) -> None:
         self._runs: OrderedDict[str, Run] = OrderedDict()
 
-    @property
-    def full(self) -> bool:
-        """Whether no further test may begin now."""
-        return sum(not run.ended for run in self._runs.values()) >= AT_ONCE
+    def make_sure(self) -> None:
+        """Raise ``BusyError`` where no further test may begin now."""
+        if sum(not run.ended for run in self._runs.values()) >= AT_ONCE:
+            raise BusyError(Reason("test-send.busy"))
 
     def begin(self, campaign_id: int, wanted: Trial, sender: Sender) -> Run:
-        """Begin to send a test."""
+        """Begin to send a test. Raises ``BusyError``: others may have begun since its caller looked."""
+        self.make_sure()
         dialogue, name = Dialogue(sender), secrets.token_urlsafe(16)
         task = asyncio.create_task(trial.carry(sender, wanted.mail, dialogue), name="a test send")
         run = self._runs[name] = Run(name, campaign_id, wanted, sender.server, dialogue, now_ms(), task)
@@ -112,8 +113,7 @@ async def begin(actor: Actor, campaign_id: int, to: str, like: int | str = "") -
     several.
     """
     svc = services()
-    if runs().full:
-        raise BusyError(Reason("test-send.busy"))
+    runs().make_sure()
     wanted = await svc.read(trials.compose, campaign_id, to, like)
     await svc.do(commands.begin_test, actor, campaign_id, wanted)
     return runs().begin(campaign_id, wanted, svc.settings.sender)
