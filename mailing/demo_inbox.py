@@ -35,6 +35,8 @@ from mailing.core.terminal import say, stop_on_signal
 from mailing.demo_inbox_file import FILE, HEAD_LIMIT, Store
 from mailing.foreign.mail import subject_and_id
 from mailing.settings import load_or_exit
+from mailing.sites import LOOPBACK_NAMES
+from mailing.smtp.account import DEMO_INBOX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
     from aiosmtpd.smtp import Envelope, Session
 
-HOST, PORT = "127.0.0.1", 1025
 SIZE_LIMIT = 10 * 1024 * 1024  # bytes accepted of one message (RFC 1870)
 RECIPIENTS_LIMIT = 10_000  # of one message (RFC 5321 section 4.5.3.1.8 asks for a hundred)
 SLOW_S = 2.0
@@ -61,7 +62,7 @@ class Answers:
         session.host_name = hostname
         # aiosmtpd reads from a buffer and answers in order, which is all that RFC 2920 asks of a server.
         # One string makes one packet of it, where a list makes one for each line.
-        return ["\r\n".join([*responses[:-1], "250-PIPELINING", responses[-1]])]
+        return ["\r\n".join([*responses[:-1], "250-PIPELINING", f"250-{DEMO_INBOX}", responses[-1]])]
 
     async def handle_MAIL(  # noqa: N802, D102
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -187,26 +188,28 @@ async def _let_go(connections: set[_Connection]) -> None:
             connection.transport.close()
 
 
-async def _stand_by(server: str) -> None:
+async def _stand_by(why: str) -> None:
     """Keep the place in the Procfile, where the end of one process ends all."""
     stop = stop_on_signal()
-    say(f"VOLLEY_SMTP_URL names {server}, so the demo inbox does not start.")
+    say(why)
     await stop.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the inbox. Without a port it runs only if mail really goes to its usual one."""
+    """Run the inbox where rehearsals look for it, or elsewhere. Only mail that needs it misses it."""
     parser = argparse.ArgumentParser(
         prog="python -m mailing.demo_inbox", description="Volley's demo SMTP server."
     )
-    parser.add_argument("--host", default=HOST)
-    parser.add_argument("--port", type=int, help=f"default {PORT}, if VOLLEY_SMTP_URL names it")
+    parser.add_argument("--host", help="default: that of VOLLEY_DEMO_INBOX; 0.0.0.0 for other machines")
+    parser.add_argument("--port", type=int, help="default: that of VOLLEY_DEMO_INBOX")
     options = parser.parse_args(arguments)
     settings = load_or_exit()
-    host, port = options.host, options.port or PORT
-    if options.port is None and settings.sender.server != f"{host}:{port}":
-        uvloop.run(_stand_by(settings.sender.server))
+    usual = settings.demo_inbox
+    if options.host is None and options.port is None and usual.host not in LOOPBACK_NAMES:
+        uvloop.run(_stand_by(f"VOLLEY_DEMO_INBOX names {usual.server}, so no demo inbox starts here."))
         return
+    local = usual.host if usual.host in LOOPBACK_NAMES else "127.0.0.1"
+    host, port = options.host or local, options.port or usual.port
     path = settings.instance / FILE
     try:
         uvloop.run(serve(host, port, path))
@@ -215,10 +218,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             sys.exit(f"The demo inbox cannot listen on {host}:{port}: {error.strerror}.")
-        sys.exit(
-            f"{host}:{port} is in use by another program, so the demo inbox cannot start. Stop that program, "
-            f"send to it with VOLLEY_SMTP_URL=smtp://localhost:{port}, or choose another port with --port."
+        taken = (
+            f"{host}:{port} is in use by another program, so the demo inbox cannot start. Stop that program,"
         )
+        if options.port is not None or settings.sender.server == usual.server:
+            url = f"smtp://localhost:{port}"
+            sys.exit(f"{taken} send to it with VOLLEY_SMTP_URL={url}, or choose another port with --port.")
+        uvloop.run(_stand_by(f"{taken} or set VOLLEY_DEMO_INBOX. Until then nothing can be rehearsed."))
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ SETTINGS: tuple[Setting, ...] = (
         "the sender: `smtp://`, `smtp+starttls://` or `smtps://`, then `user:password@host:port`; "
         "`?auth=plain`, `login` or `cram-md5` behind it selects the sign-in method",
     ),
+    Setting(
+        "VOLLEY_DEMO_INBOX",
+        "`127.0.0.1:1025`",
+        "where the demo inbox receives what is rehearsed; it starts there by itself if that is this machine",
+    ),
     Setting("VOLLEY_FROM", "`Volley <volley@localhost>`", "default From"),
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),
     Setting(
@@ -132,6 +137,7 @@ class Settings:
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
     sender: Sender
+    demo_inbox: Sender
     default_from: str
     host: str
     port: int
@@ -220,12 +226,14 @@ class _Reader:
         sender = self._read(
             "VOLLEY_SMTP_URL", "smtp://127.0.0.1:1025", lambda url: parse_sender(url, connections=connections)
         )
+        demo_inbox = self._read("VOLLEY_DEMO_INBOX", "127.0.0.1:1025", values.bind) or ("", 0)
         chosen = {
             "database_url": self._read(
                 "VOLLEY_DATABASE_URL", database, lambda url: values.database_url(url, ROOT)
             ),
             "redis_url": self._read("VOLLEY_REDIS_URL", BUNDLED_REDIS, values.redis),
             "sender": sender,
+            "demo_inbox": Sender(*demo_inbox, connections=connections, demo=True),
             "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", values.default_from),
             "host": host,
             "port": port,

@@ -19,6 +19,7 @@ from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from mailing import settings
 from mailing.core.database import Database
 from mailing.delivery.engine import Engine
+from mailing.delivery.outlets import Outlets
 from mailing.redis import events
 
 STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
@@ -51,7 +52,9 @@ def engine() -> Engine:
     global _engine  # noqa: PLW0603 - one per process; Celery has no better place for it
     with _lock:
         if _engine is None:
-            _engine = Engine(database(), redis_client(), settings.load().sender)
+            chosen = settings.load()
+            outlets = Outlets(mail=chosen.sender, rehearsals=chosen.demo_inbox)
+            _engine = Engine(database(), redis_client(), outlets)
             _engine.start()
         return _engine
 

@@ -9,6 +9,9 @@
 ``preflight``    what is good and what is not about a message before it is sent, as far as it shows itself
 ``queries``      message, state, and how many recipients are in each state, at one instant
 ``readiness``    whether a message can be filled for everybody on a list, by the shapes of the list
+``recipes``      which answers the demo inbox gives in a rehearsal, and to whom
+``rehearsals``   campaigns of their own, each a copy of a draft that goes to the demo inbox and nowhere
+                 else
 ``retries``      a campaign in which everybody left has been tried, and waits to be tried again: until
                  when, at the most
 ``share_links``  links by which somebody without an account may look on at one campaign, for some days

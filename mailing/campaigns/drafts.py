@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
     from mailing.library.files import FileRef
+    from mailing.lists.store import Pieces
     from mailing.lists.surveys import Survey
     from mailing.messages.compose import Message
 
@@ -378,7 +379,7 @@ class Hold:
 
 
 @contextmanager
-def storing(database: Database, hold: Hold, added: Storing) -> Iterator[Connection]:
+def storing(database: Database, hold: Hold, added: Pieces) -> Iterator[Connection]:
     """Store a list; the body runs in the last transaction. If anything fails, the sweeper cleans up."""
     stride = Stride(AT_ONCE, STORED)
     gone = 0 if hold.fresh or hold.keeps != NOTHING else 1  # what the last piece removed of the old list

@@ -158,14 +158,14 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     }
     retry = retries.of(connection, waiting)
     sending = any(row.state == CampaignState.SENDING for row in rows)
-    rest = rests.lasting(connection) if sending else None
+    resting = rests.lasting(connection) if sending else None
     return [
         Campaign(
             **reasons.in_row(row._asdict(), "paused_reason")
             | {"state": CampaignState(row.state), "writing": Writing(row.writing)},
             counts=counts[row.id],
             retry=retry.get(row.id),
-            rest=rest if row.state == CampaignState.SENDING else None,
+            rest=resting.of(row.rehearses) if resting and row.state == CampaignState.SENDING else None,
         )
         for row in rows
     ]

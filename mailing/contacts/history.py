@@ -70,10 +70,11 @@ def counts(connection: Connection, email: str) -> Mapping[RecipientState, int]:
 
 
 def _of(email: str) -> tuple[ColumnElement[bool], ...]:
-    """In a campaign that was sent, and whose list is complete: the same address in any case."""
+    """In a campaign that was sent, no rehearsal, and whose list is complete: the same address in any case."""
     incomplete = exists().where(storings.c.campaign_id == campaigns.c.id)
     return (
         func.lower(recipients.c.email) == small(email),
         campaigns.c.state != CampaignState.DRAFT,
+        campaigns.c.rehearses.is_(None),
         ~incomplete,
     )

@@ -6,6 +6,8 @@
                   transaction
 ``outcome``       what becomes of a recipient by a verdict: sent, failed, when to try again, or that it
                   was not its fault
+``outlets``       the outlets of a worker process, one for each sender: its lane, its rest, its share of
+                  the claims
 ``pool``          this process's SMTP connections to one sender, and the claimed mail that waits for them
 ``sweeper``       what keeps a campaign moving when something died: safe to run twice, at any time,
                   anywhere

@@ -1,6 +1,7 @@
 """The engine of a worker process: claims, composes, transmits, records, announces.
 
-One event loop, in a thread of its own, holds all SMTP connections. One database thread commits, in
+One event loop, in a thread of its own, holds all SMTP connections, those of each sender in an outlet of
+their own. One database thread commits, in
 each round, whatever has come together since the last: results, work handed back, the worker's lease,
 and the next claims. While it commits, more results gather, so the groups grow with the load and
 durability costs one commit per group. After the commit the news goes out in a third thread: a slow
@@ -31,29 +32,28 @@ from mailing.core.side_thread import SideThread
 from mailing.core.states import CampaignState
 from mailing.delivery import group_commit, outcome
 from mailing.delivery.outcome import Tries
-from mailing.delivery.pool import Lane, Work
+from mailing.delivery.pool import Work
 from mailing.delivery.worklist import Ending, Job, Worklist
 from mailing.ledger import batches, leases, rests
 from mailing.ledger.results import Result, Trace
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
-from mailing.messages.headers import write_address
 from mailing.redis import events
 from mailing.smtp import verdicts
 from mailing.smtp.replies import Stage
-from mailing.smtp.session import Delivery, Mail, Timeouts
+from mailing.smtp.session import Delivery, Mail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
+    from mailing.delivery.outlets import Outlets
     from mailing.delivery.worklist import ActiveCampaign
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
     from mailing.messages.compose import Message
-    from mailing.smtp.account import Sender
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
 CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
@@ -69,15 +69,12 @@ log = structlog.get_logger()
 class Engine:
     """Sends batches for one worker process, from ``start`` to ``stop``."""
 
-    def __init__(
-        self, database: Database, client: events.Client, sender: Sender, timeouts: Timeouts | None = None
-    ) -> None:
+    def __init__(self, database: Database, client: events.Client, outlets: Outlets) -> None:
         self.name = leases.name_of(os.getpid())
         self._database = database
         self._writer = database.writer()
         self._client = client
-        self._sender = sender
-        self._timeouts = timeouts or Timeouts()
+        self._outlets = outlets
         self._worker_id = 0
         self._beaten_at = 0.0  # steady s; the lease counts from here
         self._noticed: WorkerNotice | None = None  # the notice that was told last; none: tell at once
@@ -86,7 +83,6 @@ class Engine:
         self._enough = 1  # outcomes that are worth a commit
         self._committed_at = 0.0  # when the last round ended
         self._looked_at = 0.0  # when the campaigns' states were last read
-        self._rests = rests.Seen()
         self._worklist = Worklist()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
         self.halted = False
@@ -124,7 +120,7 @@ class Engine:
         """Have so many SMTP connections from now on, and tell it with a beat at once."""
 
         def resize() -> None:
-            self._lane.resize(connections)
+            self._outlets.resize(connections)
             self._beat_now()
 
         self._loop.call_soon_threadsafe(resize)
@@ -141,7 +137,7 @@ class Engine:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
-    # What the lane asks and tells, in the event loop.
+    # What the lanes ask and tell, in the event loop.
 
     def may_send(self, work: Work) -> bool:
         """Whether the campaign is sending, and the lease that covers the claim is certainly held."""
@@ -150,7 +146,7 @@ class Engine:
             active is not None
             and active.sending
             and not self.halted
-            and not self._rests.holds
+            and not self._outlets[active.account].rests.holds
             and work.claim.worker_id == self._worker_id
             and clock.steady_s() < self._beaten_at + leases.LEASE_S - LEASE_MARGIN_S
         )
@@ -172,7 +168,7 @@ class Engine:
         """Take the outcome of a transmission; the next round records it."""
         active = self._worklist.active(work.claim.campaign_id)
         assert active is not None  # it stays as long as anything of it is held
-        self._worklist.settle(self._decide(work.claim, delivery, started_at, active.campaign, trace))
+        self._worklist.settle(self._decide(work.claim, delivery, started_at, active, trace))
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
@@ -183,17 +179,20 @@ class Engine:
             self._wake.set()
 
     def _decide(
-        self, claim: Claim, delivery: Delivery, started_at: int, campaign: Campaign, trace: Trace
+        self, claim: Claim, delivery: Delivery, started_at: int, active: ActiveCampaign, trace: Trace
     ) -> Result:
         """Turn a verdict into the recipient's fate."""
-        now, reply = now_ms(), delivery.reply
-        rested = self._rests.time_since(claim.first_tried_at, now)
-        tries = Tries(claim.attempt, claim.first_tried_at, campaign.give_up_after * 1000, rested)
-        fate = outcome.fate(delivery.verdict, reply.text if reply else "", tries, now, random.random())  # noqa: S311 - jitter
+        now, reply, outlet = now_ms(), delivery.reply, self._outlets[active.account]
+        rested = outlet.rests.time_since(claim.first_tried_at, now)
+        tries = Tries(
+            claim.attempt, claim.first_tried_at, outlet.most_ms(active.campaign), rested, outlet.haste
+        )
+        text, chance = reply.text if reply else "", random.random()  # noqa: S311 - jitter
+        fate = outcome.fate(delivery.verdict, text, tries, now, chance)
         return Result(
             claim=claim,
             result=fate.result,
-            server=self._sender.server,
+            server=outlet.sender.server,
             started_at=started_at,
             ended_at=now,
             code=reply.code if reply else None,
@@ -202,6 +201,7 @@ class Engine:
             due_at=fate.due_at,
             trace=trace,
             ruling=fate.ruling,
+            account=active.account,
         )
 
     # The event loop.
@@ -219,16 +219,16 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._wake, self._told, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         await self._register()
-        self._lane = Lane(self._sender, self, self._timeouts)
+        self._outlets.open(self)
         announcing = asyncio.create_task(self._announce())
         self._ready.set()
         closing: asyncio.Task[None] | None = None
         while not self._ending or closing is None or not closing.done() or self._worklist.held:
             if self.halted and closing is None:
-                closing = asyncio.create_task(self._lane.close())
+                closing = asyncio.create_task(self._outlets.close())
             await self._gather(busy=bool(self._worklist.jobs or self._worklist.held or closing))
             await self._commit()
-            self._lane.check()
+            self._outlets.check()
         await self._database_thread.run(self._end)
         announcing.cancel()
 
@@ -247,7 +247,7 @@ class Engine:
             except ComposeError as error:  # another version stored it
                 await self._pause(campaign.id, error.reason)
                 return Ending.STOPPED
-            active = self._worklist.activate(campaign, prepared)
+            active = self._worklist.activate(campaign, prepared, self._outlets.of(campaign).account)
         until = clock.steady_s() + seconds
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
@@ -257,9 +257,9 @@ class Engine:
     async def _gather(self, *, busy: bool) -> None:
         """Wait until there is something to commit, or it is time to look at the campaigns again."""
         self._wake.clear()
-        if not self._worklist.unrecorded and not (self._worklist.jobs and self._room()):
+        if not self._worklist.unrecorded and not self._worklist.could_claim(self._rooms()):
             await self._woken_within(LOOK_S if busy else leases.BEAT_S)
-        self._enough = min(self._lane.sender.connections, self._worklist.held)
+        self._enough = min(self._outlets.connections, self._worklist.held)
         if self._worklist.unrecorded < self._enough:
             self._wake.clear()
             await self._woken_within(self._committed_at + GATHER_S - clock.steady_s())
@@ -274,15 +274,17 @@ class Engine:
         await self._wake.wait()
         timer.cancel()
 
-    def _room(self) -> int:
-        """Return how many claims the next commit may bring: what it records makes room for them."""
-        held = self._worklist.held - self._worklist.unrecorded
-        return 0 if self.halted else self._rests.room(self._lane.room(held), held, clock.steady_s())
+    def _rooms(self) -> dict[str, int]:
+        """Return how many claims the next commit may bring for each sender: what it records makes room."""
+        return {
+            account: 0 if self.halted else outlet.room(self._worklist.in_hand(account))
+            for account, outlet in self._outlets.items()
+        }
 
     async def _commit(self) -> None:
-        begun, notice = clock.steady_s(), self._lane.notice
-        entry = self._worklist.next_round(self._worker_id, self.name, self._room(), self._sender.account)
-        entry = replace(entry, rest=self._rests.rest)
+        begun, notice = clock.steady_s(), self._outlets.notice
+        seen = {account: outlet.rests.rest for account, outlet in self._outlets.items()}
+        entry = self._worklist.next_round(self._worker_id, self.name, self._rooms(), seen)
         if begun - self._looked_at < LOOK_S:
             entry = replace(entry, watched=())
         if begun - self._beaten_at >= leases.BEAT_S / 2 or notice != self._noticed:
@@ -304,30 +306,29 @@ class Engine:
             self._beaten_at, self._noticed = begun, notice
         self._news.extend(brought.news)
         self._told.set()
-        denied = bool(entry.wants) and not brought.claimed
-        self._rests.take(brought.rest, denied=denied, now_s=clock.steady_s())
+        self._outlets.take_rests(entry, brought)
         for claim, active in self._worklist.committed(entry, brought):
             self._compose(claim, active)
         if not brought.lease_held:
             log.warning("the lease was lost; registering again", worker_id=self._worker_id)
             self._worker_id = 0
-            self._lane.withdraw()
+            self._outlets.withdraw()
             await self._register()
-        elif self._rests.holds or any(
-            state is not CampaignState.SENDING for state in brought.states.values()
-        ):
-            self._lane.withdraw()
-        self._worklist.end_jobs(clock.steady_s(), halted=self.halted, resting=self._rests.holds)
+        elif any(state is not CampaignState.SENDING for state in brought.states.values()):
+            self._outlets.withdraw()
+        resting = self._outlets.resting
+        self._outlets.withdraw(resting)
+        self._worklist.end_jobs(clock.steady_s(), halted=self.halted, resting=resting)
 
     def _reason(self, error: DBAPIError) -> str:
         return database_errors.sentence(error, self._database.url)
 
     def _status(self) -> leases.Status:
         return leases.Status(
-            notice=self._lane.notice.words,
-            notice_kind=self._lane.notice.kind,
+            notice=self._outlets.notice.words,
+            notice_kind=self._outlets.notice.kind,
             consuming=self.consuming and not self.halted,
-            connections=self._lane.sender.connections,
+            connections=self._outlets.connections,
             in_flight=self._worklist.held,
             done=self._done,
             memory=leases.resident_bytes(),
@@ -340,11 +341,12 @@ class Engine:
         except MergeError as error:
             why = Reason("message.cannot-be-composed", reason=error.reason)
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
-            self._worklist.settle(self._decide(claim, failure, now_ms(), active.campaign, Trace()))
+            self._worklist.settle(self._decide(claim, failure, now_ms(), active, Trace()))
             return
-        sender, recipient = active.prepared.envelope_from, write_address(claim.email)
+        outlet = self._outlets[active.account]
+        sender, recipient = active.prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
         mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
-        self._lane.put(Work(claim, mail))
+        outlet.lane.put(Work(claim, mail))
 
     async def _announce(self) -> None:
         while True:
@@ -369,7 +371,7 @@ class Engine:
         def register() -> tuple[float, int]:
             begun = clock.steady_s()
             with self._database.write() as connection:
-                rests.end_others(connection, self._sender.account)
+                rests.end_others(connection, list(self._outlets))
                 return begun, leases.register(connection, self.name)
 
         self._noticed = None

@@ -5,6 +5,7 @@ Runs in the database thread. Nothing here knows sockets or event loops.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from mailing.redis import events
 from mailing.smtp.rulebook import Follows
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -35,8 +36,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``."""
+    """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``.
 
+    ``account`` is the sender by which they go.
+    """
+
+    account: str
     campaign_id: int
     after: int
     last: int
@@ -49,8 +54,8 @@ class Round:
 
     ``watched`` are the campaigns whose state the engine must know, ``finishing`` those of which it
     holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
-    how the worker is doing (given when the lease is to be renewed). ``rest`` is the sender's as it was seen
-    last: while it lasts, one email at most is claimed.
+    how the worker is doing (given when the lease is to be renewed). ``rests`` are those of the process's
+    senders, by account, as they were seen last: while one lasts, one email at most is claimed for that one.
     """
 
     worker_id: int
@@ -61,23 +66,22 @@ class Round:
     watched: Collection[int]
     finishing: Collection[int]
     held: Collection[int] | None
-    sender: str
-    rest: Rest | None = None
+    rests: Mapping[str, Rest | None]
     status: Status | None = None
 
 
 @dataclass(slots=True)
 class Committed:
-    """What the commit brought: claims for each want, the campaigns' states, the news, the sender's rest.
+    """What the commit brought: claims for each want, the campaigns' states, the news, the senders' rests.
 
-    ``claimed`` is empty where the sender rests; its wants then have found out nothing.
+    ``claimed`` has None for a want whose sender rests: it has found out nothing.
     """
 
     lease_held: bool = True
-    claimed: list[list[Claim]] = field(default_factory=list)
+    claimed: list[list[Claim] | None] = field(default_factory=list)
     states: dict[int, CampaignState] = field(default_factory=dict)
     news: list[dict[str, Any]] = field(default_factory=list)
-    rest: Rest | None = None
+    rests: dict[str, Rest | None] = field(default_factory=dict)
 
 
 def commit(writer: Writer, entry: Round) -> Committed:
@@ -101,14 +105,13 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             claims.release_strays(connection, entry.worker_id, entry.held)
         outcome.states = _states(connection, entry.watched)
         _reopen(connection, doubtful, outcome)
-        resting = _rest(connection, fresh, entry)
-        looks = entry.watched or resting or (entry.rest and entry.rest.lasts)
-        outcome.rest = rests.of(connection, entry.sender) if looks else entry.rest
+        touched = _rest(connection, fresh, entry)
+        for account, rest in entry.rests.items():
+            looks = entry.watched or account in touched or _lasts(rest)
+            outcome.rests[account] = rests.of(connection, account) if looks else rest
         _stop_what_must(connection, fresh, entry, outcome)
-        if outcome.lease_held and (entry.wants and _may_claim(connection, entry, outcome)):
-            outcome.claimed = [_claim(connection, entry, outcome.news, want) for want in entry.wants]
-            if outcome.rest and outcome.rest.lasts and not any(outcome.claimed):
-                rests.probed(connection, entry.sender, tried_at=now_ms(), accepted=False)
+        if outcome.lease_held:
+            outcome.claimed = _claims(connection, entry, outcome)
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
     return outcome
 
@@ -128,28 +131,41 @@ def _reopen(connection: Connection, doubtful: Collection[int], outcome: Committe
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.SENDING))
 
 
-def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> bool:
-    """Have the sender rest if its limit was reached, or end its rest; return whether either may have been."""
-    lasts = entry.rest is not None and entry.rest.lasts
-    tried = False
-    for result in fresh if lasts else [result for result in fresh if result.ruling]:
-        ruling = result.ruling
+def _lasts(rest: Rest | None) -> bool:
+    return rest is not None and rest.lasts
+
+
+def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> set[str]:
+    """Have senders rest whose limit was reached, or end their rests; return those of which either may be."""
+    touched = set()
+    lasting = {account for account, rest in entry.rests.items() if _lasts(rest)}
+    for result in fresh if lasting else [result for result in fresh if result.ruling]:
+        account, ruling = result.account, result.ruling
         if result.result is AttemptResult.RETURNED and ruling and ruling.follows is Follows.REST:
-            rests.begin(connection, entry.sender, ruling.wait_s, result.reply, tried_at=result.started_at)
-            tried = True
-        elif lasts:
+            rests.begin(connection, account, ruling.wait_s, result.reply, tried_at=result.started_at)
+            touched.add(account)
+        elif account in lasting:
             accepted = result.result is AttemptResult.SENT
-            rests.probed(connection, entry.sender, tried_at=result.started_at, accepted=accepted)
-            tried = True
-    return tried
+            rests.probed(connection, account, tried_at=result.started_at, accepted=accepted)
+            touched.add(account)
+    return touched
 
 
-def _may_claim(connection: Connection, entry: Round, outcome: Committed) -> bool:
-    """Whether the sender is free, or this is the one email that is tried after a rest."""
-    if outcome.rest is None or not outcome.rest.lasts:
-        return True
-    alone = sum(want.limit for want in entry.wants) == 1
-    return alone and rests.probe(connection, entry.sender)
+def _claims(connection: Connection, entry: Round, outcome: Committed) -> list[list[Claim] | None]:
+    """Claim what is wanted for each sender that is free, or the one email that is tried after its rest."""
+    wanted = Counter[str]()
+    for want in entry.wants:
+        wanted[want.account] += want.limit
+    lasting = {account for account in wanted if _lasts(outcome.rests[account])}
+    denied = {account for account in lasting if wanted[account] != 1 or not rests.probe(connection, account)}
+    made = [
+        None if want.account in denied else _claim(connection, entry, outcome.news, want)
+        for want in entry.wants
+    ]
+    got = {want.account for want, claimed in zip(entry.wants, made, strict=True) if claimed}
+    for account in lasting - denied - got:
+        rests.probed(connection, account, tried_at=now_ms(), accepted=False)
+    return made
 
 
 def _stop_what_must(

@@ -27,12 +27,16 @@ class Fate(NamedTuple):
 
 
 class Tries(NamedTuple):
-    """How often a recipient was tried, since when, for how long at most, and the sender's rests (ms)."""
+    """How often a recipient was tried, since when, for how long at most, and the sender's rests (ms).
+
+    In a rehearsal the waits are shorter, by a ``haste`` above 1.
+    """
 
     n: int
     first_at: int
     most_ms: int
     rested_ms: int = 0
+    haste: float = 1.0
 
 
 def fate(verdict: Verdict, text: str, tries: Tries, now: int, chance: float) -> Fate:
@@ -52,4 +56,6 @@ def fate(verdict: Verdict, text: str, tries: Tries, now: int, chance: float) -> 
     if now - tries.first_at >= tries.most_ms + tries.rested_ms:
         return Fate(AttemptResult.FAILED, ruling=ruling)
     least = asked if asked is not None else ruling.wait_s if ruling else 0
-    return Fate(verdict.result, now + int(1000 * backoff.next_delay_s(tries.n, chance, least)), ruling)
+    return Fate(
+        verdict.result, now + int(1000 * backoff.next_delay_s(tries.n, chance, least) / tries.haste), ruling
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, func, or_, select, text, update
+from sqlalchemy import exists, false, func, or_, select, text, update
 
 from mailing.campaigns import lifecycle
 from mailing.core.clock import now_ms
@@ -190,15 +190,22 @@ def vanished_batches(
     Redis was down, or they have deferred recipients that are due again, or the sender had to rest.
     """
     now = now_ms()
-    rest = rests.lasting(connection)
-    if rest and rest.holds(now):
-        return []
+    resting = rests.lasting(connection)
+    at_rest = [  # what waits for its sender
+        rehearses
+        for rest, rehearses in (
+            (resting.mail, campaigns.c.rehearses.is_(None)),
+            (resting.rehearsals, campaigns.c.rehearses.is_not(None)),
+        )
+        if rest and rest.holds(now)
+    ]
     before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
     forgotten = or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS)
     chosen = (
         select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, forgotten, somebody_queued())
+        .where(~or_(false(), *at_rest))
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, batches.c.id)
         .limit(most)

@@ -6,7 +6,6 @@ committed, and tells what came of it.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -16,12 +15,13 @@ from mailing.delivery import group_commit
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from mailing.campaigns.queries import Campaign
     from mailing.delivery.group_commit import Committed, Round
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
+    from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
     from mailing.messages.compose import Prepared
 
@@ -38,12 +38,17 @@ class Ending(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class ActiveCampaign:
-    """A campaign that this process is sending: its compiled message, and how much of it is held."""
+    """A campaign that this process is sending: its compiled message, its sender, and how much is held.
+
+    ``unrecorded`` of what is held has its outcome, for the next commit.
+    """
 
     campaign: Campaign
     prepared: Prepared
+    account: str
     sending: bool = True
     held: int = 0
+    unrecorded: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -98,9 +103,17 @@ class Worklist:
         """Return a campaign that this process is sending; None if it is not."""
         return self._active.get(campaign_id)
 
-    def activate(self, campaign: Campaign, prepared: Prepared) -> ActiveCampaign:
-        """Begin to send a campaign."""
-        return self._active.setdefault(campaign.id, ActiveCampaign(campaign, prepared))
+    def activate(self, campaign: Campaign, prepared: Prepared, account: str) -> ActiveCampaign:
+        """Begin to send a campaign by the sender of this account."""
+        return self._active.setdefault(campaign.id, ActiveCampaign(campaign, prepared, account))
+
+    def in_hand(self, account: str) -> int:
+        """Return how many recipients are held for a sender, those left out that have their outcome."""
+        return sum(it.held - it.unrecorded for it in self._active.values() if it.account == account)
+
+    def could_claim(self, rooms: Mapping[str, int]) -> bool:
+        """Whether there is room for claims from a batch."""
+        return any(rooms[job.active.account] > 0 for job in self._jobs)
 
     def add(self, job: Job) -> None:
         """Begin to claim from a batch; the most urgent campaign's come first."""
@@ -111,41 +124,55 @@ class Worklist:
     def settle(self, result: Result) -> None:
         """Keep a result for the next commit."""
         self._results.append(result)
+        self._active[result.claim.campaign_id].unrecorded += 1
 
     def hand_back(self, claim: Claim) -> None:
         """Keep a claim that was not sent for the next commit."""
         self._returned.append(claim)
+        self._active[claim.campaign_id].unrecorded += 1
 
-    def next_round(self, worker_id: int, worker_name: str, room: int, sender: str) -> Round:
-        """Return what the next commit carries: everything unrecorded, and claims for ``room`` more."""
+    def next_round(
+        self,
+        worker_id: int,
+        worker_name: str,
+        rooms: Mapping[str, int],
+        rests: Mapping[str, Rest | None],
+    ) -> Round:
+        """Return what the next commit carries: everything unrecorded, and claims for the ``rooms``.
+
+        Those are how many more there may be for each sender; ``rests`` are theirs as they were seen last.
+        """
         results, self._results = self._results, []
         returned, self._returned = self._returned, []
-        leaving = Counter(result.claim.campaign_id for result in results)
-        leaving.update(claim.campaign_id for claim in returned)
         at_work = {job.batch.campaign_id for job in self._jobs}
-        self._wishes = list(self._share(room))
+        finishing = [
+            id_ for id_, it in self._active.items() if it.held == it.unrecorded and id_ not in at_work
+        ]
+        for active in self._active.values():
+            active.unrecorded = 0
+        self._wishes = list(self._share(rooms))
         return group_commit.Round(
             worker_id=worker_id,
             worker_name=worker_name,
             results=results,
             returned=returned,
             wants=[
-                group_commit.Want(job.batch.campaign_id, job.cursor, job.batch.last_id, limit)
+                group_commit.Want(
+                    job.active.account, job.batch.campaign_id, job.cursor, job.batch.last_id, limit
+                )
                 for job, limit in self._wishes
             ],
             watched=list(self._active),
-            finishing=[
-                id_
-                for id_, active in self._active.items()
-                if active.held == leaving[id_] and id_ not in at_work
-            ],
+            finishing=finishing,
             held=frozenset(self._held) if self._in_doubt else None,
-            sender=sender,
+            rests=rests,
         )
 
     def failed(self, entry: Round) -> None:
         """Take back a round whose commit failed, or seemed to."""
         self._results[:0], self._returned[:0] = entry.results, entry.returned
+        for claim in (*(result.claim for result in entry.results), *entry.returned):
+            self._active[claim.campaign_id].unrecorded += 1
         self._in_doubt = True
 
     def committed(self, entry: Round, outcome: Committed) -> list[tuple[Claim, ActiveCampaign]]:
@@ -158,6 +185,8 @@ class Worklist:
                 active.sending = state is CampaignState.SENDING
         taken = []
         for (job, limit), claims in zip(self._wishes, outcome.claimed, strict=False):
+            if claims is None:
+                continue
             for claim in claims:
                 self._held.add(claim.recipient_id)
                 job.active.held += 1
@@ -177,26 +206,26 @@ class Worklist:
                 if job.batch.first_id <= claim.recipient_id <= job.cursor:
                     job.cursor = claim.recipient_id - 1
 
-    def end_jobs(self, now: float, *, halted: bool, resting: bool) -> None:
-        """End the jobs that may not claim any more at ``now`` (monotonic s)."""
+    def end_jobs(self, now: float, *, halted: bool, resting: Collection[str]) -> None:
+        """End the jobs that may not claim any more at ``now`` (monotonic s), also where a sender rests."""
         for job in list(self._jobs):
             if halted:
                 self._end(job, Ending.HANDED_BACK)
             elif not job.active.sending:
                 self._end(job, Ending.STOPPED)
-            elif resting:
+            elif job.active.account in resting:
                 self._end(job, Ending.RESTING)
             elif now > job.until:
                 self._end(job, Ending.YIELDED)
 
-    def _share(self, room: int) -> Iterator[tuple[Job, int]]:
-        """Share the room: the most urgent job first, what it cannot use to the next."""
+    def _share(self, rooms: Mapping[str, int]) -> Iterator[tuple[Job, int]]:
+        """Share each sender's room: its most urgent job first, what that cannot use to the next."""
+        left = dict(rooms)
         for job in self._jobs:
-            if room <= 0:
-                return
-            limit = min(room, job.batch.last_id - job.cursor)
-            room -= limit
-            yield job, limit
+            if left[job.active.account] > 0:
+                limit = min(left[job.active.account], job.batch.last_id - job.cursor)
+                left[job.active.account] -= limit
+                yield job, limit
 
     def _end(self, job: Job, ending: Ending) -> None:
         self._jobs.remove(job)

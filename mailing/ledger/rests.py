@@ -16,8 +16,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.tables import rests
+from mailing.smtp.account import REHEARSALS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from mailing.core.reasons import Words
@@ -87,11 +90,25 @@ def of(connection: Connection, sender: str) -> Rest | None:
     return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
 
 
-def lasting(connection: Connection) -> Rest | None:
-    """Return the rest that lasts longest, of any sender; None if none rests."""
-    statement = select(*_COLUMNS).where(rests.c.ended_at.is_(None)).order_by(rests.c.until.desc()).limit(1)
-    row = connection.execute(statement).one_or_none()
-    return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
+class Lasting(NamedTuple):
+    """The rests that last: of the sender of mail, and of the demo inbox, for which no mail waits."""
+
+    mail: Rest | None
+    rehearsals: Rest | None
+
+    def of(self, rehearses: int | None) -> Rest | None:
+        """Return that of the sender of a campaign, which ``rehearses`` another or not."""
+        return self.mail if rehearses is None else self.rehearsals
+
+
+def lasting(connection: Connection) -> Lasting:
+    """Return the rests that last; of several senders of mail, that which lasts longest."""
+    statement = select(rests.c.sender, *_COLUMNS).where(rests.c.ended_at.is_(None)).order_by(rests.c.until)
+    found: dict[bool, Rest] = {}
+    for row in connection.execute(statement):
+        told = reasons.in_row(row._asdict(), "reason")
+        found[told.pop("sender") == REHEARSALS] = Rest(**told)
+    return Lasting(found.get(False), found.get(True))
 
 
 def begin(connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int) -> None:
@@ -154,11 +171,10 @@ def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool
     )
 
 
-def end_others(connection: Connection, sender: str) -> None:
-    """End the rests of senders that are no longer used: there is one at a time."""
-    connection.execute(
-        update(rests).where(rests.c.sender != sender, rests.c.ended_at.is_(None)).values(ended_at=now_ms())
-    )
+def end_others(connection: Connection, senders: Collection[str]) -> None:
+    """End the rests of senders that are no longer used: others than these."""
+    unused = rests.c.sender.not_in(senders), rests.c.ended_at.is_(None)
+    connection.execute(update(rests).where(*unused).values(ended_at=now_ms()))
 
 
 _COLUMNS = (

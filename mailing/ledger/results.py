@@ -75,6 +75,7 @@ class Result(NamedTuple):
     due_at: int | None = None  # the next try of one that is deferred
     trace: Trace = Trace()
     ruling: Ruling | None = None  # whom a refusal means, and what follows
+    account: str = ""  # of the sender that tried, whose limits are meant
 
     @property
     def state(self) -> RecipientState:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 from sqlalchemy import delete, func, select, tuple_
@@ -77,6 +77,15 @@ _REMARK = (
     "INSERT INTO list_notes (campaign_id, number, kind, line, text, reason, reason_code) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+class Pieces(Protocol):
+    """A list that is stored piece by piece: how many rows are ``left``, and the next of them."""
+
+    left: int
+
+    def go_on(self, connection: Connection, rows: int) -> int:
+        """Store up to about ``rows`` more; return how many recipients are among them."""
 
 
 class Storing:

@@ -11,6 +11,8 @@
 ``preview``           a message as one recipient gets it: composed for real, then read back as a mail
                       program would
 ``recipient_record``  all that is known about one recipient of a campaign
+``rehearsed``         what a rehearsal has found: its answers against the recipe, who could not be written
+                      to, sizes and times
 ``replay``            how many were in each state at each moment of its course, from the log
 ``search_box``        each term that a reader types, and what it asks for
 ``trials``            what a test send is made of: one message for any address, with the data of a

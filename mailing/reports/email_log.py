@@ -9,7 +9,7 @@ page, the page says how far it came, and the next one continues from there.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, literal, or_, select, tuple_
 
@@ -37,6 +37,7 @@ class LogRow:
 
     id: int
     campaign_id: int
+    rehearses: int | None  # of a rehearsal: the campaign that it is one of
     recipient_id: int
     email: str
     number: int
@@ -133,13 +134,21 @@ def newest(connection: Connection) -> Key:
     return Key(*found) if found else Key(0, 0)
 
 
-def subjects(connection: Connection, ids: Collection[int], latest: int = 0) -> Mapping[int, str]:
+class Name(NamedTuple):
+    """What a campaign is called, and of which it is a rehearsal."""
+
+    subject: str
+    rehearses: int | None
+
+
+def subjects(connection: Connection, ids: Collection[int], latest: int = 0) -> Mapping[int, Name]:
     """Return the subjects of campaigns by id, and of the ``latest`` that were started, the newest first."""
     last = select(campaigns.c.id).where(campaigns.c.started_at.is_not(None))
     last = last.order_by(campaigns.c.id.desc()).limit(latest)
     wanted = or_(campaigns.c.id.in_(ids), campaigns.c.id.in_(last.scalar_subquery()))
-    statement = select(campaigns.c.id, campaigns.c.subject).where(wanted).order_by(campaigns.c.id.desc())
-    return {row.id: row.subject for row in connection.execute(statement)}
+    named = select(campaigns.c.id, campaigns.c.subject, campaigns.c.rehearses).where(wanted)
+    rows = connection.execute(named.order_by(campaigns.c.id.desc()))
+    return {row.id: Name(row.subject, row.rehearses) for row in rows}
 
 
 def of_recipient(connection: Connection, recipient_id: int, limit: int) -> Sequence[LogRow]:
@@ -219,6 +228,7 @@ def _rows(found: Any = None) -> Select[Any]:
     return select(
         attempts.c.id,
         attempts.c.campaign_id,
+        campaigns.c.rehearses,
         attempts.c.recipient_id,
         recipients.c.email,
         attempts.c.number,
@@ -237,9 +247,9 @@ def _rows(found: Any = None) -> Select[Any]:
         attempts.c.reply,
         attempts.c.reason_code,
     ).select_from(
-        source.join(recipients, recipients.c.id == attempts.c.recipient_id).outerjoin(
-            workers, workers.c.id == attempts.c.worker_id
-        )
+        source.join(recipients, recipients.c.id == attempts.c.recipient_id)
+        .join(campaigns, campaigns.c.id == attempts.c.campaign_id)
+        .outerjoin(workers, workers.c.id == attempts.c.worker_id)
     )
 
 

@@ -37,7 +37,8 @@ class Estimate:
 
 def of(connection: Connection, total: int, sender: Sender) -> Estimate | None:
     """Estimate how long ``total`` emails take through ``sender``; None without a basis for it."""
-    started = select(campaigns.c.id).where(campaigns.c.state == CampaignState.FINISHED)
+    real = campaigns.c.state == CampaignState.FINISHED, campaigns.c.rehearses.is_(None)
+    started = select(campaigns.c.id).where(*real)
     last = connection.execute(started.order_by(campaigns.c.id.desc()).limit(1)).scalar()
     if last is None or not total:
         return None
@@ -45,15 +46,20 @@ def of(connection: Connection, total: int, sender: Sender) -> Estimate | None:
     server = connection.execute(ended.order_by(attempts.c.ended_at.desc()).limit(1)).scalar()
     if server != sender.server:
         return None
+    speed = of_campaign(connection, last)
+    return Estimate(round(total * speed.ms / speed.n), speed) if speed else None
+
+
+def of_campaign(connection: Connection, campaign_id: int) -> Speed | None:
+    """Return how fast most of a campaign's emails went; None where it was too short to tell."""
     slots = (
         select(func.sum(paces.c.n))
-        .where(paces.c.campaign_id == last)
+        .where(paces.c.campaign_id == campaign_id)
         .group_by(paces.c.slot)
         .order_by(paces.c.slot)
         .limit(MOST)
     )
-    speed = bulk([int(n) for n in connection.execute(slots).scalars()])
-    return Estimate(round(total * speed.ms / speed.n), speed) if speed else None
+    return bulk([int(n) for n in connection.execute(slots).scalars()])
 
 
 def bulk(slots: Sequence[int]) -> Speed | None:

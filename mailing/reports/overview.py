@@ -8,7 +8,7 @@ from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
@@ -68,11 +68,12 @@ def load(connection: Connection, midnight_s: int, days: Days | None = None) -> O
     Who looks often keeps ``days`` between its looks.
     """
     now = now_ms()
+    real = table.c.rehearses.is_(None)
     going = table.c.state.in_((CampaignState.SENDING, CampaignState.PAUSED))
     order = ((table.c.paused_reason != "").desc(), table.c.state.desc(), table.c.id.desc())
     shown = campaigns.read(connection, select(table).where(going).order_by(*order).limit(UNDER_WAY))
     total = connection.execute(select(func.count()).select_from(table).where(going)).scalar_one()
-    done = select(table).where(table.c.finished_at.is_not(None)).order_by(table.c.finished_at.desc())
+    done = select(table).where(real, table.c.finished_at.is_not(None)).order_by(table.c.finished_at.desc())
     return Overview(
         under_way=shown,
         more=total - len(shown),
@@ -95,7 +96,7 @@ def _unknown() -> Select[tuple[object, ...]]:
         .order_by(tallies.c.campaign_id.desc())
         .limit(TOLD)
     )
-    return select(table).where(table.c.id.in_(found)).order_by(table.c.id.desc())
+    return select(table).where(table.c.id.in_(found), table.c.rehearses.is_(None)).order_by(table.c.id.desc())
 
 
 @dataclass(slots=True)
@@ -131,7 +132,8 @@ class _Settled:
 
 
 def _count(connection: Connection, begun: int, until: int | None) -> Counter[AttemptResult]:
-    statement = select(slots.c.result, func.sum(slots.c.n)).where(slots.c.slot >= begun)
+    rehearsed = exists().where(table.c.id == slots.c.campaign_id, table.c.rehearses.is_not(None))
+    statement = select(slots.c.result, func.sum(slots.c.n)).where(slots.c.slot >= begun, ~rehearsed)
     if until is not None:
         statement = statement.where(slots.c.slot < until)
     found: Counter[AttemptResult] = Counter()

@@ -60,6 +60,7 @@ class WorkerRow:
     memory: int
     campaign_id: int | None
     subject: str
+    rehearses: int | None
 
     @property
     def alive(self) -> bool:
@@ -140,6 +141,7 @@ def _list() -> Select[Any]:
             workers.c.memory,
             workers.c.campaign_id,
             func.coalesce(campaigns.c.subject, "").label("subject"),
+            campaigns.c.rehearses,
         )
         .outerjoin(campaigns, campaigns.c.id == workers.c.campaign_id)
         .where(or_(workers.c.ended_at.is_(None), workers.c.ended_at > now_ms() - LISTED_MS))

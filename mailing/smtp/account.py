@@ -19,13 +19,16 @@ _SCHEMES: dict[str, tuple[TlsMode, int]] = {
     "smtps": ("tls", 465),
 }
 _WAYS: tuple[AuthWay, ...] = ("plain", "login", "cram-md5")
+REHEARSALS = "rehearsals"  # the account of what is rehearsed: no ``host:port`` is called so
+DEMO_INBOX = "XVOLLEYDEMO"  # what the demo inbox alone says in EHLO (RFC 5321 section 4.1.1.1: private use)
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
     """One SMTP account. ``connections`` is the most that one worker process opens to it.
 
-    ``auth`` is the way to sign in; empty: the best that the server offers.
+    ``auth`` is the way to sign in; empty: the best that the server offers. Of a ``demo`` nothing leaves
+    before the server has said that it is the demo inbox.
     """
 
     host: str
@@ -35,10 +38,13 @@ class Sender:
     password: str = field(default="", repr=False)
     connections: int = 10
     auth: AuthWay = ""
+    demo: bool = False
 
     @property
     def account(self) -> str:
         """``user@host:port``: whose limits the server counts."""
+        if self.demo:
+            return REHEARSALS
         return f"{self.username}@{self.server}" if self.username else self.server
 
     @property

@@ -14,6 +14,7 @@ import aiosmtplib
 
 from mailing.core.reasons import Reason, ReasonError
 from mailing.smtp import verdicts
+from mailing.smtp.account import DEMO_INBOX
 from mailing.smtp.connection import Wire
 from mailing.smtp.envelope import Offers
 from mailing.smtp.overheard import OverheardClient, OverheardWire
@@ -98,9 +99,11 @@ async def open_wire(
             await _hello(client, sender, name)
         if sender.username:
             await _sign_in(client, sender)
-    except BaseException:
+    except BaseException as error:
         if client.transport is not None:
             cast("asyncio.Transport", client.transport).abort()
+        if sender.demo and isinstance(error, SmtpError) and error.reply is None:
+            raise _no_demo_inbox(sender, error.stage) from error
         raise
     if client.transport is None:
         raise SmtpError(Stage.HELLO, Reason("smtp.closed", server=sender.server))
@@ -113,6 +116,11 @@ async def open_wire(
     )
     kind = partial(OverheardWire, dialogue) if dialogue else Wire
     return kind(cast("asyncio.Transport", client.transport), timeouts), offers
+
+
+def _no_demo_inbox(sender: Sender, stage: Stage) -> SmtpError:
+    """Return that whatever is there, if anything is, must not get what is rehearsed."""
+    return SmtpError(stage, Reason("smtp.no-demo-inbox", server=sender.server), lasts=True)
 
 
 def _figure(text: str) -> int:
@@ -154,6 +162,8 @@ async def _hello(client: aiosmtplib.SMTP, sender: Sender, name: str) -> None:
             if exc.code not in _NOT_IMPLEMENTED or not client.is_connected:
                 raise
             await client.helo(hostname=name)
+    if sender.demo and not client.supports_extension(DEMO_INBOX.lower()):
+        raise _no_demo_inbox(sender, Stage.HELLO)
 
 
 async def _start_tls(client: aiosmtplib.SMTP, sender: Sender) -> None:

@@ -6,5 +6,6 @@
 ``keys``       API keys
 ``lists``      saved lists, their contacts and their imports
 ``people``     accounts, roles, sessions, invitations
+``rehearsals``  a draft is sent to the demo inbox as a campaign of its own
 ``templates``  saved messages
 """

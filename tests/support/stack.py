@@ -121,6 +121,7 @@ class Stack:
     connections: int = 5
     think_s: float = 0.0  # how long the sink takes to accept a message
     smtp_port: int = field(default_factory=free_port)
+    demo_port: int = 0  # of the demo inbox, where that is not where mail goes
     redis_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class Stack:
             "VOLLEY_DATABASE_URL": self.database_url,
             "VOLLEY_REDIS_URL": f"redis://127.0.0.1:{self.redis_port}/0",
             "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{self.smtp_port}",
+            "VOLLEY_DEMO_INBOX": f"127.0.0.1:{self.demo_port or self.smtp_port}",
             "VOLLEY_BIND": f"127.0.0.1:{self.web_port}",
             "VOLLEY_WORKERS": str(self.workers),
             "VOLLEY_CONNECTIONS": str(self.connections),
@@ -277,6 +279,8 @@ class Stack:
             return listens(self.redis_port)
         if name in {"inbox", "sink"}:
             return listens(self.smtp_port)
+        if name == "rehearsals":
+            return listens(self.demo_port)
         if name == "web":
             return listens(self.web_port)
         if name == "worker":
@@ -307,6 +311,7 @@ class Stack:
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
+    "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],
     "worker": ["tasks.worker"],

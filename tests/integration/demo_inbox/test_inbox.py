@@ -326,9 +326,21 @@ def test_a_file_that_is_no_database_is_one_clear_sentence(tmp_path: Path):
         assert inbox.process.wait(WAIT_S) == 1
 
 
-def test_it_stays_closed_when_mail_goes_to_a_real_server(tmp_path: Path):
-    with closing(Inbox(tmp_path, VOLLEY_SMTP_URL="smtp+starttls://mail.example.com")) as inbox:
-        assert "mail.example.com:587" in inbox.first_line()
+def test_it_is_there_for_what_is_rehearsed_when_mail_goes_to_a_real_server(tmp_path: Path):
+    address = f"127.0.0.1:{free_port()}"
+    real = {"VOLLEY_SMTP_URL": "smtp+starttls://mail.example.com", "VOLLEY_DEMO_INBOX": address}
+    with closing(Inbox(tmp_path, **real)) as inbox:
+        assert f"Demo inbox on {address}" in inbox.first_line()
+        with closing(Inbox(tmp_path, **real)) as second:  # it needs nothing, so it ends nothing
+            assert f"{address} is in use by another program" in second.first_line()
+            with within(HONCHO_WAITS_S):
+                second.stop()
+            assert second.process.returncode == 0
+
+
+def test_it_does_not_start_where_the_demo_inbox_is_another_machines(tmp_path: Path):
+    with closing(Inbox(tmp_path, VOLLEY_DEMO_INBOX="rehearsals:1025")) as inbox:
+        assert "VOLLEY_DEMO_INBOX names rehearsals:1025" in inbox.first_line()
         with within(HONCHO_WAITS_S):
             inbox.stop()
         assert inbox.process.returncode == 0

@@ -40,7 +40,7 @@ def refused(claimed: Claim, code: int, text: str) -> Result:
 
 def commit(db: Database, results: Sequence[Result]) -> Committed:
     worker_id = results[0].claim.worker_id
-    entry = group_commit.Round(worker_id, "test:1", results, [], [], [], [], None, "mx:25")
+    entry = group_commit.Round(worker_id, "test:1", results, [], [], [], [], None, {"mx:25": None})
     return group_commit.commit(db.writer(), entry)
 
 

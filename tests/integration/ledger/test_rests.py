@@ -6,13 +6,15 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
+from mailing.campaigns import queries as campaigns
 from mailing.core import tables
 from mailing.core.clock import now_ms
 from mailing.delivery import sweeper
 from mailing.ledger import rests
 from mailing.ledger.rests import LONGEST_S, PROBE_MS, Rest, Seen
+from mailing.smtp.account import REHEARSALS
 from tests.integration.ledger.test_ledger import store
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ def test_what_is_accepted_after_a_rest_ends_it_and_what_was_under_way_before_doe
         rests.probed(connection, ME, tried_at=now_ms(), accepted=True)
     assert not rest(db).lasts
     with db.read() as connection:
-        assert rests.lasting(connection) is None
+        assert rests.lasting(connection) == (None, None)
 
 
 def test_a_rest_that_ended_can_begin_anew(db: Database) -> None:
@@ -130,8 +132,24 @@ def test_a_rest_that_ended_can_begin_anew(db: Database) -> None:
 def test_the_rest_of_a_sender_that_is_no_longer_used_holds_nobody_up(db: Database) -> None:
     begin(db, sender="old")
     with db.write() as connection:
-        rests.end_others(connection, ME)
+        rests.end_others(connection, [ME])
     assert not rest(db, "old").lasts
+
+
+def test_neither_mail_nor_what_is_rehearsed_waits_for_the_senders_of_the_other(db: Database) -> None:
+    mail, rehearsal = store(db, 20), store(db, 20)
+    with db.write() as connection:
+        this = tables.campaigns.c.id == rehearsal
+        connection.execute(update(tables.campaigns).where(this).values(rehearses=mail))
+    for rests_now, goes_on in ((REHEARSALS, mail), (ME, rehearsal)):
+        begin(db, sender=rests_now)
+        with db.write() as connection:
+            given = {errand.batch_id for errand in sweeper.vanished_batches(connection, queue_empty=True)}
+            of = select(tables.batches.c.id).where(tables.batches.c.campaign_id == goes_on)
+            assert given == set(connection.execute(of).scalars())
+            assert not campaigns.get(connection, goes_on).rest
+            connection.execute(delete(tables.rests))
+            connection.execute(update(tables.batches).values(woken_at=0))
 
 
 def test_batches_are_not_given_out_while_the_sender_rests(db: Database) -> None:
