@@ -72,7 +72,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_DEMO_INBOX",
         "`127.0.0.1:1025`",
-        "where the demo inbox receives what is rehearsed; it starts there by itself if that is this machine",
+        "where the demo inbox receives what is rehearsed; on this machine it starts there automatically",
     ),
     Setting("VOLLEY_FROM", "`Volley <volley@localhost>`", "default From"),
     Setting("VOLLEY_BIND", "`127.0.0.1:5000`", "where the web server listens"),

@@ -55,7 +55,7 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import autosave, checkups, previews, templates, trial_pages, visual
+from webapp.messages import autosave, checkups, previews, rehearsals, templates, trial_pages, visual
 from webapp.messages import files as message_files
 from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
@@ -81,6 +81,7 @@ _PAGES = (
     previews,
     trial_pages,
     checkups,
+    rehearsals,
     visual,
     autosave,
     templates,
@@ -107,6 +108,7 @@ log = structlog.get_logger(__name__)
 _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_messages": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_rehearsals": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }

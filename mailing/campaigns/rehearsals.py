@@ -1,8 +1,7 @@
 """Rehearsals: campaigns of their own, each a copy of a draft that goes to the demo inbox and nowhere else.
 
-That a campaign is a rehearsal is in its row from the first transaction to the last, and nothing ever changes
-it. Its ``revision`` is that of the draft that it is a copy of, so that both tell whether the draft was changed
-since.
+That a campaign is a rehearsal is in its row from the first transaction on, and nothing ever changes it. Its
+``revision`` is that of the draft that it is a copy of, which tells whether the draft was changed since.
 """
 
 from __future__ import annotations

@@ -139,8 +139,8 @@ def check(connection: Connection, audience: Audience) -> Mapping[int, SavedList]
     found = lists.several(connection, named)
     if lost := {*named} - {*found}:
         raise AudienceError(Reason("audience.list-gone", id=str(min(lost))))
-    named = campaigns.c.id.in_(audience.minus_campaigns), campaigns.c.rehearses.is_(None)
-    sent = select(campaigns.c.id).where(*named)
+    real = campaigns.c.id.in_(audience.minus_campaigns), campaigns.c.rehearses.is_(None)
+    sent = select(campaigns.c.id).where(*real)
     if gone := {*audience.minus_campaigns} - {*connection.execute(sent).scalars()}:
         raise AudienceError(Reason("audience.campaign-gone", id=str(min(gone))))
     if audience.where and audience.where.field not in OWN:

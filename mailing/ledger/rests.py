@@ -107,7 +107,8 @@ def lasting(connection: Connection) -> Lasting:
     found: dict[bool, Rest] = {}
     for row in connection.execute(statement):
         told = reasons.in_row(row._asdict(), "reason")
-        found[told.pop("sender") == REHEARSALS] = Rest(**told)
+        rehearses = told.pop("sender") == REHEARSALS
+        found[rehearses] = Rest(**told)
     return Lasting(found.get(False), found.get(True))
 
 

@@ -1,4 +1,4 @@
-"""What a rehearsal has found: its answers against the recipe, who could not be written to, sizes, and times."""
+"""What a rehearsal has found: answers against the recipe, who could not be written to, sizes and times."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from mailing.campaigns import queries as campaigns
-from mailing.campaigns import recipes, rehearsals
+from mailing.campaigns import recipes
 from mailing.campaigns.recipes import Answer
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
-from mailing.core.tables import attempts, paces, recipients, reply_groups
+from mailing.core.tables import attempts, recipients, reply_groups
+from mailing.ledger.rates import Speed
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.reports import estimates
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Words
-    from mailing.ledger.rates import Speed
     from mailing.reports.estimates import Estimate
     from mailing.smtp.account import Sender
 
 FAULTS_SHOWN = 20
 WEIGHED = 500  # messages that are composed to learn how large they are
-_TOLD: Mapping[tuple[AttemptResult, int, str], Answer] = {  # by what the ledger counts: each once per recipient
+_TOLD: Mapping[
+    tuple[AttemptResult, int, str], Answer
+] = {  # by what the ledger counts: each once per recipient
     (AttemptResult.DEFERRED, 451, "4.7.1"): Answer.LATER,
     (AttemptResult.FAILED, 452, "4.2.2"): Answer.FULL,
     (AttemptResult.FAILED, 550, "5.1.1"): Answer.BOUNCE,
@@ -83,6 +85,11 @@ class Rehearsed:
         return it is not None and (it.revision, it.total) != (self.campaign.revision, self.campaign.total)
 
     @property
+    def least_ms(self) -> int:
+        """How long the campaign takes at least: as long as its rehearsal at its full speed; 0 if unknown."""
+        return round(self.campaign.total * self.speed.ms / self.speed.n) if self.speed else 0
+
+    @property
     def next(self) -> Campaign | None:
         """The draft that can be sent now, if there still is one."""
         it = self.original
@@ -105,11 +112,6 @@ def read(connection: Connection, campaign: Campaign, sender: Sender) -> Rehearse
         speed=_speed(connection, campaign) if campaign.over else None,
         estimate=estimates.of(connection, campaign.total, sender),
     )
-
-
-def latest(connection: Connection, campaign: Campaign) -> Campaign | None:
-    """Return the latest rehearsal of a draft."""
-    return rehearsals.of(connection, campaign.id)
 
 
 def _answers(connection: Connection, campaign: Campaign) -> tuple[dict[Answer, int], int]:
@@ -173,10 +175,10 @@ def _largest(connection: Connection, campaign: Campaign) -> int:
 
 
 def _speed(connection: Connection, campaign: Campaign) -> Speed | None:
-    """Return how fast most of the first attempts went; for a short list, how fast all of it did."""
+    """Return how fast most of the attempts went; of a short list, how fast all the first ones did."""
     if found := estimates.of_campaign(connection, campaign.id):
         return found
-    mine = paces.c.campaign_id == campaign.id
-    n = connection.execute(select(func.sum(paces.c.n)).where(mine)).scalar()
-    took = (campaign.finished_at or 0) - (campaign.started_at or 0)
-    return estimates.Speed(int(n), took) if n and took > 0 else None
+    first = attempts.c.campaign_id == campaign.id, attempts.c.number == 1
+    n, ended = connection.execute(select(func.count(), func.max(attempts.c.ended_at)).where(*first)).one()
+    took = (ended or 0) - (campaign.started_at or 0)
+    return Speed(n, took) if n and took > 0 else None

@@ -28,7 +28,8 @@ def rehearse(
 ) -> int:
     """Send a copy of a draft to the demo inbox; return the id of the rehearsal.
 
-    It takes seconds for a long list. Raises ``NotAllowed`` as ``rehearsals.making`` does, and where no demo inbox answers.
+    It takes seconds for a long list. Raises ``NotAllowed`` as ``rehearsals.making`` does, and where no demo
+    inbox answers.
     """
     asyncio.run(_look_for(inbox))
     with rehearsals.making(backend.db, campaign_id, recipe) as (connection, draft, rehearsal_id):

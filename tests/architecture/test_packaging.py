@@ -84,7 +84,8 @@ def test_the_schema_refuses_a_misspelt_key():
 
 
 def test_compose_has_every_part():
-    assert set(compose()["services"]) == {*VOLLEY, "passwords", "db", "redis", "inbox", "flower", "https"}
+    others = {"passwords", "db", "redis", "inbox", "rehearsals", "flower", "https"}
+    assert set(compose()["services"]) == {*VOLLEY, *others}
 
 
 def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
@@ -119,6 +120,8 @@ def test_compose_runs_what_the_procfile_and_the_makefile_run():
             assert service["command"][-1].split(" && ")[0] in steps_of("migrate")
         elif name in VOLLEY:
             assert service["command"][:3] == commands()[name][:3]  # honcho waits only 5 s at a stop
+        elif name == "rehearsals":
+            assert service["command"][:3] == commands()["inbox"]
 
 
 def test_every_service_but_the_one_shot_comes_back_and_is_watched():
@@ -219,6 +222,7 @@ def test_each_password_is_mounted_only_where_it_is_needed():
         "redis": {"redis-password"},
         "flower": {"redis-password"},
         "inbox": set(),
+        "rehearsals": set(),
         "https": set(),
     }
 
@@ -227,20 +231,21 @@ def test_each_service_reaches_only_what_it_needs():
     file = compose()
     networks = {name: set(service.get("networks", [])) for name, service in file["services"].items()}
     assert networks == {
-        "web": {"front", "proxied", "database", "queue"},
+        "web": {"front", "proxied", "database", "queue", "rehearsal"},
         "https": {"outside", "proxied"},
-        "worker": {"database", "queue", "mail"},
+        "worker": {"database", "queue", "mail", "rehearsal"},
         "beat": {"database", "queue"},
         "migrate": {"database"},
         "passwords": set(),
         "db": {"database"},
         "redis": {"queue"},
         "inbox": {"mail"},
+        "rehearsals": {"rehearsal"},
         "flower": {"front", "queue"},
     }
     assert file["services"]["passwords"]["network_mode"] == "none"
     closed = {name for name, network in file["networks"].items() if (network or {}).get("internal")}
-    assert closed == {"database", "queue", "proxied"}
+    assert closed == {"database", "queue", "proxied", "rehearsal"}
 
 
 def test_images_are_named_by_their_full_version():

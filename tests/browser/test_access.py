@@ -9,6 +9,7 @@ import gzip
 import http.client
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ from mailing.settings import ROOT
 from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
 from tasks.commands import lists as list_commands
+from tasks.commands import rehearsals
 from tests.browser.acts import DRAFT, mark, row
 from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
@@ -72,6 +74,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>/message": "/campaigns/{done}/message",
     "/campaigns/<id:campaign_id>/preview": "/campaigns/{draft}/preview",
     "/campaigns/<id:campaign_id>/preflight": "/campaigns/{draft}/preflight",
+    "/campaigns/<id:campaign_id>/rehearse": "/campaigns/{draft}/rehearse",
     "/campaigns/<id:campaign_id>/test": "/campaigns/{draft}/test",
     "/campaigns/<id:campaign_id>/test/<name>": "{trial}",
     "/watch/<token>": "{watch}",
@@ -96,6 +99,7 @@ ACCOUNTS = {  # judged by test_accounts, where somebody signs in
 }
 MORE = (
     "/campaigns/{draft}",
+    "/campaigns/{rehearsal}",
     "/campaigns/{sent}?state=failed&q=b",
     "/campaigns/{sent}?state=queued",
     "/lists/imports/{imported}",
@@ -117,6 +121,10 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     done = stack.send(DRAFT, ["eve@one.example", "fay+bounce@one.example"])
     stack.wait_for(done)
     draft = store(stack.db, "eve@one.example\nnonsense", DRAFT)
+    asked = (stack.backend, PERSON, draft, {"bounce": 500}, stack.settings.demo_inbox)
+    with ThreadPoolExecutor(1) as elsewhere:  # the browser has an event loop in this thread
+        rehearsal = elsewhere.submit(rehearsals.rehearse, *asked).result()
+    stack.wait_for(rehearsal)
     wait_until(
         lambda: not stack.campaign(sent).counts["queued"] + stack.campaign(sent).counts["sending"], "tried"
     )
@@ -147,6 +155,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "sent": sent,
         "done": done,
         "draft": draft,
+        "rehearsal": rehearsal,
         "template": template,
         "mail": 1,
         "watch": watch,

@@ -11,6 +11,7 @@
 ``log``        the email log, a page of it or all that matches; and the audit log
 ``messages``   a campaign's message before it is sent: as somebody gets it, sent as a test, and checked
 ``posted``     a posted campaign is checked here
+``rehearsals`` a draft is sent to the demo inbox, and what that has found is read
 ``routes``     every blueprint for programs
 ``templates``  those that were saved, and those that come with Volley
 ``tokens``     a token for a key, and the public keys by which tokens are checked

@@ -91,6 +91,7 @@ def campaign(
         "subject": read.subject,
         "priority": read.priority,
         "give_up_hours": read.give_up_hours,
+        "rehearses": read.rehearses,
         "total": read.total,
         "counts": {state.value: read.counts[state] for state in RecipientState},  # type: ignore[misc]
         "rate_per_minute": round(speed.per_minute, 1),
@@ -155,6 +156,7 @@ def log_entry(row: email_log.LogRow) -> LogEntry:
     return {
         "id": row.id,
         "campaign": row.campaign_id,
+        "rehearses": row.rehearses,
         "recipient": row.recipient_id,
         "email": row.email,
         "number": row.number,

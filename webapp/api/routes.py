@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Quart
 
-from webapp.api import campaigns, docs, events, health, lists, log, messages, templates, tokens
+from webapp.api import campaigns, docs, events, health, lists, log, messages, rehearsals, templates, tokens
 from webapp.http import params
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mailing.sites import Site
 
 BLUEPRINTS = tuple(
-    room.blueprint for room in (campaigns, messages, templates, lists, events, log, tokens, docs, health)
+    room.blueprint
+    for room in (campaigns, messages, rehearsals, templates, lists, events, log, tokens, docs, health)
 )
 
 

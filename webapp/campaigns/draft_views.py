@@ -36,6 +36,7 @@ from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.messages import files as message_files
+from webapp.messages import rehearsals
 from webapp.ui import receipts
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
         "here": here,
         "estimate": estimate,
         "box": shown["to_fix"] if box is None else box,
+        "rehearsal": await rehearsals.latest(campaign),
         "fault": fault,
     }
     return await render_template(

@@ -20,6 +20,7 @@ from webapp.http.params import number, numbers
 from webapp.http.services import services, the_campaign
 from webapp.live.hub import Viewer
 from webapp.live.sse import BEAT_S, respond
+from webapp.messages import rehearsals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,9 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 measured = now.measured
                 measuring = svc.hub.reading(f"{channel} {measured}", partial(svc.read, progress.pace, now))
                 pace = await measuring.get(0)
+                if now.campaign.rehearses is not None:
+                    told = await rehearsals.found(svc, now.campaign)
+                    board.show("#rehearsal", "campaigns/_rehearsal.html", campaign=now.campaign, **told)
                 board.show("#charts", "campaigns/_charts.html", pace=pace, campaign=now.campaign)
             found = {
                 "standing": now,

@@ -37,7 +37,7 @@ class Progress:
     def title(self) -> str:
         """The title of the tab: progress, the worst that happened, the subject."""
         worst = f" · {badges.look(self.worst).label}" if self.worst else ""
-        return f"{formats.percent(self.percent)}{worst} · {self.campaign.subject} · Volley"
+        return f"{formats.percent(self.percent)}{worst} · {badges.titled(self.campaign)} · Volley"
 
     @property
     def icon(self) -> str:
@@ -53,20 +53,20 @@ class Progress:
                 news[str(percent)] = _(
                     "%(subject)s: %(percent)s processed.",
                     percent=formats.percent(percent),
-                    subject=campaign.subject,
+                    subject=badges.titled(campaign),
                 )
         if campaign.counts[RecipientState.FAILED]:
-            news["failed"] = _("%(subject)s: the first email failed.", subject=campaign.subject)
+            news["failed"] = _("%(subject)s: the first email failed.", subject=badges.titled(campaign))
         if campaign.state is CampaignState.PAUSED and campaign.paused_reason:
             news["paused"] = _(
                 "Volley paused %(subject)s: %(reason)s",
-                subject=campaign.subject,
+                subject=badges.titled(campaign),
                 reason=say(campaign.paused_reason),
             )
         if campaign.state is CampaignState.FINISHED:
             news["finished"] = _(
                 "%(subject)s is finished: %(sent)s of %(total)s sent.",
-                subject=campaign.subject,
+                subject=badges.titled(campaign),
                 sent=formats.number(campaign.counts[RecipientState.SENT]),
                 total=formats.number(campaign.total),
             )

@@ -39,7 +39,7 @@ from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.messages import files as message_files
-from webapp.messages import message_form, templates
+from webapp.messages import message_form, rehearsals, templates
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         "moved": 0,
         "fresh": 0,
         "some_final": some_final,
-        "found": bulk_actions.offers(state, found, view.choice),
+        "found": bulk_actions.offers(state, found, view.choice) if now.campaign.rehearses is None else (),
         "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(**shown_rows)}"),
     }
     if "HX-Request" in request.headers:
@@ -296,6 +296,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         held = await svc.read(surveys.load, campaign_id)
         links = await share_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
+        shown |= await rehearsals.found(svc, now.campaign)
         shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}
         text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)

@@ -331,6 +331,29 @@ def preflight(*, campaign_id: int, open_links: bool) -> None:
     messages.preflight(campaign_id, open_links=open_links)
 
 
+@main.command()
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.option(
+    "--recipe", "name", default="usual", show_default=True, help="What is answered: accepted, usual or bad."
+)
+@click.option(
+    "--answer",
+    "own",
+    type=(str, int),
+    multiple=True,
+    metavar="ANSWER N",
+    help="Instead of a recipe: how many of 1,000 get later, full, bounce, slow or drop. Repeat it.",
+)
+def rehearse(*, campaign_id: int, name: str, own: tuple[tuple[str, int], ...]) -> None:
+    """Send CAMPAIGN, a draft, to the demo inbox, and show what that finds.
+
+    Nothing reaches a real server. The exit status is 0 if everybody could be written to.
+    """
+    from webapp.cli import rehearsals  # noqa: PLC0415
+
+    rehearsals.rehearse(campaign_id, name, dict(own))
+
+
 @main.command("setup-link")
 def setup_link() -> None:
     """Print the link that creates the first account."""

@@ -58,7 +58,7 @@ def watch(db: Database, campaign_id: int) -> Campaign:
     The bar is drawn on a terminal only. What keeps the workers from sending is told wherever this runs.
     """
     campaign, _ = _look(db, campaign_id)
-    label = f"Campaign {campaign_id}"
+    label = f"Campaign {campaign_id}" if campaign.rehearses is None else f"REHEARSAL {campaign_id}"
     room = max(shutil.get_terminal_size().columns - len(label) - _BESIDE_TEXT, 0)
 
     def clipped(text: str | None) -> str:
@@ -125,7 +125,8 @@ def waits(campaign: Campaign) -> list[str]:
 
 def summary(db: Database, campaign: Campaign) -> list[str]:
     """Return lines that say how a campaign stands, and why what was not sent was not."""
-    lines = [f"Campaign {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
+    kind = "Campaign" if campaign.rehearses is None else "REHEARSAL"
+    lines = [f"{kind} {campaign.id} is {campaign.state}: {in_words(campaign)} of {campaign.total:,}."]
     if campaign.left_over:
         lines.append(f"{campaign.left_over:,} emails are left to mark as canceled. The workers do that.")
     with db.read() as connection:

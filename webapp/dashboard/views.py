@@ -21,7 +21,7 @@ from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _, ngettext
 from webapp.live.sse import respond
-from webapp.ui import formats
+from webapp.ui import badges, formats
 from webapp.ui.jinja import reader_zone
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
         yield Need("failed", _("No worker is running"), text, workers)
     for campaign in found.under_way:
         if campaign.paused_reason:
-            title = _("Volley paused “%(subject)s”", subject=campaign.subject)
+            title = _("Volley paused “%(subject)s”", subject=badges.titled(campaign))
             text = _(
                 "The remaining emails would fail for the same reason. Fix the problem, then press Resume."
             )
@@ -144,7 +144,7 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
         links = {
             svc.at(
                 f"/campaigns/{campaign.id}?state=unknown#list"
-            ): f"{campaign.subject} ({formats.number(campaign.counts[RecipientState.UNKNOWN])})"
+            ): f"{badges.titled(campaign)} ({formats.number(campaign.counts[RecipientState.UNKNOWN])})"
             for campaign in unknown
         }
         yield Need("unknown", title, text, links)

@@ -132,9 +132,11 @@ async def _mail(mail_id: int) -> demo_inbox_file.ReceivedMail:
 
 
 def _only_here() -> None:
-    sender = services().settings.sender
-    if sender.host not in LOOPBACK_NAMES:
-        abort(404, _("The demo inbox is off: mail goes to %(server)s.", server=sender.server))
+    """Refuse where the demo inbox is another machine's: what it keeps is there."""
+    chosen = services().settings
+    if not {chosen.sender.host, chosen.demo_inbox.host} & LOOPBACK_NAMES:
+        server = chosen.demo_inbox.server
+        abort(404, _("The demo inbox runs elsewhere, at %(server)s. It can't be read here.", server=server))
 
 
 def _path(svc: Services) -> Path:

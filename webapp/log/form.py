@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
+    from mailing.reports.email_log import Name
+
 PERIODS: Mapping[str, tuple[int, str]] = {  # ms, label
     "hour": (3_600_000, N_("Last hour")),
     "day": (24 * 3_600_000, N_("Last 24 hours")),
@@ -59,7 +61,7 @@ class LogForm:
     search: Search
     faults: Mapping[str, str]
 
-    def chips(self, subjects: Mapping[int, str]) -> Iterator[Chip]:
+    def chips(self, subjects: Mapping[int, Name]) -> Iterator[Chip]:
         """Yield a chip for each filter."""
         if self.faults:
             return
@@ -83,13 +85,14 @@ class LogForm:
         terms = (Term(Kind.TEXT, it.value) if it.value == self.start else it for it in self.terms)
         return {**self.written, "q": search_box.write(terms)}
 
-    def _label(self, name: str, subjects: Mapping[int, str]) -> str:
+    def _label(self, name: str, subjects: Mapping[int, Name]) -> str:
         text = self.written[name]
         match name:
             case "state":
                 return badges.look(AttemptResult(text)).label
             case "campaign":
-                return subjects.get(int(text)) or _("Campaign %(id)s", id=text)
+                named = subjects.get(int(text))
+                return badges.titled(named) if named else _("Campaign %(id)s", id=text)
             case "period":
                 return _(PERIODS[text][1])
             case "from":

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from quart import Response
     from sqlalchemy import Connection
 
-    from mailing.reports.email_log import LogPage
+    from mailing.campaigns.queries import Campaign
+    from mailing.reports.email_log import LogPage, Name
     from mailing.reports.log_walks import Key, Search
     from webapp.http.services import Services
     from webapp.live.regions import Board
@@ -51,7 +52,7 @@ class Found:
     page: LogPage
     total: int | None
     newest: Key
-    subjects: Mapping[int, str]
+    subjects: Mapping[int, Name]
 
 
 @blueprint.get("/history")
@@ -116,17 +117,22 @@ async def log_file(form: str) -> Response:
 async def recipients_file(campaign_id: int, form: str) -> Response:
     """Send a campaign's recipients with their last attempt, or what the page's filters leave of them."""
     wanted = list_view.asked().choice
-    await the_campaign(campaign_id)
-    return exports.recipients(campaign_id, [wanted], f"volley-campaign-{campaign_id}.{form}")
+    named = _file_of(await the_campaign(campaign_id))
+    return exports.recipients(campaign_id, [wanted], f"{named}.{form}")
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/undelivered.csv")
 @auth.needs(Permission.READ)
 async def undelivered_file(campaign_id: int) -> Response:
     """Send the recipients of a campaign that were not sent, each with its last attempt: a state at a time."""
-    await the_campaign(campaign_id)
+    named = _file_of(await the_campaign(campaign_id))
     states = [Choice(state) for state in RecipientState if state is not RecipientState.SENT]
-    return exports.recipients(campaign_id, states, f"volley-campaign-{campaign_id}-not-sent.csv")
+    return exports.recipients(campaign_id, states, f"{named}-not-sent.csv")
+
+
+def _file_of(campaign: Campaign) -> str:
+    """Return how a file about a campaign is called."""
+    return f"volley-{'campaign' if campaign.rehearses is None else 'REHEARSAL'}-{campaign.id}"
 
 
 async def _fill(svc: Services, search: Search, known: Key, kept: Mapping[str, str], board: Board) -> None:

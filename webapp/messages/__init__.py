@@ -7,6 +7,7 @@
                   makes of a draft
 ``previews``      a campaign's message as anybody gets it: as text and as HTML, wide and narrow, light and
                   dark, and its bytes
+``rehearsals``    a draft is sent to the demo inbox as it would be sent, with answers that somebody chooses
 ``templates``     saved messages: listed, looked at in each of their versions, and where a campaign starts
                   from one
 ``trial_pages``   a test send: its form, and its SMTP dialogue as it happens, stage by stage, with times

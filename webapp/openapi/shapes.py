@@ -111,6 +111,7 @@ class Campaign(_From):
     subject: str
     priority: Annotated[int, "From 0, which is sent first, to 9."]
     give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
+    rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of. It is sent to nobody."]
     total: int
     counts: Annotated[dict[RecipientState, int], "Recipients by state. They add up to `total`."]
     rate_per_minute: float
@@ -185,6 +186,7 @@ class LogEntry(TypedDict):
 
     id: int
     campaign: int
+    rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of."]
     recipient: int
     email: str
     number: Annotated[int, "Which attempt to this recipient it was, from 1."]
@@ -283,6 +285,43 @@ class Ready(TypedDict):
 
     ready: bool
     checks: Annotated[dict[str, Check], "By part: `database`, `redis` and `worker`."]
+
+
+class RehearsedAnswer(TypedDict):
+    """How many recipients got an answer of the demo inbox."""
+
+    answer: Literal["accepted", "later", "full", "bounce", "slow", "drop"]
+    wanted: Annotated[int, "About how many were to get it, by the recipe. Who is slow is accepted."]
+    recipients: Annotated[int, "How many got it so far."]
+
+
+class RehearsedFault(TypedDict):
+    """A recipient whose email could not be written."""
+
+    recipient: int
+    email: str
+    reason: str
+    reason_code: ReasonCode
+
+
+class Rehearsal(TypedDict):
+    """What a rehearsal has found."""
+
+    id: int
+    rehearses: Annotated[int, "The campaign that it is a rehearsal of."]
+    state: CampaignState
+    changed: Annotated[bool, "Whether that campaign was changed since it was copied."]
+    answers: list[RehearsedAnswer]
+    unwritten: Annotated[int, "How many recipients could not be written to."]
+    faults: Annotated[list[RehearsedFault], "The first 20 of them."]
+    largest_bytes: Annotated[int | None, "The largest of the first 500 messages, once it is finished."]
+    rate_per_minute: Annotated[float | None, "The speed of the rehearsal, once it is finished."]
+    least_seconds: Annotated[
+        float | None, "How long the campaign takes at that speed: a real server is slower."
+    ]
+    estimate_seconds: Annotated[
+        float | None, "How long the campaign takes at the speed of the last one through the same server."
+    ]
 
 
 class FieldError(TypedDict):

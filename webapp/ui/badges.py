@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from markupsafe import Markup
 
@@ -162,6 +162,24 @@ def _badge(it: Look) -> Markup:
     return Markup('<span class="badge tone-{}" title="{}">{}{}</span>').format(
         it.tone, it.meaning, shape(it.shape), it.label
     )
+
+
+class Titled(Protocol):
+    """What names a campaign."""
+
+    @property
+    def subject(self) -> str:
+        """The subject of its message."""
+
+    @property
+    def rehearses(self) -> int | None:
+        """The campaign of which it is a rehearsal."""
+
+
+def titled(it: Titled) -> str:
+    """Return what a campaign is called wherever people read of it: a rehearsal is always called that."""
+    subject = it.subject or _("(no subject)")
+    return subject if it.rehearses is None else _("REHEARSAL: %(subject)s", subject=subject)
 
 
 def campaign_badge(campaign: Campaign) -> Markup:

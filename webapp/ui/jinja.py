@@ -51,6 +51,7 @@ def install(app: Quart, services: Services) -> None:
         domain=badges.domain,
         badge=badges.badge,
         campaign_badge=badges.campaign_badge,
+        titled=badges.titled,
         look=badges.look,
         reply=badges.reply,
         reason=explanations.reason,

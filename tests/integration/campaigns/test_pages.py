@@ -265,12 +265,17 @@ async def test_the_log_is_searched_and_taken_away(visitor, db):
     assert [row[0] for row in rows[1:]] == ["'=cmd@b.example"]
 
 
-async def test_the_demo_inbox_is_there_only_while_mail_stays_here(visitor, tmp_path, database_url):
+async def test_the_demo_inbox_says_what_arrives_there(visitor, tmp_path, database_url):
     assert "nothing was delivered" in await visitor.read("/inbox")
-    elsewhere = settings_for(tmp_path, database_url, VOLLEY_SMTP_URL="smtp://mail.example.org")
-    async with running(elsewhere) as other:
+    real = {"VOLLEY_SMTP_URL": "smtp://mail.example.org"}
+    async with running(settings_for(tmp_path, database_url, **real)) as other:
         assert "/inbox" not in await other.read("/")
-        assert "mail.example.org" in await other.read("/inbox", 404)
+        text = await other.read("/inbox")
+        assert "Only what is rehearsed arrives here" in text
+        assert "mail.example.org" in text
+    elsewhere = settings_for(tmp_path, database_url, **real, VOLLEY_DEMO_INBOX="rehearsals:1025")
+    async with running(elsewhere) as other:
+        assert "rehearsals:1025" in await other.read("/inbox", 404)
 
 
 async def test_a_campaign_that_volley_paused_says_why(visitor, db):

@@ -13,16 +13,20 @@ from sqlalchemy import update
 from mailing import demo_inbox_file
 from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns import drafts, lifecycle, recipes
+from mailing.campaigns.drafts import Draft
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns
 from mailing.delivery.outlets import Outlets
 from mailing.ledger import batches, rests
+from mailing.reports import rehearsed
 from mailing.smtp.account import REHEARSALS, Sender
 from tasks.app import use
+from tasks.commands import rehearsals
 from tasks.sending import enqueue
 from tests.integration.delivery.test_sending import DRAFT, addresses, assert_everybody_got_it_once
-from tests.support.stack import free_port, wait_until
+from tests.support.stack import PERSON, free_port, wait_until
+from tests.support.web import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,30 +103,51 @@ def test_a_rehearsal_sends_nothing_to_a_server_that_does_not_say_it_is_the_demo_
     assert paused.counts[RecipientState.QUEUED] == 5
 
 
+@pytest.mark.parametrize("rehearsals_rest", [True, False], ids=["the demo inbox rests", "the server rests"])
 def test_neither_mail_nor_what_is_rehearsed_waits_for_the_others_sender(
     make_stack: Callable[..., Stack],
+    rehearsals_rest: bool,
 ) -> None:
     stack = make_stack(demo_port=free_port())
     stack.start("redis", "sink", "rehearsals", "worker", "beat")
-    account = stack.settings.sender.account
-    for resting, waits, goes_on in (
-        (account, lambda: stack.send(DRAFT, addresses(20)), lambda: rehearse(stack, {}, addresses(20))),
-        (REHEARSALS, lambda: rehearse(stack, {}, addresses(20)), lambda: stack.send(DRAFT, addresses(20))),
-    ):
-        with stack.db.write() as connection:
-            rests.begin(connection, resting, 3600, "452 4.5.3 daily quota", tried_at=2**60)
-        held = waits()
-        stack.wait_for(goes_on())
-        assert stack.campaign(held).state is CampaignState.SENDING
-        assert stack.campaign(held).counts[RecipientState.QUEUED] == 20
-        with stack.db.write() as connection:
-            rests.end_others(connection, [])
-        stack.wait_for(held)
+    resting = REHEARSALS if rehearsals_rest else stack.settings.sender.account
+    with stack.db.write() as connection:
+        rests.begin(connection, resting, 3600, "452 4.5.3 daily quota", tried_at=2**60)
+    mail, rehearsal = stack.send(DRAFT, addresses(20)), rehearse(stack, {}, addresses(20))
+    held, goes_on = (rehearsal, mail) if rehearsals_rest else (mail, rehearsal)
+    stack.wait_for(goes_on)
+    assert stack.campaign(held).state is CampaignState.SENDING
+    assert stack.campaign(held).counts[RecipientState.QUEUED] == 20
+    with stack.db.write() as connection:
+        rests.end_others(connection, [])
+    stack.wait_for(held)
 
 
 def test_no_outlet_can_be_made_the_wrong_way_round() -> None:
     real, demo = Sender("mail.x.example", 25), Sender("127.0.0.1", 1025, demo=True)
     Outlets(mail=real, rehearsals=demo)
-    for mail, rehearsals in ((demo, real), (real, real), (demo, demo)):
+    for mail, inbox in ((demo, real), (real, real), (demo, demo)):
         with pytest.raises(ValueError, match="demo inbox"):
-            Outlets(mail=mail, rehearsals=rehearsals)
+            Outlets(mail=mail, rehearsals=inbox)
+
+
+def test_what_cannot_be_written_is_found_before_anything_is_sent(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack()
+    stack.start("redis", "inbox", "worker", "beat")
+    lines = ["email,name,city", *(f"user{i}@x{i % 7}.example,User {i},Rome" for i in range(30))]
+    draft = Draft("Club <club@sender.example>", "Hi {{ name }}", "See you in {{ city }}.\n")
+    draft_id = store(stack.db, "\n".join([*lines, "zoe@x.example,Zoe,"]), draft)
+    use(stack.settings)
+    rehearsal = rehearsals.rehearse(stack.backend, PERSON, draft_id, {}, stack.settings.demo_inbox)
+    ended = stack.wait_for(rehearsal)
+    assert stack.campaign(draft_id).state is CampaignState.DRAFT
+    with stack.db.read() as connection:
+        found = rehearsed.read(connection, ended, stack.settings.sender)
+    assert found
+    assert [(it.answer, it.wanted, it.got) for it in found.shares] == [("accepted", 31, 30)]
+    assert (found.unwritten, [fault.email for fault in found.faults]) == (1, ["zoe@x.example"])
+    assert "city" in str(found.faults[0].reason)
+    assert found.largest > 300
+    assert found.least_ms > 0
+    assert found.next == stack.campaign(draft_id)
+    assert not found.changed

@@ -22,7 +22,7 @@ def rehearsal(recipe: object, rehearses: int = 7) -> SimpleNamespace:
 def test_each_answer_is_given_about_as_often_as_the_recipe_says(name: str) -> None:
     given = Counter(recipes.answer_to(RECIPES[name], 7, email) for email in PEOPLE)
     wanted = {answer: RECIPES[name].get(answer, 0) * len(PEOPLE) / recipes.WHOLE for answer in recipes.CHOSEN}
-    assert {answer: given[answer] for answer in wanted} == pytest.approx(wanted, rel=0.15, abs=12)
+    assert {answer: given[answer] for answer in wanted} == pytest.approx(wanted, rel=0.25, abs=18)
 
 
 def test_everybody_can_be_given_one_answer_and_nobody() -> None:
