@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from mailing.core.clock import now_ms
+from tests.browser.acts import follow
 from tests.browser.test_access import ACCOUNTS, AXE, EVERY_RULE, JUDGE, LIVE, LOOKS, VIOLATIONS
 from tests.support.factors import PASSWORD
 from tests.support.stack import Stack
@@ -36,7 +37,7 @@ def send(page: Page, **typed: str) -> None:
     """Fill in the page's form and send it."""
     for name, text in typed.items():
         page.locator(f"#{name}").fill(text)
-    page.click(GO)
+    follow(page.locator(GO))
 
 
 @pytest.mark.parametrize("locale", LIVE)
@@ -78,9 +79,9 @@ def test_no_page_of_accounts_breaks_a_rule_of_accessibility(
     send(page, code=pyotp.TOTP(secret).at(now_ms() // 1000))
     expect(page.locator(".codes li")).to_have_count(10)
     judge("the recovery codes")
-    page.click("main a.primary")
+    follow(page.locator("main a.primary"))
     judge("/account")
-    page.click("form[action$='/sign-out'] button")
+    follow(page.locator("form[action$='/sign-out'] button"))
     judge("/sign-in")
     send(page, email=ANN, password=PASSWORD)
     expect(page.locator("#code")).to_be_focused()
