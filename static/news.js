@@ -37,7 +37,7 @@
 
   function show() {
     button.setAttribute("aria-pressed", wanted());
-    if (Notification.permission === "denied") button.querySelector("span").textContent = button.dataset.denied;
+    if (Notification.permission === "denied") button.title = button.dataset.denied;
   }
 
   function lead() {
@@ -68,6 +68,8 @@
   button.addEventListener("click", async () => {
     localStorage.setItem("notify", wanted() ? "off" : "on");
     if (localStorage.getItem("notify") === "on") await Notification.requestPermission();
+    // not before: the longer words move what stands beside them
+    if (Notification.permission === "denied") button.querySelector("span").textContent = button.dataset.denied;
     show();
   });
   show();
