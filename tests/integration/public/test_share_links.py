@@ -63,7 +63,7 @@ async def test_a_stranger_sees_how_it_stands_and_no_address(visitor, db):
         "550 5.1.1",
     ):
         assert words in page, words
-    told = re.sub(r"a•••@b•••.example|[bc]•••@b•••.example|\?v=\w+", "", page)  # a file's hash may begin with 40
+    told = re.sub(r"a•••@b•••.example|[bc]•••@b•••.example|\?v=\w+", "", page)  # a file's hash may begin so
     assert not ADDRESS.search(told)
     assert 'href="/campaigns' not in page
     assert "<nav" not in page
