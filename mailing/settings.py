@@ -18,7 +18,7 @@ from dotenv import dotenv_values
 from sqlalchemy import URL
 
 from mailing import setting_values as values
-from mailing.accounts.openid import OpenId, read_issuer, read_name, read_role
+from mailing.accounts.openid_settings import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
 from mailing.setting_values import SECRET_MIN
@@ -234,7 +234,7 @@ class _Reader:
             "redis_url": self._read("VOLLEY_REDIS_URL", BUNDLED_REDIS, values.redis),
             "sender": sender,
             "demo_inbox": Sender(*demo_inbox, connections=connections, demo=True),
-            "default_from": self._read("VOLLEY_FROM", "Volley <volley@localhost>", values.default_from),
+            "default_from": self._read("VOLLEY_FROM", values.USUAL_FROM, values.default_from),
             "host": host,
             "port": port,
             "url": self._read("VOLLEY_URL", "", lambda url: read_site(url) if url else None),

@@ -7,20 +7,22 @@ nothing is ever guessed.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
-from urllib.parse import urlsplit
 
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import JWKRegistry, KeySet
 from joserfc.jws import JWSRegistry
 
+from mailing.accounts.openid_settings import safe
 from mailing.accounts.roles import Role
 from mailing.core.reasons import Reason, ReasonError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mailing.accounts.openid_settings import OpenId
 
 Claims: TypeAlias = dict[str, Any]
 
@@ -29,12 +31,10 @@ LEEWAY_S = 300  # how far the clocks of an issuer and of this machine may differ
 VISIT_S = 600  # how long somebody may take to sign in at the issuer
 LONGEST_EMAIL = 254  # characters (RFC 5321 section 4.5.3.1.3)
 _LONGEST_SUBJECT = 255  # Core section 2
-_LONGEST_NAME = 40
 _MOST_KEYS = 100
 _LATEST_S = 10**11  # no time is later
 _ROUNDING_S = 2
 _EMAIL = frozenset({"email", "email_verified"})
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SIGNED = JWSRegistry(  # a secret that both sides know would be no proof: asymmetric ones only
     algorithms=("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"),
     strict_check_header=False,
@@ -48,25 +48,6 @@ class OpenIdError(ReasonError):
 
 class UnknownKeyError(OpenIdError):
     """The token is signed with a key that is not among those that are known; there may be new ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenId:
-    """How people sign in elsewhere, from the settings. ``name`` is what people call the issuer.
-
-    ``default_role`` is that of accounts made at the first sign-in; without it none are made.
-    """
-
-    issuer: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    name: str
-    role_claim: str
-    default_role: Role | None
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            object.__setattr__(self, "name", urlsplit(self.issuer).hostname)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,33 +89,12 @@ class Identity:
     role: Role | None
 
 
-def read_issuer(text: str) -> str:
-    """Read an issuer's address as the settings name it. Raises ``ValueError``."""
-    if text and (not _safe(text) or "?" in text):
-        raise ValueError(f"{text!r} is not an issuer; use a URL such as https://login.example.com")
-    return text
-
-
-def read_name(text: str) -> str:
-    """Read what a button calls the issuer. Raises ``ValueError``."""
-    if len(text) > _LONGEST_NAME or not text.isprintable():
-        raise ValueError(f"must be one line of at most {_LONGEST_NAME} characters")
-    return text
-
-
-def read_role(text: str) -> Role | None:
-    """Read a role; None if there is none. Raises ``ValueError``."""
-    if text and text not in set(Role):
-        raise ValueError(f"{text!r} must be one of {', '.join(Role)}")
-    return Role(text) if text else None
-
-
 def read_provider(settings: OpenId, document: object) -> Provider:
     """Read an issuer's discovery document. Raises ``OpenIdError`` if it is not the one that was asked for."""
     told: Mapping[str, Any] = document if isinstance(document, dict) else {}
     issuer, ways = told.get("issuer"), told.get("token_endpoint_auth_methods_supported")
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
-    authorization, token, keys, people = (_safe(told.get(name)) for name in names)
+    authorization, token, keys, people = (safe(told.get(name)) for name in names)
     same = isinstance(issuer, str) and issuer.rstrip("/") == settings.issuer.rstrip("/")
     if not (same and authorization and token and keys):
         raise _unusable(settings)
@@ -258,20 +218,3 @@ def _untrusted(settings: OpenId) -> OpenIdError:
 
 def _is_time(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LATEST_S
-
-
-def _safe(url: object) -> str:
-    """Return an address to which nobody can read or change what is sent; empty if it is not such an address.
-
-    Such are addresses with TLS, and those of this machine.
-    """
-    if not isinstance(url, str):
-        return ""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        return ""
-    plain = url.isprintable() and " " not in url and "@" not in parts.netloc and not parts.fragment
-    private = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    return url if host and plain and private else ""

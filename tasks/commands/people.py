@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.accounts.invitations import Invitation
-    from mailing.accounts.openid import Identity, OpenId
+    from mailing.accounts.openid import Identity
+    from mailing.accounts.openid_settings import OpenId
     from mailing.accounts.roles import Role
     from mailing.accounts.sessions import Session
     from mailing.accounts.throttle import Limit

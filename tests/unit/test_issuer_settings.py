@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailing.accounts.openid import OpenId
+from mailing.accounts.openid_settings import OpenId
 from mailing.accounts.roles import Role
 from tests.support.configured import faults, loaded
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from joserfc.jwk import KeySet
 
-    from mailing.accounts.openid import Claims, OpenId, Provider, Visit
+    from mailing.accounts.openid import Claims, Provider, Visit
+    from mailing.accounts.openid_settings import OpenId
 
 PATIENCE_S = 10.0
 KEPT_S = 3600.0  # what an issuer says of itself

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from quart.typing import ResponseTypes
     from werkzeug.wrappers import Response
 
-    from mailing.accounts.openid import Claims, Identity, OpenId
+    from mailing.accounts.openid import Claims, Identity
+    from mailing.accounts.openid_settings import OpenId
     from mailing.core.reasons import ReasonError
 
 blueprint = Blueprint("oidc", __name__)

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DatabaseError
 from mailing.accounts import audit, sessions, users
 from mailing.accounts.audit import Asked
 from mailing.accounts.invitations import Invitation
-from mailing.accounts.openid import Identity, OpenId
+from mailing.accounts.openid import Identity
+from mailing.accounts.openid_settings import OpenId
 from mailing.accounts.roles import Role
 from mailing.accounts.tables import audit as table
 from mailing.accounts.users import AccountError

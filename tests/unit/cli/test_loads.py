@@ -1,8 +1,10 @@
-"""What the command line loads before it knows what it is to do."""
+"""What a command loads: no more than it needs for its work, or before it knows what that is."""
 
 from __future__ import annotations
 
 import sys
+
+import pytest
 
 from mailing.settings import ROOT
 from tests.support.processes import run
@@ -17,6 +19,16 @@ assert "resend-unknown" in answer.output
 print(*sys.modules)
 """
 HEAVY = {"quart", "sqlalchemy", "celery", "kombu", "redis", "babel", "jinja2", "asyncio"}
+PAGES = {"quart", "jinja2", "babel", "joserfc", "webauthn", "email_validator"}
+QUEUE = {"celery", "kombu"}
+DOORS = {
+    "tasks.redis_server": PAGES | QUEUE,
+    "tasks.foreman": PAGES | QUEUE | {"redis"},
+    "tasks.worker": PAGES | QUEUE | {"redis"},  # it starts those that send
+    "tasks.beat": PAGES,
+    "mailing.demo_inbox": PAGES | QUEUE | {"redis"},
+    "tasks.sending": PAGES - {"jinja2", "babel", "email_validator"},
+}
 MOST = 250  # modules; with all of its work loaded it would be a thousand
 
 
@@ -37,3 +49,13 @@ def test_the_work_of_a_command_needs_what_help_does_not():
     modules = loaded("import sys, webapp.cli.work; print(*sys.modules)")
     assert modules >= {"sqlalchemy", "celery"}
     assert len(modules) > MOST
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_process_loads_no_library_of_another_s_work(door):
+    assert not loaded(f"import sys, {door}; print(*sys.modules)") & DOORS[door]
+
+
+def test_the_web_process_loads_them():
+    """Or the test above would prove nothing."""
+    assert loaded("import sys, webapp.app; print(*sys.modules)") >= PAGES | QUEUE | {"redis"}
