@@ -141,9 +141,9 @@ def migrated_postgres() -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database: SQLite, and PostgreSQL too where ``VOLLEY_TEST_POSTGRES_URL`` names a server.
 
-    Migrated for a test that uses ``db``, else empty.
+    Migrated for a test that uses ``db`` or ``make_stack``, else empty.
     """
-    used = "db" in request.fixturenames
+    used = {"db", "make_stack"} & set(request.fixturenames)
     if request.param == "sqlite":
         file = tmp_path / "volley.sqlite"
         if used:
