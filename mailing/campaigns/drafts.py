@@ -31,7 +31,7 @@ from mailing.core.tables import storings
 from mailing.library import files
 from mailing.lists import store as lists
 from mailing.lists import surveys
-from mailing.lists.store import NOTHING, End, Storing
+from mailing.lists.store import NOTHING, End, Pieces, Storing
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.writing import written
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
     from mailing.library.files import FileRef
-    from mailing.lists.store import Pieces
     from mailing.lists.surveys import Survey
     from mailing.messages.compose import Message
 
