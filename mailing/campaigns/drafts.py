@@ -347,12 +347,8 @@ class Hold:
         self.campaign_id, self.fresh, self.keeps = campaign_id, fresh, keeps
         self._token = secrets.token_hex(16)
         end = (None, None) if keeps == NOTHING else (keeps.recipient, keeps.note)
-        held = {
-            "holder": self._token,
-            "touched_at": now_ms(),
-            "keeps_recipients": end[0],
-            "keeps_notes": end[1],
-        }
+        held = {"holder": self._token, "touched_at": now_ms()}
+        held |= {"keeps_recipients": end[0], "keeps_notes": end[1]}
         if not connection.execute(update(storings).where(self._own()).values(held)).rowcount:
             connection.execute(insert(storings).values(campaign_id=campaign_id, fresh=fresh, **held))
 
