@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
-# pause between two pieces, in which others get the lock: they look for it every half millisecond
-REST_S = 0.002
+REST_S = 0.002  # between two pieces: who waits for the lock looks for it every half millisecond
 LEFT_BEHIND_MS = 60_000  # a list that has not grown for this long has lost its process
 _PROBE = "unsent"  # in a message that is composed only to see whether it can be
 
@@ -206,10 +205,7 @@ def refile(
 
 
 def touch(connection: Connection, campaign_id: int, seen: int) -> None:
-    """Count a change of a draft's list.
-
-    Raises ``NotAllowed`` as ``rewrite`` does, and while the list is stored.
-    """
+    """Count a change of a draft's list. Raises ``NotAllowed`` as ``rewrite`` does, and while it is stored."""
     if being_stored(connection, campaign_id):
         raise NotAllowed(Reason("campaign.being-stored"))
     _change(connection, campaign_id, seen, WHOLE)
