@@ -80,7 +80,13 @@ def find(
     order = _order(connection, campaign_id, wanted, sort)
     statement, backwards, key = order.statement, before is not None, after if before is None else before
     falling = backwards is not order.falling
-    if key:
+    if key and order.ends:
+        first, last = order.ends
+        ends = (first, min(last, key - 1)) if falling else (max(first, key + 1), last)
+        statement = order.statement.where(_between(ends))
+    elif order.ends:
+        statement = order.statement.where(_between(order.ends))
+    elif key:
         place = order.place(connection, key)
         if place is None:
             return Page((), None)
@@ -102,7 +108,8 @@ def count(
 ) -> dict[RecipientState, int]:
     """Return how many of those that ``where`` holds for are in each state; nothing above ``MOST_COUNTED``."""
     order = _order(connection, campaign_id, wanted, Sort.LIST)
-    found = order.statement.limit(MOST_COUNTED + 1).subquery()
+    counted = order.statement.where(_between(order.ends)) if order.ends else order.statement
+    found = counted.limit(MOST_COUNTED + 1).subquery()
     statement = (
         select(recipients.c.state, func.count())
         .join(found, found.c.recipient_id == _ID)
@@ -146,12 +153,17 @@ def matches(q: str) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """Recipients in the order of ``keys``. The ``id`` of the row that holds the keys stands for a place."""
+    """Recipients in the order of ``keys``. The ``id`` of the row that holds the keys stands for a place.
+
+    ``ends`` are the first and the last id there may be. SQLite takes one bound on each side of an index, and
+    reads through all that is between it and the other one: so a place moves an end, and adds no bound.
+    """
 
     statement: Select[Any]
     keys: tuple[ColumnElement[Any], ...]
     id: ColumnElement[int]
     falling: bool = False
+    ends: tuple[int, int] | None = None
 
     def place(self, connection: Connection, key: int) -> Sequence[Any] | None:
         if self.keys == (self.id,):
@@ -171,17 +183,19 @@ def _order(connection: Connection, campaign_id: int, wanted: Choice, sort: Sort)
     if sort is Sort.ADDRESS:
         mine = recipients.c.campaign_id == campaign_id
         return _Order(_ids().where(mine), (_ADDRESS, recipients.c.email), _ID)
-    return _as_in_the_list(campaign_id)
+    return _as_in_the_list(connection, campaign_id)
 
 
-def _as_in_the_list(campaign_id: int) -> _Order:
+def _as_in_the_list(connection: Connection, campaign_id: int) -> _Order:
     """By id between the first and the last: alone, the index of ids would lead through other campaigns."""
-    first, last = (
-        select(end).where(batches.c.campaign_id == campaign_id).scalar_subquery()
-        for end in (func.min(batches.c.first_id), func.max(batches.c.last_id))
-    )
+    ends = select(func.min(batches.c.first_id), func.max(batches.c.last_id))
+    first, last = connection.execute(ends.where(batches.c.campaign_id == campaign_id)).one()
     mine = recipients.c.campaign_id + 0 == campaign_id
-    return _Order(_ids().where(mine, first <= _ID, last >= _ID), (_ID,), _ID)
+    return _Order(_ids().where(mine), (_ID,), _ID, ends=(first or 1, last or 0))
+
+
+def _between(ends: tuple[int, int]) -> ColumnElement[bool]:
+    return _ID.between(*ends)
 
 
 def _with_address(connection: Connection, campaign_id: int, wanted: Choice) -> _Order:
