@@ -34,6 +34,7 @@ ACTIONS: Mapping[str, str] = {
     "mark-unknown-sent": N_("Marked unknown as sent"),
     "skip": N_("Excluded recipients"),
     "fail": N_("Marked as failed"),
+    "rehearse": N_("Rehearsed a campaign"),
     "test send": N_("Sent a test"),
     "open links": N_("Checked the links"),
     "create share link": N_("Created a share link"),
@@ -122,8 +123,10 @@ DETAILS: Mapping[str, str] = {
     "needed": N_("scope"),
     "q": N_("search"),
     "recipient": N_("recipient"),
+    "recipe": N_("recipe"),
     "recipients": N_("recipients"),
     "recognised": N_("recognized as"),
+    "rehearsal": N_("rehearsal"),
     "role": N_("role"),
     "scopes": N_("scopes"),
     "sent": N_("sent"),
@@ -183,7 +186,7 @@ def page(text: str) -> str:
 def details(entry: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Return the name and the value of each detail that says something."""
     for name, value in entry.items():
-        if value is not None and value != "":
+        if value is not None and value not in ("", {}):
             yield _said(DETAILS, name), _value(name, value)
 
 
@@ -192,6 +195,8 @@ def _value(name: str, value: object) -> str:
         return _("yes") if value else _("no")
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {number}" for key, number in value.items())
     text = str(value)
     if name == "size" and text.isdecimal():
         return formats.size(int(text))

@@ -13,6 +13,7 @@ from mailing.campaigns import recipes
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.campaigns.recipes import CHOSEN, RECIPES, WHOLE, RecipeError
 from mailing.core import reasons
+from mailing.core.reasons import Reason
 from mailing.reports import rehearsed
 from tasks.commands import rehearsals as commands
 from webapp.api.campaigns import read
@@ -113,8 +114,8 @@ def _found(connection: Connection, campaign_id: int, sender: Sender) -> shapes.R
     campaign = campaigns.get(connection, campaign_id)
     found = rehearsed.read(connection, campaign, sender) if campaign else None
     if found is None:
-        said = f"Campaign {campaign_id} is no rehearsal. POST to its address with /rehearse to make one."
-        raise Problem(409, said, "rehearsal.none")
+        none = Reason("rehearsal.none", id=campaign_id)
+        raise Problem(409, str(none), none.code)
     estimate, speed = found.estimate, found.speed
     return {
         "id": campaign_id,

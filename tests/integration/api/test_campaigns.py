@@ -45,6 +45,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
     assert campaign.pop("created_at").endswith("Z")
     assert campaign == {
         "id": answer["id"],
+        "rehearses": None,
         "state": "draft",
         "condition": "draft",
         "from": "Default <default@example.org>",

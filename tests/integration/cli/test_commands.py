@@ -188,10 +188,10 @@ def test_the_status_says_why_the_sender_waits_and_until_when(stack: Stack):
 
 
 def test_the_hours_until_it_is_given_up_are_stored(stack: Stack):
-    process = start_send(stack, 1, "--give-up-hours", "3", stdout=subprocess.DEVNULL)
-    wait_until(lambda: stack_has(stack, 1), "the campaign is stored")
-    process.send_signal(signal.SIGINT)
-    process.wait(60)
+    log = stack.folder / "cli.log"
+    with log.open("wb") as output:
+        start_send(stack, 1, "--give-up-hours", "3", stdout=output, stderr=output)
+    wait_until(lambda: "No worker is running" in log.read_text(), "the campaign is stored")
     assert stack.campaign(1).give_up_after == 3 * 3600
 
 

@@ -80,6 +80,13 @@ def test_what_another_version_wrote_is_shown_as_it_is():
     assert dict(audit_words.details({"wind": 3, "none": None, "empty": ""})) == {"wind": "3"}
 
 
+def test_a_recipe_is_read_as_its_answers():
+    assert dict(audit_words.details({"recipe": {"bounce": 15, "later": 30}})) == {
+        "recipe": "bounce 15, later 30"
+    }
+    assert dict(audit_words.details({"recipe": {}})) == {}
+
+
 @pytest.mark.parametrize(
     ("subject", "page"),
     [
