@@ -76,7 +76,7 @@ def test_a_file_that_is_not_what_its_name_says_is_read_by_its_content_and_told()
     found = look(workbook([["email"], ["a@x.example"]]), "list.csv")
     assert found.plan.format == "xlsx"
     assert [str(note) for note in found.notes] == [
-        "list.csv contains an XLSX workbook, which its name does not say. It is read as that."
+        "list.csv contains an XLSX workbook, although its name says otherwise. It is read by its content."
     ]
     assert look("email\na@x.example", "list.csv").notes == ()
     assert look("email\na@x.example", "members.txt").notes == ()
