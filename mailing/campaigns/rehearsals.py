@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 _COPIED = (
     *("sender_from", "subject", "text", "html", "preheader", "writing", "body", "typed_text"),
-    *("audience", "priority", "revision", "give_up_after"),
+    *("audience", "priority", "revision"),
 )
+TRIED_S = 10  # for how long a recipient is tried in a rehearsal
 _OVER = (CampaignState.FINISHED, CampaignState.CANCELED)
 
 
@@ -57,7 +58,7 @@ def making(
         same = {name: table.c[name] for name in _COPIED}
         row = connection.execute(select(*same.values()).where(table.c.id == campaign_id)).one()
         values = row._asdict() | {"token": secrets.token_hex(16)}
-        values |= {"rehearses": campaign_id, "recipe": dict(recipe)}
+        values |= {"rehearses": campaign_id, "recipe": dict(recipe), "give_up_after": TRIED_S}
         made = connection.execute(insert(table).values(values).returning(table.c.id))
         rehearsal_id = int(made.scalar_one())
         hold = Hold(connection, rehearsal_id, fresh=True)

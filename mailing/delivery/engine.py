@@ -185,7 +185,7 @@ class Engine:
         now, reply, outlet = now_ms(), delivery.reply, self._outlets[active.account]
         rested = outlet.rests.time_since(claim.first_tried_at, now)
         tries = Tries(
-            claim.attempt, claim.first_tried_at, outlet.most_ms(active.campaign), rested, outlet.haste
+            claim.attempt, claim.first_tried_at, active.campaign.give_up_after * 1000, rested, outlet.haste
         )
         text, chance = reply.text if reply else "", random.random()  # noqa: S311 - jitter
         fate = outcome.fate(delivery.verdict, text, tries, now, chance)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mailing.smtp.account import Sender
 
 REHEARSED_HASTE = 20.0  # by which the waits between two tries are shorter in a rehearsal
-REHEARSED_MS = 10_000  # for how long a recipient is tried there
 
 
 class Outlet:
@@ -49,10 +48,6 @@ class Outlet:
     def room(self, in_hand: int) -> int:
         """Return how many claims may be made for it, by a process that has some ``in_hand``."""
         return self.rests.room(self.lane.room(in_hand), in_hand, clock.steady_s())
-
-    def most_ms(self, campaign: Campaign) -> int:
-        """Return for how long a recipient of a campaign is tried, in ms."""
-        return REHEARSED_MS if self.sender.demo else campaign.give_up_after * 1000
 
     def recipient(self, campaign: Campaign, email: str) -> str:
         """Return to whom the envelope of a campaign's email is addressed.

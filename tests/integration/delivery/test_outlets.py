@@ -14,6 +14,7 @@ from mailing import demo_inbox_file
 from mailing.addresses.parsing import parse_pasted
 from mailing.campaigns import drafts, lifecycle, recipes
 from mailing.campaigns.drafts import Draft
+from mailing.campaigns.rehearsals import TRIED_S
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns
@@ -50,7 +51,7 @@ def rehearse(stack: Stack, recipe: dict[str, int], people: list[str], *, rehears
     parsed = parse_pasted("\n".join(people))
     with drafts.creating(stack.db, DRAFT, parsed, ready=True) as (connection, campaign_id):
         mine = update(campaigns).where(campaigns.c.id == campaign_id)
-        connection.execute(mine.values(rehearses=rehearses, recipe=recipe))
+        connection.execute(mine.values(rehearses=rehearses, recipe=recipe, give_up_after=TRIED_S))
         lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
         errands = batches.wake(connection, campaign_id)
     use(stack.settings)

@@ -95,6 +95,7 @@ async def test_a_rehearsal_is_a_copy_of_the_draft_with_everybody_and_is_sent_at_
     draft = campaign(db, 1)
     assert (rehearsal.state, draft.state) == (CampaignState.SENDING, CampaignState.DRAFT)
     assert (rehearsal.rehearses, rehearsal.recipe) == (1, {"later": 30, "full": 5, "bounce": 15, "drop": 1})
+    assert rehearsal.give_up_after == rehearsals.TRIED_S  # whatever the draft says: its page tells the end
     assert rehearsal.message == draft.message
     assert rehearsal.token != draft.token
     assert people(db, rehearsal.id) == people(db, 1)
