@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 from jinja2 import BytecodeCache
 from quart import Quart
+from quart.routing import QuartRule
 
 from mailing import settings
 from mailing.accounts import sessions, tokens, users
@@ -24,12 +26,13 @@ from webapp.http import auth
 from webapp.http.forms import PacedBody
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
     from types import CodeType
 
     from jinja2.bccache import Bucket
     from quart.wrappers import Response
+    from werkzeug.routing.rules import RulePart
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
@@ -57,7 +60,38 @@ class Compiled(BytecodeCache):
         return str(bucket.environment.globals.get("root")), bucket.key, bucket.checksum
 
 
+class Rule(QuartRule):
+    """A route that is read once for all applications, and works out how addresses are built when one is.
+
+    All of them at once take 45 ms, and each test makes an application.
+    """
+
+    _read: ClassVar[dict[str, tuple[Any, ...]]] = {}
+
+    def _parse_rule(self, rule: str) -> Iterable[RulePart]:
+        if rule not in self._read:
+            parts = list(super()._parse_rule(rule))
+            self._read[rule] = parts, self._trace[1:], dict(self._converters), set(self.arguments)
+            return parts
+        parts, trace, converters, arguments = self._read[rule]
+        self._trace += trace
+        self._converters |= converters
+        self.arguments |= arguments
+        return parts
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        work_out = functools.partial(super()._compile_builder, append_unknown)
+
+        def build(rule: Rule, **values: Any) -> tuple[str, str]:
+            worked_out = work_out().__get__(rule, None)
+            setattr(rule, "_build_unknown" if append_unknown else "_build", worked_out)
+            return cast("tuple[str, str]", worked_out(**values))
+
+        return build
+
+
 Quart.jinja_options = {**Quart.jinja_options, "bytecode_cache": Compiled()}
+Quart.url_rule_class = Rule  # type: ignore[assignment]
 HOST = "127.0.0.1"
 DRAFT = Draft("Ann Lee <ann@example.org>", "Picnic, {{ name }}", "Dear {{ name }},\n\nbring a blanket.\n")
 
