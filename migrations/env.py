@@ -4,7 +4,8 @@ from alembic import context
 
 import mailing.accounts.tables
 import mailing.contacts.tables
-import mailing.library.tables  # noqa: F401 - theirs belong to the metadata, too
+import mailing.library.tables
+import mailing.senders.tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing import settings
 from mailing.core.database import Database
 from mailing.core.tables import metadata

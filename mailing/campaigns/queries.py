@@ -53,6 +53,8 @@ class Campaign:
     recipe: Mapping[str, int] | None
     edited_by: str
     edited_at: int | None
+    senders: Sequence[int] | None  # their ids in order; none: the first sender
+    limits: Mapping[str, Any] | None  # ``senders.limits`` reads it
     priority: int
     token: str
     revision: int

@@ -82,6 +82,8 @@ campaigns = Table(
     Column("recipe", JSON(none_as_null=True)),  # of a rehearsal: how many in 1,000 get which answer
     Column("edited_by", Text, nullable=False, default="", server_default=""),  # who has its form open
     Column("edited_at", BigInteger),  # when they were last seen at it
+    Column("senders", JSON(none_as_null=True)),  # their ids, in their order; none: the first
+    Column("limits", JSON(none_as_null=True)),  # senders.limits.dump; none: those of its senders alone
     Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis
     Column("token", String(32), nullable=False, unique=True),  # the secret part of every Message-ID
     Column("revision", Integer, nullable=False, default=0, server_default="0"),  # counts up at each edit

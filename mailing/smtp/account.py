@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import unquote, urlsplit
+
+from mailing.core.reasons import ReasonError
 
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-TlsMode = Literal["none", "starttls", "tls"]
-AuthWay = Literal["", "plain", "login", "cram-md5"]
+    from mailing.core.reasons import Reason
+
+TlsMode = Literal["none", "opportunistic", "starttls", "tls"]
+"""``starttls`` requires it; ``opportunistic`` secures the line where the server offers to."""
+AuthWay = Literal["", "plain", "login", "cram-md5", "xoauth2"]
 
 _SCHEMES: dict[str, tuple[TlsMode, int]] = {
     "smtp": ("none", 25),
@@ -23,12 +28,31 @@ REHEARSALS = "rehearsals"  # the account of what is rehearsed: no ``host:port`` 
 DEMO_INBOX = "XVOLLEYDEMO"  # what the demo inbox alone says in EHLO (RFC 5321 section 4.1.1.1: private use)
 
 
+class TokenError(ReasonError):
+    """No access token can be had. ``lasts``: not before a person acts."""
+
+    def __init__(self, reason: Reason, *, lasts: bool) -> None:
+        super().__init__(reason)
+        self.lasts = lasts
+
+
+class Tokens(Protocol):
+    """Where a sender that signs in by OAuth gets its access tokens."""
+
+    async def get(self, *, instead_of: str = "") -> str:
+        """Return one that can be used now, and another ``instead_of`` one that was refused.
+
+        Raises ``TokenError``.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """One SMTP account. ``connections`` is the most that one worker process opens to it.
 
-    ``auth`` is the way to sign in; empty: the best that the server offers. Of a ``demo`` nothing leaves
-    before the server has said that it is the demo inbox.
+    ``auth`` is the way to sign in; empty: the best that the server offers. ``ca`` are certificates (PEM) that
+    are trusted instead of the system's; without ``verify`` any certificate will do. Of a ``demo`` nothing
+    leaves before the server has said that it is the demo inbox. ``id`` is that of its row; 0: it has none.
     """
 
     host: str
@@ -39,6 +63,10 @@ class Sender:
     connections: int = 10
     auth: AuthWay = ""
     demo: bool = False
+    id: int = 0
+    verify: bool = True
+    ca: str = field(default="", repr=False)
+    tokens: Tokens | None = field(default=None, repr=False)
 
     @property
     def account(self) -> str:

@@ -28,6 +28,7 @@ FLOORS = {  # the lowest first
             "writing",
             "library",
             "smtp",
+            "senders",
             "addresses",
             "uploads",
             "ledger",

@@ -1,0 +1,339 @@
+"""Senders as they are kept: in their order, with secrets sealed, and never one that is in use taken away.
+
+All functions take an open connection; those that write belong to the transaction of their caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from mailing.accounts import sealing
+from mailing.core import reasons
+from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason, ReasonError
+from mailing.core.states import CampaignState
+from mailing.core.tables import campaigns
+from mailing.senders import entries, limits
+from mailing.senders.tables import senders as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Select
+
+    from mailing.core.reasons import Words
+    from mailing.senders.entries import Entry
+    from mailing.senders.limits import Limits
+    from mailing.smtp.account import AuthWay, Sender, TlsMode
+
+MOST = 100  # senders
+NAMED = 5  # campaigns that a refusal names
+_THERE = table.c.deleted_at.is_(None)
+_SECRETS = ("password", "client_secret", "refresh_token")
+_WHERE = ("host", "port", "tls", "verify", "ca")  # for which a secret was given, and for nothing else
+_OF_SETTINGS = ("host", "port", "tls", "username", "auth")  # kept in step
+
+
+class SenderError(ReasonError):
+    """A sender is not there, or cannot be changed so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A sender as it is kept. Its secrets are sealed; times are in ms since 1970.
+
+    ``trouble`` is what keeps it from sending now, empty if nothing does. ``revision`` counts up at each
+    change by a person.
+    """
+
+    id: int
+    name: str
+    position: int
+    preset: str
+    host: str
+    port: int
+    tls: TlsMode
+    verify: bool
+    ca: str
+    username: str
+    auth: AuthWay
+    password: str = field(repr=False)
+    provider: str
+    tenant: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    connections: int | None
+    limits: Limits
+    receiver_limits: Mapping[str, Limits]
+    warmup: Mapping[str, Any] | None
+    trouble: Words
+    trouble_at: int | None
+    from_settings: bool
+    revision: int
+    created_at: int
+    changed_at: int
+
+    @property
+    def server(self) -> str:
+        """``host:port``; an IPv6 address stands in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def every(connection: Connection) -> Sequence[Account]:
+    """Return all senders in their order."""
+    return _read(connection, _chosen().order_by(table.c.position, table.c.id))
+
+
+def get(connection: Connection, sender_id: int) -> Account | None:
+    """Return a sender, or None."""
+    return next(iter(_read(connection, _chosen().where(table.c.id == sender_id))), None)
+
+
+def named(connection: Connection, name: str) -> Account | None:
+    """Return the sender with this name, in capitals or small letters, or None."""
+    wanted = func.lower(table.c.name) == func.lower(entries.tidy(name))
+    return next(iter(_read(connection, _chosen().where(wanted))), None)
+
+
+def chosen(accounts: Iterable[Account], ids: Iterable[int] | None) -> Sequence[Account]:
+    """Return the senders of a campaign that names these, in its order; None: the sender of the settings.
+
+    Those that are gone are left out, so that nothing leaves by a sender that nobody chose.
+    """
+    if ids is None:
+        return [account for account in accounts if account.from_settings]
+    known = {account.id: account for account in accounts}
+    return [known[sender_id] for sender_id in ids if sender_id in known]
+
+
+def revision(connection: Connection) -> int:
+    """Return a number that is another one after any change of any sender, by a person or of its trouble."""
+    changes = func.coalesce(func.sum(table.c.revision), 0)
+    troubles = func.coalesce(func.sum(table.c.trouble_at), 0)
+    return int(connection.execute(select(changes + troubles)).scalar_one())
+
+
+def create(connection: Connection, entry: Entry, secret_key: str) -> int:
+    """Store a new sender as the last; return its id. Raises ``EntryError`` and ``SenderError``."""
+    entries.check(entry)
+    there = connection.execute(select(func.count(), func.max(table.c.position)).where(_THERE)).one()
+    if there[0] >= MOST:
+        raise SenderError(Reason("sender.too-many", most=MOST))
+    values = _columns(entry) | {"position": (there[1] or 0) + 1}
+    try:
+        with connection.begin_nested():
+            sender_id = int(
+                connection.execute(insert(table).values(values).returning(table.c.id)).scalar_one()
+            )
+    except IntegrityError:
+        raise SenderError(Reason("sender.name-taken", name=entries.tidy(entry.name))) from None
+    if secrets := _sealed(entry, sender_id, secret_key):
+        connection.execute(update(table).where(table.c.id == sender_id).values(secrets))
+    return sender_id
+
+
+def revise(
+    connection: Connection, sender_id: int, entry: Entry, secret_key: str, *, seen: int | None = None
+) -> None:
+    """Change a sender. Its trouble is forgotten: the next connection shows whether it is over.
+
+    ``seen`` is the revision that the change was made from. A secret goes nowhere but where it was given for:
+    with another server, or another way to protect the line, it must be entered again. Of the sender of
+    the settings only name, connections and limits change. Raises ``EntryError`` and ``SenderError``.
+    """
+    entries.check(entry)
+    now = get(connection, sender_id)
+    if now is None:
+        raise SenderError(Reason("sender.not-found"))
+    values = _columns(entry) | _sealed(entry, sender_id, secret_key)
+    if now.from_settings:
+        values = {name: values[name] for name in ("name", "connections", *_LIMITS)}
+    elif any(values[name] != getattr(now, name) for name in _WHERE):
+        if now.password and entry.password is None:
+            raise entries.EntryError({"password": Reason("sender-fault.password-again")})
+        values["refresh_token"] = ""
+    elif any(values[name] != getattr(now, name) for name in ("provider", "tenant", "client_id", "username")):
+        values["refresh_token"] = ""  # it was given to another application, or by another account
+    _change(connection, sender_id, seen or now.revision, values | _FREE)
+
+
+def move(connection: Connection, sender_id: int, position: int) -> None:
+    """Give a sender another place in the order, from 1. Raises ``SenderError``."""
+    ordered = select(table.c.id, table.c.position).where(_THERE).order_by(table.c.position, table.c.id)
+    before = {row.id: row.position for row in connection.execute(ordered.with_for_update())}
+    if sender_id not in before:
+        raise SenderError(Reason("sender.not-found"))
+    order = [each for each in before if each != sender_id]
+    order.insert(max(position, 1) - 1, sender_id)
+    for place, each in enumerate(order, 1):
+        if before[each] != place:
+            values = {"position": place, "revision": table.c.revision + 1}
+            connection.execute(update(table).where(table.c.id == each).values(values))
+
+
+def delete(connection: Connection, sender_id: int) -> Account:
+    """Take a sender away, with its secrets; return it. Raises ``SenderError`` where campaigns use it."""
+    found = get(connection, sender_id)
+    own = update(table).where(table.c.id == sender_id, _THERE)
+    gone = {"deleted_at": now_ms(), "revision": table.c.revision + 1} | dict.fromkeys(_SECRETS, "")
+    with connection.begin_nested():  # it is locked first, so that no campaign comes to use it meanwhile
+        if found is None or not connection.execute(own.values(gone)).rowcount:
+            raise SenderError(Reason("sender.not-found"))
+        if found.from_settings:
+            raise SenderError(Reason("sender.of-settings", name=found.name))
+        if users := campaigns_of(connection, sender_id):
+            named = tuple(f"{subject} ({campaign_id})" for campaign_id, subject in users[:NAMED])
+            more = ("…",) if len(users) > NAMED else ()
+            raise SenderError(Reason("sender.in-use", name=found.name, campaigns=named + more))
+    return found
+
+
+def hold(connection: Connection, ids: Iterable[int]) -> None:
+    """Have these senders stay until this transaction ends. Raises ``SenderError`` if one is not there."""
+    wanted = sorted({*ids})
+    own = select(table.c.id).where(table.c.id.in_(wanted), _THERE).order_by(table.c.id)
+    there = set(connection.execute(own.with_for_update(read=True)).scalars())
+    if missing := [each for each in wanted if each not in there]:
+        raise SenderError(Reason("sender.no-such", id=str(missing[0])))
+
+
+def campaigns_of(connection: Connection, sender_id: int) -> Sequence[tuple[int, str]]:
+    """Return the id and the subject of each campaign that names a sender and is not over."""
+    wanted = (
+        campaigns.c.senders.is_not(None),
+        campaigns.c.state.not_in((CampaignState.FINISHED, CampaignState.CANCELED)),
+    )
+    columns = (campaigns.c.id, campaigns.c.subject, campaigns.c.senders)
+    rows = connection.execute(select(*columns).where(*wanted).order_by(campaigns.c.id))
+    return [(row.id, row.subject) for row in rows if sender_id in row.senders]
+
+
+def note_trouble(connection: Connection, sender_id: int, said: Words) -> bool:
+    """Note what keeps a sender from sending; return whether that is news."""
+    own = update(table).where(table.c.id == sender_id, _THERE, table.c.trouble != str(said))
+    values = {"trouble": str(said), "reason_code": reasons.dump(said), "trouble_at": now_ms()}
+    return bool(connection.execute(own.values(values)).rowcount)
+
+
+def end_trouble(connection: Connection, sender_id: int) -> bool:
+    """Note that a sender can send again; return whether that is news."""
+    own = update(table).where(table.c.id == sender_id, table.c.trouble_at.is_not(None))
+    return bool(connection.execute(own.values(_FREE)).rowcount)
+
+
+def keep_refresh_token(connection: Connection, sender_id: int, token: str, secret_key: str) -> None:
+    """Keep what a consent gave, or its successor (RFC 6749 section 6)."""
+    sealed = sealing.seal(secret_key, _place(sender_id, "refresh_token"), token.encode())
+    connection.execute(update(table).where(table.c.id == sender_id, _THERE).values(refresh_token=sealed))
+
+
+def keep_default(connection: Connection, sender: Sender) -> int:
+    """Have the sender of the settings among the others as it is there, but for its secrets; return its id.
+
+    Whoever starts does so, several at the same moment too.
+    """
+    told = {name: getattr(sender, name) for name in _OF_SETTINGS}
+    row = connection.execute(select(table).where(table.c.from_settings)).first()
+    if row is None:
+        connection.execute(update(table).where(_THERE).values(position=table.c.position + 1))
+        first = {"name": _free_name(connection, sender.server), "position": 1, "from_settings": True} | told
+        try:
+            with connection.begin_nested():
+                statement = insert(table).values(first).returning(table.c.id)
+                return int(connection.execute(statement).scalar_one())
+        except IntegrityError:  # another process made it at the same moment
+            row = connection.execute(select(table).where(table.c.from_settings)).one()
+    if any(getattr(row, name) != value for name, value in told.items()):
+        server = f"[{row.host}]:{row.port}" if ":" in row.host else f"{row.host}:{row.port}"
+        if row.name == server:
+            told["name"] = _free_name(connection, sender.server)
+        values = told | _FREE | {"revision": table.c.revision + 1, "changed_at": now_ms()}
+        connection.execute(update(table).where(table.c.id == row.id).values(values))
+    return int(row.id)
+
+
+def open_secret(account: Account, name: str, secret_key: str) -> str:
+    """Return one of its secrets, or "". Raises ``SenderError`` if another secret key sealed it."""
+    sealed = getattr(account, name)
+    if not sealed:
+        return ""
+    try:
+        return sealing.unseal(secret_key, _place(account.id, name), sealed).decode()
+    except sealing.SealedElsewhereError:
+        raise SenderError(Reason("sender.unreadable-secret", name=account.name)) from None
+
+
+_LIMITS = ("limits", "receiver_limits", "warmup")
+_FREE = {"trouble": "", "reason_code": None, "trouble_at": None}
+
+
+def _change(connection: Connection, sender_id: int, seen: int, values: Mapping[str, object]) -> None:
+    own = update(table).where(table.c.id == sender_id, _THERE, table.c.revision == seen)
+    values = {**values, "revision": table.c.revision + 1, "changed_at": now_ms()}
+    try:
+        with connection.begin_nested():
+            if connection.execute(own.values(values)).rowcount:
+                return
+    except IntegrityError:
+        raise SenderError(Reason("sender.name-taken", name=str(values["name"]))) from None
+    raise SenderError(Reason("sender.changed-meanwhile"))
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    return {
+        "name": entries.tidy(entry.name),
+        "preset": entry.preset,
+        "host": entry.host,
+        "port": entry.port,
+        "tls": entry.tls,
+        "verify": entry.verify,
+        "ca": entry.ca,
+        "username": entry.username,
+        "auth": entry.auth,
+        "provider": entry.provider,
+        "tenant": entry.tenant,
+        "client_id": entry.client_id,
+        "connections": entry.connections,
+        "limits": limits.dump(entry.limits),
+        "receiver_limits": limits.dump_receivers(entry.receiver_limits),
+        "warmup": entry.warmup,
+    }
+
+
+def _sealed(entry: Entry, sender_id: int, secret_key: str) -> dict[str, str]:
+    given = {"password": entry.password, "client_secret": entry.client_secret}
+    return {
+        name: secret and sealing.seal(secret_key, _place(sender_id, name), secret.encode())
+        for name, secret in given.items()
+        if secret is not None
+    }
+
+
+def _place(sender_id: int, name: str) -> str:
+    return f"sender:{sender_id}:{name}"
+
+
+def _free_name(connection: Connection, name: str) -> str:
+    taken = set(connection.execute(select(func.lower(table.c.name)).where(_THERE)).scalars())
+    return next(
+        each for each in (name, *(f"{name} ({n})" for n in range(2, MOST + 2))) if each.lower() not in taken
+    )
+
+
+def _chosen() -> Select[Any]:
+    return select(*(column for column in table.c if column is not table.c.deleted_at)).where(_THERE)
+
+
+def _read(connection: Connection, statement: Select[Any]) -> list[Account]:
+    found = []
+    for row in connection.execute(statement):
+        values = reasons.in_row(row._asdict(), "trouble")
+        values["limits"] = limits.load(values["limits"])
+        values["receiver_limits"] = limits.load_receivers(values["receiver_limits"])
+        found.append(Account(**values))
+    return found
