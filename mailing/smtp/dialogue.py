@@ -72,6 +72,10 @@ class Dialogue:
         """Write down what happened."""
         self._add(Side.NOTE, stage, words)
 
+    def hide(self, secret: str) -> None:
+        """Keep a secret out of what is written down from now on."""
+        self._secrets.append(secret)
+
     def greeting(self, reply: Reply) -> None:
         """Write down what the server says first."""
         self._add(Side.SERVER, Stage.GREETING, reply.text)

@@ -210,7 +210,12 @@ class _Dialogue:
     async def _auth(self, line: str) -> None:
         _, way, *rest = line.split(" ")
         user, password = self._server._login or ("", "")
-        if way == "PLAIN":
+        if way == "XOAUTH2":
+            right = base64.b64decode(rest[0]) == f"user={user}\x01auth=Bearer {password}\x01\x01".encode()
+            if not right:
+                await self._write(b"334 " + base64.b64encode(b'{"status":"400"}') + b"\r\n")
+                await self._line()
+        elif way == "PLAIN":
             right = base64.b64decode(rest[0]) == f"\0{user}\0{password}".encode()
         elif way == "LOGIN":
             await self._write(b"334 UGFzc3dvcmQ6\r\n")
