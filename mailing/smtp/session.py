@@ -17,7 +17,8 @@ from mailing.core.states import AttemptResult
 from mailing.smtp import verdicts
 from mailing.smtp.connection import BLOCK, Lost, Timeouts, Wire
 from mailing.smtp.envelope import Mail, NotTaken, commands_for, stuffed
-from mailing.smtp.handshake import SmtpError, open_wire
+from mailing.smtp.faults import SmtpError
+from mailing.smtp.handshake import open_wire
 from mailing.smtp.replies import ACCEPTED, Reply, Stage
 from mailing.smtp.verdicts import Verdict, classify
 
