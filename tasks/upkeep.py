@@ -64,8 +64,8 @@ def _sweep(database: Database) -> None:
     carrying = Carrying(database)
     carrying.go_round()
     with _brief(database) as connection:
-        finished = sweeper.finish_idle(connection)
-    _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **finished})
+        changed = sweeper.judge_canaries(connection) | sweeper.finish_idle(connection)
+    _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)
     imports.give_out(database)
     until = clock.steady_s() + CARRY_S

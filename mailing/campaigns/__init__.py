@@ -1,5 +1,6 @@
 """Campaigns: drafts, how they stand, and what changes their state.
 
+``canary``       some recipients are sent first, and the others follow once these went well
 ``drafts``       what a person writes, stored with its list piece by piece, however long the list is
 ``growing``      a draft's list grows: addresses are added to it, and lines that were skipped are fixed
 ``idempotency``  first answers to calls that carry an Idempotency-Key, so that a repeated call does
@@ -16,4 +17,5 @@
                  when, at the most
 ``share_links``  links by which somebody without an account may look on at one campaign, for some days
 ``sittings``     who sits at the form of a draft, so that a second writer is told
+``versions``     a message that is corrected while its campaign is paused, each version kept whole
 """

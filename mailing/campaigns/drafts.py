@@ -17,7 +17,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from mailing.campaigns import queries as campaigns
-from mailing.campaigns import readiness
+from mailing.campaigns import readiness, versions
 from mailing.campaigns.lifecycle import NotAllowed, may, refusal
 from mailing.campaigns.queries import HOUR_S, THERE, WHOLE
 from mailing.contacts import origins
@@ -28,6 +28,7 @@ from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.strides import STORED, Stride
 from mailing.core.tables import campaigns as table
 from mailing.core.tables import storings
+from mailing.ledger.breaker import USUAL, Breaker
 from mailing.library import files
 from mailing.lists import store as lists
 from mailing.lists import surveys
@@ -63,7 +64,8 @@ Also: TypeAlias = "Callable[[Connection], object]"
 class Draft:
     """What a person writes. ``priority`` 0 leaves before 9; ``give_up_hours`` is one of ``GIVE_UP_HOURS``.
 
-    ``text``, ``html``, ``preheader`` and ``writing`` are what ``written.Written`` says of them.
+    ``text``, ``html``, ``preheader`` and ``writing`` are what ``written.Written`` says of them. Without a
+    ``breaker`` it does not pause for its failures; ``canary`` is how many are sent first, 0 for none.
     """
 
     sender_from: str
@@ -74,6 +76,8 @@ class Draft:
     give_up_hours: int = GIVE_UP_USUALLY
     preheader: str = ""
     writing: Writing = Writing.SOURCE
+    breaker: Breaker | None = USUAL
+    canary: int = 0
 
     @classmethod
     def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
@@ -88,6 +92,8 @@ class Draft:
             campaign.give_up_hours,
             it.preheader,
             it.writing,
+            campaign.breaker,
+            campaign.canary,
         )
 
     @property
@@ -313,21 +319,13 @@ def _change(
 
 
 def _columns(draft: Draft) -> dict[str, object]:
-    try:
-        text, html = draft.message.text, draft.message.html
-    except ComposeError:  # it is a draft: what is wrong with it is told where it is read
-        text, html = draft.text, draft.html if draft.writing is Writing.SOURCE else ""
     return {
+        **versions.columns(draft.written),
         "sender_from": draft.sender_from,
-        "subject": draft.subject,
-        "text": text,
-        "html": html,
-        "preheader": draft.preheader,
-        "writing": draft.writing,
-        "body": None if html == draft.html else draft.html,
-        "typed_text": None if text == draft.text else draft.text,
         "priority": draft.priority,
         "give_up_after": draft.give_up_hours * HOUR_S,
+        "breaker": draft.breaker and draft.breaker.dump(),
+        "canary": draft.canary,
     }
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, select, update
 
+from mailing.campaigns import canary
 from mailing.campaigns.queries import THERE, WHOLE, get
 from mailing.core import states
 from mailing.core.clock import now_ms
-from mailing.core.reasons import Reason, ReasonError, dump
+from mailing.core.reasons import Reason, ReasonError, code, dump
 from mailing.core.states import CAMPAIGN_CHANGES, DECISIONS, CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, decisions, recipients
-from mailing.ledger import evidence
+from mailing.ledger import breaker, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Value
     from mailing.core.states import RecipientAction
 
+_VERDICTS = ("paused.many-failed", "paused.canary")
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
 
@@ -46,16 +48,19 @@ def act(
     now, where = now_ms(), [THERE]
     values: dict[str, object] = {"paused_reason": "", "reason_code": None}
     if action is CampaignAction.SEND:
-        values["started_at"] = now
+        values |= {"started_at": now, "canary_until": canary.begins(now)}
         where += [campaigns.c.revision == checked, WHOLE]
     if action is CampaignAction.CANCEL:
         values["finished_at"] = now
     if action is CampaignAction.RESUME:
         evidence.forget(connection, campaign_id)
+        values |= {"counted_after": breaker.newest_attempt(), "canary_until": canary.goes_on(now)}
     if not _change(connection, campaign_id, states.sources(action), states.target(action), *where, **values):
         raise refusal(connection, campaign_id, action)
     campaign = get(connection, campaign_id)
     assert campaign is not None
+    if action is CampaignAction.SEND and campaign.canary_until:
+        canary.choose(connection, campaign_id, campaign.canary, campaign.total)
     return campaign
 
 
@@ -76,14 +81,19 @@ def decided(
         raise NotAllowed(_said("campaign.decision-not-allowed", campaign_id, before, action))
     if not moved or after is before:
         return before
-    _change(connection, campaign_id, (before,), after, finished_at=None)
+    values = {"finished_at": None, "counted_after": breaker.newest_attempt()}
+    _change(connection, campaign_id, (before,), after, **values)
     return after
 
 
 def pause(connection: Connection, campaign_id: int, reason: Reason) -> bool:
-    """Pause a sending campaign because of its sender's fault; return whether this call did."""
+    """Pause a sending campaign because of its sender's fault, or its failures; return whether this call did.
+
+    Failures are a verdict about its canary, too: once a person resumes, it waits for that no longer.
+    """
     sending, said = (CampaignState.SENDING,), {"paused_reason": str(reason), "reason_code": dump(reason)}
-    return _change(connection, campaign_id, sending, CampaignState.PAUSED, **said)
+    judged = {"canary_until": None} if code(reason) in _VERDICTS else {}
+    return _change(connection, campaign_id, sending, CampaignState.PAUSED, **said, **judged)
 
 
 def finish(connection: Connection, campaign_id: int) -> bool:

@@ -12,6 +12,7 @@ from mailing.core import reasons, states
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, reply_groups, storings
 from mailing.ledger import counters, rests
+from mailing.ledger.breaker import Breaker
 from mailing.library import files
 from mailing.messages.compose import Message
 from mailing.writing.written import Writing, Written
@@ -35,7 +36,8 @@ THERE = ~exists().where(storings.c.campaign_id == campaigns.c.id, storings.c.fre
 class Campaign:
     """A campaign and its ledger at one instant. Times in ms since 1970.
 
-    ``retry`` is set while it is sending and nobody can be mailed before a next try is due.
+    ``retry`` is set while it is sending and nobody can be mailed before a next try is due, ``canary_until``
+    while only its canary may leave: so long it waits for that.
     """
 
     id: int
@@ -64,6 +66,11 @@ class Campaign:
     finished_at: int | None
     give_up_after: int
     paused_reason: Words
+    breaker: Breaker | None
+    counted_after: int
+    canary: int
+    canary_until: int | None
+    version: int
     counts: Mapping[RecipientState, int]
     retry: Retry | None = None
     rest: Rest | None = None  # while it sends: the sender waits
@@ -164,7 +171,8 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
     return [
         Campaign(
             **reasons.in_row(row._asdict(), "paused_reason")
-            | {"state": CampaignState(row.state), "writing": Writing(row.writing)},
+            | {"state": CampaignState(row.state), "writing": Writing(row.writing)}
+            | {"breaker": Breaker.load(row.breaker)},
             counts=counts[row.id],
             retry=retry.get(row.id),
             rest=resting.of(row.rehearses) if resting and row.state == CampaignState.SENDING else None,

@@ -76,6 +76,11 @@ class CampaignAction(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     EDIT = "edit"
+    CORRECT = "correct"
+
+
+WRITING: frozenset[CampaignAction] = frozenset({CampaignAction.EDIT, CampaignAction.CORRECT})
+"""Those that change what is written, and come with it; the campaign stays in its state."""
 
 
 class RecipientAction(StrEnum):
@@ -149,6 +154,7 @@ CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
     },
     CampaignState.PAUSED: {
         CampaignAction.RESUME: CampaignState.SENDING,
+        CampaignAction.CORRECT: CampaignState.PAUSED,
         CampaignAction.CANCEL: CampaignState.CANCELED,
     },
     CampaignState.FINISHED: {},

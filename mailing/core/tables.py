@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -94,6 +95,11 @@ campaigns = Table(
     Column("give_up_after", Integer, nullable=False, default=24 * 3600),  # seconds of trying per recipient
     Column("paused_reason", Text, nullable=False, default=""),  # empty when a person paused it
     Column("reason_code", Text),
+    Column("breaker", JSON(none_as_null=True)),  # when it pauses by itself; none: never for its failures
+    Column("counted_after", BigInteger, nullable=False, default=0, server_default="0"),  # this attempt
+    Column("canary", Integer, nullable=False, default=0, server_default="0"),  # how many are sent first
+    Column("canary_until", BigInteger),  # set exactly while only those may leave: how long it waits for them
+    Column("version", SmallInteger, nullable=False, default=1, server_default="1"),  # of its message
     one_of("state", CampaignState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("give_up_after > 0", name="give_up_after"),
@@ -107,7 +113,26 @@ batches = Table(
     Column("first_id", BigInteger, nullable=False),
     Column("last_id", BigInteger, nullable=False),
     Column("woken_at", BigInteger, nullable=False, default=0),  # when it was last enqueued or run
+    Column("canary", Boolean, nullable=False, default=False, server_default=false()),  # one who is sent first
 )
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("preheader", Text, nullable=False),
+    Column("writing", String(10), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("body", Text),
+    Column("typed_text", Text),
+    Column("replaced_at", BigInteger, nullable=False),
+    Column("replaced_by", Text, nullable=False),
+)
+"""Messages that were corrected while their campaign was paused, as they were. The one that is sent now is
+in the campaign's row."""
 
 recipients = Table(
     "recipients",
@@ -120,6 +145,7 @@ recipients = Table(
     Column("fields", JSON(none_as_null=True)),  # merge fields beyond name and email
     Column("state", String(10), nullable=False, default=RecipientState.QUEUED),
     Column("attempts", SmallInteger, nullable=False, default=0),  # counts up at each claim: the fence
+    Column("version", SmallInteger),  # of the message that was claimed last
     Column(
         "worker_id", ForeignKey("workers.id")
     ),  # the claim: who is sending it, or was when it became unknown
@@ -145,6 +171,7 @@ attempts = Table(
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
     Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), nullable=False),
     Column("number", SmallInteger, nullable=False),
+    Column("version", SmallInteger, nullable=False, default=1, server_default="1"),  # of the message
     Column("domain", Bytewise, nullable=False),  # of the recipient's address
     Column("worker_id", ForeignKey("workers.id")),  # none: a person decided, no worker tried
     Column("server", Text, nullable=False),  # host:port that was spoken to

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-import random
 import threading
 from collections import deque
 from dataclasses import replace
@@ -23,19 +22,18 @@ import structlog
 import uvloop
 from sqlalchemy.exc import DBAPIError
 
-from mailing.campaigns import lifecycle
+from mailing.campaigns import lifecycle, versions
 from mailing.campaigns import queries as campaigns
 from mailing.core import clock, database_errors
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.side_thread import SideThread
 from mailing.core.states import CampaignState
-from mailing.delivery import group_commit, outcome
-from mailing.delivery.outcome import Tries
+from mailing.delivery import group_commit
 from mailing.delivery.pool import Work
 from mailing.delivery.worklist import Ending, Job, Worklist
 from mailing.ledger import batches, leases, rests
-from mailing.ledger.results import Result, Trace
+from mailing.ledger.results import Trace
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
@@ -53,7 +51,7 @@ if TYPE_CHECKING:
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
-    from mailing.messages.compose import Message
+    from mailing.messages.compose import Message, Prepared
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
 CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
@@ -168,7 +166,7 @@ class Engine:
         """Take the outcome of a transmission; the next round records it."""
         active = self._worklist.active(work.claim.campaign_id)
         assert active is not None  # it stays as long as anything of it is held
-        self._worklist.settle(self._decide(work.claim, delivery, started_at, active, trace))
+        self._settle(work.claim, delivery, started_at, active, trace)
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
@@ -178,31 +176,11 @@ class Engine:
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
-    def _decide(
+    def _settle(
         self, claim: Claim, delivery: Delivery, started_at: int, active: ActiveCampaign, trace: Trace
-    ) -> Result:
-        """Turn a verdict into the recipient's fate."""
-        now, reply, outlet = now_ms(), delivery.reply, self._outlets[active.account]
-        rested = outlet.rests.time_since(claim.first_tried_at, now)
-        tries = Tries(
-            claim.attempt, claim.first_tried_at, active.campaign.give_up_after * 1000, rested, outlet.haste
-        )
-        text, chance = reply.text if reply else "", random.random()  # noqa: S311 - jitter
-        fate = outcome.fate(delivery.verdict, text, tries, now, chance)
-        return Result(
-            claim=claim,
-            result=fate.result,
-            server=outlet.sender.server,
-            started_at=started_at,
-            ended_at=now,
-            code=reply.code if reply else None,
-            enhanced=delivery.enhanced,
-            reply=delivery.words,
-            due_at=fate.due_at,
-            trace=trace,
-            ruling=fate.ruling,
-            account=active.account,
-        )
+    ) -> None:
+        outlet, most_ms = self._outlets[active.account], active.campaign.give_up_after * 1000
+        self._worklist.settle(outlet.result(claim, delivery, started_at, most_ms, trace))
 
     # The event loop.
 
@@ -240,12 +218,8 @@ class Engine:
             return Ending.STOPPED
         active = self._worklist.active(campaign.id)
         if active is None:
-            message = await self._until_it_works(lambda: self._message(campaign))
-            prepare = functools.partial(compose.prepare, token=campaign.token, domain=None)
-            try:
-                prepared = await asyncio.to_thread(prepare, message)
-            except ComposeError as error:  # another version stored it
-                await self._pause(campaign.id, error.reason)
+            prepared = await self._prepare(campaign, campaign.version)
+            if prepared is None:
                 return Ending.STOPPED
             active = self._worklist.activate(campaign, prepared, self._outlets.of(campaign).account)
         until = clock.steady_s() + seconds
@@ -308,7 +282,10 @@ class Engine:
         self._told.set()
         self._outlets.take_rests(entry, brought)
         for claim, active in self._worklist.committed(entry, brought):
-            self._compose(claim, active)
+            if claim.version in active.prepared or await self._renew(active, claim.version):
+                self._compose(claim, active)
+            else:
+                self._worklist.hand_back(claim)
         if not brought.lease_held:
             log.warning("the lease was lost; registering again", worker_id=self._worker_id)
             self._worker_id = 0
@@ -335,16 +312,32 @@ class Engine:
             campaign_id=self._worklist.campaign_id,
         )
 
+    async def _prepare(self, campaign: Campaign, version: int) -> Prepared | None:
+        """Compile a version of a campaign's message; None where it cannot be, and the campaign is paused."""
+        message = await self._until_it_works(lambda: self._message(campaign, version))
+        try:
+            return await asyncio.to_thread(compose.prepare, message, token=campaign.token, domain=None)
+        except ComposeError as error:  # another Volley stored it
+            await self._pause(campaign.id, error.reason)
+            return None
+
+    async def _renew(self, active: ActiveCampaign, version: int) -> bool:
+        """Compile the version that a claim names: the message was corrected. Return whether it can be."""
+        prepared = await self._prepare(active.campaign, version)
+        active.prepared |= {version: prepared} if prepared else {}
+        return prepared is not None
+
     def _compose(self, claim: Claim, active: ActiveCampaign) -> None:
         try:
-            filled = active.prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
+            prepared = active.prepared[claim.version]
+            filled = prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
             why = Reason("message.cannot-be-composed", reason=error.reason)
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
-            self._worklist.settle(self._decide(claim, failure, now_ms(), active, Trace()))
+            self._settle(claim, failure, now_ms(), active, Trace())
             return
         outlet = self._outlets[active.account]
-        sender, recipient = active.prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
+        sender, recipient = prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
         mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
         outlet.lane.put(Work(claim, mail))
 
@@ -382,9 +375,9 @@ class Engine:
             batch = batches.take(connection, batch_id)
             return batch, campaigns.get(connection, batch.campaign_id) if batch else None
 
-    def _message(self, campaign: Campaign) -> Message:
+    def _message(self, campaign: Campaign, version: int) -> Message:
         with self._database.read() as connection:
-            return campaigns.whole_message(connection, campaign)
+            return campaigns.whole_message(connection, versions.at(connection, campaign, version))
 
     async def _pause(self, campaign_id: int, reason: Reason) -> None:
         def pause() -> bool:

@@ -17,7 +17,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import ENDED, AttemptResult, CampaignState
 from mailing.core.tables import campaigns
-from mailing.ledger import claims, evidence, leases, rests, results
+from mailing.ledger import breaker, claims, evidence, leases, rests, results
 from mailing.redis import events
 from mailing.smtp.rulebook import Follows
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Want:
     """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``.
 
-    ``account`` is the sender by which they go.
+    ``account`` is the sender by which they go, ``canary`` that they are those who are sent first.
     """
 
     account: str
@@ -46,6 +46,7 @@ class Want:
     after: int
     last: int
     limit: int
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,13 @@ def _claims(connection: Connection, entry: Round, outcome: Committed) -> list[li
 def _stop_what_must(
     connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
 ) -> None:
-    """Pause campaigns whose sender or message is at fault, and finish campaigns in which nobody waits."""
+    """Pause campaigns whose sender or message is at fault, or too many of whose emails fail.
+
+    Finish campaigns in which nobody waits.
+    """
+    failed = {result.claim.campaign_id for result in fresh if result.result is AttemptResult.FAILED}
+    pausing = {it.claim.campaign_id for it in fresh if it.ruling and it.ruling.follows is Follows.PAUSE}
+    evidence.lock(connection, failed | pausing)
     for result in fresh:
         if result.ruling is None:
             continue
@@ -183,14 +190,19 @@ def _stop_what_must(
             evidence.keep(connection, result, result.ruling)
         elif result.ruling.follows is Follows.PAUSE:
             reason = evidence.weigh(connection, result, result.ruling)
-        campaign_id = result.claim.campaign_id
-        if reason and lifecycle.pause(connection, campaign_id, reason):
-            outcome.states[campaign_id] = CampaignState.PAUSED
-            outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
+        _pause(connection, result.claim.campaign_id, reason, outcome)
+    for campaign_id in sorted(failed):
+        _pause(connection, campaign_id, breaker.weigh(connection, campaign_id), outcome)
     for campaign_id in sorted(entry.finishing):
         if lifecycle.finish(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.FINISHED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
+
+
+def _pause(connection: Connection, campaign_id: int, reason: Reason | None, outcome: Committed) -> None:
+    if reason and lifecycle.pause(connection, campaign_id, reason):
+        outcome.states[campaign_id] = CampaignState.PAUSED
+        outcome.news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
 
 
 def _in_words(result: Result, ruling: Ruling) -> Reason:
@@ -208,6 +220,7 @@ def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], wan
         after=want.after,
         last=want.last,
         limit=want.limit,
+        canary=want.canary,
     )
     if made:
         news.append(

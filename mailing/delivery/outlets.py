@@ -8,13 +8,18 @@ by its outlet.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mailing.campaigns import recipes
 from mailing.core import clock
+from mailing.core.clock import now_ms
+from mailing.delivery import outcome
+from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
 from mailing.ledger import rests
+from mailing.ledger.results import Result
 from mailing.messages.headers import write_address
 from mailing.smtp.session import Timeouts
 
@@ -24,8 +29,11 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.delivery.group_commit import Committed, Round
     from mailing.delivery.pool import Owner
+    from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
+    from mailing.ledger.results import Trace
     from mailing.smtp.account import Sender
+    from mailing.smtp.session import Delivery
 
 REHEARSED_HASTE = 20.0  # by which the waits between two tries are shorter in a rehearsal
 
@@ -48,6 +56,28 @@ class Outlet:
     def room(self, in_hand: int) -> int:
         """Return how many claims may be made for it, by a process that has some ``in_hand``."""
         return self.rests.room(self.lane.room(in_hand), in_hand, clock.steady_s())
+
+    def result(self, claim: Claim, delivery: Delivery, started_at: int, most_ms: int, trace: Trace) -> Result:
+        """Turn a verdict into the fate of a recipient, who is tried for ``most_ms`` at most."""
+        now, reply = now_ms(), delivery.reply
+        rested = self.rests.time_since(claim.first_tried_at, now)
+        tries = Tries(claim.attempt, claim.first_tried_at, most_ms, rested, self.haste)
+        text, chance = reply.text if reply else "", random.random()  # noqa: S311 - jitter
+        fate = outcome.fate(delivery.verdict, text, tries, now, chance)
+        return Result(
+            claim=claim,
+            result=fate.result,
+            server=self.sender.server,
+            started_at=started_at,
+            ended_at=now,
+            code=reply.code if reply else None,
+            enhanced=delivery.enhanced,
+            reply=delivery.words,
+            due_at=fate.due_at,
+            trace=trace,
+            ruling=fate.ruling,
+            account=self.account,
+        )
 
     def recipient(self, campaign: Campaign, email: str) -> str:
         """Return to whom the envelope of a campaign's email is addressed.

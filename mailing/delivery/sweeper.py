@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exists, false, func, or_, select, text, update
 
-from mailing.campaigns import lifecycle
+from mailing.campaigns import canary, lifecycle
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import batches, campaigns, recipients, tallies, workers
 from mailing.ledger import claims, counters, rests, results
-from mailing.ledger.batches import Errand, lose_those_of, somebody_queued
+from mailing.ledger.batches import Errand, is_open, lose_those_of, somebody_queued
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -63,6 +63,7 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
             recipients.c.attempts,
             recipients.c.worker_id,
             recipients.c.claimed_at,
+            recipients.c.version,
         )
         .where(recipients.c.worker_id.in_(gone), recipients.c.state == RecipientState.SENDING)
         .order_by(recipients.c.id)
@@ -84,7 +85,7 @@ def abandon(connection: Connection, rows: int = CHUNK) -> dict[int, int]:
         )
         if not changed.rowcount:
             continue
-        who = (row.email, row.domain, "", None, now)
+        who = (row.email, row.domain, "", None, now, row.version or 1)
         claim = claims.Claim(row.worker_id, row.campaign_id, row.claimed_at, row.id, row.attempts, *who)
         reply = Reason("attempt.lease-ended")
         lost = results.Result(claim, AttemptResult.UNKNOWN, "", row.claimed_at, now, None, "", reply)
@@ -168,6 +169,16 @@ def cancel_leftovers(connection: Connection, rows: int = CHUNK) -> dict[int, Cam
     return moved
 
 
+def judge_canaries(connection: Connection) -> dict[int, CampaignState]:
+    """Let campaigns go on whose canary went well, and pause those where it did not; return those."""
+    paused = {}
+    for id_ in canary.waiting(connection):
+        reason = canary.judge(connection, id_)
+        if reason and lifecycle.pause(connection, id_, reason):
+            paused[id_] = CampaignState.PAUSED
+    return paused
+
+
 def finish_idle(connection: Connection) -> dict[int, CampaignState]:
     """Finish the campaigns in which nobody waits any more; return them."""
     open_ones = select(campaigns.c.id).where(
@@ -204,7 +215,7 @@ def vanished_batches(
     chosen = (
         select(batches.c.id, campaigns.c.priority)
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
-        .where(campaigns.c.state == CampaignState.SENDING, forgotten, somebody_queued())
+        .where(campaigns.c.state == CampaignState.SENDING, forgotten, is_open(), somebody_queued())
         .where(~or_(false(), *at_rest))
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, batches.c.id)

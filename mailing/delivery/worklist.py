@@ -38,13 +38,14 @@ class Ending(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class ActiveCampaign:
-    """A campaign that this process is sending: its compiled message, its sender, and how much is held.
+    """A campaign that this process is sending: its sender, and how much is held.
 
-    ``unrecorded`` of what is held has its outcome, for the next commit.
+    ``prepared`` has the compiled versions of its message. ``unrecorded`` of what is held has its outcome, for
+    the next commit.
     """
 
     campaign: Campaign
-    prepared: Prepared
+    prepared: dict[int, Prepared]
     account: str
     sending: bool = True
     held: int = 0
@@ -105,7 +106,8 @@ class Worklist:
 
     def activate(self, campaign: Campaign, prepared: Prepared, account: str) -> ActiveCampaign:
         """Begin to send a campaign by the sender of this account."""
-        return self._active.setdefault(campaign.id, ActiveCampaign(campaign, prepared, account))
+        begun = ActiveCampaign(campaign, {campaign.version: prepared}, account)
+        return self._active.setdefault(campaign.id, begun)
 
     def in_hand(self, account: str) -> int:
         """Return how many recipients are held for a sender, those left out that have their outcome."""
@@ -158,7 +160,12 @@ class Worklist:
             returned=returned,
             wants=[
                 group_commit.Want(
-                    job.active.account, job.batch.campaign_id, job.cursor, job.batch.last_id, limit
+                    job.active.account,
+                    job.batch.campaign_id,
+                    job.cursor,
+                    job.batch.last_id,
+                    limit,
+                    job.batch.canary,
                 )
                 for job, limit in self._wishes
             ],

@@ -1,6 +1,7 @@
 """The account of every recipient: claims, results, counters, and who holds what.
 
 ``batches``   the ranges of a campaign's recipients that Celery carries to the workers
+``breaker``   it pauses a campaign once too many of its latest emails have failed
 ``claims``    a recipient that one worker alone may mail now, made durable before the dot
 ``counters``  how many recipients of each campaign are in each state
 ``evidence``  refusals that may mean more than their recipient, and the pause once they do

@@ -29,12 +29,17 @@ AT_ONCE = 64  # batches given out within a request: work for many seconds
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The recipients of a campaign with ``first_id`` <= id <= ``last_id``."""
+    """The recipients of a campaign with ``first_id`` <= id <= ``last_id``.
+
+    A ``canary`` is a batch besides the others, of one recipient: open only while those are sent first, when
+    the others are closed.
+    """
 
     id: int
     campaign_id: int
     first_id: int
     last_id: int
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,9 @@ def take(connection: Connection, batch_id: int) -> Batch | None:
         update(batches)
         .where(batches.c.id == batch_id)
         .values(woken_at=now_ms())
-        .returning(batches.c.id, batches.c.campaign_id, batches.c.first_id, batches.c.last_id)
+        .returning(
+            batches.c.id, batches.c.campaign_id, batches.c.first_id, batches.c.last_id, batches.c.canary
+        )
     )
     row = connection.execute(statement).one_or_none()
     return Batch(*row) if row else None
@@ -71,7 +78,7 @@ def take(connection: Connection, batch_id: int) -> Batch | None:
 def wake(
     connection: Connection, campaign_id: int, within: tuple[int, int] | None = None, *, most: int = AT_ONCE
 ) -> Sequence[Errand]:
-    """Mark the first batches in which somebody is queued as given out now; return them, at most ``most``.
+    """Mark the first open batches in which somebody is queued as given out now; return at most ``most``.
 
     All others count as never woken, so that the next sweep gives them out. ``within`` says between which
     ids somebody was queued, where that is known.
@@ -84,10 +91,16 @@ def wake(
     queued = somebody_queued(within)
     stale = update(batches).where(*mine, batches.c.woken_at != 0).values(woken_at=0)
     connection.execute(stale.where(queued) if within else stale)
-    chosen = select(batches.c.id).where(*mine, queued).order_by(batches.c.first_id).limit(most)
+    chosen = select(batches.c.id).join(campaigns, campaigns.c.id == batches.c.campaign_id)
+    chosen = chosen.where(*mine, is_open(), queued).order_by(batches.c.first_id).limit(most)
     ids = connection.execute(chosen).scalars().all() if most else []
     connection.execute(update(batches).where(batches.c.id.in_(ids)).values(woken_at=now_ms()))
     return [Errand(batch_id, priority or 0) for batch_id in ids]
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that a batch may be claimed from as far as its campaign's canary is concerned."""
+    return batches.c.canary == campaigns.c.canary_until.is_not(None)
 
 
 def somebody_queued(within: tuple[int, int] | None = None) -> ColumnElement[bool]:

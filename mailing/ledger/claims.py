@@ -30,12 +30,14 @@ if TYPE_CHECKING:
 _CLAIM, _CLAIM_SKIPPING = (
     "WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
     "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
-    "AND EXISTS (SELECT 1 FROM campaigns WHERE id = ? AND state = 'sending') "
+    "AND EXISTS (SELECT 1 FROM campaigns "
+    "WHERE id = ? AND state = 'sending' AND (canary_until IS NOT NULL) = ?) "
     f"ORDER BY id LIMIT ? {lock}) "
     "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
-    "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?) "
+    "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?), "
+    "version = (SELECT version FROM campaigns WHERE id = ?) "
     "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
-    "RETURNING id, attempts, email, domain, name, fields, first_tried_at"
+    "RETURNING id, attempts, email, domain, name, fields, first_tried_at, version"
     for lock in ("", "FOR UPDATE SKIP LOCKED")
 )
 _RELEASE = {
@@ -64,10 +66,18 @@ class Claim(NamedTuple):
     name: str  # empty where the list gave none
     fields: Mapping[str, Value] | None  # the merge fields
     first_tried_at: int  # ms since 1970; the hours until it is given up count from here
+    version: int = 1  # of the campaign's message
 
 
 def claim(
-    connection: Connection, worker_id: int, campaign_id: int, *, after: int, last: int, limit: int
+    connection: Connection,
+    worker_id: int,
+    campaign_id: int,
+    *,
+    after: int,
+    last: int,
+    limit: int,
+    canary: bool = False,
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
@@ -76,7 +86,7 @@ def claim(
     """
     now = now_ms()
     postgres = connection.dialect.name == "postgresql"
-    values = (campaign_id, after, last, campaign_id, limit, worker_id, now, now, now)
+    values = (campaign_id, after, last, campaign_id, canary, limit, worker_id, now, now, now, campaign_id)
     rows = run(connection, _CLAIM_SKIPPING if postgres else _CLAIM, values).all()
     claims = [Claim(worker_id, campaign_id, now, *row) for row in sorted(map(tuple, rows), key=_ID)]
     if not postgres:

@@ -20,6 +20,8 @@ from mailing.smtp.replies import ReplyCode
 from mailing.smtp.rulebook import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.ledger.results import Result
@@ -35,11 +37,16 @@ class Evidence:
     text: str
 
 
+def lock(connection: Connection, campaign_ids: Iterable[int]) -> None:
+    """Let nobody else count in these campaigns before this transaction ends; in one order everywhere."""
+    for id_ in sorted(campaign_ids):
+        own = select(campaigns.c.id).where(campaigns.c.id == id_)
+        connection.execute(own.with_for_update(key_share=True))
+
+
 def weigh(connection: Connection, result: Result, ruling: Ruling) -> Reason | None:
-    """Keep a refusal; return why its campaign must pause, if it must by now."""
+    """Keep a refusal; return why its campaign, which is locked, must pause, if it must by now."""
     claim = result.claim
-    own = select(campaigns.c.id).where(campaigns.c.id == claim.campaign_id)
-    connection.execute(own.with_for_update(key_share=True))
     keep(connection, result, ruling)
     started_at = select(campaigns.c.started_at).where(campaigns.c.id == claim.campaign_id).scalar_subquery()
     here = (attempts.c.campaign_id == claim.campaign_id, attempts.c.ended_at >= func.coalesce(started_at, 0))

@@ -35,9 +35,9 @@ _OVERTAKEN = (
     "WHERE recipient_id = ? AND number = ? AND worker_id = ? AND result = ?)"
 )
 _LOG = (
-    "INSERT INTO attempts (campaign_id, recipient_id, number, domain, worker_id, server, connection, tls, "
-    "connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply, reason_code) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO attempts (campaign_id, recipient_id, number, version, domain, worker_id, server, "
+    "connection, tls, connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply, "
+    "reason_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PACE = (
     "INSERT INTO paces (campaign_id, slot, result, shard, n) VALUES (?, ?, ?, ?, ?) "
@@ -171,6 +171,7 @@ def _row(result: Result) -> tuple[object, ...]:
         claim.campaign_id,
         claim.recipient_id,
         claim.attempt,
+        claim.version,
         claim.domain,
         claim.worker_id,
         result.server,

@@ -91,7 +91,13 @@ def decide(
     window = _window(campaign_id, decision, choice, after, rows)
     seen: Sequence[int] = connection.execute(window).scalars().all()
     found = connection.execute(
-        select(recipients.c.id, recipients.c.state, recipients.c.attempts, recipients.c.domain)
+        select(
+            recipients.c.id,
+            recipients.c.state,
+            recipients.c.attempts,
+            recipients.c.version,
+            recipients.c.domain,
+        )
         .where(
             recipients.c.id.in_(seen),
             recipients.c.state.in_(decision.sources),
@@ -160,6 +166,7 @@ def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:
         "campaign_id": campaign_id,
         "recipient_id": row.id,
         "number": row.attempts,
+        "version": row.version or 1,
         "domain": row.domain,
         "worker_id": None,
         "server": "",

@@ -1,4 +1,4 @@
-"""Senders and their limits."""
+"""Senders and their limits; the breaker and the canary of a campaign, and the versions of its message."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -79,8 +79,50 @@ def upgrade() -> None:
     op.add_column("campaigns", sa.Column("senders", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("campaigns", sa.Column("limits", sa.JSON(none_as_null=True), nullable=True))
 
+    op.create_table(
+        "versions",
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("preheader", sa.Text(), nullable=False),
+        sa.Column("writing", sa.String(length=10), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("html", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("typed_text", sa.Text(), nullable=True),
+        sa.Column("replaced_at", sa.BigInteger(), nullable=False),
+        sa.Column("replaced_by", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_versions_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("campaign_id", "number", name=op.f("pk_versions")),
+    )
+    op.add_column("campaigns", sa.Column("breaker", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column(
+        "campaigns", sa.Column("counted_after", sa.BigInteger(), server_default="0", nullable=False)
+    )
+    op.add_column("campaigns", sa.Column("canary", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("campaigns", sa.Column("canary_until", sa.BigInteger(), nullable=True))
+    op.add_column("campaigns", sa.Column("version", sa.SmallInteger(), server_default="1", nullable=False))
+    op.add_column("batches", sa.Column("canary", sa.Boolean(), server_default=sa.false(), nullable=False))
+    op.add_column("recipients", sa.Column("version", sa.SmallInteger(), nullable=True))
+    op.add_column("attempts", sa.Column("version", sa.SmallInteger(), server_default="1", nullable=False))
+    usual = '{"percent": 10, "of_last": 200, "at_least": 20}'
+    op.execute(f"UPDATE campaigns SET breaker = '{usual}' WHERE state = 'draft' AND rehearses IS NULL")  # noqa: S608
+
 
 def downgrade() -> None:
+    op.drop_column("attempts", "version")
+    op.drop_column("recipients", "version")
+    op.drop_column("batches", "canary")
+    op.drop_column("campaigns", "version")
+    op.drop_column("campaigns", "canary_until")
+    op.drop_column("campaigns", "canary")
+    op.drop_column("campaigns", "counted_after")
+    op.drop_column("campaigns", "breaker")
+
+    op.drop_table("versions")
+
     op.drop_column("campaigns", "limits")
     op.drop_column("campaigns", "senders")
     op.drop_table("sender_usage")

@@ -1,6 +1,7 @@
 """The only way by which pages, API and command line change anything, each a room for what is changed.
 
 ``campaigns``  stored, revised, sent, decided about, shared; and what all commands share
+``corrections``  the message of a paused campaign, and when a campaign pauses by itself
 ``drafting``   drafts that save themselves while they are written
 ``factors``    ways to sign in: authenticator apps, passkeys, recovery codes
 ``keys``       API keys

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 MOST_IN_FLIGHT = 2  # per connection (P3)
 LOOK_S = 0.25
-DRAFT = Draft("Club <club@sender.example>", "Hello {{ name }}", "Dear {{ name }},\nyou are {{ email }}.\n")
+DRAFT = Draft(
+    "Club <club@sender.example>", "Hello {{ name }}", "Dear {{ name }},\nyou are {{ email }}.\n", breaker=None
+)
 _LEDGER = text(
     "SELECT 'row', state, count(*) FROM recipients WHERE campaign_id = :id GROUP BY state UNION ALL "
     "SELECT 'tally', state, sum(n) FROM tallies WHERE campaign_id = :id GROUP BY state"

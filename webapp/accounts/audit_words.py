@@ -24,6 +24,8 @@ ACTIONS: Mapping[str, str] = {
     "create": N_("Created a campaign"),
     "revise": N_("Changed a campaign"),
     "add to list": N_("Added recipients"),
+    "correct": N_("Corrected the message"),
+    "change breaker": N_("Changed the failure limit"),
     "fix list": N_("Fixed skipped lines"),
     "send": N_("Started sending"),
     "pause": N_("Paused"),

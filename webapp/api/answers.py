@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from mailing.core import reasons
-from mailing.core.states import CampaignAction, RecipientState
+from mailing.core.states import WRITING, RecipientState
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def campaign(
         "paused_reason": str(read.paused_reason),
         "paused_reason_code": reasons.code(read.paused_reason),
         "waits": _waits(read.rest),
-        "actions": [action for action in read.actions if action is not CampaignAction.EDIT],
+        "actions": [action for action in read.actions if action not in WRITING],
         "under_way": [
             {"action": each.action, "affected": each.moved, "expected": each.expected} for each in under_way
         ],

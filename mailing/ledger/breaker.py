@@ -1,0 +1,129 @@
+"""The breaker: it pauses a campaign once too many of its latest emails have failed.
+
+It is asked in the transaction that records a failure, behind the lock of its campaign: so of two workers that
+count at the same moment the second sees what the first saw, and one of them pauses. What is deferred or
+unknown is no outcome yet. After a person resumes, it counts anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, select, update
+
+from mailing.core import reasons
+from mailing.core.reasons import Reason, UnfitError, Words
+from mailing.core.states import AttemptResult, CampaignState
+from mailing.core.tables import attempts, campaigns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, ScalarSelect
+
+
+PERCENTS = range(1, 101)
+WINDOWS = range(10, 1_001)
+FARTHEST = 5_000  # attempts that are looked through for the outcomes of a window
+REPLIES_TOLD = 3
+_REPLY_MOST = 300  # characters of a reply that are told
+_GOING = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.SENDING, CampaignState.PAUSED)
+_OUTCOMES = (AttemptResult.SENT, AttemptResult.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """It trips when ``percent`` of the last outcomes are bad, and these are ``at_least`` so many.
+
+    It looks at the last ``of_last`` outcomes, or at all while there are fewer. Raises ``UnfitError`` for
+    numbers out of bounds, and for a window in which there cannot be so many.
+    """
+
+    percent: int = 10
+    of_last: int = 200
+    at_least: int = 20
+
+    def __post_init__(self) -> None:
+        """Refuse what could never trip, or would look too far."""
+        if self.percent not in PERCENTS:
+            raise UnfitError(Reason("breaker.percent"))
+        if self.of_last not in WINDOWS:
+            raise UnfitError(Reason("breaker.window", least=WINDOWS.start, most=WINDOWS.stop - 1))
+        if not 1 <= self.at_least <= self.of_last:
+            raise UnfitError(Reason("breaker.never", most=self.of_last))
+
+    def trips(self, bad: int, outcomes: int) -> bool:
+        """Whether so many bad ones of the outcomes in its window are too many.
+
+        Today the bad ones are failures. It is the same for whatever else is counted, such as complaints.
+        """
+        return bad >= self.at_least and self.exceeds(bad, outcomes)
+
+    def exceeds(self, bad: int, outcomes: int) -> bool:
+        """Whether it is too large a share, however few they are."""
+        return 100 * bad >= self.percent * outcomes > 0
+
+    def dump(self) -> dict[str, int]:
+        """Return it as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def load(cls, stored: Mapping[str, int] | None) -> Breaker | None:
+        """Return what ``dump`` made JSON of; none where it is off."""
+        return cls(**stored) if stored else None
+
+
+USUAL = Breaker()
+
+
+def weigh(connection: Connection, campaign_id: int) -> Reason | None:
+    """Return why a campaign, which the caller has locked, must pause by now; None if it need not."""
+    own = select(campaigns.c.breaker, campaigns.c.counted_after).where(campaigns.c.id == campaign_id)
+    row = connection.execute(own).one()
+    breaker = Breaker.load(row.breaker)
+    if breaker is None:
+        return None
+    latest = _latest(connection, campaign_id, breaker.of_last, row.counted_after)
+    failed = [id_ for id_, result in latest if result == AttemptResult.FAILED]
+    if not breaker.trips(len(failed), len(latest)):
+        return None
+    said = told(connection, attempts.c.id.in_(failed))
+    return Reason("paused.many-failed", n=len(failed), of=len(latest), percent=breaker.percent, replies=said)
+
+
+def told(connection: Connection, which: Any) -> tuple[Reason, ...]:
+    """Return the most frequent replies of these attempts, each with how often it came."""
+    columns = attempts.c.code, attempts.c.enhanced, attempts.c.reply, attempts.c.reason_code
+    n, samples = Counter[tuple[int, str]](), dict[tuple[int, str], Words]()
+    for row in connection.execute(select(*columns).where(which).order_by(attempts.c.id)):
+        group = (row.code or 0, row.enhanced)
+        n[group] += 1
+        samples.setdefault(group, _cut(reasons.load(row.reply, row.reason_code)))
+    return tuple(Reason("paused.reply", n=of, reply=samples[it]) for it, of in n.most_common(REPLIES_TOLD))
+
+
+def _cut(reply: Words) -> Words:
+    return f"{reply[: _REPLY_MOST - 1]}…" if isinstance(reply, str) and len(reply) > _REPLY_MOST else reply
+
+
+def _latest(connection: Connection, campaign_id: int, window: int, after: int) -> Sequence[tuple[int, str]]:
+    """Return the last outcomes, each with the id of its attempt."""
+    mine = attempts.c.campaign_id == campaign_id, attempts.c.id > after
+    order = attempts.c.ended_at.desc(), attempts.c.id.desc()
+    near = select(attempts.c.id, attempts.c.result).where(*mine).order_by(*order).limit(FARTHEST).subquery()
+    statement = select(near.c.id, near.c.result).where(near.c.result.in_(_OUTCOMES)).limit(window)
+    return [(row.id, row.result) for row in connection.execute(statement)]
+
+
+def change(connection: Connection, campaign_id: int, breaker: Breaker | None) -> bool:
+    """Have a campaign pause by this one from now on, or by none; return whether it is not over."""
+    going = campaigns.c.id == campaign_id, campaigns.c.state.in_(_GOING)
+    values = {"breaker": breaker and breaker.dump(), "counted_after": newest_attempt()}
+    return connection.execute(update(campaigns).where(*going).values(values)).rowcount == 1
+
+
+def newest_attempt() -> ScalarSelect[int]:
+    """Return where a window begins anew: behind the attempts that are logged."""
+    return select(func.coalesce(func.max(attempts.c.id), 0)).scalar_subquery()
