@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
+from mailing.senders.consent import Consent
 from mailing.senders.store import SenderError, open_secret
 from mailing.smtp.account import Sender
 
 if TYPE_CHECKING:
+    from mailing.core.database import Database
     from mailing.senders.store import Account
 
 
-def usable(account: Account, secret_key: str, default: Sender) -> Sender:
+def usable(account: Account, secret_key: str, default: Sender, database: Database | None = None) -> Sender:
     """Return a sender with all that its connections need; ``default`` is that of the settings.
 
-    Raises ``SenderError`` if its secrets cannot be read, or it has no consent yet: nothing may be sent then.
+    Successors of its refresh token are kept in the ``database``. Raises ``SenderError`` if its secrets cannot
+    be read, or it has no consent yet: nothing may be sent then.
     """
     if account.from_settings:
         return replace(default, id=account.id, connections=account.connections or default.connections)
@@ -33,4 +36,15 @@ def usable(account: Account, secret_key: str, default: Sender) -> Sender:
         id=account.id,
         verify=account.verify,
         ca=account.ca,
+        tokens=_consent(account, secret_key, database) if account.provider else None,
+    )
+
+
+def _consent(account: Account, secret_key: str, database: Database | None) -> Consent:
+    return Consent(
+        account,
+        secret_key,
+        client_secret=open_secret(account, "client_secret", secret_key),
+        refresh_token=open_secret(account, "refresh_token", secret_key),
+        database=database,
     )

@@ -5,7 +5,7 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -226,10 +226,21 @@ def end_trouble(connection: Connection, sender_id: int) -> bool:
     return bool(connection.execute(own.values(_FREE)).rowcount)
 
 
-def keep_refresh_token(connection: Connection, sender_id: int, token: str, secret_key: str) -> None:
-    """Keep what a consent gave, or its successor (RFC 6749 section 6)."""
-    sealed = sealing.seal(secret_key, _place(sender_id, "refresh_token"), token.encode())
-    connection.execute(update(table).where(table.c.id == sender_id, _THERE).values(refresh_token=sealed))
+def keep_consent(connection: Connection, seen: Account, token: str, secret_key: str) -> None:
+    """Keep the refresh token that a consent gave to a sender as it was ``seen``. Raises ``SenderError``."""
+    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    _change(connection, seen.id, seen.revision, {"refresh_token": sealed} | _FREE)
+
+
+def replace_refresh_token(connection: Connection, seen: Account, token: str, secret_key: str) -> Account:
+    """Keep the successor of a refresh token (RFC 6749 section 6), if that is still the one that was ``seen``.
+
+    Returns the sender with it. It is no change for other processes: the old one is good for a while.
+    """
+    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    own = update(table).where(table.c.id == seen.id, _THERE, table.c.refresh_token == seen.refresh_token)
+    connection.execute(own.values(refresh_token=sealed))
+    return replace(seen, refresh_token=sealed)
 
 
 def keep_default(connection: Connection, sender: Sender) -> int:
@@ -280,7 +291,7 @@ def _change(connection: Connection, sender_id: int, seen: int, values: Mapping[s
             if connection.execute(own.values(values)).rowcount:
                 return
     except IntegrityError:
-        raise SenderError(Reason("sender.name-taken", name=str(values["name"]))) from None
+        raise SenderError(Reason("sender.name-taken", name=str(values.get("name")))) from None
     raise SenderError(Reason("sender.changed-meanwhile"))
 
 

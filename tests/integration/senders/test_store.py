@@ -91,7 +91,7 @@ def test_what_was_entered_is_kept_and_can_sign_in(db: Database) -> None:
 def test_the_database_holds_no_secret_in_clear(db: Database) -> None:
     sender_id = create(db, replace(ENTRY, client_secret="topsecret"))
     with db.write() as connection:
-        store.keep_refresh_token(connection, sender_id, "refreshing", KEY)
+        store.keep_consent(connection, got(db, sender_id), "refreshing", KEY)
         row = str(connection.execute(select(table)).one())
     assert not [secret for secret in ("hunter2", "topsecret", "refreshing") if secret in row]
     assert "hunter2" not in repr(got(db, sender_id))
@@ -158,7 +158,7 @@ def test_consent_is_for_one_application_and_one_account(db: Database) -> None:
     sender_id = create(db, entry)
     for change in ({"client_id": "you"}, {"username": "other"}, {"host": "evil.example"}):
         with db.write() as connection:
-            store.keep_refresh_token(connection, sender_id, "token", KEY)
+            store.keep_consent(connection, got(db, sender_id), "token", KEY)
         assert opening.usable(got(db, sender_id), KEY, SETTINGS)
         entry = replace(entry, **change)
         revise(db, sender_id, entry)
