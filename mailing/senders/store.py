@@ -229,7 +229,7 @@ def end_trouble(connection: Connection, sender_id: int) -> bool:
 def keep_consent(connection: Connection, seen: Account, token: str, secret_key: str) -> None:
     """Keep the refresh token that a consent gave to a sender as it was ``seen``. Raises ``SenderError``."""
     sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
-    _change(connection, seen.id, seen.revision, {"refresh_token": sealed} | _FREE)
+    _change(connection, seen.id, seen.revision, {"refresh_token": sealed, **_FREE})
 
 
 def replace_refresh_token(connection: Connection, seen: Account, token: str, secret_key: str) -> Account:
