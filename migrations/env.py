@@ -4,6 +4,7 @@ from alembic import context
 
 import mailing.accounts.tables
 import mailing.contacts.tables
+import mailing.ledger.tables
 import mailing.library.tables
 import mailing.senders.tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing import settings

@@ -114,6 +114,7 @@ batches = Table(
     Column("last_id", BigInteger, nullable=False),
     Column("woken_at", BigInteger, nullable=False, default=0),  # when it was last enqueued or run
     Column("canary", Boolean, nullable=False, default=False, server_default=false()),  # one who is sent first
+    Column("rests_until", BigInteger),  # until then only recipients of lanes that rest wait in it
 )
 
 versions = Table(
@@ -263,15 +264,21 @@ rests = Table(
     "rests",
     metadata,
     Column("sender", Text, primary_key=True),  # user@host:port
+    Column("lane", Text, primary_key=True, default="", server_default=""),  # a receiver; empty: all of them
     Column("since", BigInteger, nullable=False),
     Column("until", BigInteger, nullable=False),  # then one email is tried, and all go on if it is accepted
     Column("reason", Text, nullable=False),  # the reply that began it, verbatim
     Column("reason_code", Text),
     Column("times", Integer, nullable=False, default=1),  # how often it was begun anew by a try that failed
     Column("probed_at", BigInteger),  # since when one email is being tried
+    Column("width", Integer, nullable=False, default=0, server_default="0"),  # of a lane after it: at once
+    Column("good", Integer, nullable=False, default=0, server_default="0"),  # accepted at this width
     Column("ended_at", BigInteger),
 )
-"""Senders whose own limit is reached: they wait, and nobody fails. The last rest of each stays."""
+"""Senders whose own limit is reached: they wait, and nobody fails. The last rest of each stays.
+
+The same for a lane of theirs, which comes back email by email.
+"""
 
 refusals = Table(
     "refusals",

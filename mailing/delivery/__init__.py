@@ -11,9 +11,9 @@
 ``pool``          this process's SMTP connections to one sender, and the claimed mail that waits for them
 ``sweeper``       what keeps a campaign moving when something died: safe to run twice, at any time,
                   anywhere
+``taking``        what is taken out of a batch in one round: first for lanes that are narrow
 ``waits``         how long a server asks to wait, read from the words of its reply
-``width``         how wide the lane to a server is: on how many connections it likes to be sent mail, and
-                  from when on
+``width``         on how many connections a server likes to be sent mail, and from when on
 ``worklist``      what a worker process has in hand: batches it claims from, recipients it holds, results
                   to record
 """

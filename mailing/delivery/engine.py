@@ -144,7 +144,7 @@ class Engine:
             active is not None
             and active.sending
             and not self.halted
-            and not self._outlets[active.account].rests.holds
+            and not self._outlets[active.account].holds(work.claim.domain)
             and work.claim.worker_id == self._worker_id
             and clock.steady_s() < self._beaten_at + leases.LEASE_S - LEASE_MARGIN_S
         )
@@ -258,7 +258,8 @@ class Engine:
     async def _commit(self) -> None:
         begun, notice = clock.steady_s(), self._outlets.notice
         seen = {account: outlet.rests.rest for account, outlet in self._outlets.items()}
-        entry = self._worklist.next_round(self._worker_id, self.name, self._rooms(), seen)
+        slow = {account: outlet.lanes for account, outlet in self._outlets.items()}
+        entry = self._worklist.next_round(self._worker_id, self.name, self._rooms(), seen, slow)
         if begun - self._looked_at < LOOK_S:
             entry = replace(entry, watched=())
         if begun - self._beaten_at >= leases.BEAT_S / 2 or notice != self._noticed:

@@ -6,7 +6,7 @@ Runs in the database thread. Nothing here knows sockets or event loops.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -15,9 +15,10 @@ from mailing.campaigns import lifecycle
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
-from mailing.core.states import ENDED, AttemptResult, CampaignState
+from mailing.core.states import ENDED, AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import campaigns
-from mailing.ledger import breaker, claims, evidence, leases, rests, results
+from mailing.delivery import taking
+from mailing.ledger import batches, breaker, claims, evidence, lanes, leases, rests, results
 from mailing.redis import events
 from mailing.smtp.rulebook import Follows
 
@@ -27,26 +28,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.core.database import Writer
+    from mailing.delivery.taking import Taken, Want
     from mailing.ledger.claims import Claim
+    from mailing.ledger.lanes import Lanes
     from mailing.ledger.leases import Status
     from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
     from mailing.smtp.rulebook import Ruling
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """A wish for up to ``limit`` claims from what is left of a batch: ids above ``after`` up to ``last``.
-
-    ``account`` is the sender by which they go, ``canary`` that they are those who are sent first.
-    """
-
-    account: str
-    campaign_id: int
-    after: int
-    last: int
-    limit: int
-    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +45,7 @@ class Round:
     holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
     how the worker is doing (given when the lease is to be renewed). ``rests`` are those of the process's
     senders, by account, as they were seen last: while one lasts, one email at most is claimed for that one.
+    ``lanes`` are the slow lanes of each, as they were seen last.
     """
 
     worker_id: int
@@ -68,6 +57,7 @@ class Round:
     finishing: Collection[int]
     held: Collection[int] | None
     rests: Mapping[str, Rest | None]
+    lanes: Mapping[str, Lanes] = field(default_factory=dict)
     status: Status | None = None
 
 
@@ -75,14 +65,16 @@ class Round:
 class Committed:
     """What the commit brought: claims for each want, the campaigns' states, the news, the senders' rests.
 
-    ``claimed`` has None for a want whose sender rests: it has found out nothing.
+    ``claimed`` has None for a want whose sender rests: it has found out nothing. ``lanes`` are the slow lanes
+    of each sender.
     """
 
     lease_held: bool = True
-    claimed: list[list[Claim] | None] = field(default_factory=list)
+    claimed: list[Taken | None] = field(default_factory=list)
     states: dict[int, CampaignState] = field(default_factory=dict)
     news: list[dict[str, Any]] = field(default_factory=list)
     rests: dict[str, Rest | None] = field(default_factory=dict)
+    lanes: dict[str, Lanes] = field(default_factory=dict)
 
 
 def commit(writer: Writer, entry: Round) -> Committed:
@@ -100,6 +92,7 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             outcome.lease_held = leases.beat(connection, entry.worker_id, entry.status)
         fresh = results.settle(connection, entry.results, at_once=at_once)
         doubtful = claims.release(connection, entry.returned)
+        _wake_again(connection, entry)
         if not at_once:
             doubtful |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
         if entry.held is not None:
@@ -110,9 +103,10 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
         for account, rest in entry.rests.items():
             looks = entry.watched or account in touched or _lasts(rest)
             outcome.rests[account] = rests.of(connection, account) if looks else rest
+        open_lanes = _steer(connection, fresh, entry, outcome)
         _stop_what_must(connection, fresh, entry, outcome)
         if outcome.lease_held:
-            outcome.claimed = _claims(connection, entry, outcome)
+            outcome.claimed = _claims(connection, entry, outcome, open_lanes)
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
     return outcome
 
@@ -152,18 +146,64 @@ def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> set[
     return touched
 
 
-def _claims(connection: Connection, entry: Round, outcome: Committed) -> list[list[Claim] | None]:
+def _steer(
+    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
+) -> Mapping[str, Sequence[str]]:
+    """Have lanes take what came, and read the slow ones; return those of each sender to be asked for claims.
+
+    That is each time somebody came out of a lane, and else whenever the campaigns are looked at.
+    """
+    touched = lanes.heed(connection, fresh, entry.lanes)
+    changed, now, asked = {account for account, _ in touched}, now_ms(), {}
+    for account, seen in entry.lanes.items():
+        reads = entry.watched or account in changed
+        outcome.lanes[account] = lanes.slow(connection, account, seen) if reads else seen
+        asked[account] = [
+            receiver
+            for receiver in outcome.lanes[account].open(now)
+            if entry.watched or (account, receiver) in touched
+        ]
+    return asked
+
+
+def _wake_again(connection: Connection, entry: Round) -> None:
+    """Have the batches looked at in which somebody waits again who was in hand, if all others are at rest."""
+    if not any(entry.lanes.values()):
+        return
+    again = [*entry.returned, *(it.claim for it in entry.results if it.state is RecipientState.QUEUED)]
+    people: dict[int, list[int]] = {}
+    for claim in again:
+        people.setdefault(claim.campaign_id, []).append(claim.recipient_id)
+    for campaign_id, ids in sorted(people.items()):
+        batches.lose_those_of(connection, campaign_id, ids)
+
+
+def _claims(
+    connection: Connection, entry: Round, outcome: Committed, open_lanes: Mapping[str, Sequence[str]]
+) -> list[Taken | None]:
     """Claim what is wanted for each sender that is free, or the one email that is tried after its rest."""
     wanted = Counter[str]()
     for want in entry.wants:
-        wanted[want.account] += want.limit
+        wanted[want.account] += 0 if want.lingers else want.limit
     lasting = {account for account in wanted if _lasts(outcome.rests[account])}
     denied = {account for account in lasting if wanted[account] != 1 or not rests.probe(connection, account)}
-    made = [
-        None if want.account in denied else _claim(connection, entry, outcome.news, want)
-        for want in entry.wants
-    ]
-    got = {want.account for want, claimed in zip(entry.wants, made, strict=True) if claimed}
+    made: list[Taken | None] = []
+    spent = Counter[str]()  # by those that linger, of what the others want
+    for want in entry.wants:
+        account = want.account
+        if account in denied:
+            made.append(None)
+            continue
+        less = 0 if want.lingers else min(spent[account], want.limit)
+        allowed = replace(want, limit=want.limit - less)
+        slow, asked = outcome.lanes.get(account, lanes.NONE), open_lanes.get(account, ())
+        taken = taking.take(connection, entry.worker_id, allowed, slow, asked)
+        spent[account] += len(taken.claims) if want.lingers else -less
+        made.append(taken)
+    for want, taken in zip(entry.wants, made, strict=True):
+        if taken and taken.claims:
+            outcome.news.append(_claimed_news(want, taken.claims, entry.worker_name))
+    got = {want.account for want, taken in zip(entry.wants, made, strict=True) if taken and taken.claims}
     for account in lasting - denied - got:
         rests.probed(connection, account, tried_at=now_ms(), accepted=False)
     return made
@@ -212,27 +252,14 @@ def _in_words(result: Result, ruling: Ruling) -> Reason:
     return Reason("paused.sender-refused", check=Reason(f"check.{ruling.check}"), reply=result.reply)
 
 
-def _claim(connection: Connection, entry: Round, news: list[dict[str, Any]], want: Want) -> list[Claim]:
-    made = claims.claim(
-        connection,
-        entry.worker_id,
-        want.campaign_id,
-        after=want.after,
-        last=want.last,
-        limit=want.limit,
-        canary=want.canary,
-    )
-    if made:
-        news.append(
-            {
-                "type": "claimed",
-                "campaign": want.campaign_id,
-                "recipients": [claim.recipient_id for claim in made],
-                "worker": entry.worker_name,
-                "at": now_ms(),
-            }
-        )
-    return made
+def _claimed_news(want: Want, made: Sequence[Claim], worker_name: str) -> dict[str, Any]:
+    return {
+        "type": "claimed",
+        "campaign": want.batch.campaign_id,
+        "recipients": [claim.recipient_id for claim in made],
+        "worker": worker_name,
+        "at": now_ms(),
+    }
 
 
 def _result_news(result: Result, worker_name: str) -> dict[str, Any]:

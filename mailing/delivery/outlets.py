@@ -18,7 +18,7 @@ from mailing.core.clock import now_ms
 from mailing.delivery import outcome
 from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
-from mailing.ledger import rests
+from mailing.ledger import lanes, rests
 from mailing.ledger.results import Result
 from mailing.messages.headers import write_address
 from mailing.smtp.session import Timeouts
@@ -47,6 +47,7 @@ class Outlet:
         self.sender = sender
         self.account = sender.account
         self.rests = rests.Seen()
+        self.lanes = lanes.NONE  # the slow ones, as they were read last
         self.haste = REHEARSED_HASTE if sender.demo else 1.0
 
     def open(self, owner: Owner, timeouts: Timeouts) -> None:
@@ -56,6 +57,10 @@ class Outlet:
     def room(self, in_hand: int) -> int:
         """Return how many claims may be made for it, by a process that has some ``in_hand``."""
         return self.rests.room(self.lane.room(in_hand), in_hand, clock.steady_s())
+
+    def holds(self, domain: str) -> bool:
+        """Whether nothing may be sent to a domain now: all of the sender rests, or its lane."""
+        return self.rests.holds or (bool(self.lanes) and self.lanes.holds(domain, now_ms()))
 
     def result(self, claim: Claim, delivery: Delivery, started_at: int, most_ms: int, trace: Trace) -> Result:
         """Turn a verdict into the fate of a recipient, who is tried for ``most_ms`` at most."""
@@ -141,13 +146,17 @@ class Outlets(Mapping[str, Outlet]):
             self[account].lane.withdraw()
 
     def take_rests(self, entry: Round, brought: Committed) -> None:
-        """Take the rests that a commit has read, and whether it was denied claims because of them."""
+        """Take the rests and slow lanes that a commit has read, and whether it was denied claims."""
         wanted = {want.account for want in entry.wants}
         made = zip(entry.wants, brought.claimed, strict=False)
         granted = {want.account for want, claimed in made if claimed is not None}
         for account, rest in brought.rests.items():
             denied = account in wanted - granted
             self[account].rests.take(rest, denied=denied, now_s=clock.steady_s())
+        for account, found in brought.lanes.items():
+            changed, self[account].lanes = found.slow != self[account].lanes.slow, found
+            if changed:
+                self[account].lane.withdraw()
 
     def check(self) -> None:
         """Let go of idle connections; raise what broke one's task."""

@@ -252,7 +252,8 @@ class Lane:
         )
         if alone and line.ahead is None:
             self._alone.remove(line)
-        if self._width.heard(delivery.verdict, asyncio.get_running_loop().time()):
+        now = asyncio.get_running_loop().time()
+        if self._width.heard(delivery.verdict, work.claim.domain, now):
             self._slowed(delivery.words)
         if delivery.verdict.goes_on and self._goes_on(line, work, delivery):
             return line.ahead

@@ -16,7 +16,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import batches, campaigns, recipients, tallies, workers
-from mailing.ledger import claims, counters, rests, results
+from mailing.ledger import claims, counters, domain_tallies, lanes, rests, results
 from mailing.ledger.batches import Errand, is_open, lose_those_of, somebody_queued
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ CHUNK = 5_000
 ANY_PRIORITY = range(10)
 VANISHED_AFTER_MS = 10_000  # with an empty queue, a batch untouched for so long has lost its message
 FORGOTTEN_AFTER_MS = 600_000  # the same while the queue is busy: then it is probably still waiting there
+RESTED_AT_ONCE = 16  # batches of slow lanes that one sweep gives out
 CLOCKS_DIFFER_MS = 60_000  # a batch woken later than now was so by a clock that is wrong
 LOCK_MS = 1_000  # PostgreSQL only; on SQLite there is the one lock that all wait for
 _WAITING = (RecipientState.QUEUED, RecipientState.DEFERRED)
@@ -111,14 +112,15 @@ def wake_deferred(connection: Connection, rows: int = CHUNK) -> set[int]:
         update(recipients)
         .where(recipients.c.id.in_(due), recipients.c.state == RecipientState.DEFERRED)
         .values(state=RecipientState.QUEUED, due_at=None, changed_at=now)
-        .returning(recipients.c.campaign_id, recipients.c.id)
+        .returning(recipients.c.campaign_id, recipients.c.id, recipients.c.domain)
     )
-    woken: defaultdict[int, list[int]] = defaultdict(list)
-    for campaign_id, id_ in connection.execute(statement):
-        woken[campaign_id].append(id_)
-    for campaign_id, ids in sorted(woken.items()):
-        counters.move(connection, campaign_id, 0, {_WOKEN: len(ids)})
-        lose_those_of(connection, campaign_id, ids)
+    woken: defaultdict[int, dict[int, str]] = defaultdict(dict)
+    for campaign_id, id_, domain in connection.execute(statement):
+        woken[campaign_id][id_] = domain
+    for campaign_id, domains in sorted(woken.items()):
+        counters.move(connection, campaign_id, 0, {_WOKEN: len(domains)})
+        domain_tallies.move(connection, campaign_id, 0, [(it, *_WOKEN) for it in domains.values()])
+        lose_those_of(connection, campaign_id, list(domains))
     return set(woken)
 
 
@@ -139,11 +141,13 @@ def cancel_waiting(connection: Connection, campaign_id: int, rows: int = CHUNK) 
             update(recipients)
             .where(recipients.c.id.in_(chosen), recipients.c.state == state)
             .values(state=RecipientState.CANCELED, due_at=None, changed_at=now_ms())
-            .returning(recipients.c.id)
+            .returning(recipients.c.domain)
         )
-        n = len(connection.execute(statement).all())  # SQLite tells no rowcount of what begins with WITH
-        counters.move(connection, campaign_id, 0, {(state, RecipientState.CANCELED): n})
-        total += n
+        change = state, RecipientState.CANCELED
+        domains = connection.execute(statement).scalars().all()
+        counters.move(connection, campaign_id, 0, {change: len(domains)})
+        domain_tallies.move(connection, campaign_id, 0, [(domain, *change) for domain in domains])
+        total += len(domains)
     return total
 
 
@@ -199,6 +203,9 @@ def vanished_batches(
 
     They are more than were given out at once, or their Celery message was lost, or was never sent because
     Redis was down, or they have deferred recipients that are due again, or the sender had to rest.
+
+    Of those that were at rest for lanes not more than ``RESTED_AT_ONCE`` while one is slow: few of them are
+    enough for what it may be sent.
     """
     now = now_ms()
     resting = rests.lasting(connection)
@@ -210,22 +217,28 @@ def vanished_batches(
         )
         if rest and rest.holds(now)
     ]
+    rested = batches.c.rests_until.is_not(None)
     before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
-    forgotten = or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS)
+    forgotten = or_(
+        rested & (batches.c.rests_until <= now),
+        ~rested & or_(batches.c.woken_at < before, batches.c.woken_at > now + CLOCKS_DIFFER_MS),
+    )
     chosen = (
-        select(batches.c.id, campaigns.c.priority)
+        select(batches.c.id, campaigns.c.priority, rested.label("rested"))
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, forgotten, is_open(), somebody_queued())
         .where(~or_(false(), *at_rest))
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
-        .order_by(campaigns.c.priority, batches.c.id)
+        .order_by(campaigns.c.priority, rested, batches.c.rests_until, batches.c.id)
         .limit(most)
     )
-    found = {row.id: row.priority for row in connection.execute(chosen)}
+    rows = connection.execute(chosen).all()
+    few = [row for row in rows if row.rested][:RESTED_AT_ONCE] if lanes.any_slow(connection) else rows
+    found = {row.id: row.priority for row in rows if not row.rested or row in few}
     claimed = (
         update(batches)
         .where(batches.c.id.in_(found), forgotten)
-        .values(woken_at=now_ms())
+        .values(woken_at=now_ms(), rests_until=None)
         .returning(batches.c.id)
     )
     mine = set(connection.execute(claimed).scalars()) if found else set()

@@ -1,6 +1,9 @@
-"""How wide the lane to a server is: on how many connections it likes to be sent mail, and from when on.
+"""On how many connections a server likes to be sent mail, and from when on.
 
-Pure bookkeeping: what the server said, and the time now, come in. The lane acts on it.
+What one receiver says is its lane's affair (``mailing.ledger.lanes``). Only once several complain, and nothing
+else is accepted in between, it is the server that wants less.
+
+Pure bookkeeping: what the server said, and the time now, come in. The pool acts on it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from mailing.smtp.rulebook import Follows, Scope
 from mailing.smtp.verdicts import SENT, Verdict
 
 SPARED_S = 30.0  # how long a server that asked to be sent less is given less
-REST_AFTER = 3  # refusals by receivers one after the other, with nothing accepted in between
+REST_AFTER = 3  # domains one after the other that complain, with nothing accepted in between
 FIRST_REST_S = 1.0  # doubled with each further one, up to the wait of the rule
 
 
@@ -21,7 +24,8 @@ class Width:
         self._width = float(most)
         self._spared_until = 0.0
         self._resting_until = 0.0
-        self._refusals = 0
+        self._complaining: set[str] = set()  # domains, since something was accepted last
+        self._refusals = 0  # since then and since they were enough
 
     @property
     def spared(self) -> bool:
@@ -49,28 +53,34 @@ class Width:
         self._spared_until, self._width = 0.0, float(self._most)
         return True
 
-    def heard(self, verdict: Verdict, now: float) -> bool:
-        """Note the outcome of a mail; return whether to report that the server wants less.
+    def heard(self, verdict: Verdict, domain: str, now: float) -> bool:
+        """Note the outcome of a mail to a domain; return whether to report that the server wants less.
 
         A limit of our own is told by the rest of the sender, and not here.
 
-        One receiver that wants rest gets as little as can be. Once nothing else was accepted in between
-        either, nobody is sent anything for a while, that doubles until something is accepted again.
+        Receivers that all want rest get as little as can be, and nobody is sent anything for a while, that
+        doubles until something is accepted again.
         """
         if verdict is SENT:
+            self._complaining.clear()
             self._refusals = 0
         ruling = verdict.ruling
         if ruling is None or not verdict.slow_down:
             return False
+        if ruling.scope is not Scope.LANE:
+            self.spare(self._width / 2, now)
+            return False
+        if len(self._complaining) < REST_AFTER:
+            self._complaining.add(domain)
+        if len(self._complaining) < REST_AFTER:
+            return False
         rest_s = 0.0
-        wants_rest = ruling.scope is Scope.LANE and ruling.follows is Follows.REST
-        if wants_rest:
+        if ruling.follows is Follows.REST:
+            rest_s = min(FIRST_REST_S * 2.0 ** min(self._refusals, 16), ruling.wait_s)
             self._refusals += 1
-            if self._refusals >= REST_AFTER:
-                rest_s = min(FIRST_REST_S * 2.0 ** min(self._refusals - REST_AFTER, 16), ruling.wait_s)
-                self._resting_until = now + rest_s
-        self.spare(1 if wants_rest else self._width / 2, now, rest_s)
-        return ruling.scope is Scope.LANE
+            self._resting_until = now + rest_s
+        self.spare(1 if rest_s else self._width / 2, now, rest_s)
+        return True
 
     def spare(self, connections: float, now: float, rest_s: float = 0.0) -> None:
         """Use no more than this many connections for a while, counted from the end of a rest."""

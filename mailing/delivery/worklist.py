@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mailing.core.states import CampaignState, RecipientState
-from mailing.delivery import group_commit
+from mailing.delivery import group_commit, taking
 
 if TYPE_CHECKING:
     import asyncio
@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
     from mailing.delivery.group_commit import Committed, Round
+    from mailing.delivery.taking import Taken
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
+    from mailing.ledger.lanes import Lanes
     from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
     from mailing.messages.compose import Prepared
+
+LINGERING = 4  # jobs of one process that only go on with narrow lanes
 
 
 class Ending(StrEnum):
@@ -33,7 +37,7 @@ class Ending(StrEnum):
     YIELDED = "yielded"  # its time is up: queue it again
     STOPPED = "stopped"  # the campaign is not sending
     HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
-    RESTING = "resting"  # the sender waits: the sweep queues it again when that is over
+    RESTING = "resting"  # the sender or lanes wait: the sweep queues it again when that is over
 
 
 @dataclass(slots=True, eq=False)
@@ -54,13 +58,17 @@ class ActiveCampaign:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim."""
+    """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim.
+
+    One that ``lingers`` has ended for whoever waits for it: it only goes on with lanes that are narrow.
+    """
 
     batch: Batch
     active: ActiveCampaign
     cursor: int
     until: float
     ended: asyncio.Future[Ending]
+    lingers: bool = False
 
     def end(self, ending: Ending) -> None:
         """Tell who waits for the batch."""
@@ -115,7 +123,7 @@ class Worklist:
 
     def could_claim(self, rooms: Mapping[str, int]) -> bool:
         """Whether there is room for claims from a batch."""
-        return any(rooms[job.active.account] > 0 for job in self._jobs)
+        return any(rooms[job.active.account] > 0 for job in self._jobs if not job.lingers)
 
     def add(self, job: Job) -> None:
         """Begin to claim from a batch; the most urgent campaign's come first."""
@@ -139,10 +147,12 @@ class Worklist:
         worker_name: str,
         rooms: Mapping[str, int],
         rests: Mapping[str, Rest | None],
+        lanes: Mapping[str, Lanes],
     ) -> Round:
         """Return what the next commit carries: everything unrecorded, and claims for the ``rooms``.
 
-        Those are how many more there may be for each sender; ``rests`` are theirs as they were seen last.
+        Those are how many more there may be for each sender; ``rests`` and slow ``lanes`` are theirs as they
+        were seen last.
         """
         results, self._results = self._results, []
         returned, self._returned = self._returned, []
@@ -159,20 +169,13 @@ class Worklist:
             results=results,
             returned=returned,
             wants=[
-                group_commit.Want(
-                    job.active.account,
-                    job.batch.campaign_id,
-                    job.cursor,
-                    job.batch.last_id,
-                    limit,
-                    job.batch.canary,
-                )
-                for job, limit in self._wishes
+                taking.Want(job.active.account, job.batch, job.cursor, limit) for job, limit in self._wishes
             ],
             watched=list(self._active),
             finishing=finishing,
             held=frozenset(self._held) if self._in_doubt else None,
             rests=rests,
+            lanes=lanes,
         )
 
     def failed(self, entry: Round) -> None:
@@ -191,16 +194,16 @@ class Worklist:
             if active := self._active.get(id_):
                 active.sending = state is CampaignState.SENDING
         taken = []
-        for (job, limit), claims in zip(self._wishes, outcome.claimed, strict=False):
-            if claims is None:
+        for (job, _), found in zip(self._wishes, outcome.claimed, strict=False):
+            if found is None:
                 continue
-            for claim in claims:
+            for claim in found.claims:
                 self._held.add(claim.recipient_id)
                 job.active.held += 1
-                job.cursor = claim.recipient_id
                 taken.append((claim, job.active))
-            if len(claims) < limit or job.cursor >= job.batch.last_id:
-                self._end(job, Ending.EMPTY)
+            job.cursor = found.cursor
+            if job.cursor >= job.batch.last_id:
+                self._at_its_end(job, found)
         self._go_back(entry)
         self._drop_idle_orders()
         return taken
@@ -210,7 +213,7 @@ class Worklist:
         again = [result.claim for result in entry.results if result.state is RecipientState.QUEUED]
         for claim in (*again, *entry.returned):
             for job in self._jobs:
-                if job.batch.first_id <= claim.recipient_id <= job.cursor:
+                if not job.lingers and job.batch.first_id <= claim.recipient_id <= job.cursor:
                     job.cursor = claim.recipient_id - 1
 
     def end_jobs(self, now: float, *, halted: bool, resting: Collection[str]) -> None:
@@ -228,11 +231,19 @@ class Worklist:
     def _share(self, rooms: Mapping[str, int]) -> Iterator[tuple[Job, int]]:
         """Share each sender's room: its most urgent job first, what that cannot use to the next."""
         left = dict(rooms)
-        for job in self._jobs:
+        for job in sorted(self._jobs, key=lambda job: not job.lingers):
             if left[job.active.account] > 0:
-                limit = min(left[job.active.account], job.batch.last_id - job.cursor)
-                left[job.active.account] -= limit
+                limit = 1 if job.lingers else min(left[job.active.account], job.batch.last_id - job.cursor)
+                left[job.active.account] -= 0 if job.lingers else limit  # few find anybody
                 yield job, limit
+
+    def _at_its_end(self, job: Job, found: Taken) -> None:
+        """End a job, or have it linger where those are left whose lanes are narrow."""
+        if not job.lingers:
+            job.lingers = found.narrow and sum(it.lingers for it in self._jobs) < LINGERING
+            job.end(Ending.RESTING if found.rests else Ending.EMPTY)
+        if not (job.lingers and found.narrow):
+            self._end(job, Ending.RESTING)
 
     def _end(self, job: Job, ending: Ending) -> None:
         self._jobs.remove(job)

@@ -1,9 +1,11 @@
 """What the internet says of a domain and of links: asked within limits, and it may give no answer.
 
-``dmarc``     where the DMARC policy of a domain stands, by the tree walk of RFC 9989
-``findings``  what a check found: green, amber, red, or unknown, in words, and what to do
-``links``     whether the links of a message lead anywhere: each asked politely, none within private networks
-``names``     the TXT records of a name, or that nobody could be asked
-``senders``   what DNS says of who may send for a domain: SPF, DKIM and DMARC
-``spf``       a domain's SPF record (RFC 7208), and how many look-ups it takes
+``dmarc``      where the DMARC policy of a domain stands, by the tree walk of RFC 9989
+``findings``   what a check found: green, amber, red, or unknown, in words, and what to do
+``links``      whether the links of a message lead anywhere: each asked politely, none within private
+               networks
+``names``      the TXT records and the mail exchangers of a name, or that nobody could be asked
+``receivers``  who takes in the mail of a domain, and so whose limits hold: by rules that are data
+``senders``    what DNS says of who may send for a domain: SPF, DKIM and DMARC
+``spf``        a domain's SPF record (RFC 7208), and how many look-ups it takes
 """

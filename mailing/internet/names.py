@@ -1,4 +1,4 @@
-"""The TXT records of a name, or that nobody could be asked."""
+"""The TXT records and the mail exchangers of a name, or that nobody could be asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import dns.resolver
 
 PATIENCE_S = 2.0  # of one question
 LONGEST = 4_000  # characters read of a record
+MOST_EXCHANGERS = 20  # read of a domain
 
 
 class UnansweredError(Exception):
@@ -40,6 +41,15 @@ class Dns:
             await self._look_at_the_root()
             return ()
         return tuple(b"".join(record.strings).decode("utf-8", "replace")[:LONGEST] for record in answer)
+
+    async def exchangers(self, name: str) -> tuple[str, ...]:
+        """Return the names of a domain's mail exchangers by their preference (RFC 5321 section 5.1)."""
+        answer = await self._ask(name, "MX")
+        if answer is None:
+            await self._look_at_the_root()
+            return ()
+        records = sorted(answer, key=lambda record: (record.preference, str(record.exchange)))
+        return tuple(str(record.exchange).rstrip(".").lower() for record in records[:MOST_EXCHANGERS])
 
     async def _look_at_the_root(self) -> None:
         """Make sure that a server which knows no such name knows any: on closed networks some deny all."""

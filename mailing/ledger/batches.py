@@ -1,7 +1,8 @@
 """Batches: the ranges of a campaign's recipients that Celery carries to the workers.
 
 A batch may be delivered twice, late, or never: it is only where a worker looks for recipients to
-claim. ``woken_at`` says when it was last given out, so that ``sweeping`` finds those that got lost.
+claim. ``woken_at`` says when it was last given out, so that ``sweeping`` finds those that got lost, and
+``rests_until`` that only recipients of lanes that rest wait in it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def take(connection: Connection, batch_id: int) -> Batch | None:
     statement = (
         update(batches)
         .where(batches.c.id == batch_id)
-        .values(woken_at=now_ms())
+        .values(woken_at=now_ms(), rests_until=None)
         .returning(
             batches.c.id, batches.c.campaign_id, batches.c.first_id, batches.c.last_id, batches.c.canary
         )
@@ -89,7 +90,8 @@ def wake(
         first, last = within
         mine += [batches.c.last_id >= first, batches.c.first_id <= last]
     queued = somebody_queued(within)
-    stale = update(batches).where(*mine, batches.c.woken_at != 0).values(woken_at=0)
+    given_out = (batches.c.woken_at != 0) | batches.c.rests_until.is_not(None)
+    stale = update(batches).where(*mine, given_out).values(_NEVER)
     connection.execute(stale.where(queued) if within else stale)
     chosen = select(batches.c.id).join(campaigns, campaigns.c.id == batches.c.campaign_id)
     chosen = chosen.where(*mine, is_open(), queued).order_by(batches.c.first_id).limit(most)
@@ -127,7 +129,7 @@ def somebody_queued(within: tuple[int, int] | None = None) -> ColumnElement[bool
 def lose(connection: Connection, errands: Sequence[Errand]) -> None:
     """Mark batches that could not be given out as never woken, so that the next sweep does it at once."""
     connection.execute(
-        update(batches).where(batches.c.id.in_([errand.batch_id for errand in errands])).values(woken_at=0)
+        update(batches).where(batches.c.id.in_([errand.batch_id for errand in errands])).values(_NEVER)
     )
 
 
@@ -144,8 +146,20 @@ def lose_those_of(connection: Connection, campaign_id: int, people: Sequence[int
         for id_, first, last in connection.execute(statement)
         if bisect_left(ordered, first) < bisect_right(ordered, last)
     ]
-    connection.execute(update(batches).where(batches.c.id.in_(touched)).values(woken_at=0))
+    connection.execute(update(batches).where(batches.c.id.in_(touched)).values(_NEVER))
 
+
+def rest(connection: Connection, batch_id: int, until: int) -> None:
+    """Have a batch rest until then (ms since 1970): nobody else waits in it than those of lanes that rest."""
+    connection.execute(update(batches).where(batches.c.id == batch_id).values(rests_until=until))
+
+
+def end_rests(connection: Connection) -> None:
+    """Have all batches that rest be looked at again."""
+    connection.execute(update(batches).where(batches.c.rests_until.is_not(None)).values(_NEVER))
+
+
+_NEVER = {"woken_at": 0, "rests_until": None}
 
 # The ids of one campaign need not be without gaps: another one may be stored at the same time.
 _CUT = text(

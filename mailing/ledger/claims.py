@@ -7,6 +7,7 @@ once, is harmless.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,7 +18,7 @@ from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients
-from mailing.ledger import counters
+from mailing.ledger import counters, domain_tallies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,18 +27,34 @@ if TYPE_CHECKING:
 
     from mailing.messages.values import Value
 
+_RECEIVER = "coalesce((SELECT receiver FROM receivers WHERE domain = recipients.domain), recipients.domain)"
+
+
+class Among(StrEnum):
+    """Whom a claim may be for, by the lanes of its sender."""
+
+    ALL = ""
+    LANE = f" AND {_RECEIVER} = ?"  # those of one receiver
+    FREE = (  # those of no receiver whose lane is slow
+        f" AND NOT EXISTS (SELECT 1 FROM rests WHERE sender = ? AND lane = {_RECEIVER} AND ended_at IS NULL)"
+    )
+
+
 # Without the fence around the sub-select PostgreSQL may run it again, and update more than the limit.
 _CLAIM, _CLAIM_SKIPPING = (
-    "WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
-    "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
-    "AND EXISTS (SELECT 1 FROM campaigns "
-    "WHERE id = ? AND state = 'sending' AND (canary_until IS NOT NULL) = ?) "
-    f"ORDER BY id LIMIT ? {lock}) "
-    "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
-    "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?), "
-    "version = (SELECT version FROM campaigns WHERE id = ?) "
-    "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
-    "RETURNING id, attempts, email, domain, name, fields, first_tried_at, version"
+    {
+        among: "WITH picked AS MATERIALIZED ("
+        "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
+        "AND EXISTS (SELECT 1 FROM campaigns "
+        f"WHERE id = ? AND state = 'sending' AND (canary_until IS NOT NULL) = ?){among} "
+        f"ORDER BY id LIMIT ? {lock}) "
+        "UPDATE recipients SET state = 'sending', worker_id = ?, claimed_at = ?, "
+        "changed_at = ?, attempts = attempts + 1, first_tried_at = coalesce(first_tried_at, ?), "
+        "version = (SELECT version FROM campaigns WHERE id = ?) "
+        "WHERE id IN (SELECT id FROM picked) AND state = 'queued' "
+        "RETURNING id, attempts, email, domain, name, fields, first_tried_at, version"
+        for among in Among
+    }
     for lock in ("", "FOR UPDATE SKIP LOCKED")
 )
 _RELEASE = {
@@ -78,16 +95,19 @@ def claim(
     last: int,
     limit: int,
     canary: bool = False,
+    among: tuple[Among, *tuple[str, ...]] = (Among.ALL,),
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
-    The rows are ``sending`` from the commit on: the intent is durable before any dot. Fewer than
+    ``among`` says which, with the receiver of a lane, or the sender whose slow lanes are left out. The rows are ``sending`` from the commit on: the intent is durable before any dot. Fewer than
     ``limit`` means that the range holds no more, or that the campaign is not sending.
     """
     now = now_ms()
     postgres = connection.dialect.name == "postgresql"
-    values = (campaign_id, after, last, campaign_id, canary, limit, worker_id, now, now, now, campaign_id)
-    rows = run(connection, _CLAIM_SKIPPING if postgres else _CLAIM, values).all()
+    which, *whose = among
+    what = (campaign_id, after, last, campaign_id, canary, *whose, limit)
+    values = (*what, worker_id, now, now, now, campaign_id)
+    rows = run(connection, (_CLAIM_SKIPPING if postgres else _CLAIM)[which], values).all()
     claims = [Claim(worker_id, campaign_id, now, *row) for row in sorted(map(tuple, rows), key=_ID)]
     if not postgres:
         claims = [
@@ -111,6 +131,8 @@ def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:
             if run(connection, statement, values).rowcount:
                 moved = {(before, RecipientState.QUEUED): 1}
                 counters.move(connection, claim.campaign_id, claim.worker_id, moved)
+                moves = [(claim.domain, before, RecipientState.QUEUED)]
+                domain_tallies.move(connection, claim.campaign_id, claim.worker_id, moves)
                 if before is RecipientState.UNKNOWN:
                     doubtful.add(claim.campaign_id)
     return doubtful

@@ -1,5 +1,7 @@
 """Rests: a sender whose own limit is reached waits, in all processes alike, and nobody fails.
 
+The same holds for one lane of it: a receiver that wants rest. What is special about those stands in ``lanes``.
+
 A rest is one row, and each change of it a conditional UPDATE: of two workers that are refused at the same
 moment one begins it. Once its time is over one email is tried. If that is accepted all go on; if it is
 refused for the same reason, the rest lasts twice as long. The row of a rest that has ended stays, so that its
@@ -19,12 +21,13 @@ from mailing.core.tables import rests
 from mailing.smtp.account import REHEARSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
     from mailing.core.reasons import Words
 
+ALL = ""  # the lane of a rest that is the sender's own
 SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
 ASK_S = 0.25  # between two requests to be the one that tries
 PROBE_MS = 60_000  # after so long without an outcome another email is tried
@@ -84,9 +87,9 @@ class Seen:
         return self.rest.since_then(first_at, now) if self.rest else 0
 
 
-def of(connection: Connection, sender: str) -> Rest | None:
-    """Return the rest of a sender that lasts, or else its last one; None if it never had one."""
-    row = connection.execute(select(*_COLUMNS).where(rests.c.sender == sender)).one_or_none()
+def of(connection: Connection, sender: str, lane: str = ALL) -> Rest | None:
+    """Return the rest of a sender, or of a lane, that lasts, or else its last one; None if it never had one."""
+    row = connection.execute(select(*COLUMNS).where(*_this(sender, lane))).one_or_none()
     return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
 
 
@@ -103,7 +106,8 @@ class Lasting(NamedTuple):
 
 def lasting(connection: Connection) -> Lasting:
     """Return the rests that last; of several senders of mail, that which lasts longest."""
-    statement = select(rests.c.sender, *_COLUMNS).where(rests.c.ended_at.is_(None)).order_by(rests.c.until)
+    lasts = rests.c.lane == ALL, rests.c.ended_at.is_(None)
+    statement = select(rests.c.sender, *COLUMNS).where(*lasts).order_by(rests.c.until)
     found: dict[bool, Rest] = {}
     for row in connection.execute(statement):
         told = reasons.in_row(row._asdict(), "reason")
@@ -112,43 +116,49 @@ def lasting(connection: Connection) -> Lasting:
     return Lasting(found.get(False), found.get(True))
 
 
-def begin(connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int) -> None:
+def begin(
+    connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int, lane: str = ALL
+) -> None:
     """Have a sender rest since an attempt, begun at ``tried_at`` (ms since 1970), was refused for its limit.
 
     What was under way when the rest began changes nothing; a try after it doubles it.
     """
     now = now_ms()
     wait_ms = 1000 * min(max(wait_s, SHORTEST_S), LONGEST_S)
-    said = {"reason": str(reason), "reason_code": reasons.dump(reason)}
-    rest = of(connection, sender)
+    said = {"reason": str(reason), "reason_code": reasons.dump(reason), "width": 0, "good": 0}
+    rest = of(connection, sender, lane)
     if rest and rest.lasts:
         if tried_at < rest.until:
             return
         longer = min(wait_ms * 2 ** min(rest.times, 16), max(wait_ms, 1000 * LONGEST_S))
         connection.execute(
             update(rests)
-            .where(rests.c.sender == sender, rests.c.ended_at.is_(None), rests.c.times == rest.times)
+            .where(*_this(sender, lane), rests.c.ended_at.is_(None), rests.c.times == rest.times)
             .values(until=now + longer, times=rest.times + 1, probed_at=None, **said)
         )
         return
-    values = {"since": now, "until": now + wait_ms, "times": 1, **said}
-    values |= {"probed_at": None, "ended_at": None}
+    put(connection, sender, lane, {"since": now, "until": now + wait_ms, "times": 1, **said})
+
+
+def put(connection: Connection, sender: str, lane: str, values: Mapping[str, object]) -> None:
+    """Write the row of a rest that begins, unless one lasts already."""
+    row = {"probed_at": None, "ended_at": None, **values}
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(rests).values(sender=sender, **values)
+    statement = insert(rests).values(sender=sender, lane=lane, **row)
     connection.execute(
         statement.on_conflict_do_update(
-            index_elements=[rests.c.sender], set_=values, where=rests.c.ended_at.is_not(None)
+            index_elements=[rests.c.sender, rests.c.lane], set_=row, where=rests.c.ended_at.is_not(None)
         )
     )
 
 
-def probe(connection: Connection, sender: str) -> bool:
+def probe(connection: Connection, sender: str, lane: str = ALL) -> bool:
     """Try one email after the time of a rest is over; return whether this call may."""
     now = now_ms()
     statement = (
         update(rests)
         .where(
-            rests.c.sender == sender,
+            *_this(sender, lane),
             rests.c.ended_at.is_(None),
             rests.c.until <= now,
             or_(rests.c.probed_at.is_(None), rests.c.probed_at < now - PROBE_MS),
@@ -158,7 +168,7 @@ def probe(connection: Connection, sender: str) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool) -> None:
+def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool, lane: str = ALL) -> None:
     """Take the outcome of an email that was tried after a rest, begun at ``tried_at`` (ms since 1970).
 
     One that was accepted ends the rest. One that was refused for another reason tells nothing of the
@@ -167,7 +177,7 @@ def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool
     values = {"ended_at": now_ms()} if accepted else {"probed_at": None}
     connection.execute(
         update(rests)
-        .where(rests.c.sender == sender, rests.c.ended_at.is_(None), rests.c.until <= tried_at)
+        .where(*_this(sender, lane), rests.c.ended_at.is_(None), rests.c.until <= tried_at)
         .values(**values)
     )
 
@@ -178,7 +188,11 @@ def end_others(connection: Connection, senders: Collection[str]) -> None:
     connection.execute(update(rests).where(*unused).values(ended_at=now_ms()))
 
 
-_COLUMNS = (
+def _this(sender: str, lane: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return rests.c.sender == sender, rests.c.lane == lane
+
+
+COLUMNS = (
     rests.c.since,
     rests.c.until,
     rests.c.reason,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailing.core import reasons
 from mailing.core.statements import run, run_many
 from mailing.core.states import RESULT_STATES, AttemptResult, RecipientState
-from mailing.ledger import counters
+from mailing.ledger import counters, domain_tallies
 from mailing.ledger.counters import SHARDS, Change
 from mailing.ledger.rates import SLOT_MS, SLOT_S
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mailing.core.reasons import Words
     from mailing.ledger.claims import Claim
+    from mailing.ledger.domain_tallies import Moved
     from mailing.smtp.rulebook import Ruling
 
 _MOVE = (
@@ -122,6 +123,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     """
     shard = moves[0][0].claim.worker_id % SHARDS
     changes: defaultdict[int, Counter[Change]] = defaultdict(Counter)
+    by_domain: defaultdict[int, list[Moved]] = defaultdict(list)
     paces: Counter[tuple[int, int, str]] = Counter()
     groups: Counter[tuple[int, str, int, str]] = Counter()
     samples: dict[tuple[int, str, int, str], Words] = {}
@@ -129,6 +131,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
         campaign_id, kind = result.claim.campaign_id, result.result.value
         if before is not None:
             changes[campaign_id][before, result.state] += 1
+            by_domain[campaign_id].append((result.claim.domain, before, result.state))
         paces[campaign_id, result.ended_at // SLOT_MS * SLOT_S, kind] += 1
         if result.result is not AttemptResult.SENT:
             group = (campaign_id, kind, result.code or 0, result.enhanced)
@@ -137,6 +140,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     run_many(connection, _LOG, [_row(result) for result, _ in moves])
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
+        domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
     said = {group: (str(words), reasons.dump(words)) for group, words in samples.items()}
     run_many(connection, _GROUP, [(*group, shard, n, *said[group]) for group, n in sorted(groups.items())])

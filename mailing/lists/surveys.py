@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, insert, select
 
 from mailing.core.tables import surveys
+from mailing.ledger import receivers
 from mailing.lists import domain_counts, shapes
 from mailing.lists.domain_counts import DomainCounts
 from mailing.lists.shapes import Shapes
@@ -63,7 +64,7 @@ def load(connection: Connection, campaign_id: int) -> Survey:
 
 
 def store(connection: Connection, campaign_id: int, found: Survey) -> None:
-    """Store what a campaign's list holds now, in place of what it held."""
+    """Store what a campaign's list holds now, in place of what it held; note whose receivers matter."""
     connection.execute(delete(surveys).where(surveys.c.campaign_id == campaign_id))
     connection.execute(
         insert(surveys).values(
@@ -73,6 +74,7 @@ def store(connection: Connection, campaign_id: int, found: Survey) -> None:
             remarks=dict(found.remarks),
         )
     )
+    receivers.note(connection, found.domains.top)
 
 
 def _remarks(parsed: ParsedList) -> dict[str, int]:

@@ -26,7 +26,7 @@ from mailing.core.states import (
     RecipientState,
 )
 from mailing.core.tables import attempts, recipients
-from mailing.ledger import batches, counters
+from mailing.ledger import batches, counters, domain_tallies
 from mailing.recipients import reply_groups, search
 
 if TYPE_CHECKING:
@@ -159,6 +159,8 @@ def _move(connection: Connection, campaign_id: int, decision: Decision, found: S
         connection.execute(insert(attempts), [_mark(campaign_id, row, now) for row in found])
     changes = Counter((RecipientState(row.state), decision.target) for row in found)
     counters.move(connection, campaign_id, 0, changes)
+    moves = [(row.domain, RecipientState(row.state), decision.target) for row in found]
+    domain_tallies.move(connection, campaign_id, 0, moves)
 
 
 def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:

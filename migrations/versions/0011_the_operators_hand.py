@@ -1,4 +1,6 @@
-"""Senders and their limits; the breaker and the canary of a campaign, and the versions of its message."""
+"""Senders, their limits and lanes; the breaker and canary of a campaign, and the versions of its message."""
+
+import json
 
 import sqlalchemy as sa
 from alembic import op
@@ -109,9 +111,11 @@ def upgrade() -> None:
     op.add_column("attempts", sa.Column("version", sa.SmallInteger(), server_default="1", nullable=False))
     usual = '{"percent": 10, "of_last": 200, "at_least": 20}'
     op.execute(f"UPDATE campaigns SET breaker = '{usual}' WHERE state = 'draft' AND rehearses IS NULL")  # noqa: S608
+    _lanes()
 
 
 def downgrade() -> None:
+    _without_lanes()
     op.drop_column("attempts", "version")
     op.drop_column("recipients", "version")
     op.drop_column("batches", "canary")
@@ -127,3 +131,77 @@ def downgrade() -> None:
     op.drop_column("campaigns", "senders")
     op.drop_table("sender_usage")
     op.drop_table("senders")
+
+
+def _lanes() -> None:
+    bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    op.create_table(
+        "receivers",
+        sa.Column("domain", bytewise, nullable=False),
+        sa.Column("receiver", sa.Text(), nullable=False),
+        sa.Column("found", sa.String(length=4), nullable=False),
+        sa.Column("looked_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("domain", name=op.f("pk_receivers")),
+    )
+    op.create_index("ix_receivers_receiver", "receivers", ["receiver"])
+    due = sa.text("looked_at IS NULL")
+    op.create_index("ix_receivers_due", "receivers", ["domain"], sqlite_where=due, postgresql_where=due)
+    op.create_table(
+        "domain_tallies",
+        sa.Column("campaign_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("domain", bytewise, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("shard", sa.SmallInteger(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["campaign_id"], ["campaigns.id"], name=op.f("fk_domain_tallies_campaign_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("campaign_id", "domain", "state", "shard", name=op.f("pk_domain_tallies")),
+    )
+    op.add_column("batches", sa.Column("rests_until", sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("rests") as table:
+        table.add_column(sa.Column("lane", sa.Text(), server_default="", nullable=False))
+        table.add_column(sa.Column("width", sa.Integer(), server_default="0", nullable=False))
+        table.add_column(sa.Column("good", sa.Integer(), server_default="0", nullable=False))
+        table.drop_constraint("pk_rests", type_="primary")
+        table.create_primary_key("pk_rests", ["sender", "lane"])
+    _count_what_is_under_way()
+
+
+def _count_what_is_under_way() -> None:
+    """Note the domains of lists, and count those of campaigns that are not over."""
+    connection = op.get_bind()
+    surveys = sa.text(
+        "SELECT surveys.domains FROM surveys JOIN campaigns ON campaigns.id = surveys.campaign_id "
+        "WHERE surveys.domains IS NOT NULL AND campaigns.state IN ('draft', 'sending', 'paused')"
+    )
+    domains = set()
+    for (found,) in connection.execute(surveys).all():
+        read = json.loads(found) if isinstance(found, str) else found
+        domains |= {domain for domain, _n in read["top"]}
+    table = sa.table("receivers", sa.column("domain"), sa.column("receiver"), sa.column("found"))
+    rows = [{"domain": domain, "receiver": domain, "found": ""} for domain in sorted(domains)]
+    if rows:
+        connection.execute(sa.insert(table), rows)
+    connection.execute(
+        sa.text(
+            "INSERT INTO domain_tallies (campaign_id, domain, state, shard, n) "
+            "SELECT r.campaign_id, coalesce(t.domain, ''), r.state, 0, count(*) FROM recipients AS r "
+            "JOIN campaigns AS c ON c.id = r.campaign_id LEFT JOIN receivers AS t ON t.domain = r.domain "
+            "WHERE c.state IN ('sending', 'paused') AND r.state NOT IN ('queued', 'sending') "
+            "GROUP BY r.campaign_id, coalesce(t.domain, ''), r.state"
+        )
+    )
+
+
+def _without_lanes() -> None:
+    op.execute("DELETE FROM rests WHERE lane <> ''")
+    with op.batch_alter_table("rests") as table:
+        table.drop_constraint("pk_rests", type_="primary")
+        table.create_primary_key("pk_rests", ["sender"])
+        table.drop_column("good")
+        table.drop_column("width")
+        table.drop_column("lane")
+    op.drop_column("batches", "rests_until")
+    op.drop_table("domain_tallies")
+    op.drop_table("receivers")
