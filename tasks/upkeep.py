@@ -18,11 +18,11 @@ from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
-from mailing.ledger import leases
+from mailing.ledger import lanes, leases
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
-from tasks import imports, processes, queues
+from tasks import imports, processes, queues, receivers
 from tasks.app import app
 from tasks.sending import enqueue
 
@@ -65,9 +65,11 @@ def _sweep(database: Database) -> None:
     carrying.go_round()
     with _brief(database) as connection:
         changed = sweeper.judge_canaries(connection) | sweeper.finish_idle(connection)
+        lanes.forget(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)
     imports.give_out(database)
+    receivers.give_out(database)
     until = clock.steady_s() + CARRY_S
     while carrying.busy and clock.steady_s() < until:
         carrying.go_round()

@@ -197,9 +197,8 @@ def _claims(
         less = 0 if want.lingers else min(spent[account], want.limit)
         allowed = replace(want, limit=want.limit - less)
         slow, asked = outcome.lanes.get(account, lanes.NONE), open_lanes.get(account, ())
-        taken = taking.take(connection, entry.worker_id, allowed, slow, asked)
-        spent[account] += len(taken.claims) if want.lingers else -less
-        made.append(taken)
+        made.append(found := taking.take(connection, entry.worker_id, allowed, slow, asked))
+        spent[account] += len(found.claims) if want.lingers else -less
     for want, taken in zip(entry.wants, made, strict=True):
         if taken and taken.claims:
             outcome.news.append(_claimed_news(want, taken.claims, entry.worker_name))

@@ -1,4 +1,4 @@
-"""What is taken out of a batch in one round: first for lanes that are narrow, as much as those leave room for.
+"""What is taken out of a batch in one round: first for narrow lanes, as much as they leave room for.
 
 Then for all whose lanes are free. Runs in the database thread, in the transaction of the round.
 """

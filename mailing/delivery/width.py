@@ -1,7 +1,7 @@
 """On how many connections a server likes to be sent mail, and from when on.
 
-What one receiver says is its lane's affair (``mailing.ledger.lanes``). Only once several complain, and nothing
-else is accepted in between, it is the server that wants less.
+What one receiver says is its lane's affair (``mailing.ledger.lanes``). Only once several complain, and
+nothing else is accepted in between, it is the server that wants less.
 
 Pure bookkeeping: what the server said, and the time now, come in. The pool acts on it.
 """

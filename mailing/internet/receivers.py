@@ -1,4 +1,4 @@
-"""The receiver of a domain: who takes in its mail, and so whose limits hold. The rules are ``receivers.toml``.
+"""The receiver of a domain: who takes in its mail, and so whose limits hold. Its rules: ``receivers.toml``.
 
 A receiver is called by a key: one of the rules', ``mx:`` and the organisational domain of an exchanger that
 no rule knows, or the domain itself, where it has no other exchanger or nobody could be asked. So domains that

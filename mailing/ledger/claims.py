@@ -36,14 +36,14 @@ class Among(StrEnum):
     ALL = ""
     LANE = f" AND {_RECEIVER} = ?"  # those of one receiver
     FREE = (  # those of no receiver whose lane is slow
-        f" AND NOT EXISTS (SELECT 1 FROM rests WHERE sender = ? AND lane = {_RECEIVER} AND ended_at IS NULL)"
+        f" AND NOT EXISTS (SELECT 1 FROM rests WHERE sender = ? AND lane = {_RECEIVER} AND ended_at IS NULL)"  # noqa: S608 - no value is formatted in
     )
 
 
 # Without the fence around the sub-select PostgreSQL may run it again, and update more than the limit.
 _CLAIM, _CLAIM_SKIPPING = (
     {
-        among: "WITH picked AS MATERIALIZED ("
+        among: "WITH picked AS MATERIALIZED ("  # noqa: S608 - no value is formatted in
         "SELECT id FROM recipients WHERE campaign_id = ? AND id > ? AND id <= ? AND state = 'queued' "
         "AND EXISTS (SELECT 1 FROM campaigns "
         f"WHERE id = ? AND state = 'sending' AND (canary_until IS NOT NULL) = ?){among} "
@@ -99,8 +99,9 @@ def claim(
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
-    ``among`` says which, with the receiver of a lane, or the sender whose slow lanes are left out. The rows are ``sending`` from the commit on: the intent is durable before any dot. Fewer than
-    ``limit`` means that the range holds no more, or that the campaign is not sending.
+    ``among`` says which, with the receiver of a lane, or the sender whose slow lanes are left out. The rows
+    are ``sending`` from the commit on: the intent is durable before any dot. Fewer than ``limit`` means that
+    the range holds no more of these, or that the campaign is not sending.
     """
     now = now_ms()
     postgres = connection.dialect.name == "postgresql"

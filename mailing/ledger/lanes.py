@@ -87,7 +87,7 @@ def slow(connection: Connection, sender: str, seen: Lanes = NONE) -> Lanes:
     if found.keys() == seen.slow.keys():
         return Lanes(found, seen.domains)
     theirs = select(known.c.domain, known.c.receiver).where(known.c.receiver.in_(found)).limit(DOMAINS_MAX)
-    return Lanes(found, dict(connection.execute(theirs).all()))  # type: ignore[arg-type]
+    return Lanes(found, dict(connection.execute(theirs).all()))
 
 
 def any_slow(connection: Connection) -> bool:
@@ -174,7 +174,7 @@ def widen(connection: Connection, sender: str, receiver: str, n: int) -> None:
 
 
 def grown(width: int, good: int, n: int) -> tuple[int, int]:
-    """Return how wide a lane is after ``n`` more were accepted, and how many of these count for the next step.
+    """Return how wide a lane is after ``n`` more were accepted, and how many of these count for the next.
 
     The first one only shows that the receiver takes mail again.
     """
@@ -210,7 +210,7 @@ def under_way(connection: Connection, receiver: str) -> int:
         recipients.c.state == RecipientState.SENDING,
         receiver_of() == receiver,
     )
-    return connection.execute(statement).scalar_one()
+    return int(connection.execute(statement).scalar_one())
 
 
 def waiting(connection: Connection, campaign_id: int, first: int, last: int) -> Collection[str]:

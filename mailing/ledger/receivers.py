@@ -1,4 +1,4 @@
-"""The receivers of domains as they are kept: noted with a list, looked up later, read by whoever steers lanes.
+"""The receivers of domains as they are kept: noted with a list, looked up later, read to steer lanes.
 
 All functions take an open transaction. Who is asked stands in ``mailing.internet.receivers``.
 """
@@ -30,8 +30,8 @@ def note(connection: Connection, domains: Collection[str]) -> None:
     now, rows = now_ms(), []
     for domain in sorted(domains):
         found = known(domain)
-        row = {"domain": domain, "receiver": found or domain}
-        rows.append(row | {"found": _RULE if found else "", "looked_at": now if found else None})
+        by, looked_at = (_RULE, now) if found else ("", None)
+        rows.append({"domain": domain, "receiver": found or domain, "found": by, "looked_at": looked_at})
     if not rows:
         return
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
@@ -65,5 +65,5 @@ def keep(connection: Connection, found: Mapping[str, str]) -> None:
 def of(connection: Connection, domains: Collection[str]) -> Mapping[str, str]:
     """Return the receiver of each domain: itself where none is known."""
     statement = select(receivers.c.domain, receivers.c.receiver).where(receivers.c.domain.in_(domains))
-    found: dict[str, str] = dict(connection.execute(statement).all())  # type: ignore[arg-type]
+    found: dict[str, str] = dict(connection.execute(statement).all())
     return {domain: found.get(domain, domain) for domain in domains}

@@ -1,6 +1,6 @@
 """Rests: a sender whose own limit is reached waits, in all processes alike, and nobody fails.
 
-The same holds for one lane of it: a receiver that wants rest. What is special about those stands in ``lanes``.
+The same holds for one lane of it: a receiver that wants rest. What is special about those: ``lanes``.
 
 A rest is one row, and each change of it a conditional UPDATE: of two workers that are refused at the same
 moment one begins it. Once its time is over one email is tried. If that is accepted all go on; if it is
@@ -88,7 +88,7 @@ class Seen:
 
 
 def of(connection: Connection, sender: str, lane: str = ALL) -> Rest | None:
-    """Return the rest of a sender, or of a lane, that lasts, or else its last one; None if it never had one."""
+    """Return the rest of a sender or lane that lasts, or else its last one; None if it never had one."""
     row = connection.execute(select(*COLUMNS).where(*_this(sender, lane))).one_or_none()
     return Rest(**reasons.in_row(row._asdict(), "reason")) if row else None
 

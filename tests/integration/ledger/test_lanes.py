@@ -36,7 +36,7 @@ HOSTED = "domain1.example"  # which Gmail takes mail for
 
 @pytest.fixture
 def campaign(db: Database) -> Batch:
-    """Seventy people at seven domains in one batch, two of which are Gmail's, and a worker with ten connections."""
+    """Seventy people at seven domains in one batch, two of them Gmail's; a worker with ten connections."""
     campaign_id = store(db, 70)
     with db.write() as connection:
         worker = leases.register(connection, "host:1")
