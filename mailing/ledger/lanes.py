@@ -199,7 +199,7 @@ def room(connection: Connection, sender: str, receiver: str) -> int:
         return 0
     if not width:
         return int(resting.probe(connection, sender, receiver))
-    return max(0, width - under_way(connection, receiver))
+    return max(0, int(width) - under_way(connection, receiver))
 
 
 def under_way(connection: Connection, receiver: str) -> int:
