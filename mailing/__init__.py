@@ -21,6 +21,7 @@ Wings stand on floors, and import only from floors below::
     redis        what is ours in Redis
     programs     API keys and tokens: how programs show who they are
     accounts     people: who may come in, and what they did
+    schedules    when a campaign is sent: moments, zones, hours of the day
     core         states, tables, database, time, reasons
 
 The way of one email: ``addresses.parsing`` reads the list, ``campaigns.drafts`` stores it with the message,

@@ -6,6 +6,7 @@
 ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to stop, start or widen,
 ``receivers`` has the receivers of domains looked up beside it,
 ``processes`` binds one engine to each worker process, ``worker`` is the command that runs several of them,
+``starts`` starts the scheduled campaigns whose time has come,
 ``queues`` tells how much waits in Redis, ``redis_server`` is the bundled Redis of the development run, and
 ``foreman`` what `make run` starts.
 """

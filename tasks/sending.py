@@ -9,7 +9,7 @@ import structlog
 from kombu import pools
 from sqlalchemy.exc import DBAPIError
 
-from mailing.delivery.worklist import Ending
+from mailing.delivery.turns import Ending
 from mailing.ledger import batches
 from mailing.ledger.batches import Errand
 from tasks import processes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Database
 
-YIELD_AFTER_S = 3.0  # how long a more important campaign may have to wait for a worker
+YIELD_AFTER_S = 1.0  # how long a more important campaign may have to wait for a worker
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ from mailing.ledger import lanes, leases
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
-from tasks import imports, processes, queues, receivers
+from tasks import imports, processes, queues, receivers, starts
 from tasks.app import app
 from tasks.sending import enqueue
 
@@ -45,7 +45,7 @@ _leases = leases.Leases()  # of this process: each sweeping process looks for it
 
 @app.task(name="volley.sweep", ignore_result=True)
 def sweep() -> None:
-    """End leases of the dead, wake what is due, give batches out, finish campaigns, go on with long work."""
+    """End leases of the dead, start and wake what is due, give batches out, go on with long work."""
     try:
         _sweep(processes.database())
     except DBAPIError as error:
@@ -61,11 +61,13 @@ def _sweep(database: Database) -> None:
     lost = _abandon(database)
     if silent or expired or lost:
         log.warning("workers lost", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
+    starts.start_due(database)
     carrying = Carrying(database)
     carrying.go_round()
     with _brief(database) as connection:
         changed = sweeper.judge_canaries(connection) | sweeper.finish_idle(connection)
         lanes.forget(connection)
+        sweeper.forget_closed(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)
     imports.give_out(database)

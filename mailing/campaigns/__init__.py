@@ -17,5 +17,6 @@
                  when, at the most
 ``share_links``  links by which somebody without an account may look on at one campaign, for some days
 ``sittings``     who sits at the form of a draft, so that a second writer is told
+``steering``     what may be changed while a campaign is sent: its hours and how urgent it is
 ``versions``     a message that is corrected while its campaign is paused, each version kept whole
 """

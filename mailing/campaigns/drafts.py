@@ -24,7 +24,7 @@ from mailing.contacts import origins
 from mailing.core.bounds import GIVE_UP_USUALLY
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
-from mailing.core.states import CampaignAction, CampaignState
+from mailing.core.states import CampaignAction, CampaignState, sources
 from mailing.core.strides import STORED, Stride
 from mailing.core.tables import campaigns as table
 from mailing.core.tables import storings
@@ -35,6 +35,7 @@ from mailing.lists import surveys
 from mailing.lists.store import NOTHING, End, Pieces, Storing
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
+from mailing.schedules.schedule import ANY_TIME, Schedule
 from mailing.writing import written
 from mailing.writing.written import Writing, Written
 
@@ -78,6 +79,7 @@ class Draft:
     writing: Writing = Writing.SOURCE
     breaker: Breaker | None = USUAL
     canary: int = 0
+    schedule: Schedule = ANY_TIME
 
     @classmethod
     def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
@@ -94,6 +96,7 @@ class Draft:
             it.writing,
             campaign.breaker,
             campaign.canary,
+            campaign.schedule,
         )
 
     @property
@@ -275,7 +278,7 @@ def remove_remains(connection: Connection, rows: int) -> bool:
     if row is None:
         return False
     own, gone = storings.c.campaign_id == row.campaign_id, 0
-    if row.state == CampaignState.DRAFT:  # else it was canceled meanwhile, and its recipients are with it
+    if CampaignState(row.state) in sources(CampaignAction.EDIT):  # else its recipients are canceled with it
         kept = NOTHING if row.keeps_recipients is None else End(row.keeps_recipients, row.keeps_notes)
         gone, people = lists.clear(connection, row.campaign_id, rows, kept)
         grow(connection, row.campaign_id, -people)
@@ -323,6 +326,7 @@ def _columns(draft: Draft) -> dict[str, object]:
         **versions.columns(draft.written),
         "sender_from": draft.sender_from,
         "priority": draft.priority,
+        **draft.schedule.columns,
         "give_up_after": draft.give_up_hours * HOUR_S,
         "breaker": draft.breaker and draft.breaker.dump(),
         "canary": draft.canary,

@@ -18,9 +18,10 @@ from mailing.core.reasons import Reason, ReasonError, code, dump
 from mailing.core.states import CAMPAIGN_CHANGES, DECISIONS, CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, decisions, recipients
 from mailing.ledger import breaker, evidence
+from mailing.schedules import schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mailing.core.states import RecipientAction
 
 _VERDICTS = ("paused.many-failed", "paused.canary")
+CHECKED = frozenset({CampaignAction.SEND, CampaignAction.SCHEDULE})
+"""Actions on a campaign that can be sent to everybody."""
 _WAITING = (RecipientState.QUEUED, RecipientState.SENDING, RecipientState.DEFERRED)
 
 
@@ -39,17 +42,22 @@ class NotAllowed(ReasonError):  # noqa: N818 - a refusal with its reasons, not a
 def act(
     connection: Connection, campaign_id: int, action: CampaignAction, *, checked: int | None = None
 ) -> Campaign:
-    """Send, pause, resume or cancel; return the campaign as it is now.
+    """Send, schedule, pause, resume or cancel; return the campaign as it is now.
 
-    Sending needs the revision that ``drafts.ready`` has ``checked``. Raises ``NotAllowed`` with the
-    reason. If two people press at the same moment, the second is told that it is done already. A canceled
-    campaign's waiting recipients are moved by ``sweeping``.
+    Sending and scheduling need the revision that ``drafts.ready`` has ``checked``; whoever had the draft
+    open before it was scheduled has an older one. Raises ``NotAllowed`` with the reason. If two people press
+    at the same moment, the second is told that it is done already. A canceled campaign's waiting recipients
+    are moved by ``sweeping``.
     """
     now, where = now_ms(), [THERE]
     values: dict[str, object] = {"paused_reason": "", "reason_code": None}
-    if action is CampaignAction.SEND:
-        values |= {"started_at": now, "canary_until": canary.begins(now)}
+    if action in CHECKED:
         where += [campaigns.c.revision == checked, WHOLE]
+    if action is CampaignAction.SEND:
+        values |= {"started_at": now, "canary_until": canary.begins(now), "send_at": None}
+    if action is CampaignAction.SCHEDULE:
+        where.append(campaigns.c.send_at > now)
+        values["revision"] = campaigns.c.revision + 1
     if action is CampaignAction.CANCEL:
         values["finished_at"] = now
     if action is CampaignAction.RESUME:
@@ -59,9 +67,39 @@ def act(
         raise refusal(connection, campaign_id, action)
     campaign = get(connection, campaign_id)
     assert campaign is not None
-    if action is CampaignAction.SEND and campaign.canary_until:
-        canary.choose(connection, campaign_id, campaign.canary, campaign.total)
+    if action is CampaignAction.SEND:
+        _choose_canary(connection, campaign)
     return campaign
+
+
+def due(connection: Connection, most: int) -> Sequence[int]:
+    """Return at most so many scheduled campaigns whose time has come, those that are late first."""
+    waiting = campaigns.c.state == CampaignState.SCHEDULED, campaigns.c.send_at <= now_ms(), THERE, WHOLE
+    found = select(campaigns.c.id).where(*waiting).order_by(campaigns.c.send_at, campaigns.c.id).limit(most)
+    return connection.execute(found).scalars().all()
+
+
+def begin(connection: Connection, campaign_id: int, checked: int) -> bool:
+    """Start a campaign whose time has come, as ``drafts.ready`` has ``checked`` it.
+
+    Returns whether this call did: nobody changed it, moved its time or canceled it meanwhile.
+    """
+    at = now_ms()
+    still = campaigns.c.send_at <= at, campaigns.c.revision == checked, WHOLE
+    scheduled, values = (CampaignState.SCHEDULED,), {"started_at": at, "canary_until": canary.begins(at)}
+    if not _change(connection, campaign_id, scheduled, CampaignState.SENDING, *still, **values):
+        return False
+    campaign = get(connection, campaign_id)
+    assert campaign is not None
+    _choose_canary(connection, campaign)
+    return True
+
+
+def put_back(connection: Connection, campaign_id: int, reason: Reason) -> bool:
+    """Make a draft of a campaign that is due and cannot be sent; return whether this call did."""
+    said = {"paused_reason": str(reason), "reason_code": dump(reason)}
+    still, scheduled = campaigns.c.send_at <= now_ms(), (CampaignState.SCHEDULED,)
+    return _change(connection, campaign_id, scheduled, CampaignState.DRAFT, still, **said)
 
 
 def decided(
@@ -125,6 +163,12 @@ def reopen(connection: Connection, campaign_id: int) -> bool:
     )
 
 
+def _choose_canary(connection: Connection, campaign: Campaign) -> None:
+    """Choose those who are sent first, where some are."""
+    if campaign.canary_until:
+        canary.choose(connection, campaign.id, campaign.canary, campaign.total)
+
+
 def may(campaign_id: int, action: CampaignAction) -> tuple[ColumnElement[bool], ...]:
     """The condition that a campaign's state allows ``action``."""
     return campaigns.c.id == campaign_id, campaigns.c.state.in_(states.sources(action))
@@ -135,6 +179,8 @@ def refusal(connection: Connection, campaign_id: int, action: CampaignAction) ->
     campaign = get(connection, campaign_id)
     if campaign is None:
         return NotAllowed(Reason("campaign.not-found"))
+    if action is CampaignAction.SCHEDULE and (untimely := _untimely(campaign)):
+        return NotAllowed(untimely)
     if action in campaign.actions:
         return NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
     if not campaign.actions:
@@ -142,6 +188,13 @@ def refusal(connection: Connection, campaign_id: int, action: CampaignAction) ->
     offered = tuple(Reason(f"action.{each}") for each in campaign.actions)
     said = _said("campaign.not-allowed", campaign_id, campaign.state, action, offered=offered)
     return NotAllowed(said)
+
+
+def _untimely(campaign: Campaign) -> Reason | None:
+    """Return why a campaign cannot be scheduled for its time; None if it can."""
+    if campaign.send_at is None:
+        return Reason("schedule.no-time", id=str(campaign.id))
+    return schedule.past(campaign.schedule) if campaign.send_at <= now_ms() else None
 
 
 def _said(

@@ -9,18 +9,20 @@ from sqlalchemy import exists, func, select
 
 from mailing.campaigns import retries
 from mailing.core import reasons, states
+from mailing.core.clock import now_ms
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import campaigns, reply_groups, storings
 from mailing.ledger import counters, rests
 from mailing.ledger.breaker import Breaker
 from mailing.library import files
 from mailing.messages.compose import Message
+from mailing.schedules.schedule import Schedule
 from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Row, Select
 
     from mailing.campaigns.retries import Retry
     from mailing.core.reasons import Words
@@ -37,7 +39,8 @@ class Campaign:
     """A campaign and its ledger at one instant. Times in ms since 1970.
 
     ``retry`` is set while it is sending and nobody can be mailed before a next try is due, ``canary_until``
-    while only its canary may leave: so long it waits for that.
+    while only its canary may leave: so long it waits for that. ``opens_at`` is set while it is sending and
+    its hours of the day do not last.
     """
 
     id: int
@@ -58,6 +61,9 @@ class Campaign:
     senders: Sequence[int] | None  # their ids in order; none: the first sender
     limits: Mapping[str, Any] | None  # ``senders.limits`` reads it
     priority: int
+    send_at: int | None
+    time_zone: str
+    hours: str
     token: str
     revision: int
     total: int
@@ -74,6 +80,17 @@ class Campaign:
     counts: Mapping[RecipientState, int]
     retry: Retry | None = None
     rest: Rest | None = None  # while it sends: the sender waits
+    opens_at: int | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        """When it is sent."""
+        return Schedule.of(self.send_at, self.time_zone, self.hours)
+
+    @property
+    def late_ms(self) -> int:
+        """How much later than it was scheduled it started; 0 of one that a person started."""
+        return max(self.started_at - self.send_at, 0) if self.started_at and self.send_at else 0
 
     @property
     def message(self) -> Message:
@@ -114,7 +131,9 @@ class Campaign:
 
     @property
     def condition(self) -> str:
-        """Its state, or ``waiting_to_retry`` while it is sending and there is only that to do."""
+        """Its state, or what it waits for while it is sending: its hours, or a next try."""
+        if self.opens_at:
+            return "waiting_for_hours"
         return "waiting_to_retry" if self.retry else self.state
 
     @property
@@ -149,8 +168,9 @@ def latest(connection: Connection, *, before: int | None = None, limit: int = 50
 
 
 def begun(connection: Connection, *, limit: int) -> Sequence[tuple[int, str]]:
-    """Return the id and the subject of campaigns that are no drafts, the newest first; no rehearsals."""
-    wanted = campaigns.c.state != CampaignState.DRAFT, campaigns.c.rehearses.is_(None)
+    """Return the id and the subject of campaigns that were begun, the newest first; no rehearsals."""
+    unsent = CampaignState.DRAFT, CampaignState.SCHEDULED
+    wanted = campaigns.c.state.not_in(unsent), campaigns.c.rehearses.is_(None)
     statement = select(campaigns.c.id, campaigns.c.subject).where(*wanted)
     rows = connection.execute(statement.order_by(campaigns.c.id.desc()).limit(limit))
     return [(row.id, row.subject) for row in rows]
@@ -176,9 +196,16 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
             counts=counts[row.id],
             retry=retry.get(row.id),
             rest=resting.of(row.rehearses) if resting and row.state == CampaignState.SENDING else None,
+            opens_at=_opens_at(row),
         )
         for row in rows
     ]
+
+
+def _opens_at(row: Row[Any]) -> int | None:
+    if row.state != CampaignState.SENDING or not row.hours:
+        return None
+    return Schedule.of(row.send_at, row.time_zone, row.hours).opens_at(now_ms())
 
 
 def attempts(connection: Connection, campaign: Campaign) -> int:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from mailing.campaigns import drafts
+from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft, Hold
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.reasons import Reason
-from mailing.core.states import CampaignState
+from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.tables import campaigns as table
 from mailing.library import files
 from mailing.lists.copying import Copying
@@ -89,7 +89,7 @@ def _rehearsable(connection: Connection, campaign_id: int) -> Campaign:
     if campaign.rehearses is not None:
         its = str(campaign.rehearses)
         raise NotAllowed(Reason("rehearsal.of-a-rehearsal", id=str(campaign_id), rehearses=its))
-    if campaign.state is not CampaignState.DRAFT:
+    if CampaignAction.EDIT not in campaign.actions:
         state = Reason(f"state.{campaign.state}")
         raise NotAllowed(Reason("rehearsal.no-draft", id=str(campaign_id), state=state))
     if drafts.being_stored(connection, campaign_id):
@@ -106,6 +106,6 @@ def _rehearsable(connection: Connection, campaign_id: int) -> Campaign:
 def _lock(connection: Connection, draft: Campaign) -> None:
     """Wait for whoever changes the draft. Raises ``NotAllowed`` if it was changed since it was read."""
     same = table.c.id == draft.id, table.c.revision == draft.revision, table.c.total == draft.total
-    is_there = select(table.c.id).where(*same, table.c.state == CampaignState.DRAFT, campaigns.WHOLE)
+    is_there = select(table.c.id).where(*same, *lifecycle.may(draft.id, CampaignAction.EDIT), campaigns.WHOLE)
     if not connection.execute(is_there.with_for_update(key_share=True, of=table)).first():
         raise NotAllowed(Reason("campaign.changed", id=str(draft.id)))

@@ -74,7 +74,7 @@ def _of(email: str) -> tuple[ColumnElement[bool], ...]:
     incomplete = exists().where(storings.c.campaign_id == campaigns.c.id)
     return (
         func.lower(recipients.c.email) == small(email),
-        campaigns.c.state != CampaignState.DRAFT,
+        campaigns.c.state.not_in((CampaignState.DRAFT, CampaignState.SCHEDULED)),
         campaigns.c.rehearses.is_(None),
         ~incomplete,
     )

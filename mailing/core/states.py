@@ -71,7 +71,9 @@ class WorkerState(StrEnum):
 class CampaignAction(StrEnum):
     """What a person can ask of a campaign."""
 
+    SCHEDULE = "schedule"
     SEND = "send"
+    UNSCHEDULE = "unschedule"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -141,11 +143,14 @@ RESULT_STATES: dict[AttemptResult, RecipientState] = {
 CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
     CampaignState.DRAFT: {
         CampaignAction.EDIT: CampaignState.DRAFT,
+        CampaignAction.SCHEDULE: CampaignState.SCHEDULED,
         CampaignAction.SEND: CampaignState.SENDING,
         CampaignAction.CANCEL: CampaignState.CANCELED,
     },
     CampaignState.SCHEDULED: {
+        CampaignAction.EDIT: CampaignState.SCHEDULED,
         CampaignAction.SEND: CampaignState.SENDING,
+        CampaignAction.UNSCHEDULE: CampaignState.DRAFT,
         CampaignAction.CANCEL: CampaignState.CANCELED,
     },
     CampaignState.SENDING: {
@@ -164,9 +169,11 @@ CAMPAIGN_ACTIONS: dict[CampaignState, dict[CampaignAction, CampaignState]] = {
 
 CAMPAIGN_CHANGES: frozenset[tuple[CampaignState, CampaignState]] = frozenset(
     {
+        (CampaignState.DRAFT, CampaignState.SCHEDULED),
         (CampaignState.DRAFT, CampaignState.SENDING),
         (CampaignState.DRAFT, CampaignState.CANCELED),
-        (CampaignState.SCHEDULED, CampaignState.SENDING),
+        (CampaignState.SCHEDULED, CampaignState.DRAFT),  # by a person, or because it cannot be sent so
+        (CampaignState.SCHEDULED, CampaignState.SENDING),  # its time has come, or a person does not wait
         (CampaignState.SCHEDULED, CampaignState.CANCELED),
         (CampaignState.SENDING, CampaignState.PAUSED),  # by a person, or for its sender's fault
         (CampaignState.SENDING, CampaignState.CANCELED),
@@ -223,7 +230,7 @@ def sources(action: CampaignAction) -> tuple[CampaignState, ...]:
 
 
 def target(action: CampaignAction) -> CampaignState:
-    """Return the one state that ``action`` leads to from wherever it is allowed."""
+    """Return the one state that ``action`` leads to from wherever it is allowed; an edit leads nowhere."""
     (state,) = {offered[action] for offered in CAMPAIGN_ACTIONS.values() if action in offered}
     return state
 

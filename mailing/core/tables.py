@@ -86,6 +86,9 @@ campaigns = Table(
     Column("senders", JSON(none_as_null=True)),  # their ids, in their order; none: the first
     Column("limits", JSON(none_as_null=True)),  # senders.limits.dump; none: those of its senders alone
     Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis
+    Column("send_at", BigInteger),  # when it starts by itself once it is scheduled, or did
+    Column("time_zone", Text, nullable=False, default="", server_default=""),  # IANA's name of it
+    Column("hours", String(11), nullable=False, default="", server_default=""),  # 08:00-20:00; empty: all day
     Column("token", String(32), nullable=False, unique=True),  # the secret part of every Message-ID
     Column("revision", Integer, nullable=False, default=0, server_default="0"),  # counts up at each edit
     Column("total", Integer, nullable=False, default=0),
@@ -100,6 +103,7 @@ campaigns = Table(
     Column("canary", Integer, nullable=False, default=0, server_default="0"),  # how many are sent first
     Column("canary_until", BigInteger),  # set exactly while only those may leave: how long it waits for them
     Column("version", SmallInteger, nullable=False, default=1, server_default="1"),  # of its message
+    Index("ix_campaigns_state", "state", "send_at"),
     one_of("state", CampaignState),
     CheckConstraint("priority BETWEEN 0 AND 9", name="priority"),
     CheckConstraint("give_up_after > 0", name="give_up_after"),

@@ -12,6 +12,7 @@
 ``sweeper``       what keeps a campaign moving when something died: safe to run twice, at any time,
                   anywhere
 ``taking``        what is taken out of a batch in one round: first for lanes that are narrow
+``turns``         whose turn it is: the most urgent campaign's, and in turn those that are as urgent
 ``waits``         how long a server asks to wait, read from the words of its reply
 ``width``         on how many connections a server likes to be sent mail, and from when on
 ``worklist``      what a worker process has in hand: batches it claims from, recipients it holds, results

@@ -31,8 +31,9 @@ from mailing.core.side_thread import SideThread
 from mailing.core.states import CampaignState
 from mailing.delivery import group_commit
 from mailing.delivery.pool import Work
-from mailing.delivery.worklist import Ending, Job, Worklist
-from mailing.ledger import batches, leases, rests
+from mailing.delivery.turns import Ending, Turns
+from mailing.delivery.worklist import Job, Worklist
+from mailing.ledger import leases, rests
 from mailing.ledger.results import Trace
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from mailing.core.database import Database
     from mailing.delivery.outlets import Outlets
     from mailing.delivery.worklist import ActiveCampaign
-    from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
     from mailing.messages.compose import Message, Prepared
@@ -81,7 +81,7 @@ class Engine:
         self._enough = 1  # outcomes that are worth a commit
         self._committed_at = 0.0  # when the last round ended
         self._looked_at = 0.0  # when the campaigns' states were last read
-        self._worklist = Worklist()
+        self._worklist, self._turns = Worklist(), Turns()
         self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
         self.halted = False
         self._ending = False
@@ -179,7 +179,9 @@ class Engine:
     def _settle(
         self, claim: Claim, delivery: Delivery, started_at: int, active: ActiveCampaign, trace: Trace
     ) -> None:
-        outlet, most_ms = self._outlets[active.account], active.campaign.give_up_after * 1000
+        outlet, campaign = self._outlets[active.account], active.campaign
+        closed_ms = campaign.schedule.closed_ms(claim.first_tried_at, now_ms())
+        most_ms = campaign.give_up_after * 1000 + closed_ms
         self._worklist.settle(outlet.result(claim, delivery, started_at, most_ms, trace))
 
     # The event loop.
@@ -213,9 +215,11 @@ class Engine:
     async def _send(self, batch_id: int, seconds: float) -> Ending:
         if self.halted:
             return Ending.HANDED_BACK
-        batch, campaign = await self._until_it_works(lambda: self._load(batch_id))
-        if batch is None or campaign is None or campaign.state is not CampaignState.SENDING:
+        at_work = self._worklist.at_work
+        turn = await self._until_it_works(lambda: self._turns.take(self._database, batch_id, at_work))
+        if turn is None:
             return Ending.STOPPED
+        batch, campaign = turn.batch, turn.campaign
         active = self._worklist.active(campaign.id)
         if active is None:
             prepared = await self._prepare(campaign, campaign.version)
@@ -226,7 +230,8 @@ class Engine:
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
         self._wake.set()
-        return await job.ended
+        ending = await job.ended
+        return self._turns.over(turn, ending, in_vain=not active.held and job.cursor < batch.first_id)
 
     async def _gather(self, *, busy: bool) -> None:
         """Wait until there is something to commit, or it is time to look at the campaigns again."""
@@ -292,7 +297,7 @@ class Engine:
             self._worker_id = 0
             self._outlets.withdraw()
             await self._register()
-        elif any(state is not CampaignState.SENDING for state in brought.states.values()):
+        elif brought.closed or any(it is not CampaignState.SENDING for it in brought.states.values()):
             self._outlets.withdraw()
         resting = self._outlets.resting
         self._outlets.withdraw(resting)
@@ -370,11 +375,6 @@ class Engine:
 
         self._noticed = None
         self._beaten_at, self._worker_id = await self._until_it_works(register)
-
-    def _load(self, batch_id: int) -> tuple[Batch | None, Campaign | None]:
-        with self._database.write() as connection:
-            batch = batches.take(connection, batch_id)
-            return batch, campaigns.get(connection, batch.campaign_id) if batch else None
 
     def _message(self, campaign: Campaign, version: int) -> Message:
         with self._database.read() as connection:

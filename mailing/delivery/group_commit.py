@@ -20,6 +20,7 @@ from mailing.core.tables import campaigns
 from mailing.delivery import taking
 from mailing.ledger import batches, breaker, claims, evidence, lanes, leases, rests, results
 from mailing.redis import events
+from mailing.schedules.schedule import Schedule
 from mailing.smtp.rulebook import Follows
 
 if TYPE_CHECKING:
@@ -65,13 +66,16 @@ class Round:
 class Committed:
     """What the commit brought: claims for each want, the campaigns' states, the news, the senders' rests.
 
-    ``claimed`` has None for a want whose sender rests: it has found out nothing. ``lanes`` are the slow lanes
-    of each sender.
+    ``claimed`` has None for a want whose sender rests, or whose campaign is ``closed``, outside of its hours
+    of the day: it has found out nothing. ``priorities`` are those of the campaigns that were looked at,
+    ``lanes`` the slow lanes of each sender.
     """
 
     lease_held: bool = True
     claimed: list[Taken | None] = field(default_factory=list)
     states: dict[int, CampaignState] = field(default_factory=dict)
+    priorities: dict[int, int] = field(default_factory=dict)
+    closed: set[int] = field(default_factory=set)
     news: list[dict[str, Any]] = field(default_factory=list)
     rests: dict[str, Rest | None] = field(default_factory=dict)
     lanes: dict[str, Lanes] = field(default_factory=dict)
@@ -97,7 +101,7 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             doubtful |= {result.claim.campaign_id for result in fresh if result.state not in ENDED}
         if entry.held is not None:
             claims.release_strays(connection, entry.worker_id, entry.held)
-        outcome.states = _states(connection, entry.watched)
+        _look(connection, entry.watched, outcome)
         _reopen(connection, doubtful, outcome)
         touched = _rest(connection, fresh, entry)
         for account, rest in entry.rests.items():
@@ -111,11 +115,17 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
     return outcome
 
 
-def _states(connection: Connection, watched: Collection[int]) -> dict[int, CampaignState]:
+def _look(connection: Connection, watched: Collection[int], outcome: Committed) -> None:
+    """Read how the watched campaigns stand: what a person changes of them takes effect by this."""
     if not watched:
-        return {}
-    statement = select(campaigns.c.id, campaigns.c.state).where(campaigns.c.id.in_(watched))
-    return {row.id: CampaignState(row.state) for row in connection.execute(statement)}
+        return
+    columns = [campaigns.c[it] for it in ("id", "state", "priority", "time_zone", "hours")]
+    now = now_ms()
+    for row in connection.execute(select(*columns).where(campaigns.c.id.in_(watched))):
+        outcome.states[row.id] = CampaignState(row.state)
+        outcome.priorities[row.id] = row.priority
+        if not Schedule.of(None, row.time_zone, row.hours).holds(now):
+            outcome.closed.add(row.id)
 
 
 def _reopen(connection: Connection, doubtful: Collection[int], outcome: Committed) -> None:
@@ -191,7 +201,7 @@ def _claims(
     spent = Counter[str]()  # by those that linger, of what the others want
     for want in entry.wants:
         account = want.account
-        if account in denied:
+        if account in denied or want.batch.campaign_id in outcome.closed:
             made.append(None)
             continue
         less = 0 if want.lingers else min(spent[account], want.limit)

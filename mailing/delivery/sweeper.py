@@ -16,6 +16,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import batches, campaigns, recipients, tallies, workers
+from mailing.delivery import turns
 from mailing.ledger import claims, counters, domain_tallies, lanes, rests, results
 from mailing.ledger.batches import Errand, is_open, lose_those_of, somebody_queued
 
@@ -202,12 +203,14 @@ def vanished_batches(
     """Return at most ``most`` batches that nobody runs although recipients wait in them, marked as woken now.
 
     They are more than were given out at once, or their Celery message was lost, or was never sent because
-    Redis was down, or they have deferred recipients that are due again, or the sender had to rest.
+    Redis was down, or they have deferred recipients that are due again, or the sender had to rest, or the
+    hours of the day in which they may be sent begin.
 
     Of those that were at rest for lanes not more than ``RESTED_AT_ONCE`` while one is slow: few of them are
     enough for what it may be sent.
     """
     now = now_ms()
+    closed = turns.closed(connection)
     resting = rests.lasting(connection)
     at_rest = [  # what waits for its sender
         rehearses
@@ -227,7 +230,7 @@ def vanished_batches(
         select(batches.c.id, campaigns.c.priority, rested.label("rested"))
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, forgotten, is_open(), somebody_queued())
-        .where(~or_(false(), *at_rest))
+        .where(~or_(false(), *at_rest), campaigns.c.id.not_in(closed))
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, rested, batches.c.rests_until, batches.c.id)
         .limit(most)
@@ -243,6 +246,13 @@ def vanished_batches(
     )
     mine = set(connection.execute(claimed).scalars()) if found else set()
     return [Errand(id_, priority) for id_, priority in found.items() if id_ in mine]
+
+
+def forget_closed(connection: Connection) -> None:
+    """Count batches of campaigns outside of their hours as never woken, to be given out when these begin."""
+    if closed := turns.closed(connection):
+        theirs = batches.c.campaign_id.in_(closed), batches.c.woken_at != 0
+        connection.execute(update(batches).where(*theirs).values(woken_at=0))
 
 
 def _skipping(chosen: Select[tuple[int]]) -> Select[tuple[int]]:

@@ -7,11 +7,11 @@ committed, and tells what came of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from mailing.core.states import CampaignState, RecipientState
-from mailing.delivery import group_commit, taking
+from mailing.delivery import group_commit, taking, turns
+from mailing.delivery.turns import Ending
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 LINGERING = 4  # jobs of one process that only go on with narrow lanes
 
 
-class Ending(StrEnum):
-    """Why the engine is done with a batch."""
-
-    EMPTY = "empty"  # nobody waits in it any more
-    YIELDED = "yielded"  # its time is up: queue it again
-    STOPPED = "stopped"  # the campaign is not sending
-    HANDED_BACK = "handed back"  # this worker is stopping: queue it again for another one
-    RESTING = "resting"  # the sender or lanes wait: the sweep queues it again when that is over
-
-
 @dataclass(slots=True, eq=False)
 class ActiveCampaign:
     """A campaign that this process is sending: its sender, and how much is held.
@@ -51,6 +41,7 @@ class ActiveCampaign:
     campaign: Campaign
     prepared: dict[int, Prepared]
     account: str
+    priority: int
     sending: bool = True
     held: int = 0
     unrecorded: int = 0
@@ -69,6 +60,13 @@ class Job:
     until: float
     ended: asyncio.Future[Ending]
     lingers: bool = False
+
+    @property
+    def line(self) -> turns.Line:
+        """How it stands in line for claims."""
+        it = self.active
+        in_hand, most = it.held - it.unrecorded, self.batch.last_id - self.cursor
+        return turns.Line(it.priority, it.campaign.id, self.batch.id, in_hand, most)
 
     def end(self, ending: Ending) -> None:
         """Tell who waits for the batch."""
@@ -101,7 +99,19 @@ class Worklist:
     @property
     def campaign_id(self) -> int | None:
         """The campaign whose turn it is, if there is any."""
-        return self._jobs[0].batch.campaign_id if self._jobs else next(iter(self._active), None)
+        first = min(self._jobs, key=lambda job: job.line, default=None)
+        return first.batch.campaign_id if first else next(iter(self._active), None)
+
+    @property
+    def at_work(self) -> Mapping[int, turns.AtWork]:
+        """What is claimed from, by campaign."""
+        found: dict[int, turns.AtWork] = {}
+        for job in (job for job in self._jobs if not job.lingers):
+            before = found.get(job.batch.campaign_id, turns.NOTHING)
+            found[job.batch.campaign_id] = turns.AtWork(
+                before.jobs + 1, max(before.last_id, job.batch.last_id)
+            )
+        return found
 
     @property
     def unrecorded(self) -> int:
@@ -114,7 +124,7 @@ class Worklist:
 
     def activate(self, campaign: Campaign, prepared: Prepared, account: str) -> ActiveCampaign:
         """Begin to send a campaign by the sender of this account."""
-        begun = ActiveCampaign(campaign, {campaign.version: prepared}, account)
+        begun = ActiveCampaign(campaign, {campaign.version: prepared}, account, campaign.priority)
         return self._active.setdefault(campaign.id, begun)
 
     def in_hand(self, account: str) -> int:
@@ -126,10 +136,9 @@ class Worklist:
         return any(rooms[job.active.account] > 0 for job in self._jobs if not job.lingers)
 
     def add(self, job: Job) -> None:
-        """Begin to claim from a batch; the most urgent campaign's come first."""
+        """Begin to claim from a batch."""
         job.active.sending = True
         self._jobs.append(job)
-        self._jobs.sort(key=lambda job: (job.active.campaign.priority, job.batch.id))
 
     def settle(self, result: Result) -> None:
         """Keep a result for the next commit."""
@@ -160,9 +169,9 @@ class Worklist:
         finishing = [
             id_ for id_, it in self._active.items() if it.held == it.unrecorded and id_ not in at_work
         ]
+        self._wishes = list(self._share(rooms))
         for active in self._active.values():
             active.unrecorded = 0
-        self._wishes = list(self._share(rooms))
         return group_commit.Round(
             worker_id=worker_id,
             worker_name=worker_name,
@@ -192,7 +201,8 @@ class Worklist:
         self._forget(entry.returned)
         for id_, state in outcome.states.items():
             if active := self._active.get(id_):
-                active.sending = state is CampaignState.SENDING
+                active.sending = state is CampaignState.SENDING and id_ not in outcome.closed
+                active.priority = outcome.priorities.get(id_, active.priority)
         taken = []
         for (job, _), found in zip(self._wishes, outcome.claimed, strict=False):
             if found is None:
@@ -229,13 +239,13 @@ class Worklist:
                 self._end(job, Ending.YIELDED)
 
     def _share(self, rooms: Mapping[str, int]) -> Iterator[tuple[Job, int]]:
-        """Share each sender's room: its most urgent job first, what that cannot use to the next."""
-        left = dict(rooms)
-        for job in sorted(self._jobs, key=lambda job: not job.lingers):
-            if left[job.active.account] > 0:
-                limit = 1 if job.lingers else min(left[job.active.account], job.batch.last_id - job.cursor)
-                left[job.active.account] -= 0 if job.lingers else limit  # few find anybody
-                yield job, limit
+        """Share each sender's room among its jobs; those that linger ask besides: few find anybody."""
+        yield from ((job, 1) for job in self._jobs if job.lingers and rooms[job.active.account] > 0)
+        for account, room in rooms.items():
+            jobs = [job for job in self._jobs if job.active.account == account and not job.lingers]
+            if room > 0 and jobs:
+                limits = turns.share(room, [job.line for job in jobs])
+                yield from ((job, limit) for job, limit in zip(jobs, limits, strict=True) if limit)
 
     def _at_its_end(self, job: Job, found: Taken) -> None:
         """End a job, or have it linger where those are left whose lanes are narrow."""

@@ -1,4 +1,4 @@
-"""Senders, their limits and lanes; the breaker and canary of a campaign, and the versions of its message."""
+"""Senders, limits, lanes; when a campaign is sent; its breaker and canary, the versions of its message."""
 
 import json
 
@@ -113,9 +113,19 @@ def upgrade() -> None:
     op.execute(f"UPDATE campaigns SET breaker = '{usual}' WHERE state = 'draft' AND rehearses IS NULL")  # noqa: S608
     _lanes()
 
+    op.add_column("campaigns", sa.Column("send_at", sa.BigInteger(), nullable=True))
+    op.add_column("campaigns", sa.Column("time_zone", sa.Text(), server_default="", nullable=False))
+    op.add_column("campaigns", sa.Column("hours", sa.String(length=11), server_default="", nullable=False))
+    op.create_index("ix_campaigns_state", "campaigns", ["state", "send_at"])
+
 
 def downgrade() -> None:
     _without_lanes()
+    op.drop_index("ix_campaigns_state", "campaigns")
+    op.drop_column("campaigns", "hours")
+    op.drop_column("campaigns", "time_zone")
+    op.drop_column("campaigns", "send_at")
+
     op.drop_column("attempts", "version")
     op.drop_column("recipients", "version")
     op.drop_column("batches", "canary")

@@ -8,5 +8,6 @@
 ``lists``      saved lists, their contacts and their imports
 ``people``     accounts, roles, sessions, invitations
 ``rehearsals``  a draft is sent to the demo inbox as a campaign of its own
+``steering``   when a campaign is sent, and how urgent it is
 ``templates``  saved messages
 """

@@ -81,12 +81,15 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change of a campaign that is committed. ``errands`` are batches that are due by it."""
+    """A change of a campaign that is committed. ``errands`` are batches that are due by it.
+
+    Without a ``state`` it left the campaign as it was: a draft, or scheduled.
+    """
 
     actor: Actor
     action: str
     campaign_id: int
-    state: CampaignState
+    state: CampaignState | None = None
     errands: Sequence[Errand] = ()
 
 
@@ -116,18 +119,18 @@ def store(
 ) -> Change:
     """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
 
-    The saved lists that it was ``taken_from`` are noted with it. To ``send`` it is part of its last
-    transaction, and so is keeping the answer to a call that happens ``once``. ``attached`` are files that
-    were kept. Raises ``ComposeError`` for an unusable message, ``UnfitError`` for files that it cannot have,
-    ``NotAllowed`` for one that is to be sent and cannot be sent to everybody, and ``IntegrityError`` where
-    the same call was faster.
+    The saved lists that it was ``taken_from`` are noted with it. To ``send`` it, or to schedule it where the
+    draft has a time, is part of its last transaction, and so is keeping the answer to a call that happens
+    ``once``. ``attached`` are files that were kept. Raises ``ComposeError`` for an unusable message,
+    ``UnfitError`` for files that it cannot have, ``NotAllowed`` for one that is to be sent and cannot be
+    sent to everybody, and ``IntegrityError`` where the same call was faster.
     """
     with drafts.creating(db, draft, parsed, ready=send, attached=attached) as (connection, campaign_id):
         state, errands = CampaignState.DRAFT, list[Errand]()
+        action = CampaignAction.SEND if draft.schedule.send_at is None else CampaignAction.SCHEDULE
         if send:
-            action = CampaignAction.SEND
             state = lifecycle.act(connection, campaign_id, action, checked=drafts.FIRST).state
-            errands += batches.wake(connection, campaign_id)
+            errands += batches.wake(connection, campaign_id) if action in _STARTS else ()
         if taken_from:
             origins.keep(connection, campaign_id, taken_from)
         if once:
@@ -135,7 +138,7 @@ def store(
             idempotency.keep(connection, once.key, once.digest, campaign_id, answer)
         audit.record(connection, actor, "create", _about(campaign_id), recipients=len(parsed.entries))
         if send:
-            audit.record(connection, actor, CampaignAction.SEND, _about(campaign_id))
+            audit.record(connection, actor, action, _about(campaign_id))
     return Change(actor, "create", campaign_id, state, errands)
 
 
@@ -166,7 +169,7 @@ def revise(
             audit.record(connection, actor, "revise", _about(campaign_id), recipients=n)
 
         drafts.revise(db, campaign_id, draft, parsed, seen=seen, also=also)
-    return Change(actor, "revise", campaign_id, CampaignState.DRAFT)
+    return Change(actor, "revise", campaign_id)
 
 
 def add(
@@ -186,14 +189,14 @@ def add(
         audit.record(connection, actor, "add to list", _about(campaign_id))
 
     added = growing.add(db, campaign_id, parsed, seen=seen, draft=draft, also=also)
-    return Change(actor, "add to list", campaign_id, CampaignState.DRAFT), added
+    return Change(actor, "add to list", campaign_id), added
 
 
 def fix(db: Database, actor: Actor, campaign_id: int, box: str, *, seen: int) -> tuple[Change, Added]:
     """Fix the skipped lines of a draft, as the box with them holds them now. Raises as ``revise`` does."""
     told = partial(audit.record, actor=actor, action="fix list", subject=_about(campaign_id))
     added = growing.fix(db, campaign_id, box, seen=seen, also=told)
-    return Change(actor, "fix list", campaign_id, CampaignState.DRAFT), added
+    return Change(actor, "fix list", campaign_id), added
 
 
 def keep_file(db: Database, actor: Actor, name: str, data: bytes, *, image: bool = False) -> FileRef:
@@ -210,7 +213,7 @@ def attach(db: Database, actor: Actor, campaign_id: int, name: str, data: bytes)
         ref = files.keep(connection, name, data)
         drafts.refile(connection, campaign_id, [*files.listed(connection, campaign_id), ref])
         audit.record(connection, actor, "attach", _about(campaign_id), file=ref.name, size=ref.size)
-    return Change(actor, "attach", campaign_id, CampaignState.DRAFT)
+    return Change(actor, "attach", campaign_id)
 
 
 def detach(db: Database, actor: Actor, campaign_id: int, ref: FileRef, *, seen: int) -> Change:
@@ -219,12 +222,13 @@ def detach(db: Database, actor: Actor, campaign_id: int, ref: FileRef, *, seen: 
         held = files.listed(connection, campaign_id)
         drafts.refile(connection, campaign_id, [each for each in held if each != ref], seen=seen)
         audit.record(connection, actor, "detach", _about(campaign_id), file=ref.name)
-    return Change(actor, "detach", campaign_id, CampaignState.DRAFT)
+    return Change(actor, "detach", campaign_id)
 
 
 def announce(backend: Backend, change: Change) -> bool:
     """Publish, enqueue and log a change that is committed; return whether the queue took its batches."""
-    events.publish(backend.news, [events.campaign_changed(change.campaign_id, change.state)])
+    state = change.state or _state(backend.db, change.campaign_id)
+    events.publish(backend.news, [events.campaign_changed(change.campaign_id, state)])
     _log(change.actor, change.action, change.campaign_id)
     return sending.enqueue(backend.db, change.errands)
 
@@ -232,13 +236,13 @@ def announce(backend: Backend, change: Change) -> bool:
 def act(
     backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction, *, seen: int | None = None
 ) -> Campaign:
-    """Send, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
+    """Send, schedule, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
 
     With the revision that was ``seen``, what is sent is what was seen, or nothing is. Moves the first of
     those whom a cancel leaves waiting; the sweep moves the others.
     """
     checked = None
-    if action is CampaignAction.SEND:
+    if action in lifecycle.CHECKED:
         with backend.db.read() as connection:
             checked = drafts.ready(connection, campaign_id)
         if seen not in {None, checked}:
@@ -350,6 +354,12 @@ def _wait_s(connection: Connection, actor: Actor, what: str) -> int:
     """Return for how many seconds somebody has to wait who does this often; 0: they may do it now."""
     wait = throttle.wait_ms(connection, f"{what}:{actor.kind}:{actor.id or actor.address}", TESTS)
     return -(-wait // 1000)
+
+
+def _state(db: Database, campaign_id: int) -> CampaignState:
+    with db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+    return campaign.state if campaign else CampaignState.CANCELED
 
 
 def _about(campaign_id: int) -> str:

@@ -12,7 +12,6 @@ from mailing.accounts.audit import Asked
 from mailing.addresses.findings import ParsedList
 from mailing.campaigns import drafts, sittings
 from mailing.core.clock import now_ms
-from mailing.core.states import CampaignState
 from mailing.lists import surveys
 from tasks.commands import campaigns as commands
 from tasks.commands.campaigns import Change
@@ -34,7 +33,7 @@ def begin(backend: Backend, actor: Actor, draft: Draft) -> int:
         campaign_id = drafts.store(connection, draft, _NOBODY, surveys.survey(_NOBODY))
         sittings.sit(connection, campaign_id, actor.name)
         audit.record(connection, actor, "create", f"campaign:{campaign_id}", recipients=0)
-    commands.announce(backend, Change(actor, "create", campaign_id, CampaignState.DRAFT))
+    commands.announce(backend, Change(actor, "create", campaign_id))
     return campaign_id
 
 

@@ -35,6 +35,7 @@ PURE = (  # rooms, and wings as a whole
     "foreign",
     "messages",
     "writing",
+    "schedules",
     "accounts.roles",
     "library.kinds",
     "core.reasons",

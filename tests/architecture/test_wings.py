@@ -19,6 +19,7 @@ FLOORS = {  # the lowest first
     "mailing": (
         *(
             "core",
+            "schedules",
             "accounts",
             "programs",
             "redis",

@@ -6,6 +6,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from mailing.core import reasons
+from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
 from mailing.core.states import WRITING, RecipientState
 from webapp.ui import formats
 
@@ -103,7 +105,7 @@ def campaign(
         "finished_at": _time(read.finished_at),
         "paused_reason": str(read.paused_reason),
         "paused_reason_code": reasons.code(read.paused_reason),
-        "waits": _waits(read.rest),
+        "waits": _waits(read.rest) or _outside(read),
         "actions": [action for action in read.actions if action not in WRITING],
         "under_way": [
             {"action": each.action, "affected": each.moved, "expected": each.expected} for each in under_way
@@ -119,6 +121,20 @@ def _waits(rest: Rest | None) -> Wait | None:
         "code": reasons.code(rest.reason),
         "since": formats.iso(rest.since),
         "until": formats.iso(rest.until),
+    }
+
+
+def _outside(read: queries.Campaign) -> Wait | None:
+    if read.opens_at is None:
+        return None
+    closed = read.schedule.closed_at(now_ms()) or read.opens_at
+    reason = Reason("schedule.outside-hours", hours=read.hours, zone=read.time_zone)
+    since = max(closed, read.started_at or closed)
+    return {
+        "reason": str(reason),
+        "code": reason.code,
+        "since": formats.iso(since),
+        "until": formats.iso(read.opens_at),
     }
 
 

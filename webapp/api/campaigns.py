@@ -243,7 +243,7 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
             answer = partial(answers.created, parsed=parsed)
             once = Once(key, digest, answer) if key else None
             change = _change(db, caller.actor, order, parsed, taken_from=taken_from, once=once)
-            return Stored(answer(change.campaign_id, change.state), change)
+            return Stored(answer(change.campaign_id, change.state or CampaignState.DRAFT), change)
     except IntegrityError:
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
             return Stored(first)

@@ -15,7 +15,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, TypeVarTuple
 
 from werkzeug.exceptions import ServiceUnavailable
@@ -266,4 +266,6 @@ def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
         attached = files.listed(connection, campaign.id)
     taken_from = origins.load(campaign.audience) if part is not Part.NONE else ()
     with copies.reading(db, campaign.id, part) as people:
-        return commands.store(db, actor, Draft.of(campaign), people, taken_from=taken_from, attached=attached)
+        draft = Draft.of(campaign)
+        draft = replace(draft, schedule=draft.schedule.without_moment)
+        return commands.store(db, actor, draft, people, taken_from=taken_from, attached=attached)

@@ -105,8 +105,18 @@ class Campaign(_From):
     id: int
     state: CampaignState
     condition: Annotated[
-        Literal["draft", "scheduled", "sending", "paused", "finished", "canceled", "waiting_to_retry"],
-        "The state, or `waiting_to_retry` while only deferred recipients are left.",
+        Literal[
+            "draft",
+            "scheduled",
+            "sending",
+            "paused",
+            "finished",
+            "canceled",
+            "waiting_to_retry",
+            "waiting_for_hours",
+        ],
+        "The state, or what a campaign that is being sent waits for: `waiting_to_retry` while only deferred "
+        "recipients are left, `waiting_for_hours` outside of its sending hours.",
     ]
     subject: str
     priority: Annotated[int, "From 0, which is sent first, to 9."]
