@@ -14,6 +14,7 @@ Wings stand on floors, and import only from floors below::
     messages     writing: editors, templates, previews, tests, the check before Send
     lists        saved lists: bringing a file, contacts
     api          for programs: JSON, events, exports, health
+    senders      the accounts that send: their pages, their consent, and the same for programs
     openapi      what programs may send and get, and the description of it
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from quart import Quart
+from sqlalchemy.exc import SQLAlchemyError
 
 from mailing.contacts.imports import UPLOAD_MAX
 from mailing.core.database import Database
@@ -15,6 +16,7 @@ from mailing.library.files import FILE_MAX
 from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
+from tasks.commands import senders as commands
 from tasks.commands.campaigns import Backend
 from webapp import error_pages
 from webapp.accounts import (
@@ -61,6 +63,8 @@ from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
+from webapp.senders import oauth as consents
+from webapp.senders import views as senders
 from webapp.ui import jinja, preferences
 from webapp.wall import views as wall
 from webapp.workers import views as workers
@@ -89,6 +93,8 @@ _PAGES = (
     wall,
     share_links,
     share_views,
+    senders,
+    consents,
     lists,
     import_views,
     contact_views,
@@ -109,6 +115,7 @@ _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_messages": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_rehearsals": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
@@ -125,6 +132,9 @@ _LONG_FORMS: Mapping[str, security.Again] = {
 }
 
 _UPLOADS = {"files.attach": FILE_MAX, "imports.bring": UPLOAD_MAX}
+
+
+START_S = 1.0  # how long the start waits for a database that does not answer
 
 
 def create_app(settings: Settings) -> Quart:
@@ -174,6 +184,7 @@ def create_app(settings: Settings) -> Quart:
         services.hub.start()
         services.queue.start()
         services.doors.start()
+        await asyncio.wait({asyncio.create_task(_keep_default_sender(services))}, timeout=START_S)
 
     @app.after_serving
     async def stop() -> None:
@@ -187,3 +198,11 @@ def create_app(settings: Settings) -> Quart:
         services.db.close()
 
     return app
+
+
+async def _keep_default_sender(services: Services) -> None:
+    """Have the sender of the settings in the database; where that is away the workers do it."""
+    try:
+        await services.do(commands.keep_default, services.settings.sender)
+    except SQLAlchemyError as error:
+        log.warning("the senders cannot be read", reason=str(error.__class__.__name__))

@@ -17,6 +17,7 @@ class Permission(StrEnum):
     SEND = "campaigns:send"  # send, pause, resume, cancel, and decide about recipients
     SHARE = "campaigns:share"  # links by which strangers watch
     LISTS = "lists:write"  # saved lists
+    SENDERS = "senders:write"  # accounts at mail servers: credentials, limits, order
     WORKERS = "workers:write"  # stop, start and resize workers
     PEOPLE = "people:write"  # invite, give a role, deactivate
     KEYS = "keys:write"  # keys of programs
@@ -35,7 +36,13 @@ class Role(StrEnum):
 NOTHING: frozenset[Permission] = frozenset()
 _VIEWER = frozenset({Permission.READ})
 _WRITER = _VIEWER | {Permission.WRITE}
-_MANAGER = _WRITER | {Permission.SEND, Permission.SHARE, Permission.LISTS, Permission.WORKERS}
+_MANAGER = _WRITER | {
+    Permission.SEND,
+    Permission.SHARE,
+    Permission.LISTS,
+    Permission.SENDERS,
+    Permission.WORKERS,
+}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEWER,

@@ -14,6 +14,7 @@ from mailing.smtp.account import AuthWay, TlsMode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+
 NAME_MAX, HOST_MAX, TEXT_MAX, CA_MAX, SECRET_MAX = 100, 253, 320, 65_536, 4_096  # characters
 PORTS = range(1, 65_536)
 CONNECTIONS = range(1, 101)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from mailing.core.reasons import Reason, UnfitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PERIODS: Mapping[str, int] = {
     "per_second": 1,
@@ -33,11 +33,11 @@ _ZONE = "time_zone"
 
 
 class LimitsError(UnfitError):
-    """Limits that cannot be kept. ``field`` names the first that is at fault."""
+    """Limits that cannot be kept. ``fields`` names what each of the reasons is about, where that is known."""
 
-    def __init__(self, *reasons: Reason, field: str = "") -> None:
+    def __init__(self, *reasons: Reason, fields: Iterable[str] = ()) -> None:
         super().__init__(*reasons)
-        self.field = field
+        self.fields = tuple(fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def parse(given: object) -> Limits:
     if not is_zone(zone):
         faults[_ZONE] = Reason("limits.no-zone", name=str(zone)[:100])
     if faults:
-        raise LimitsError(*faults.values(), field=next(iter(faults)))
+        raise LimitsError(*faults.values(), fields=faults)
     return Limits(**{name: given.get(name) for name in PERIODS}, time_zone=zone)
 
 
@@ -116,7 +116,7 @@ def parse_receivers(given: object) -> Mapping[str, Limits]:
             table[receiver] = parse(limits)
         except LimitsError as error:
             told = (Reason("limits.of-receiver", receiver=receiver, fault=fault) for fault in error.reasons)
-            raise LimitsError(*told, field=receiver) from None
+            raise LimitsError(*told) from None
     return {receiver: limits for receiver, limits in table.items() if limits}
 
 

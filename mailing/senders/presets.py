@@ -7,9 +7,10 @@ may have another: limits are there to be changed. The hint is worded in ``wordin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mailing.core.reasons import Reason
+from mailing.senders.entries import Entry
 from mailing.senders.limits import NONE, Limits
 
 if TYPE_CHECKING:
@@ -34,6 +35,21 @@ class Preset:
     limits: Limits = NONE
     connections: int | None = None
     source: str = ""
+
+    def entered(self, **more: Any) -> Entry:
+        """Return it as somebody enters it who knows the rest."""
+        known = {
+            "name": self.name,
+            "host": self.host,
+            "port": self.port,
+            "tls": self.tls,
+            "username": self.username,
+            "limits": self.limits,
+            "connections": self.connections,
+        }
+        if not more.get("password"):  # who gives one signs in with it
+            known |= {"auth": self.auth, "provider": self.provider}
+        return Entry(**{**known, **more, "preset": self.key})
 
     @property
     def hint(self) -> Reason:

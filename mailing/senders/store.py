@@ -5,7 +5,7 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
@@ -18,6 +18,7 @@ from mailing.core.reasons import Reason, ReasonError
 from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns
 from mailing.senders import entries, limits
+from mailing.senders.entries import Entry
 from mailing.senders.tables import senders as table
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from mailing.core.reasons import Words
-    from mailing.senders.entries import Entry
     from mailing.senders.limits import Limits
     from mailing.smtp.account import AuthWay, Sender, TlsMode
 
@@ -100,6 +100,12 @@ def named(connection: Connection, name: str) -> Account | None:
     return next(iter(_read(connection, _chosen().where(wanted))), None)
 
 
+def as_entered(account: Account, **changes: Any) -> Entry:
+    """Return a sender as if it were entered again, with some changes. Its secrets stay what they are."""
+    kept = {it.name: getattr(account, it.name) for it in fields(Entry) if it.name not in _SECRETS}
+    return Entry(**{**kept, **changes})
+
+
 def chosen(accounts: Iterable[Account], ids: Iterable[int] | None) -> Sequence[Account]:
     """Return the senders of a campaign that names these, in its order; None: the sender of the settings.
 
@@ -152,6 +158,8 @@ def revise(
         raise SenderError(Reason("sender.not-found"))
     values = _columns(entry) | _sealed(entry, sender_id, secret_key)
     if now.from_settings:
+        if any(values[name] != getattr(now, name) for name in (*_WHERE, *_OF_SETTINGS)):
+            raise SenderError(Reason("sender.of-settings", name=now.name))
         values = {name: values[name] for name in ("name", "connections", *_LIMITS)}
     elif any(values[name] != getattr(now, name) for name in _WHERE):
         if now.password and entry.password is None:
@@ -241,6 +249,12 @@ def replace_refresh_token(connection: Connection, seen: Account, token: str, sec
     own = update(table).where(table.c.id == seen.id, _THERE, table.c.refresh_token == seen.refresh_token)
     connection.execute(own.values(refresh_token=sealed))
     return replace(seen, refresh_token=sealed)
+
+
+def in_step(accounts: Iterable[Account], sender: Sender) -> bool:
+    """Whether the sender of the settings is among these as it is there."""
+    there = next((account for account in accounts if account.from_settings), None)
+    return there is not None and all(getattr(there, name) == getattr(sender, name) for name in _OF_SETTINGS)
 
 
 def keep_default(connection: Connection, sender: Sender) -> int:

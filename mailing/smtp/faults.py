@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
 
     from mailing.smtp.account import Sender
     from mailing.smtp.replies import Reply
+
+
+_VERIFIED = {  # X509_V_ERR_* of OpenSSL
+    9: "smtp.certificate-early",
+    10: "smtp.certificate-expired",
+    18: "smtp.certificate-issuer",
+    19: "smtp.certificate-issuer",
+    20: "smtp.certificate-issuer",
+    21: "smtp.certificate-issuer",
+    62: "smtp.certificate-name",
+    64: "smtp.certificate-name",
+}
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 
 
 class SmtpError(ReasonError):
@@ -63,10 +77,25 @@ def speaking(sender: Sender, stage: Stage) -> Iterator[None]:
         if isinstance(exc, aiosmtplib.SMTPConnectError) and not isinstance(cause, aiosmtplib.SMTPException):
             stage = Stage.CONNECT  # aiosmtplib raises the same for the greeting, but caused by its own
         if isinstance(cause, ssl.SSLCertVerificationError):
-            untrusted = Reason("smtp.certificate", server=sender.server, said=cause.verify_message)
-            raise SmtpError(Stage.TLS, untrusted, lasts=True) from exc
+            raise SmtpError(Stage.TLS, _untrusted(sender, cause), lasts=True) from exc
         stage = Stage.TLS if isinstance(cause, ssl.SSLError) else stage
-        code = "smtp.unreachable" if stage is Stage.CONNECT else "smtp.no-dialogue"
-        raise SmtpError(
-            stage, Reason(code, server=sender.server, stage=stage.value, said=str(cause))
-        ) from exc
+        raise SmtpError(stage, _told(sender, stage, cause)) from exc
+
+
+def _untrusted(sender: Sender, cause: ssl.SSLCertVerificationError) -> Reason:
+    code = _VERIFIED.get(cause.verify_code)
+    if code is None:
+        return Reason("smtp.certificate", server=sender.server, said=cause.verify_message)
+    return Reason(code, server=sender.server)
+
+
+def _told(sender: Sender, stage: Stage, cause: BaseException) -> Reason:
+    """Return what ended a dialogue, or kept it from beginning, in plain words if there are any."""
+    if isinstance(cause, socket.gaierror | UnicodeError):
+        return Reason("smtp.unknown-host", host=sender.host)
+    if isinstance(cause, ConnectionRefusedError) or "[Errno 111]" in str(cause):
+        return Reason("smtp.connection-refused", server=sender.server)
+    if getattr(cause, "reason", "") in _NO_TLS:
+        return Reason("smtp.no-tls-there", server=sender.server)
+    code = "smtp.unreachable" if stage is Stage.CONNECT else "smtp.no-dialogue"
+    return Reason(code, server=sender.server, stage=stage.value, said=str(cause))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aiosmtplib
 
 from mailing.core.reasons import Reason
+from mailing.smtp import certificates
 from mailing.smtp.connection import Wire
 from mailing.smtp.replies import Stage, reply_from
 
@@ -52,6 +53,8 @@ class OverheardClient(aiosmtplib.SMTP):
         secured = self.get_transport_info("ssl_object")
         if secured:
             self._dialogue.note(Stage.TLS, Reason("dialogue.secured", tls=secured.version() or "TLS"))
+            if shown := secured.getpeercert(binary_form=True):
+                self._dialogue.note(Stage.TLS, certificates.described(shown))
 
 
 class OverheardWire(Wire):

@@ -49,7 +49,8 @@ async def sign_in(
                 _refuse(sender, exc, way, offered)
             else:
                 return
-    raise _not_offered(sender, offered)
+    hidden = not secured and not offered and client.supports_extension("starttls")
+    raise _not_offered(sender, offered, hidden=hidden)
 
 
 def _chosen(
@@ -99,7 +100,9 @@ async def _token(sender: Sender, dialogue: Dialogue | None, instead_of: str = ""
     return token
 
 
-def _not_offered(sender: Sender, offered: Sequence[str]) -> SmtpError:
+def _not_offered(sender: Sender, offered: Sequence[str], *, hidden: bool) -> SmtpError:
+    if hidden:
+        return SmtpError(Stage.AUTH, Reason("smtp.sign-in-after-tls", server=sender.server), lasts=True)
     if not sender.auth:
         return SmtpError(Stage.AUTH, Reason("smtp.no-sign-in", server=sender.server), lasts=True)
     others = tuple(offered) or Reason("smtp.none")

@@ -8,6 +8,7 @@
 ``lists``      saved lists, their contacts and their imports
 ``people``     accounts, roles, sessions, invitations
 ``rehearsals``  a draft is sent to the demo inbox as a campaign of its own
+``senders``    accounts at mail servers: their credentials, limits and order
 ``steering``   when a campaign is sent, and how urgent it is
 ``templates``  saved messages
 """

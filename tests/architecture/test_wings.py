@@ -46,6 +46,7 @@ FLOORS = {  # the lowest first
             "ui",
             "live",
             "openapi",
+            "senders",
             "api",
             "lists",
             "messages",

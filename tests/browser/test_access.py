@@ -18,6 +18,8 @@ from playwright.sync_api import expect
 from mailing.contacts import contacts, imports
 from mailing.library import templates
 from mailing.recipients import listing
+from mailing.senders import store as senders
+from mailing.senders.presets import PRESETS
 from mailing.settings import ROOT
 from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
@@ -60,6 +62,7 @@ FOCUSED = """() => {
     return { place: all.indexOf(it), name: it.outerHTML.slice(0, 120), outlined, seen };
 }"""
 VIEWS = tuple((width, scheme) for width in (1440, 360, 768, 1920) for scheme in ("light", "dark"))
+KEY = "k" * 32
 LIVE = {"en-GB": "Live", "vi-VN": "Trực tiếp"}
 CAMPAIGN = "/campaigns/{sent}"
 FOUND = {  # rule of the application -> an address of it
@@ -87,6 +90,10 @@ FOUND = {  # rule of the application -> an address of it
     "/templates": "/templates",
     "/templates/<id:template_id>": "/templates/{template}",
     "/templates/built-in/<key>": "/templates/built-in/newsletter",
+    "/senders": "/senders",
+    "/senders/new": "/senders/new",
+    "/senders/<id:sender_id>": "/senders/{sender}",
+    "/senders/<id:sender_id>/test/<name>": "{tested}",
     "/lists": "/lists",
     "/lists/new": "/lists/new",
     "/lists/imports/<id:import_id>": "/lists/imports/{upload}",
@@ -100,6 +107,8 @@ ACCOUNTS = {  # judged by test_accounts, where somebody signs in
 MORE = (
     "/campaigns/{draft}",
     "/campaigns/{rehearsal}",
+    "/senders/new?preset=gmail",
+    "/senders/1",
     "/campaigns/{sent}?state=failed&q=b",
     "/campaigns/{sent}?state=queued",
     "/lists/imports/{imported}",
@@ -109,7 +118,7 @@ MORE = (
 LIST = b"Email\nann@one.example\nbob@gmial.com\ninfo@one.example\nno address\n"
 NO_PAGE = re.compile(
     r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
-    r"|/audience$"
+    r"|/audience$|/connect(ed)?$"
 )
 
 
@@ -148,6 +157,14 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     page.get_by_role("button", name="Send test").click()
     expect(page.get_by_text("Accepted by")).to_be_visible()
     trial = page.url.removeprefix(stack.url)
+    with stack.db.write() as connection:
+        sender = senders.create(
+            connection, PRESETS["gmail"].entered(username="a@b.example", client_id="c"), KEY
+        )
+    page.goto("/senders/1")
+    page.get_by_role("button", name="Test connection").click()
+    expect(page.get_by_text("It works")).to_be_visible()
+    tested = page.url.removeprefix(stack.url)
     page.close()
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
@@ -161,6 +178,8 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "watch": watch,
         "recipient": bob.id,
         "trial": trial,
+        "sender": sender,
+        "tested": tested,
     }
     return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}
 

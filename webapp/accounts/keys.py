@@ -30,6 +30,7 @@ SCOPE_WORDS: Mapping[Permission, str] = {
     Permission.SEND: N_("Send, pause, resume and cancel; retry, exclude and mark recipients"),
     Permission.SHARE: N_("Create and revoke share links"),
     Permission.LISTS: N_("Change saved lists"),
+    Permission.SENDERS: N_("Change senders: their servers, credentials and limits"),
     Permission.WORKERS: N_("Pause and resume workers, and change their connections"),
     Permission.AUDIT: N_("Read the audit log"),
 }

@@ -25,7 +25,7 @@ from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.live import trials
 from webapp.live.trials import BusyError
-from webapp.openapi import fields, message_shapes, operations
+from webapp.openapi import dialogues, fields, message_shapes, operations
 from webapp.openapi.fields import Either, Field, Flag, Text, Whole
 from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from mailing.internet.findings import Finding
     from mailing.reports.preview import Preview
     from mailing.reports.recipient_record import Person
-    from mailing.smtp.dialogue import Line
     from webapp.live.trials import Run
 
 TOPIC = "Messages"
@@ -179,25 +178,17 @@ def _sent(run: Run) -> message_shapes.SentTest:
     if outcome is None:
         said = "Volley was stopped while the test was being sent. It may have arrived."
         raise Problem(503, said, "server.unavailable")
+    wanted = run.trial
+    assert wanted is not None
     return {
         "accepted": outcome.accepted,
         "reply": str(outcome.words),
         "reason_code": reasons.code(outcome.words),
-        "to": run.trial.to,
-        "recipient": _person(run.trial.person),
+        "to": wanted.to,
+        "recipient": _person(wanted.person),
         "server": run.server,
         "began_at": formats.iso(run.began_at),
-        "dialogue": list(map(_line, run.dialogue.lines)),
-    }
-
-
-def _line(it: Line) -> message_shapes.DialogueLine:
-    return {
-        "ms": it.ms,
-        "side": it.side,
-        "stage": it.stage,
-        "said": str(it.words),
-        "reason_code": reasons.code(it.words),
+        "dialogue": list(map(dialogues.line, run.dialogue.lines)),
     }
 
 

@@ -10,13 +10,26 @@ from webapp.api import campaigns, docs, events, health, lists, log, messages, re
 from webapp.http import params
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
+from webapp.senders import programs as senders
 
 if TYPE_CHECKING:
     from mailing.sites import Site
 
 BLUEPRINTS = tuple(
     room.blueprint
-    for room in (campaigns, messages, rehearsals, templates, lists, events, log, tokens, docs, health)
+    for room in (
+        campaigns,
+        messages,
+        rehearsals,
+        templates,
+        lists,
+        senders,
+        events,
+        log,
+        tokens,
+        docs,
+        health,
+    )
 )
 
 

@@ -1,4 +1,4 @@
-"""The test sends of this web process: each is a task of its own, and can be looked at for a while.
+"""The tests of this web process, of messages and senders: each is a task, and can be looked at for a while.
 
 Pages and API begin them in the same way.
 """
@@ -9,7 +9,8 @@ import asyncio
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from quart import current_app
 
@@ -22,6 +23,9 @@ from tasks.commands import campaigns as commands
 from webapp.http.services import services
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
     from quart import Quart
 
     from mailing.core.actors import Actor
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from mailing.smtp.account import Sender
     from mailing.smtp.trial import Outcome
 
+Work: TypeAlias = "Callable[[Dialogue], Coroutine[Any, Any, Outcome]]"
 KEPT = 50
 AT_ONCE = 10
 
@@ -39,11 +44,11 @@ class BusyError(ReasonError):
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """A test that is being sent, or was. ``began_at`` is in ms since 1970."""
+    """A test that goes on, or has ended, of what it is ``about``. ``began_at`` is in ms since 1970."""
 
     name: str
-    campaign_id: int
-    trial: Trial
+    about: str
+    trial: Trial | None
     server: str
     dialogue: Dialogue
     began_at: int
@@ -51,7 +56,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether sending has ended."""
+        """Whether it has ended."""
         return self.task.done()
 
     @property
@@ -71,21 +76,21 @@ class Runs:
         if sum(not run.ended for run in self._runs.values()) >= AT_ONCE:
             raise BusyError(Reason("test-send.busy"))
 
-    def begin(self, campaign_id: int, wanted: Trial, sender: Sender) -> Run:
-        """Begin to send a test. Raises ``BusyError``: others may have begun since its caller looked."""
+    def begin(self, about: str, sender: Sender, work: Work, wanted: Trial | None = None) -> Run:
+        """Begin a test. Raises ``BusyError``: others may have begun since its caller looked."""
         self.make_sure()
         dialogue, name = Dialogue(sender), secrets.token_urlsafe(16)
-        task = asyncio.create_task(trial.carry(sender, wanted.mail, dialogue), name="a test send")
-        run = self._runs[name] = Run(name, campaign_id, wanted, sender.server, dialogue, now_ms(), task)
+        task = asyncio.create_task(work(dialogue), name="a test")
+        run = self._runs[name] = Run(name, about, wanted, sender.server, dialogue, now_ms(), task)
         while len(self._runs) > KEPT:
             oldest = next(key for key, run in self._runs.items() if run.ended)
             del self._runs[oldest]
         return run
 
-    def get(self, name: str, campaign_id: int) -> Run | None:
-        """Return a test of a campaign; None if it is unknown or no longer kept."""
+    def get(self, name: str, about: str) -> Run | None:
+        """Return a test of something; None if it is unknown or no longer kept."""
         run = self._runs.get(name)
-        return run if run and run.campaign_id == campaign_id else None
+        return run if run and run.about == about else None
 
     async def close(self) -> None:
         """End what is still being sent."""
@@ -116,4 +121,10 @@ async def begin(actor: Actor, campaign_id: int, to: str, like: int | str = "") -
     runs().make_sure()
     wanted = await svc.read(trials.compose, campaign_id, to, like)
     await svc.do(commands.begin_test, actor, campaign_id, wanted)
-    return runs().begin(campaign_id, wanted, svc.settings.sender)
+    sender = svc.settings.sender
+    return runs().begin(about(campaign_id), sender, partial(trial.carry, sender, wanted.mail), wanted)
+
+
+def about(campaign_id: int) -> str:
+    """Return what a test of a campaign is about."""
+    return f"campaign:{campaign_id}"

@@ -113,7 +113,7 @@ async def stream(campaign_id: int, name: str) -> Response:
 
 
 def _run(campaign_id: int, name: str) -> Run:
-    run = runs().get(name, campaign_id)
+    run = runs().get(name, trials.about(campaign_id))
     if run is None:
         abort(404, _("The result of this test is no longer kept. Send another test."))
     return run

@@ -1,10 +1,12 @@
 """What programs may send and what they get, described beside the code that reads and writes it.
 
+``dialogues``       what was said with a mail server, as programs get it
 ``document``        the OpenAPI document, made of fields, shapes and operations
 ``fields``          what programs may send: one table reads a request and describes it
 ``headers``         the key of a call that may be repeated
 ``list_shapes``     the types of answers about saved lists
 ``message_shapes``  the types of answers about messages and templates
 ``operations``      what a route says of itself, beside its address
+``sender_shapes``   the types of answers about senders
 ``shapes``          the types of all other answers
 """

@@ -189,7 +189,7 @@ def test_with_the_smtp_server_down_recipients_are_deferred_with_the_reason_and_l
         notices = [worker.notice for worker in leases.alive(connection)]
     assert len(reasons) == 6
     assert all(f"127.0.0.1:{stack.smtp_port}" in reason for reason in reasons)
-    assert {notice.code for notice in notices if notice} == {"smtp.unreachable"}
+    assert {notice.code for notice in notices if notice} == {"smtp.connection-refused"}
     stack.start("sink")
     with stack.db.write() as connection:  # a minute passes
         connection.execute(

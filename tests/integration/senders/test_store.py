@@ -230,7 +230,9 @@ def test_the_sender_of_the_settings_is_first_and_follows_them(db: Database) -> N
 
 def test_the_sender_of_the_settings_keeps_the_name_that_it_was_given(db: Database) -> None:
     sender_id = keep_default(db)
-    revise(db, sender_id, replace(ENTRY, name="Relay", password=None, limits=Limits(per_day=5)))
+    revise(db, sender_id, store.as_entered(got(db, sender_id), name="Relay", limits=Limits(per_day=5)))
+    with pytest.raises(SenderError, match="Change it in the settings"):
+        revise(db, sender_id, store.as_entered(got(db, sender_id), host="evil.example"))
     account = got(db, sender_id)
     assert (account.name, account.host, account.limits) == ("Relay", "127.0.0.1", Limits(per_day=5))
     keep_default(db, Sender("smtp.example.org", 465, "tls"))

@@ -98,7 +98,7 @@ async def test_a_line_is_told_to_be_encrypted_from_when_it_is(tmp_path):
         session = await Session.open(sender, PATIENT, ssl_context=trusting, dialogue=dialogue)
         await session.close()
     stages = [line.stage for line in dialogue.lines]
-    assert stages.count(Stage.TLS) == 3
+    assert stages.count(Stage.TLS) == 4
     assert stages.count(Stage.HELLO) == 4, "said again, as what was offered before counts no more"
     assert "encrypted with TLSv1" in next(text for _stage, text in said(dialogue.lines, Side.NOTE)[1:])
 

@@ -1,0 +1,273 @@
+"""Senders as their pages show them: added from a preset, changed, put in order, connected, tried, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from mailing.accounts.roles import Role
+from mailing.core.reasons import Reason
+from mailing.senders import consent, opening, providers, store
+from tests.support import consents
+from tests.support.smtp_server import EXTENSIONS, FakeServer
+from tests.support.web import Visitor, running, settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from mailing.core.database import Database
+    from mailing.senders.store import Account
+    from mailing.settings import Settings
+    from tests.support.consents import Elsewhere
+
+CLUB = {
+    "name": "Club",
+    "host": "smtp.example.org",
+    "port": "587",
+    "tls": "starttls",
+    "verify": "1",
+    "username": "club",
+    "password": "hunter2",
+    "per_day": "500",
+}
+
+
+@pytest.fixture
+def chosen(tmp_path: Path, database_url: str) -> Settings:
+    return settings_for(tmp_path, database_url, VOLLEY_URL="https://volley.example")
+
+
+@pytest.fixture
+async def visitor(db: Database, chosen: Settings) -> AsyncIterator[Visitor]:
+    """The owner, at a Volley that others can reach."""
+    async with running(chosen) as visitor:
+        visitor.client.headers = {}
+        yield visitor
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
+    with consents.serving() as provider:
+        monkeypatch.setitem(providers.PROVIDERS, "google", provider.provider)
+        monkeypatch.setattr(consent, "_held", type(consent._held)())
+        yield provider
+
+
+def senders(db: Database) -> list[Account]:
+    with db.read() as connection:
+        return list(store.every(connection))
+
+
+async def add(visitor: Visitor, **more: str) -> str:
+    """Add a sender; return the path of its page."""
+    await visitor.read("/senders/new?preset=relay")
+    answer = await visitor.post("/senders", CLUB | more)
+    assert answer.status_code == 303, await answer.get_data(as_text=True)
+    return urlsplit(answer.headers["Location"]).path
+
+
+async def said(answer: Any, status: int) -> str:
+    text = (await answer.get_data()).decode()
+    assert answer.status_code == status, text
+    return text.replace("&#39;", "'")
+
+
+async def test_a_sender_is_added_and_its_password_is_never_shown(visitor, db, chosen):
+    where = await add(visitor, receiver_limits="gmail 100/hour 5/second\n* 9/minute")
+    page = await visitor.read(where)
+    assert "hunter2" not in page
+    assert "A password is saved" in page
+    assert "gmail 5/second 100/hour" in page
+    account = senders(db)[-1]
+    assert opening.usable(account, chosen.secret_key, chosen.sender).password == "hunter2"
+    assert {name: str(each) for name, each in account.receiver_limits.items()}.keys() == {"gmail", "*"}
+    listed = await visitor.read("/senders")
+    assert "Club" in listed
+    assert "500 per calendar day" in listed
+    assert "from VOLLEY_SMTP_URL" in listed
+
+
+async def test_a_preset_fills_the_form_in(visitor):
+    assert "Microsoft 365" in await visitor.read("/senders/new")
+    page = await visitor.read("/senders/new?preset=microsoft")
+    assert 'value="smtp.office365.com"' in page
+    assert 'name="per_24h" type="text" inputmode="numeric"' in page
+    assert 'value="10000"' in page
+    assert "https://volley.example/senders/connected" in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ({"host": "a b"}, "without the port"),
+        ({"port": "x"}, "from 1 to 65535"),
+        ({"per_day": "0"}, "must be a whole number from 1"),
+        ({"per_second": "lots"}, "must be a whole number from 1"),
+        ({"receiver_limits": "gmail 5/fortnight"}, "no limit named fortnight"),
+        ({"time_zone": "Mars"}, "Unknown time zone"),
+        ({"sign_in": "google"}, "client ID"),
+        ({"connections": "1000"}, "from 1 to 100"),
+        ({"ca": "x"}, "BEGIN CERTIFICATE"),
+    ],
+)
+async def test_what_cannot_be_used_is_told_and_nothing_that_was_typed_is_lost(visitor, db, typed, text):
+    await visitor.read("/senders/new?preset=relay")
+    page = await said(await visitor.post("/senders", CLUB | typed), 422)
+    assert text in page
+    assert 'value="Club"' in page
+    assert "hunter2" not in page
+    assert not [account for account in senders(db) if not account.from_settings]
+
+
+async def test_a_change_keeps_the_password_and_another_server_asks_for_it(visitor, db, chosen):
+    where = await add(visitor)
+    await visitor.read(where)
+    answer = await visitor.post(where, CLUB | {"password": "", "name": "Renamed"})
+    assert answer.status_code == 303
+    assert opening.usable(senders(db)[-1], chosen.secret_key, chosen.sender).password == "hunter2"
+    await visitor.read(where)
+    page = await said(await visitor.post(where, CLUB | {"password": "", "host": "evil.example"}), 422)
+    assert "Enter the password again" in page
+    page = await said(await visitor.post(where, CLUB | {"revision": "1"}), 409)
+    assert "has changed since the page was loaded" in page
+
+
+async def test_of_the_sender_of_the_settings_only_limits_and_name_are_asked(visitor, db):
+    await visitor.read("/senders")
+    [account] = senders(db)
+    page = await visitor.read(f"/senders/{account.id}")
+    assert 'name="host"' not in page
+    assert 'name="password"' not in page
+    answer = await visitor.post(f"/senders/{account.id}", {"name": "Relay", "per_hour": "50", "host": "evil"})
+    assert answer.status_code == 303
+    [account] = senders(db)
+    assert (account.name, account.host, account.limits.per_hour) == ("Relay", "127.0.0.1", 50)
+
+
+async def test_senders_are_put_in_order_and_deleted(visitor, db):
+    where = await add(visitor)
+    await visitor.read("/senders")
+    await visitor.post(f"{where}/move", {"to": "up"})
+    assert senders(db)[0].name == "Club"
+    await visitor.post(f"{where}/move", {"to": "up"})
+    await visitor.post(f"{where}/move", {"to": "down"})
+    assert senders(db)[1].name == "Club"
+    assert (await visitor.post(f"{where}/delete")).status_code == 303
+    assert [account.from_settings for account in senders(db)] == [True]
+    assert (await visitor.get(where)).status_code == 404
+
+
+async def test_what_keeps_a_sender_from_sending_is_on_its_pages(visitor, db):
+    where = await add(visitor)
+    with db.write() as connection:
+        store.note_trouble(connection, senders(db)[-1].id, Reason("sender.unreadable-secret", name="Club"))
+    for page in ("/senders", where):
+        assert "the secret key has changed" in await visitor.read(page)
+
+
+async def test_a_test_shows_the_dialogue_without_scripts(visitor):
+    async with FakeServer(extensions=(*EXTENSIONS, "AUTH PLAIN"), login=("club", "hunter2")) as server:
+        where = await add(visitor, host="127.0.0.1", port=str(server.port), tls="none")
+        await visitor.read(where)
+        answer = await visitor.post(f"{where}/test", {"mail_from": "club@example.org"})
+        assert answer.status_code == 303
+        path = urlsplit(answer.headers["Location"]).path
+        run = visitor.app.extensions["trials"].get(path.rpartition("/")[2], "sender:2")
+        await asyncio.wait([run.task])
+        page = await visitor.read(path)
+    assert "It works" in page
+    assert "AUTH PLAIN" in page
+    assert "hunter2" not in page
+    assert not server.received
+    assert (await visitor.get("/senders/1/test/unknown")).status_code == 404
+
+
+async def test_a_test_that_cannot_begin_says_why(visitor):
+    where = await add(visitor)
+    await visitor.read(where)
+    page = await said(await visitor.post(f"{where}/test", {"mail_from": "nobody"}), 422)
+    assert "Missing" in page
+
+
+# Consent
+
+
+GMAIL = CLUB | {"sign_in": "google", "client_id": "mine", "client_secret": consents.SECRET, "password": ""}
+
+
+async def leave(visitor: Visitor, where: str) -> str:
+    answer = await visitor.get(f"{where}/connect")
+    assert answer.status_code == 303
+    return answer.headers["Location"]
+
+
+async def test_an_account_gives_its_consent_and_its_refresh_token_is_sealed(visitor, db, chosen, elsewhere):
+    where = await add(visitor, **GMAIL)
+    assert "is not connected yet" in await visitor.read(where)
+    location = await leave(visitor, where)
+    asked = {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
+    assert asked["redirect_uri"] == "https://volley.example/senders/connected"
+    answer = await visitor.get(elsewhere.consent(location))
+    assert answer.status_code == 303, await answer.get_data(as_text=True)
+    page = await visitor.read(where)
+    assert "club is connected" in page
+    assert "refresh-0" not in page
+    account = senders(db)[-1]
+    assert store.open_secret(account, "refresh_token", chosen.secret_key) == "refresh-0"
+    assert "refresh-0" not in account.refresh_token
+
+
+async def test_consent_that_was_begun_elsewhere_or_twice_counts_nothing(visitor, db, elsewhere):
+    where = await add(visitor, **GMAIL)
+    path = elsewhere.consent(await leave(visitor, where))
+    other = Visitor(visitor.app)
+    other.enter(Role.MANAGER)
+    assert "started in another browser" in await said(await other.get(path), 400)
+    assert (await visitor.get(path.replace("state=", "state=x"))).status_code == 400
+    assert (await visitor.get(path)).status_code == 303
+    assert (await visitor.get(path)).status_code == 400
+    assert senders(db)[-1].refresh_token
+
+
+async def test_somebody_who_signs_in_anew_begins_anew(visitor, elsewhere):
+    where = await add(visitor, **GMAIL)
+    path = elsewhere.consent(await leave(visitor, where))
+    visitor.enter(Role.OWNER)
+    assert (await visitor.get(path)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("denied", (409, "was not given")),
+        ("down", (503, "at the moment")),
+        ("application", (409, "Check its client ID and secret")),
+        ("passing", (409, "no lasting consent")),
+    ],
+)
+async def test_consent_that_fails_says_what_to_do(visitor, db, elsewhere, fault, told):
+    where = await add(visitor, **GMAIL)
+    path = elsewhere.consent(await leave(visitor, where))
+    if fault == "denied":
+        path = path.replace("code=", "error=access_denied&x=")
+    elsewhere.answers = {
+        "down": [(503, b"")],
+        "application": [(401, {"error": "invalid_client"})],
+    }.get(fault, [])
+    elsewhere.lasting = fault != "passing"
+    page = await said(await visitor.get(path), told[0])
+    assert told[1] in page
+    assert "Club" in page
+    assert not senders(db)[-1].refresh_token
+
+
+@pytest.mark.parametrize("role", [Role.WRITER, Role.VIEWER])
+async def test_who_may_not_change_senders_sees_them_and_no_more(db, chosen, role):
+    async with running(chosen, role) as visitor:
+        assert "Add a sender" not in await visitor.read("/senders")
+        for path in ("/senders/new", "/senders/1", "/senders/1/connect"):
+            assert (await visitor.get(path)).status_code == 403

@@ -1,0 +1,78 @@
+"""The shapes of answers about senders, as those in ``shapes``."""
+
+from typing import Annotated, Literal, TypedDict
+
+from webapp.openapi.message_shapes import DialogueLine
+from webapp.openapi.shapes import ReasonCode, Reply, Time
+
+
+class Limits(TypedDict, total=False):
+    """At most how many emails; a period that is not there has no limit."""
+
+    per_second: int
+    per_minute: int
+    per_hour: int
+    per_day: Annotated[int, "In a day of the calendar."]
+    per_24h: Annotated[int, "In any 24 hours."]
+    time_zone: Annotated[str, "Of the calendar; UTC if it is not there."]
+
+
+class Sender(TypedDict):
+    """An account at a mail server. Its secrets are never shown."""
+
+    id: int
+    name: str
+    position: Annotated[int, "Its place in the order, from 1."]
+    preset: Annotated[str, "What it was made from; empty if nothing."]
+    host: str
+    port: int
+    tls: Annotated[
+        Literal["none", "opportunistic", "starttls", "tls"],
+        "`starttls` requires it; `opportunistic` secures the connection where the server offers STARTTLS.",
+    ]
+    verify: Annotated[bool, "Whether the certificate must be trusted."]
+    ca: Annotated[str, "Certificates (PEM) that are trusted instead of the system's."]
+    username: str
+    auth: Annotated[
+        Literal["", "plain", "login", "cram-md5", "xoauth2"], "Empty for the best that the server offers."
+    ]
+    has_password: bool
+    provider: Annotated[Literal["", "google", "microsoft"], "Whose consent signs in; empty with a password."]
+    tenant: str
+    client_id: str
+    has_client_secret: bool
+    connected: Annotated[bool, "Whether the account has given its consent."]
+    connections: Annotated[int | None, "Of each worker process; null for the setting."]
+    limits: Limits
+    receiver_limits: Annotated[dict[str, Limits], "Limits by receiver; `*` means all others."]
+    trouble: Annotated[str, "What keeps it from sending now; empty if nothing does."]
+    trouble_code: ReasonCode
+    trouble_at: Time | None
+    from_settings: Annotated[bool, "Whether it is the one of `VOLLEY_SMTP_URL`, which campaigns use usually."]
+    revision: Annotated[int, "Counts up at each change."]
+    created_at: Time
+    changed_at: Time
+
+
+class SenderList(TypedDict):
+    """All senders in their order."""
+
+    senders: list[Sender]
+
+
+class Deleted(TypedDict):
+    """A sender that was deleted."""
+
+    id: int
+    name: str
+
+
+class SenderTest(TypedDict):
+    """What a test of a sender found."""
+
+    usable: bool
+    reply: Reply
+    reason_code: ReasonCode
+    server: str
+    began_at: Time
+    dialogue: list[DialogueLine]

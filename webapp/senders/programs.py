@@ -1,0 +1,341 @@
+"""Senders for programs: made, changed, tried, put in order and deleted. No secret ever comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from quart import Response
+
+from mailing.accounts.roles import Permission
+from mailing.core import reasons
+from mailing.core.reasons import Reason, UnfitError
+from mailing.senders import entries, limits, store
+from mailing.senders.entries import Entry, EntryError
+from mailing.senders.presets import PRESETS
+from mailing.senders.store import SenderError
+from tasks.commands import senders as commands
+from webapp.http import auth, forms, problems
+from webapp.http.problems import Fault, Problem
+from webapp.http.services import services
+from webapp.live.trials import BusyError
+from webapp.openapi import dialogues, fields, operations, sender_shapes
+from webapp.openapi.fields import Field, Flag, Name, Text, UnfitValueError, Whole
+from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.senders import inspections
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mailing.senders.limits import Limits
+    from mailing.senders.store import Account
+    from webapp.openapi.fields import Kind, Schema
+
+TOPIC = "Senders"
+blueprint = operations.blueprint("api_senders")
+_ONE = "/senders/<id:sender_id>"
+BUSY_S = 30
+_NAME = "Name the sender, such as Club."
+_HOST = "Name the mail server, such as smtp.example.org, or give a preset."
+_MOST = {"type": "integer", "minimum": 1, "maximum": limits.MOST}
+_PERIODS: Schema = {key: {"anyOf": [_MOST, {"type": "null"}]} for key in limits.PERIODS}
+_LIMITS: Schema = {
+    "type": ["object", "null"],
+    "properties": {**_PERIODS, "time_zone": {"type": "string"}},
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A value that ``mailing`` reads."""
+
+    schema: Schema
+    judge: Callable[[object], Any]
+
+    def read(self, given: Any) -> Any:
+        """Return it."""
+        try:
+            return self.judge(given)
+        except UnfitError as error:
+            raise UnfitValueError(str(error), error.reason.code) from None
+
+
+@dataclass(frozen=True, slots=True)
+class OrNull:
+    """A value, or null."""
+
+    kind: Kind
+
+    @property
+    def schema(self) -> Schema:
+        """Either of them."""
+        return {"anyOf": [self.kind.schema, {"type": "null"}]}
+
+    def read(self, given: Any) -> Any:
+        """Return it."""
+        return None if given is None else self.kind.read(given)
+
+
+LIMITS = Judged(_LIMITS, limits.parse)
+_RECEIVERS = Judged({"type": ["object", "null"], "additionalProperties": _LIMITS}, limits.parse_receivers)
+_CHANGE = (
+    Field("name", Text(), "Its name, which no other sender has.", example="Club"),
+    Field("host", Text(), "The mail server.", example="smtp.example.org"),
+    Field("port", Whole(entries.PORTS, "Must be a port from 1 to 65535."), "Its port."),
+    Field(
+        "tls",
+        Name(entries.TLS_MODES),
+        "`starttls` requires it; `opportunistic` secures the connection where the server offers STARTTLS.",
+    ),
+    Field(
+        "verify", Flag("True: the certificate must be trusted."), "Whether the certificate must be trusted."
+    ),
+    Field("ca", Text(), "Certificates (PEM) that are trusted instead of the system's."),
+    Field("username", Text(), "With which it signs in."),
+    Field("auth", Name(entries.AUTH_WAYS), "How it signs in; empty for the best that the server offers."),
+    Field("password", Text(), "Kept encrypted and never shown. Left out, it stays; empty, it is removed."),
+    Field("provider", Name(entries.PROVIDERS), "Whose consent signs in (`auth` is `xoauth2`)."),
+    Field("tenant", Text(), "Of Microsoft 365; empty for any."),
+    Field("client_id", Text(), "Of your own application at the provider."),
+    Field("client_secret", Text(), "Of that application; kept as `password` is."),
+    Field(
+        "connections",
+        OrNull(Whole(entries.CONNECTIONS, "Must be a whole number from 1 to 100.")),
+        "Of each worker process; null for the setting.",
+    ),
+    Field(
+        "limits",
+        LIMITS,
+        "At most how many emails leave by it.",
+        example={"per_minute": 30, "per_24h": 10_000},
+    ),
+    Field(
+        "receiver_limits",
+        _RECEIVERS,
+        "The same by receiver; `*` means all others.",
+        example={"gmail": {"per_hour": 500}, "*": {"per_second": 5}},
+    ),
+)
+_NEW = (
+    Field("preset", Name(tuple(PRESETS)), "A well-known mail server. It brings what is not given."),
+    *_CHANGE,
+)
+_REVISION = Field(
+    "revision",
+    Whole(range(1, 2**31), "Must be the revision that you read."),
+    "As you read it: if the sender has changed since, nothing is done.",
+)
+_POSITION = Field(
+    "position", Whole(range(1, 1001), "Must be a place from 1."), "Its place in the order, from 1."
+)
+_TEST = (Field("mail_from", Text(), "An address that the server is asked to take mail from.", usual=""),)
+
+
+@blueprint.get("/senders")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("The senders.", sender_shapes.SenderList)})
+async def list_senders() -> Response:
+    """List the senders in their order."""
+    return _json({"senders": [shown(it) for it in await services().read(store.every)]})
+
+
+@blueprint.post("/senders")
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {201: Answer("The sender was stored.", sender_shapes.Sender, headers=("Location",))},
+    bodies={"": _NEW},
+    refuses=(409,),
+)
+async def create_sender() -> Response:
+    """Add a sender.
+
+    A `preset` brings host, port, encryption, sign-in method and limits. Accounts at Google and Microsoft are
+    connected in the browser, on the page of the sender.
+    """
+    given = fields.body(await forms.body(forms.SHORT), _NEW, '{"name": "Club", "preset": "gmail"}')
+    entry = _entered(given)
+    svc = services()
+    with refusing():
+        sender_id = await svc.do(commands.create, auth.program(), entry, svc.settings.secret_key)
+    answer = _json(shown(await the_sender(sender_id)), 201)
+    answer.headers["Location"] = svc.at(f"{PREFIX}/senders/{sender_id}")
+    return answer
+
+
+@blueprint.get(_ONE)
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("The sender.", sender_shapes.Sender)})
+async def get_sender(sender_id: int) -> Response:
+    """Get a sender."""
+    return _json(shown(await the_sender(sender_id)))
+
+
+@blueprint.patch(_ONE)
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {200: Answer("The sender as it is now.", sender_shapes.Sender)},
+    bodies={"": (*_CHANGE, _POSITION, _REVISION)},
+    refuses=(409,),
+)
+async def change_sender(sender_id: int) -> Response:
+    """Change a sender: only the fields that are given.
+
+    With another server, or another way to protect the connection, the password must be given again. Of the
+    sender of the settings only name, connections, limits and position can be changed.
+    """
+    svc, now = services(), await the_sender(sender_id)
+    known = (*_CHANGE, _POSITION, _REVISION)
+    sent = await forms.body(forms.SHORT)
+    values = fields.body(sent, known, '{"limits": {"per_day": 500}}')
+    given = {name: values[name] for name in fields.json_object(sent or b"{}", "{}")}
+    position, seen = given.pop("position", None), given.pop("revision", None)
+    with refusing():
+        if given or seen:
+            entry = store.as_entered(now, **given)
+            key = svc.settings.secret_key
+            await svc.do(commands.revise, auth.program(), sender_id, entry, key, seen=seen)
+        if position:
+            await svc.do(commands.move, auth.program(), sender_id, position)
+    return _json(shown(await the_sender(sender_id)))
+
+
+@blueprint.delete(_ONE)
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=(409,))
+async def delete_sender(sender_id: int) -> Response:
+    """Delete a sender, unless a campaign that is not over uses it."""
+    await the_sender(sender_id)
+    with refusing():
+        gone = await services().do(commands.delete, auth.program(), sender_id)
+    return _json({"id": gone.id, "name": gone.name})
+
+
+@blueprint.post(f"{_ONE}/test")
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {200: Answer("The result, with the whole dialogue.", sender_shapes.SenderTest)},
+    bodies={"": _TEST},
+    refuses=(409,),
+)
+async def test_sender(sender_id: int) -> Response:
+    """Connect to the server of a sender and sign in, without sending anything.
+
+    The response comes when that is done, or after 45 seconds; the status is 200 even if it fails. A key may
+    test ten times, and another time every six seconds.
+    """
+    account = await the_sender(sender_id)
+    asked = fields.body(await forms.body(forms.SHORT), _TEST, '{"mail_from": "club@example.org"}')
+    try:
+        run = await inspections.begin(auth.program(), account, asked["mail_from"])
+    except BusyError as busy:
+        raise _later(503, busy.reason, BUSY_S) from None
+    except UnfitError as error:
+        raise problems.invalid([Fault.of("mail_from", error.reason)]) from None
+    except SenderError as refusal:
+        if "n" in refusal.reason.values:
+            raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
+        raise problems.refused(refusal) from None
+    await asyncio.wait([run.task])
+    if (outcome := run.outcome) is None:
+        raise Problem(503, "Volley was stopped during the test.", "server.unavailable")
+    told = {
+        "usable": outcome.accepted,
+        "reply": str(outcome.words),
+        "reason_code": reasons.code(outcome.words),
+        "server": run.server,
+        "began_at": formats.iso(run.began_at),
+        "dialogue": [dialogues.line(it) for it in run.dialogue.lines],
+    }
+    return _json(told)
+
+
+async def the_sender(sender_id: int) -> Account:
+    """Return the sender that an address names. Raises ``Problem``."""
+    found = await services().read(store.get, sender_id)
+    if found is None:
+        said = f"Sender {sender_id} does not exist. GET /api/v1/senders lists them."
+        raise Problem(404, said, "sender.not-found")
+    return found
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Answer with a problem what cannot be kept, or not be done."""
+    try:
+        yield
+    except EntryError as error:
+        raise problems.invalid([Fault.of(name, it) for name, it in error.faults.items()]) from None
+    except SenderError as refusal:
+        raise problems.refused(refusal) from None
+
+
+def shown(it: Account) -> sender_shapes.Sender:
+    """Return a sender as programs get it."""
+    return {
+        "id": it.id,
+        "name": it.name,
+        "position": it.position,
+        "preset": it.preset,
+        "host": it.host,
+        "port": it.port,
+        "tls": it.tls,
+        "verify": it.verify,
+        "ca": it.ca,
+        "username": it.username,
+        "auth": it.auth,
+        "has_password": bool(it.password),
+        "provider": it.provider,  # type: ignore[typeddict-item]
+        "tenant": it.tenant,
+        "client_id": it.client_id,
+        "has_client_secret": bool(it.client_secret),
+        "connected": bool(it.refresh_token),
+        "connections": it.connections,
+        "limits": dumped(it.limits),
+        "receiver_limits": {receiver: dumped(each) for receiver, each in it.receiver_limits.items()},
+        "trouble": str(it.trouble),
+        "trouble_code": reasons.code(it.trouble),
+        "trouble_at": None if it.trouble_at is None else formats.iso(it.trouble_at),
+        "from_settings": it.from_settings,
+        "revision": it.revision,
+        "created_at": formats.iso(it.created_at),
+        "changed_at": formats.iso(it.changed_at),
+    }
+
+
+def dumped(it: Limits) -> sender_shapes.Limits:
+    """Return limits as programs get them."""
+    return limits.dump(it) or {}  # type: ignore[return-value]
+
+
+def _entered(given: Mapping[str, Any]) -> Entry:
+    """Return what was posted as it was entered, completed from its preset. Raises ``Problem``."""
+    preset = PRESETS.get(given["preset"] or "")
+    known = {name: value for name, value in given.items() if value is not None}
+    if preset is None:
+        needed = (("name", _NAME), ("host", _HOST))
+        missing = [
+            Fault(name, f'"{name}" is missing. {said}', "request.missing-field")
+            for name, said in needed
+            if name not in known
+        ]
+        if missing:
+            raise problems.invalid(missing)
+        return Entry(**{"port": 587, **known})
+    return preset.entered(**known)
+
+
+def _later(status: int, reason: Reason, seconds: object) -> Problem:
+    return Problem(HTTPStatus(status), str(reason), reason.code, headers={"Retry-After": str(seconds)})
+
+
+def _json(body: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(orjson.dumps(body), status, content_type="application/json")
