@@ -57,7 +57,16 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.messages import autosave, checkups, previews, rehearsals, templates, trial_pages, visual
+from webapp.messages import (
+    autosave,
+    checkups,
+    corrections,
+    previews,
+    rehearsals,
+    templates,
+    trial_pages,
+    visual,
+)
 from webapp.messages import files as message_files
 from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
@@ -88,6 +97,7 @@ _PAGES = (
     rehearsals,
     visual,
     autosave,
+    corrections,
     templates,
     replay_views,
     wall,
@@ -114,6 +124,7 @@ log = structlog.get_logger(__name__)
 _CSRF_EXEMPT = {
     "api": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_messages": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_recipients": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_rehearsals": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
@@ -124,6 +135,7 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "pages.create": pages.again,
     "pages.revise": pages.again,
     "drafts.fix": draft_views.ended,
+    "corrections.save": corrections.again,
     "autosave.begin": autosave.ended,
     "autosave.keep": autosave.ended,
     "visual.render": autosave.ended,

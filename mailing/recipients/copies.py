@@ -64,8 +64,17 @@ def reading(database: Database, campaign_id: int, part: Part) -> Iterator[Parsed
         yield ParsedList(people)
 
 
+@contextmanager
+def chosen(database: Database, campaign_id: int, wanted: Choice) -> Iterator[ParsedList]:
+    """Give exactly those recipients of a campaign that a search finds, in its order. Blocking."""
+    with closing(Spool()) as people:
+        found = enumerate(_read(database, campaign_id, wanted, every=True), 1)
+        people.fill(Entry(line, row.email, row.name, row.fields) for line, row in found)
+        yield ParsedList(people)
+
+
 def _read(
-    database: Database, campaign_id: int, wanted: Choice
+    database: Database, campaign_id: int, wanted: Choice, *, every: bool = False
 ) -> Iterator[Row[int, str, str, Fields | None]]:
     after: int | None = 0
     while after is not None:
@@ -73,17 +82,17 @@ def _read(
             page = search.find(
                 connection, campaign_id, wanted, Sort.LIST, after=after, before=None, limit=CHUNK
             )
-            rows = _rows(connection, page.rows, wanted)
+            rows = _rows(connection, page.rows, mailable=wanted.state is RecipientState.FAILED and not every)
         yield from rows
         after = page.next
 
 
 def _rows(
-    connection: Connection, ids: Sequence[int], wanted: Choice
+    connection: Connection, ids: Sequence[int], *, mailable: bool
 ) -> Sequence[Row[int, str, str, Fields | None]]:
     statement = select(recipients.c.id, recipients.c.email, recipients.c.name, recipients.c.fields)
     statement = statement.where(recipients.c.id.in_(ids)).order_by(recipients.c.id)
-    if wanted.state is RecipientState.FAILED:
+    if mailable:
         statement = statement.where(reply_groups.has_mailbox())
     return connection.execute(statement).all()
 

@@ -120,6 +120,13 @@ def count(
     return counts if sum(counts.values()) <= MOST_COUNTED else {}
 
 
+def total(connection: Connection, campaign_id: int, wanted: Choice) -> int | None:
+    """Return how many are found, where that is kept or soon counted; None where it is not."""
+    if wanted == Choice(wanted.state) and wanted.state:
+        return counters.counts(connection, campaign_id)[wanted.state]
+    return sum(count(connection, campaign_id, wanted).values()) or None
+
+
 def conditions(campaign_id: int, choice: Choice) -> Sequence[ColumnElement[bool]]:
     """Return the conditions that a recipient is of a campaign and chosen."""
     found: list[ColumnElement[bool]] = [recipients.c.campaign_id == campaign_id]

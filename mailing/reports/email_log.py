@@ -41,6 +41,7 @@ class LogRow:
     recipient_id: int
     email: str
     number: int
+    version: int  # of the message
     result: AttemptResult
     worker: str | None
     server: str
@@ -232,6 +233,7 @@ def _rows(found: Any = None) -> Select[Any]:
         attempts.c.recipient_id,
         recipients.c.email,
         attempts.c.number,
+        attempts.c.version,
         attempts.c.result,
         workers.c.name.label("worker"),
         attempts.c.server,

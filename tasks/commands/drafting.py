@@ -1,26 +1,34 @@
-"""Commands of a form that saves itself while somebody types. All block.
+"""Commands that make drafts: of a form that saves itself, and of a campaign's recipients. All block.
 
 Whoever types for an hour saves some hundred times. The audit log tells of it once in ``SITTING_MS``.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
 from mailing.accounts.audit import Asked
 from mailing.addresses.findings import ParsedList
 from mailing.campaigns import drafts, sittings
+from mailing.campaigns.drafts import Draft
+from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
+from mailing.library import files
 from mailing.lists import surveys
+from mailing.recipients import copies
 from tasks.commands import campaigns as commands
 from tasks.commands.campaigns import Change
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from mailing.campaigns.drafts import Draft
+    from mailing.campaigns.queries import Campaign
     from mailing.core.actors import Actor
+    from mailing.core.database import Database
+    from mailing.recipients.search import Choice
     from tasks.commands.campaigns import Backend
 
 SITTING_MS = 10 * 60_000
@@ -55,6 +63,27 @@ def sit(backend: Backend, actor: Actor, campaign_id: int) -> str:
     """Say that somebody has a draft's form open; return who else has. That is no change of it."""
     with backend.db.write() as connection:
         return sittings.sit(connection, campaign_id, actor.name)
+
+
+def follow(db: Database, actor: Actor, campaign: Campaign, chosen: Choice) -> Change:
+    """Store a draft with the message of a campaign, to those of its recipients that a search finds.
+
+    Raises ``NotAllowed`` where it finds nobody, or in a rehearsal. Takes seconds for many.
+    """
+    if campaign.rehearses is not None:
+        its = str(campaign.rehearses)
+        raise NotAllowed(Reason("campaign.rehearsal-followed", id=str(campaign.id), rehearses=its))
+    with db.read() as connection:
+        attached = files.listed(connection, campaign.id)
+    with copies.chosen(db, campaign.id, chosen) as people:
+        if not people.entries:
+            raise NotAllowed(Reason("campaign.nobody-found", id=str(campaign.id)))
+        draft = Draft.of(campaign)
+        draft = replace(draft, schedule=draft.schedule.without_moment)
+        with drafts.creating(db, draft, people, attached=attached) as (connection, draft_id):
+            told = {"recipients": len(people.entries), "follows": campaign.id}
+            audit.record(connection, actor, "follow up", f"campaign:{draft_id}", **told)
+    return Change(actor, "follow up", draft_id)
 
 
 def _told(connection: Connection, actor: Actor, about: str) -> bool:

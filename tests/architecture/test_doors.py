@@ -9,7 +9,7 @@ import pytest
 
 from mailing.accounts.roles import Permission
 from tasks.commands import campaigns as commands
-from tasks.commands import drafting, factors, keys, lists, people, templates
+from tasks.commands import corrections, drafting, factors, keys, lists, people, templates
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app
@@ -122,7 +122,7 @@ def commands_of(module):
     }
 
 
-LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2, lists: 9, templates: 2}
+LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2, corrections: 2, lists: 9, templates: 2}
 
 
 @pytest.mark.parametrize("module", LEAST)
@@ -132,6 +132,8 @@ def test_every_command_names_who_asks_and_tells_the_audit_log(module):
     for name, function in found.items():
         assert told(function), f"{module.__name__}.{name} must call audit.record in its transaction"
         asked = (
-            {"actor"} if module in {commands, keys, drafting, lists, templates} else {"actor", "address"}
+            {"actor"}
+            if module in {commands, keys, drafting, corrections, lists, templates}
+            else {"actor", "address"}
         )  # who becomes somebody by it
         assert asked & set(inspect.signature(function).parameters), name

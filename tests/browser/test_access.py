@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from mailing.campaigns import drafts, lifecycle
 from mailing.contacts import contacts, imports
+from mailing.core.states import CampaignAction
 from mailing.library import templates
 from mailing.recipients import listing
 from mailing.senders import store as senders
@@ -83,6 +85,7 @@ FOUND = {  # rule of the application -> an address of it
     "/watch/<token>": "{watch}",
     "/campaigns/<id:campaign_id>/files": "/campaigns/{draft}/files",
     "/campaigns/<id:campaign_id>/edit": "/campaigns/{draft}/edit",
+    "/campaigns/<id:campaign_id>/correct": "/campaigns/{paused}/correct",
     "/history": "/history",
     "/inbox": "/inbox",
     "/inbox/<id:mail_id>": "/inbox/{mail}",
@@ -130,6 +133,10 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     done = stack.send(DRAFT, ["eve@one.example", "fay+bounce@one.example"])
     stack.wait_for(done)
     draft = store(stack.db, "eve@one.example\nnonsense", DRAFT)
+    paused = store(stack.db, "ann@one.example\nbob@two.example", DRAFT)
+    with stack.db.write() as connection:  # in one: nobody is mailed
+        lifecycle.act(connection, paused, CampaignAction.SEND, checked=drafts.FIRST)
+        lifecycle.act(connection, paused, CampaignAction.PAUSE)
     asked = (stack.backend, PERSON, draft, {"bounce": 500}, stack.settings.demo_inbox)
     with ThreadPoolExecutor(1) as elsewhere:  # the browser has an event loop in this thread
         rehearsal = elsewhere.submit(rehearsals.rehearse, *asked).result()
@@ -172,6 +179,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "sent": sent,
         "done": done,
         "draft": draft,
+        "paused": paused,
         "rehearsal": rehearsal,
         "template": template,
         "mail": 1,

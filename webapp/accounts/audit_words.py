@@ -26,6 +26,7 @@ ACTIONS: Mapping[str, str] = {
     "add to list": N_("Added recipients"),
     "correct": N_("Corrected the message"),
     "change breaker": N_("Changed the failure limit"),
+    "follow up": N_("Made a follow-up draft"),
     "fix list": N_("Fixed skipped lines"),
     "send": N_("Started sending"),
     "pause": N_("Paused"),
@@ -114,6 +115,7 @@ SUBJECTS: Mapping[str, tuple[str, str]] = {
 
 DETAILS: Mapping[str, str] = {
     "after": N_("after"),
+    "at_least": N_("at least"),
     "before": N_("before"),
     "connections": N_("connections"),
     "changed": N_("changed"),
@@ -124,6 +126,7 @@ DETAILS: Mapping[str, str] = {
     "email": N_("address"),
     "ended": N_("ended"),
     "file": N_("file"),
+    "follows": N_("after campaign"),
     "how": N_("by"),
     "issuer": N_("issuer"),
     "label": N_("label"),
@@ -131,6 +134,8 @@ DETAILS: Mapping[str, str] = {
     "list": N_("list"),
     "name": N_("name"),
     "needed": N_("scope"),
+    "of_last": N_("of the last"),
+    "percent": N_("percent"),
     "q": N_("search"),
     "recipient": N_("recipient"),
     "recipe": N_("recipe"),
@@ -146,6 +151,7 @@ DETAILS: Mapping[str, str] = {
     "standing": N_("status"),
     "state": N_("state"),
     "to": N_("to"),
+    "version": N_("version"),
     "why": N_("reason"),
     "worker": N_("worker"),
 }

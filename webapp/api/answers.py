@@ -94,6 +94,10 @@ def campaign(
         "priority": read.priority,
         "give_up_hours": read.give_up_hours,
         "rehearses": read.rehearses,
+        "version": read.version,
+        "breaker": read.breaker.dump() if read.breaker else None,  # type: ignore[typeddict-item]
+        "canary": read.canary,
+        "canary_until": _time(read.canary_until),
         "total": read.total,
         "counts": {state.value: read.counts[state] for state in RecipientState},  # type: ignore[misc]
         "rate_per_minute": round(speed.per_minute, 1),
@@ -176,6 +180,7 @@ def log_entry(row: email_log.LogRow) -> LogEntry:
         "recipient": row.recipient_id,
         "email": row.email,
         "number": row.number,
+        "version": row.version,
         "result": row.result,
         "started_at": formats.iso(row.started_at),
         "ended_at": formats.iso(row.ended_at),

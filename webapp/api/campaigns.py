@@ -23,22 +23,21 @@ from mailing.campaigns.idempotency import KeyReused
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins
 from mailing.contacts.conditions import AudienceError
-from mailing.core.bounds import LARGEST_ID
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
-from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.core.states import CampaignAction, CampaignState
 from mailing.messages.marks import ComposeError
-from mailing.recipients import listing, undertakings
-from mailing.recipients.search import Choice
+from mailing.recipients import undertakings
 from mailing.reports import paces
 from tasks.commands import campaigns as commands
+from tasks.commands import corrections
 from tasks.commands.campaigns import Once
-from webapp.api import answers, choices, posted, templates
-from webapp.http import auth, forms, list_process, params, problems
-from webapp.http.problems import Fault, Problem, invalid
+from webapp.api import answers, posted, templates
+from webapp.http import auth, forms, list_process, problems
+from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem, invalid
 from webapp.http.services import services
 from webapp.openapi import fields, headers, operations, shapes
-from webapp.openapi.fields import BEFORE_ID, LIMIT, Beginning, Field, Number, State
+from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
 
 if TYPE_CHECKING:
@@ -47,13 +46,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.addresses.findings import ParsedList
+    from mailing.campaigns.drafts import Draft
     from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from mailing.core.database import Database
-    from mailing.recipients.listing import RecipientRow
-    from mailing.recipients.search import Page
-    from tasks.commands.campaigns import Change
+    from tasks.commands.campaigns import Backend, Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
 
@@ -66,24 +64,6 @@ _ACTS = {
     CampaignAction.RESUME: "Resume a paused campaign",
     CampaignAction.CANCEL: "Cancel the remaining emails of a campaign",
 }
-_DECISIONS = {
-    RecipientAction.RETRY: "Retry failed and deferred recipients now",
-    RecipientAction.RESEND_UNKNOWN: "Resend to unknown recipients, who may get it twice",
-    RecipientAction.MARK_UNKNOWN_SENT: "Mark unknown recipients as sent",
-    RecipientAction.SKIP: "Exclude queued or deferred recipients",
-    RecipientAction.FAIL: "Mark queued or deferred recipients as failed",
-}
-_RECIPIENTS = (
-    Field("state", State(RecipientState), "Only recipients in this state."),
-    Field("q", Beginning(), "Only addresses that start with this, or addresses at `@DOMAIN`.", usual=""),
-    Field(
-        "after",
-        Number(range(LARGEST_ID + 1)),
-        "Return what comes after this id: the `next` of an earlier response.",
-        usual=0,
-    ),
-    LIMIT,
-)
 
 
 class Caller(NamedTuple):
@@ -124,7 +104,7 @@ async def create_campaign() -> Response:
     answer, change = await svc.lists.measure(size, _store, caller, body, key, svc.settings.default_from)
     if change:
         await svc.do(commands.announce, change)
-    response = _json({**answer, **await _notice(svc, answer)}, 201)
+    response = _json({**answer, **await notice(svc, answer)}, 201)
     response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{answer['id']}")
     return response
 
@@ -143,6 +123,33 @@ async def list_campaigns() -> Response:
 async def get_campaign(campaign_id: int) -> Response:
     """Get a campaign with its recipients by state."""
     return _json(await services().read(read, campaign_id))
+
+
+@blueprint.patch(_ONE)
+@auth.needs(Permission.WRITE)
+@described(
+    TOPIC,
+    {200: Answer("The campaign as it is now.", shapes.Campaign)},
+    bodies={"": posted.CHANGES},
+    refuses=(409,),
+)
+async def change_campaign(campaign_id: int) -> Response:
+    """Change a draft, or correct the message of a paused campaign.
+
+    A field that is left out stays as it is. A corrected message goes to all recipients that still wait,
+    `version` counts up, and the log has the version of each attempt. `breaker` can be changed until the
+    campaign has ended. For a campaign that is not a draft, this needs the scope `campaigns:send`, too.
+    """
+    svc, actor = services(), auth.program()
+    campaign = await svc.read(the_campaign, campaign_id)
+    draft = await asyncio.to_thread(posted.read_changes, await forms.body(forms.LONGEST), campaign)
+    if campaign.state is not CampaignState.DRAFT and Permission.SEND not in auth.rights():
+        raise Problem(403, "Changing what is being sent needs the scope campaigns:send.", "request.scope")
+    try:
+        await svc.do(_change_it, actor, campaign, draft)
+    except NotAllowed as refusal:
+        raise problems.refused(refusal) from None
+    return _json(await svc.read(read, campaign_id))
 
 
 @blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
@@ -165,54 +172,13 @@ async def campaign(campaign_id: int, verb: str) -> Response:
     """
     svc = services()
     await svc.read(read, campaign_id)
-    choices.read_nothing(await forms.body(forms.SHORT), verb)
+    read_nothing(await forms.body(forms.SHORT), verb)
     try:
         done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
     now = await svc.read(read, campaign_id)
-    return _json({**now, **await _notice(svc, now)}, 202 if done.left_over else 200)
-
-
-@blueprint.post(f"{_ONE}/{params.DECISION}")
-@auth.needs(Permission.SEND)
-@described(
-    "Recipients",
-    {
-        200: Answer("How many recipients were moved, and the campaign.", shapes.DecidedCampaign),
-        202: Answer("The same; the rest is done automatically.", shapes.DecidedCampaign),
-    },
-    bodies={action: choices.choice(action) for action in RecipientAction},
-    verbs=_DECISIONS,
-    refuses=(409,),
-)
-async def recipients(campaign_id: int, verb: str) -> Response:
-    """Decide about recipients of a campaign: those that the body chooses, all of them without a body.
-
-    Addresses that do not exist are retried only one by one (``recipient``), as sending to them again harms
-    your reputation. The status is 202 for thousands of recipients: the rest is done automatically, and
-    ``under_way`` and ``counts`` of the campaign show the progress.
-    """
-    svc, action = services(), RecipientAction(verb)
-    await svc.read(read, campaign_id)
-    choice = choices.read_choice(await forms.body(forms.SHORT), action)
-    try:
-        done = await svc.do(commands.decide, auth.program(), campaign_id, action, choice)
-    except NotAllowed as refusal:
-        raise problems.refused(refusal) from None
-    now = await svc.read(read, campaign_id)
-    answer = {"affected": done.moved, **now, **await _notice(svc, now)}
-    return _json(answer, 202 if done.going_on else 200)
-
-
-@blueprint.get(f"{_ONE}/recipients")
-@auth.needs(Permission.READ)
-@described("Recipients", {200: Answer("A page of recipients.", shapes.RecipientPage)}, query=_RECIPIENTS)
-async def list_recipients(campaign_id: int) -> Response:
-    """List the recipients of a campaign in the order of its list, each with the last attempt."""
-    asked = fields.query(request.args, _RECIPIENTS)
-    page = await services().read(_recipients, campaign_id, **asked)
-    return _json(answers.recipients(page))
+    return _json({**now, **await notice(svc, now)}, 202 if done.left_over else 200)
 
 
 async def _weight(svc: Services, body: bytes) -> int:
@@ -294,6 +260,17 @@ def _recipients_of(db: Database, order: PostedCampaign) -> Iterator[tuple[Parsed
         raise invalid([Fault.of("lists", each) for each in error.reasons]) from None
 
 
+def _change_it(backend: Backend, actor: Actor, campaign: Campaign, draft: Draft) -> None:
+    seen = campaign.revision
+    if campaign.state is CampaignState.DRAFT:
+        commands.announce(backend, commands.revise(backend.db, actor, campaign.id, draft, seen=seen))
+        return
+    if draft.written != campaign.written:
+        corrections.correct(backend, actor, campaign.id, draft.written, seen=seen)
+    if draft.breaker != campaign.breaker:
+        corrections.change_breaker(backend, actor, campaign.id, draft.breaker)
+
+
 def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | None:
     try:
         with db.read() as connection:
@@ -303,7 +280,7 @@ def _first_answer(db: Database, key: str, digest: str) -> Mapping[str, Any] | No
         raise Problem(422, f"{detail} Nothing was changed.", "request.key-reused") from None
 
 
-async def _notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
+async def notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str]:
     """Return what is added to the answer to a change where no worker hears of it yet."""
     trouble = await svc.queue.look() if campaign["state"] == CampaignState.SENDING else None
     if trouble is None:
@@ -337,11 +314,14 @@ def _listing(connection: Connection, *, before: int | None, limit: int) -> shape
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
-def _recipients(
-    connection: Connection, campaign_id: int, *, state: RecipientState | None, q: str, after: int, limit: int
-) -> Page[RecipientRow]:
-    read(connection, campaign_id)
-    return listing.recipients_page(connection, campaign_id, Choice(state, q), after=after, limit=limit)
+def read_nothing(body: bytes, verb: str) -> None:
+    """Refuse fields where the whole campaign is meant.
+
+    A program that sends some may mean fewer recipients.
+    """
+    if body.strip() and (given := fields.json_object(body, "{}")):
+        none = f"{verb} has no fields: it applies to the whole campaign."
+        raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
 
 
 def _json(body: Mapping[str, Any], status: int = 200) -> Response:

@@ -22,7 +22,7 @@ from mailing.core.reasons import ReasonError
 from mailing.core.states import Standing
 from mailing.uploads import reading
 from tasks.commands import lists as commands
-from webapp.api import choices, posted
+from webapp.api import campaigns, posted
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
@@ -176,7 +176,7 @@ async def cancel_import(import_id: int) -> Response:
     """Cancel an import; what it brought into its list is removed."""
     svc = services()
     await svc.read(_the_import, import_id)
-    choices.read_nothing(await forms.body(forms.SHORT), "cancel")
+    campaigns.read_nothing(await forms.body(forms.SHORT), "cancel")
     try:
         await svc.do(commands.cancel_import, auth.program(), import_id)
     except ListError as refusal:

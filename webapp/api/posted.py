@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mailing.addresses import parsing as addresses
@@ -13,6 +13,7 @@ from mailing.campaigns.drafts import Draft
 from mailing.contacts.audiences import MOST, Audience
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.core.reasons import UnfitError
+from mailing.core.states import CampaignState
 from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
@@ -23,10 +24,12 @@ from webapp.http import problems
 from webapp.http.problems import Fault
 from webapp.openapi import fields
 from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
+from webapp.openapi.safeguards import BREAKER, CANARY, breaker_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from mailing.campaigns.queries import Campaign
     from mailing.writing.written import Written
     from webapp.openapi.fields import Schema
 
@@ -183,8 +186,19 @@ CAMPAIGN = (
         "For how many hours temporary failures are retried.",
         usual=GIVE_UP_USUALLY,
     ),
+    BREAKER,
+    CANARY,
 )
 _ORDER = [field.name for field in CAMPAIGN]
+CHANGES = tuple(
+    replace(field, usual=None)
+    for field in CAMPAIGN
+    if field.name
+    in {"from", "subject", "text", "html", "writing", "preheader", "give_up_hours", "breaker", "canary"}
+)
+"""What can be changed of a stored campaign; what is not sent stays as it is."""
+_DRAFTS = frozenset({"from", "give_up_hours", "canary"})
+_COLUMNS = {"from": "sender_from"}
 _BODY = ("text", "html", "writing")  # with a template they are its own
 _LESS = ("minus_lists", "minus_campaigns", "sample")
 _PARTS = tuple(field for field in CAMPAIGN if field.name in {"from", "subject", "text", "html"})
@@ -223,6 +237,8 @@ def read_campaign(
         values.get("give_up_hours") or GIVE_UP_USUALLY,
         values.get("preheader") or "",
         values.get("writing") or Writing.SOURCE,
+        breaker_of(values.get("breaker")),
+        values.get("canary") or 0,
     )
     if "subject" not in given:
         wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))
@@ -252,6 +268,24 @@ def read_campaign(
     if faults:
         raise problems.invalid(faults, **answers.refused(parsed.refused))
     return PostedCampaign(draft, parsed, values["send"], audience, values["attachments"])
+
+
+def read_changes(body: bytes, campaign: Campaign) -> Draft:
+    """Read the changes of a campaign; return the draft that it becomes. Raises ``Problem`` with all faults.
+
+    Of one that was sent only the message and its breaker can be changed.
+    """
+    given = fields.json_object(body, '{"subject": ...}')
+    values, faults = fields.judge(given, CHANGES)
+    faults += fields.strange(given, [field.name for field in CHANGES])
+    if campaign.state is not CampaignState.DRAFT:
+        said = "Only a draft's can be changed. Leave it out."
+        faults += [Fault(name, said, "request.drafts-only") for name in sorted(_DRAFTS & given.keys())]
+    changed = {_COLUMNS.get(name, name): values[name] for name in given if name in values}
+    draft = replace(Draft.of(campaign), **changed)
+    if faults := faults + message_faults(draft, {fault.field for fault in faults}):
+        raise problems.invalid(faults)
+    return draft
 
 
 def _message_of(posted: Mapping[str, Any], template: Callable[[int | str], Written | None]) -> dict[str, str]:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from quart import Quart
 
-from webapp.api import campaigns, docs, events, health, lists, log, messages, rehearsals, templates, tokens
+from webapp.api import (
+    campaigns,
+    docs,
+    events,
+    health,
+    lists,
+    log,
+    messages,
+    recipients,
+    rehearsals,
+    templates,
+    tokens,
+)
 from webapp.http import params
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
@@ -19,6 +31,7 @@ BLUEPRINTS = tuple(
     room.blueprint
     for room in (
         campaigns,
+        recipients,
         messages,
         rehearsals,
         templates,

@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailing.core import reasons
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
+from mailing.ledger.breaker import USUAL
 from webapp.campaigns import bulk_actions
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import N_, _, ngettext
@@ -15,7 +17,10 @@ from webapp.ui import formats
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mailing.campaigns.canary import Canary
     from mailing.campaigns.queries import Campaign
+    from mailing.ledger.breaker import Breaker
+    from mailing.ledger.evidence import Evidence
     from mailing.ledger.leases import Worker
     from mailing.ledger.rates import Speed
     from mailing.ledger.rests import Rest
@@ -24,11 +29,15 @@ if TYPE_CHECKING:
     from webapp.campaigns.progress import Pace, Standing
 
 
+_FAILURES = frozenset({"paused.many-failed", "paused.canary"})
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something a person must know now, in the tone of a state; ``detail`` is quoted verbatim.
 
-    ``offers`` are what can be done with those whom it is about, ``due`` when it is over by itself (ms).
+    ``offers`` are what can be done with those whom it is about, ``due`` when it is over by itself, ``until``
+    how long deferred emails are waited for (both in ms).
     """
 
     tone: str
@@ -37,6 +46,7 @@ class Notice:
     detail: str = ""
     offers: Sequence[Offer] = ()
     due: int | None = None
+    until: int | None = None
 
 
 def forecast(now: Standing, pace: Pace) -> str:
@@ -67,18 +77,9 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     campaign = standing.campaign
     found = []
     if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
-        found.append(
-            Notice(
-                "failed",
-                _("Volley paused this campaign"),
-                _(
-                    "The remaining emails would fail for the same reason. Fix the problem, then press "
-                    "Resume. Nobody is mailed twice."
-                ),
-                say(campaign.paused_reason),
-                bulk_actions.ways_past(campaign.state, standing.evidence),
-            )
-        )
+        found.append(_paused(campaign, standing.evidence))
+    if standing.canary and campaign.state is CampaignState.SENDING:
+        found.append(_canary(standing.canary, campaign.breaker or USUAL))
     found += _long_work(standing)
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
         return tuple(found)
@@ -110,6 +111,33 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
             )
         )
     return (*found, *held_up(standing.workers))
+
+
+def _paused(campaign: Campaign, evidence: Evidence | None) -> Notice:
+    if reasons.code(campaign.paused_reason) in _FAILURES:
+        text = _(
+            "Nothing more is sent. Look at the failed emails, then correct the message or exclude "
+            "recipients. After you resume, failures are counted from zero."
+        )
+    else:
+        text = _(
+            "The remaining emails would fail for the same reason. Fix the problem, then press "
+            "Resume. Nobody is mailed twice."
+        )
+    said, ways = say(campaign.paused_reason), bulk_actions.ways_past(campaign.state, evidence)
+    return Notice("failed", _("Volley paused this campaign"), text, said, ways)
+
+
+def _canary(canary: Canary, limit: Breaker) -> Notice:
+    """Return how those stand who are sent first, and what the others wait for."""
+    n, of = formats.number(canary.accepted), formats.number(canary.total)
+    title = _("Canary: %(n)s of the first %(total)s emails accepted", n=n, total=of)
+    text = _(
+        "The others follow automatically once all of these have their outcome and fewer than %(percent)s%% "
+        "were not accepted; otherwise the campaign pauses.",
+        percent=limit.percent,
+    )
+    return Notice("sending", title, text, until=canary.until)
 
 
 def waits(rest: Rest) -> Notice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailing.campaigns import canary
 from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.campaigns.canary import Canary
     from mailing.campaigns.queries import Campaign
     from mailing.ledger.evidence import Evidence
     from mailing.ledger.leases import Worker
@@ -38,7 +40,8 @@ TAIL = 10
 class Standing:
     """A campaign, what held it up, its latest results and who works, all read at ``at`` (ms).
 
-    ``attempts`` is how many tries have ended, ``evidence`` what paused it, if that was a refusal.
+    ``attempts`` is how many tries have ended, ``evidence`` what paused it, if that was a refusal, ``canary``
+    those who are sent first, while the others wait for them.
     """
 
     campaign: Campaign
@@ -48,6 +51,7 @@ class Standing:
     workers: Sequence[Worker]
     evidence: Evidence | None
     under_way: Sequence[Undertaking]
+    canary: Canary | None
     at: int
 
     @property
@@ -104,6 +108,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         workers.alive(connection),
         evidence.of(connection, campaign_id) if campaign.state is CampaignState.PAUSED else None,
         undertakings.under_way(connection, [campaign_id])[campaign_id],
+        canary.of(connection, campaign_id, until) if (until := campaign.canary_until) else None,
         now_ms(),
     )
 

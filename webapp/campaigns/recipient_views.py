@@ -10,6 +10,7 @@ from quart import Blueprint, Response, abort, render_template
 
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
+from mailing.campaigns import versions
 from mailing.core.clock import now_ms
 from mailing.core.states import RecipientState
 from mailing.foreign import mail as foreign_mail
@@ -138,7 +139,8 @@ def _harmless(data: bytes) -> str:
 
 def _compose(connection: Connection, record: Record) -> tuple[bytes, str]:
     """Return the message with the date of the last try, or why it cannot be composed."""
-    campaign, person = record.campaign, record.person
+    last = record.attempts[0].version if record.attempts else None
+    campaign, person = versions.at(connection, record.campaign, last), record.person
     date = record.attempts[0].started_at if record.attempts else now_ms()
     try:
         message = campaigns.whole_message(connection, campaign)

@@ -12,12 +12,13 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
+from mailing.campaigns import versions
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins as sources
 from mailing.contacts.conditions import AudienceError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.lists import surveys
-from mailing.recipients import decisions, listing
+from mailing.recipients import decisions, listing, search
 from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
@@ -164,14 +165,19 @@ async def again(form: MultiDict[str, str], campaign_id: int | None = None) -> tu
 @blueprint.get("/campaigns/<id:campaign_id>/message")
 @auth.needs(Permission.READ)
 async def message(campaign_id: int) -> str:
-    """Show the message of a campaign, as its first recipient gets it."""
-    campaign = await the_campaign(campaign_id)
+    """Show the message of a campaign, as its first recipient gets it, in any of its versions."""
+    campaign, number = await the_campaign(campaign_id), params.number("version")
+    listed = await services().read(versions.listed, campaign)
+    if number not in {None, *(it.number for it in listed)}:
+        abort(404, _("The message of campaign %(id)s has no version %(n)s.", id=campaign_id, n=number))
+    campaign = await services().read(versions.at, campaign, number)
     shown = await services().read(preview.of, campaign, None)
     return await render_template(
         "campaigns/message.html",
         section="campaigns",
         campaign=campaign,
         shown=shown,
+        versions=listed,
         here=services().at(f"/campaigns/{campaign_id}"),
         **await services().read(message_files.shown, campaign),
     )
@@ -187,6 +193,20 @@ async def copy(campaign_id: int) -> AnyResponse:
     change = await services().lists.copy(auth.person(), campaign, Part(part))
     await services().do(commands.announce, change)
     receipts.tell(_("Copied. Review the draft, then send it."))
+    return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/follow-up")
+@auth.needs(Permission.WRITE)
+async def follow_up(campaign_id: int) -> AnyResponse:
+    """Make a draft to exactly those recipients that a filter finds, and show it."""
+    form, campaign = await request.form, await the_campaign(campaign_id)
+    try:
+        change = await services().lists.follow(auth.person(), campaign, _chosen(form))
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
+    await services().do(commands.announce, change)
+    receipts.tell(_("Draft created with these recipients. Review it, then send it."))
     return redirect(services().at(f"/campaigns/{change.campaign_id}"), 303)
 
 
@@ -218,22 +238,26 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
 @auth.needs(Permission.SEND)
 async def decide(campaign_id: int, verb: str) -> AnyResponse:
     """Decide about all in a state, those of them that a search or a reply finds, or one."""
-    form = await request.form
-    state, recipient = form.get("state", ""), form.get("recipient", "")
-    if state not in {"", *RecipientState} or (recipient and not params.is_id(recipient)):
-        abort(400, _("This form is out of date. Reload the page."))
-    choice = Choice(
-        RecipientState(state) if state else None,
-        params.words(form.get("q", "")),
-        params.reply(form.get("reply", "")),
-        int(recipient) if recipient else None,
-    )
+    choice = _chosen(await request.form)
     try:
         done = await services().do(commands.decide, auth.person(), campaign_id, RecipientAction(verb), choice)
     except NotAllowed as refusal:
         abort(409, say_why(refusal))
     receipts.decided(done)
     return _back(campaign_id)
+
+
+def _chosen(form: Mapping[str, str]) -> Choice:
+    """Return the recipients that a form names."""
+    state, recipient = form.get("state", ""), form.get("recipient", "")
+    if state not in {"", *RecipientState} or (recipient and not params.is_id(recipient)):
+        abort(400, _("This form is out of date. Reload the page."))
+    return Choice(
+        RecipientState(state) if state else None,
+        params.words(form.get("q", "")),
+        params.reply(form.get("reply", "")),
+        int(recipient) if recipient else None,
+    )
 
 
 def _back(campaign_id: int) -> AnyResponse:
@@ -266,6 +290,7 @@ async def _campaign_page(campaign_id: int) -> Response:
             limit=view.size,
         )
     found = await svc.read(decisions.open_to, campaign_id, view.choice) if view.choice else {}
+    followed = await svc.read(search.total, now.campaign.id, view.choice) if view.choice and page.rows else 0
     some_final = view.choice.state is RecipientState.FAILED and any(each.final for each in now.causes)
     first_and_last = not paged and (order is Sort.LATEST or page.next is None)
     known = view.known(now) if first_and_last else None
@@ -284,6 +309,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         "address": svc.at(f"/campaigns/{campaign_id}{view.query(after=after, before=before)}"),
         "moved": 0,
         "fresh": 0,
+        "followed": followed,
         "some_final": some_final,
         "found": bulk_actions.offers(state, found, view.choice) if now.campaign.rehearses is None else (),
         "stream": svc.at(f"/campaigns/{campaign_id}/stream{view.query(**shown_rows)}"),

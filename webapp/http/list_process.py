@@ -29,6 +29,7 @@ from mailing.library import files
 from mailing.recipients import copies
 from mailing.recipients.copies import Part
 from tasks.commands import campaigns as commands
+from tasks.commands import drafting
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
+    from mailing.recipients.search import Choice
     from tasks.commands.campaigns import Change
 
 T = TypeVar("T")
@@ -111,6 +113,13 @@ class Lists:
         """Store a draft with the message of a campaign and that part of its list."""
         weight = campaign.total * _COPIED_WEIGHT if part is not Part.NONE else 0
         return await self._run(weight, _copy, actor, campaign, part)
+
+    async def follow(self, actor: Actor, campaign: Campaign, chosen: Choice) -> Change:
+        """Store a draft with a campaign's message, to those of its recipients that a search finds.
+
+        Raises ``NotAllowed`` where there is nobody.
+        """
+        return await self._run(campaign.total * _COPIED_WEIGHT, _follow, actor, campaign, chosen)
 
     async def count(self, audience: Audience) -> int:
         """Return how many recipients saved lists give, as ``audiences.count`` does."""
@@ -269,3 +278,7 @@ def _copy(db: Database, actor: Actor, campaign: Campaign, part: Part) -> Change:
         draft = Draft.of(campaign)
         draft = replace(draft, schedule=draft.schedule.without_moment)
         return commands.store(db, actor, draft, people, taken_from=taken_from, attached=attached)
+
+
+def _follow(db: Database, actor: Actor, campaign: Campaign, chosen: Choice) -> Change:
+    return drafting.follow(db, actor, campaign, chosen)

@@ -32,7 +32,12 @@ class Digits(IntegerConverter):
 
 
 class Id(Digits):
-    """A key in a path: ``<id:campaign_id>``. What no key can be is not found."""
+    """A key in a path: ``<id:campaign_id>``. What no key can be is not found, whatever the method.
+
+    No database counts up to nineteen digits.
+    """
+
+    regex = "[0-9]{1,18}"
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, max=LARGEST_ID)

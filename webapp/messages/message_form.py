@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mailing.campaigns import sittings
 from mailing.campaigns.drafts import Draft
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
+from mailing.ledger.breaker import USUAL
 from mailing.lists import surveys
 from mailing.messages import compose, templates
 from mailing.messages.compose import ComposeError
@@ -16,6 +17,7 @@ from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
+from webapp.messages import safeguards_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +70,8 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
 
 def blank(sender_from: str) -> dict[str, str]:
     """Return what an empty form holds."""
-    return {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
+    usual = {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
+    return usual | safeguards_form.typed()
 
 
 def of_written(written: Written) -> dict[str, str]:
@@ -86,7 +89,8 @@ def of_written(written: Written) -> dict[str, str]:
 
 def typed(campaign: Campaign) -> dict[str, str]:
     """Return what the form of a draft holds."""
-    return of_written(campaign.written) | {"give_up_hours": str(campaign.give_up_hours)}
+    held = {"give_up_hours": str(campaign.give_up_hours)}
+    return of_written(campaign.written) | held | safeguards_form.typed(campaign.breaker, campaign.canary)
 
 
 def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
@@ -97,6 +101,8 @@ def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
     """
     was = old.written if old else Written(sender_from="", subject="", writing=Writing.PLAIN)
     way = form.get("writing", was.writing)
+    before = (old.breaker, old.canary) if old else (USUAL, 0)
+    breaker, canary = safeguards_form.read(form, *before)
     return Draft(
         sender_from=form.get("from", "").strip(),
         subject=form.get("subject", "").strip(" \t"),
@@ -106,6 +112,8 @@ def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
         writing=Writing(way) if way in set(Writing) else was.writing,
         priority=old.priority if old else 5,
         give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
+        breaker=breaker,
+        canary=canary,
     )
 
 
@@ -118,6 +126,7 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
         found[lacking] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
+    found |= safeguards_form.faults(form)
     for error in await asyncio.to_thread(errors, new):
         found.setdefault(error.field, Fault(error))
     return found

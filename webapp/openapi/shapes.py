@@ -96,6 +96,14 @@ class OngoingDecision(TypedDict):
     expected: Annotated[int | None, "Of how many; null if that is not known."]
 
 
+class Breaker(TypedDict):
+    """When a campaign pauses because too many emails failed."""
+
+    percent: Annotated[int, "At this share of the last ones that were accepted or failed."]
+    of_last: Annotated[int, "How many of these are looked at."]
+    at_least: Annotated[int, "The least number of failures."]
+
+
 _From = TypedDict("_From", {"from": Annotated[str, "The From address."]})
 
 
@@ -122,6 +130,10 @@ class Campaign(_From):
     priority: Annotated[int, "From 0, which is sent first, to 9."]
     give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
     rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of. It is sent to nobody."]
+    version: Annotated[int, "Of its message: counts up when it is corrected while paused."]
+    breaker: Annotated[Breaker | None, "Null: it does not pause for its failures."]
+    canary: Annotated[int, "How many recipients are sent first; 0: no canary."]
+    canary_until: Annotated[Time | None, "While only those are sent: how long deferred ones are waited for."]
     total: int
     counts: Annotated[dict[RecipientState, int], "Recipients by state. They add up to `total`."]
     rate_per_minute: float
@@ -200,6 +212,7 @@ class LogEntry(TypedDict):
     recipient: int
     email: str
     number: Annotated[int, "Which attempt to this recipient it was, from 1."]
+    version: Annotated[int, "Which version of the message it was, from 1."]
     result: AttemptResult
     started_at: Time
     ended_at: Time

@@ -46,6 +46,10 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
     assert campaign == {
         "id": answer["id"],
         "rehearses": None,
+        "version": 1,
+        "breaker": {"percent": 10, "of_last": 200, "at_least": 20},
+        "canary": 0,
+        "canary_until": None,
         "state": "draft",
         "condition": "draft",
         "from": "Default <default@example.org>",

@@ -1,0 +1,68 @@
+"""The fields of a campaign's form that say when it pauses by itself, and how many are sent first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mailing.campaigns.canary import SIZES
+from mailing.core.reasons import UnfitError
+from mailing.ledger.breaker import USUAL, Breaker
+from webapp.http import params
+from webapp.i18n.domain_texts import say_why
+from webapp.i18n.languages import _
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FIELDS = {"percent": "breaker_percent", "of_last": "breaker_of_last", "at_least": "breaker_at_least"}
+_FAULTS = {"breaker.percent": "percent", "breaker.window": "of_last", "breaker.never": "at_least"}
+
+
+def typed(breaker: Breaker | None = USUAL, canary: int = 0) -> dict[str, str]:
+    """Return what the fields hold; the numbers of a breaker that is off are the usual ones."""
+    numbers = (breaker or USUAL).dump()
+    held = {_FIELDS[name]: str(n) for name, n in numbers.items()}
+    return held | {"breaker": "on" if breaker else "", "canary": str(canary) if canary else ""}
+
+
+def read(form: Mapping[str, str], breaker: Breaker | None, canary: int) -> tuple[Breaker | None, int]:
+    """Return what a form says, and what was there where it says nothing, or nothing that can be used."""
+    if "safeguards" not in form:
+        return breaker, canary
+    try:
+        return _breaker(form), _canary(form)
+    except UnfitError:
+        return breaker, canary
+
+
+def faults(form: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong, by the name of the form's field."""
+    if "safeguards" not in form:
+        return {}
+    found = {}
+    try:
+        _breaker(form)
+    except UnfitError as error:
+        found[_FIELDS[_FAULTS[error.reason.code]]] = say_why(error)
+    if _number(form, "canary") not in range(SIZES.stop):
+        found["canary"] = _("Enter a whole number from 0 to %(most)s.", most=SIZES.stop - 1)
+    return found
+
+
+def _breaker(form: Mapping[str, str]) -> Breaker | None:
+    if not form.get("breaker"):
+        return None
+    return Breaker(**{name: _number(form, field) for name, field in _FIELDS.items()})
+
+
+def _canary(form: Mapping[str, str]) -> int:
+    n = _number(form, "canary")
+    return n if n in range(SIZES.stop) else 0
+
+
+def _number(form: Mapping[str, str], field: str) -> int:
+    """Return a number; one that is always out of bounds where there is none."""
+    text = form.get(field, "").strip()
+    if field == "canary" and not text:
+        return 0
+    return int(text) if params.is_id(text) else -1
