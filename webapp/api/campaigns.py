@@ -143,7 +143,7 @@ async def change_campaign(campaign_id: int) -> Response:
     svc, actor = services(), auth.program()
     campaign = await svc.read(the_campaign, campaign_id)
     draft = await asyncio.to_thread(posted.read_changes, await forms.body(forms.LONGEST), campaign)
-    if campaign.state is not CampaignState.DRAFT and Permission.SEND not in auth.rights():
+    if CampaignAction.EDIT not in campaign.actions and Permission.SEND not in auth.rights():
         raise Problem(403, "Changing what is being sent needs the scope campaigns:send.", "request.scope")
     try:
         await svc.do(_change_it, actor, campaign, draft)
@@ -262,7 +262,7 @@ def _recipients_of(db: Database, order: PostedCampaign) -> Iterator[tuple[Parsed
 
 def _change_it(backend: Backend, actor: Actor, campaign: Campaign, draft: Draft) -> None:
     seen = campaign.revision
-    if campaign.state is CampaignState.DRAFT:
+    if CampaignAction.EDIT in campaign.actions:
         commands.announce(backend, commands.revise(backend.db, actor, campaign.id, draft, seen=seen))
         return
     if draft.written != campaign.written:

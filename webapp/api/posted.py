@@ -13,7 +13,7 @@ from mailing.campaigns.drafts import Draft
 from mailing.contacts.audiences import MOST, Audience
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY
 from mailing.core.reasons import UnfitError
-from mailing.core.states import CampaignState
+from mailing.core.states import CampaignAction
 from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
@@ -278,7 +278,7 @@ def read_changes(body: bytes, campaign: Campaign) -> Draft:
     given = fields.json_object(body, '{"subject": ...}')
     values, faults = fields.judge(given, CHANGES)
     faults += fields.strange(given, [field.name for field in CHANGES])
-    if campaign.state is not CampaignState.DRAFT:
+    if CampaignAction.EDIT not in campaign.actions:
         said = "Only a draft's can be changed. Leave it out."
         faults += [Fault(name, said, "request.drafts-only") for name in sorted(_DRAFTS & given.keys())]
     changed = {_COLUMNS.get(name, name): values[name] for name in given if name in values}

@@ -118,7 +118,7 @@ async def test_a_pause_for_failures_says_what_to_look_at(visitor: Visitor, db: D
     paused(db, Reason("paused.many-failed", n=20, of=200, percent=10, replies=replies))
     page = await visitor.read("/campaigns/1")
     assert "20 of the last 200 emails failed; the limit is 10%." in page
-    assert "failures are counted anew" in page
+    assert "failures are counted from zero" in page
 
 
 async def test_a_canary_tells_how_it_stands_and_what_the_others_wait_for(visitor: Visitor, db: Database):
