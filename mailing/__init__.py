@@ -3,6 +3,7 @@
 Wings stand on floors, and import only from floors below::
 
     reports      what is read to be shown
+    receipts     what became of a campaign, as a file that nobody can change without being found out
     delivery     the engine of a worker process, and the sweeper
     recipients   found, listed, decided about
     campaigns    drafts, how they stand, what changes their state

@@ -21,8 +21,8 @@ USUAL_FROM = "Volley <volley@localhost>"
 
 
 def whole(value: str) -> int:
-    """Return a number of at most nine digits, or 0, which no setting allows."""
-    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else 0
+    """Return a number of at most nine digits, or -1, which no setting allows."""
+    return int(value) if re.fullmatch(r"[0-9]{1,9}", value) else -1
 
 
 _DRIVERS = {  # as other programs' settings name them: the same database, reached by the drivers of this one

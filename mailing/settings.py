@@ -101,6 +101,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("VOLLEY_JWT_AUDIENCE", "none", "the `aud` that those tokens must have"),
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
+    Setting(
+        "VOLLEY_DIALOGUE_DAYS",
+        "30",
+        "for how many days the SMTP dialogue of each attempt that was not sent is kept; `0` keeps none",
+    ),
     Setting("VOLLEY_SECRET_KEY", "created once, kept under `instance/`", "signs sessions and forms"),
     Setting(
         "VOLLEY_INSTANCE",
@@ -148,6 +153,7 @@ class Settings:
     jwt_issuer: str
     jwt_audience: str
     workers: int
+    dialogue_days: int
     openid: OpenId | None
     instance: Path
     log: str
@@ -244,6 +250,7 @@ class _Reader:
             "jwt_issuer": self._read("VOLLEY_JWT_ISSUER", "", read_issuer),
             "jwt_audience": self._read("VOLLEY_JWT_AUDIENCE", "", values.audience),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
+            "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,
             "log": self._read("VOLLEY_LOG", "text", values.log),
@@ -343,13 +350,14 @@ class _Reader:
             self.faults.append(f"{name}: {str(error).rstrip('.')}.")
             return None
 
-    def _number(self, name: str, default: int, *, most: int) -> int:
+    def _number(self, name: str, default: int, *, least: int = 1, most: int) -> int:
         def parse(value: str) -> int:
-            if not 1 <= values.whole(value) <= most:
-                raise ValueError(f"{value!r} must be a whole number from 1 to {most}")
+            if not least <= values.whole(value) <= most:
+                raise ValueError(f"{value!r} must be a whole number from {least} to {most}")
             return int(value)
 
-        return self._read(name, str(default), parse) or default
+        read = self._read(name, str(default), parse)
+        return default if read is None else read
 
 
 def _unreadable(file: Path | str, error: Exception) -> str:

@@ -6,6 +6,7 @@ import mailing.accounts.tables
 import mailing.contacts.tables
 import mailing.ledger.tables
 import mailing.library.tables
+import mailing.receipts.tables
 import mailing.senders.tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing import settings
 from mailing.core.database import Database

@@ -43,6 +43,12 @@ def redis_client() -> events.Client:
     return events.connect(chosen.redis_url, chosen.database_url)
 
 
+@functools.cache
+def dialogue_days() -> int:
+    """Return for how many days the dialogues of attempts that did not send are kept."""
+    return settings.load().dialogue_days
+
+
 _lock = threading.Lock()
 _engine: Engine | None = None
 

@@ -18,7 +18,7 @@ from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
-from mailing.ledger import lanes, leases
+from mailing.ledger import dialogues, lanes, leases
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
@@ -132,11 +132,15 @@ def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | Non
     return {} if files.remove_unused(connection, FILES) else None
 
 
+def _forget(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
+    return {} if dialogues.forget(connection, processes.dialogue_days(), rows) else None
+
+
 def _unlist(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
     return {} if of_lists.remove(connection, rows) else None
 
 
-_PIECES = (_wake, _cancel, _decide, _remove, _tidy, _clear, _unlist)
+_PIECES = (_wake, _cancel, _decide, _remove, _tidy, _clear, _unlist, _forget)
 
 
 def _abandon(database: Database) -> Counter[int]:

@@ -13,6 +13,7 @@ Wings stand on floors, and import only from floors below::
     campaigns    from a draft to the end, and each recipient
     messages     writing: editors, templates, previews, tests, the check before Send
     lists        saved lists: bringing a file, contacts
+    receipts     what became of a campaign: its page and its file
     api          for programs: JSON, events, exports, health
     senders      the accounts that send: their pages, their consent, and the same for programs
     openapi      what programs may send and get, and the description of it

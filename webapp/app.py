@@ -72,6 +72,7 @@ from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
+from webapp.receipts import views as receipt_views
 from webapp.senders import oauth as consents
 from webapp.senders import views as senders
 from webapp.ui import jinja, preferences
@@ -100,6 +101,7 @@ _PAGES = (
     corrections,
     templates,
     replay_views,
+    receipt_views,
     wall,
     share_links,
     share_views,

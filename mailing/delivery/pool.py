@@ -262,7 +262,8 @@ class Lane:
             self._owner.hand_back(work)  # nothing of it left, and nobody is at fault
         else:
             connect_ms = None if line.used else session.connect_ms
-            trace = Trace(line.number, session.tls, connect_ms, delivery.envelope_ms, delivery.dot_ms)
+            times = (connect_ms, delivery.envelope_ms, delivery.dot_ms)
+            trace = Trace(line.number, session.tls, *times, delivery.dialogue)
             self._owner.report(work, delivery, started_at, trace)
         line.used = True
         return line.ahead
@@ -349,7 +350,7 @@ class Lane:
             log.warning("smtp server cannot be used", server=self.sender.server, reason=str(error))
         self.notice = WorkerNotice(NoticeKind.HELD_UP, error.reason)
         for refused in [work, *self._drain()]:
-            self._owner.report(refused, delivery, started_at, Trace())
+            self._owner.report(refused, delivery, started_at, Trace(dialogue=error.dialogue))
 
     def _hold(self, seconds: float) -> bool:
         """Try no connection for a while; return whether that was not decided already."""

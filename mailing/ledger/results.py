@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from mailing.core import reasons
 from mailing.core.statements import run, run_many
 from mailing.core.states import RESULT_STATES, AttemptResult, RecipientState
-from mailing.ledger import counters, domain_tallies
+from mailing.ledger import counters, dialogues, domain_tallies
 from mailing.ledger.counters import SHARDS, Change
+from mailing.ledger.dialogues import Said
 from mailing.ledger.rates import SLOT_MS, SLOT_S
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Words
     from mailing.ledger.claims import Claim
     from mailing.ledger.domain_tallies import Moved
+    from mailing.smtp.dialogue import Line
     from mailing.smtp.rulebook import Ruling
 
 _MOVE = (
@@ -53,13 +55,14 @@ _GROUP = (
 
 
 class Trace(NamedTuple):
-    """How an attempt went on the wire."""
+    """How an attempt went on the wire. ``dialogue`` is what was said, if it was not sent."""
 
     connection: int | None = None  # the number of the worker's connection
     tls: str = ""  # its version
     connect_ms: int | None = None  # only where the attempt opened the connection
     envelope_ms: int | None = None
     dot_ms: int | None = None
+    dialogue: Sequence[Line] = ()
 
 
 class Result(NamedTuple):
@@ -138,6 +141,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
             groups[group] += 1
             samples.setdefault(group, result.reply)
     run_many(connection, _LOG, [_row(result) for result, _ in moves])
+    dialogues.keep(connection, [_said(result) for result, _ in moves if result.trace.dialogue])
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
         domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id])
@@ -169,6 +173,11 @@ def _attempt(result: Result) -> tuple[object, ...]:
     return (*attempt, *attempt, result.result.value)
 
 
+def _said(result: Result) -> Said:
+    claim = result.claim
+    return Said(claim.recipient_id, claim.attempt, result.result, result.ended_at, result.trace.dialogue)
+
+
 def _row(result: Result) -> tuple[object, ...]:
     claim = result.claim
     return (
@@ -179,7 +188,7 @@ def _row(result: Result) -> tuple[object, ...]:
         claim.domain,
         claim.worker_id,
         result.server,
-        *result.trace,
+        *result.trace[:-1],
         result.started_at,
         result.ended_at,
         result.result.value,

@@ -1,4 +1,4 @@
-"""The tables of lanes: who takes in the mail of which domain, and how far each domain of a campaign is."""
+"""The tables of lanes and of dialogues. Those of the ledger itself are in ``core``."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ domain_tallies = Table(
 
 Moved with the recipients, as ``tallies`` are. By domain, so that they stay true when a receiver is found.
 """
+
+dialogues = Table(
+    "dialogues",
+    metadata,
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", SmallInteger, primary_key=True),  # of the attempt, as its result and its end
+    Column("result", String(10), primary_key=True),
+    Column("ended_at", BigInteger, primary_key=True),
+    Column("lines", Text, nullable=False),  # JSON, as ``dialogues`` writes it
+    Index("ix_dialogues_ended", "ended_at"),
+)
+"""What was said with the server in each attempt that did not send, for some days."""

@@ -10,6 +10,8 @@ from sqlalchemy import select
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients, workers
+from mailing.ledger import dialogues
+from mailing.ledger.dialogues import Attempt
 from mailing.recipients import search
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import email_log
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.messages.values import Value
     from mailing.reports.email_log import LogRow
+    from mailing.smtp.dialogue import Line
 
 MOST_ATTEMPTS = 200
 
@@ -44,13 +47,21 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A recipient, its last attempts, the newest first, and the ids of those beside it in the list."""
+    """A recipient, its last attempts, the newest first, what was said in those that did not send.
+
+    ``previous`` and ``next`` are the ids of those beside it in the list.
+    """
 
     campaign: Campaign
     person: Person
     attempts: Sequence[LogRow]
+    dialogues: Mapping[Attempt, Sequence[Line]]
     previous: int | None
     next: int | None
+
+    def dialogue(self, row: LogRow) -> Sequence[Line]:
+        """Return what was said in one of the attempts, if it was not sent and that is still kept."""
+        return self.dialogues.get(Attempt(row.number, row.result, row.ended_at), ())
 
 
 def load(
@@ -67,6 +78,7 @@ def load(
         campaign,
         found,
         email_log.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
+        dialogues.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
         beside(connection, campaign_id, state, before=recipient_id),
         beside(connection, campaign_id, state, after=recipient_id),
     )

@@ -1,7 +1,8 @@
-"""The dialogue of one connection, written down for a person who reads along: who said what, and when.
+"""The dialogue of one connection, written down for a person to read: who said what, and when.
 
-Nothing that signs in gets into it: neither what is said after AUTH, nor a password that a server repeats. It
-is bounded, whatever a server says. ``overheard`` fills it.
+It is written down as it goes (``overheard``), or afterwards from what was heard (``retell``), which costs
+hardly anything where no dialogue is asked for. Nothing that signs in gets into it: neither what is said after
+AUTH, nor a password that a server repeats. It is bounded, whatever a server says.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mailing.core.reasons import Reason
-from mailing.smtp.replies import Stage
+from mailing.smtp.replies import Reply, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mailing.core.reasons import Words
     from mailing.smtp.account import Sender
-    from mailing.smtp.replies import Reply
 
 LINES_MOST = 300
 LINE_MOST = 2_000  # characters
+SECRET_LEAST = 4  # characters of what was said to sign in; shorter ones are signs, like = and *
 HIDDEN = "\N{BULLET}" * 8
 _STAGES = {
     "EHLO": Stage.HELLO,
@@ -34,6 +35,7 @@ _STAGES = {
     "MAIL": Stage.MAIL,
     "RCPT": Stage.RCPT,
     "DATA": Stage.DATA,
+    "RSET": Stage.MAIL,
 }
 _GO_AHEAD, _CHALLENGE = 354, 334
 _END = b"\r\n.\r\n"
@@ -57,13 +59,19 @@ class Line:
     words: Words
 
 
-class Dialogue:
-    """What is said on one connection to a sender's server."""
+Heard: TypeAlias = "tuple[float, bytes | int | Reply | Words]"
+"""When (monotonic s), and what: commands, the bytes of a message that ended, a reply, what else happened."""
 
-    def __init__(self, sender: Sender) -> None:
+
+class Dialogue:
+    """What is said on one connection to a sender's server, from a moment on (monotonic s), as a rule now."""
+
+    def __init__(self, sender: Sender, begun: float | None = None) -> None:
         self.lines: list[Line] = []
-        self._begun = monotonic()
-        self._secrets = sorted(_secrets(sender), key=len, reverse=True)
+        self._begun = monotonic() if begun is None else begun
+        self._at: float | None = None  # the moment that is told of; none: now
+        self._secrets: list[str] = []
+        self.hide(*_secrets(sender))
         self._owed: deque[Stage | None] = deque()  # the stages of the replies that are to come
         self._signing_in = False
         self._in_text: int | None = None  # bytes of the message that were sent; none: commands are
@@ -72,9 +80,10 @@ class Dialogue:
         """Write down what happened."""
         self._add(Side.NOTE, stage, words)
 
-    def hide(self, secret: str) -> None:
-        """Keep a secret out of what is written down from now on."""
-        self._secrets.append(secret)
+    def hide(self, *secrets: str) -> None:
+        """Keep secrets out of what is written down from now on, whoever says them."""
+        known = {*self._secrets, *filter(None, secrets)}
+        self._secrets = sorted(known, key=len, reverse=True)  # one may be a part of another
 
     def greeting(self, reply: Reply) -> None:
         """Write down what the server says first."""
@@ -89,10 +98,12 @@ class Dialogue:
             stage = Stage.AUTH if self._signing_in else _STAGES.get(line[:8].partition(" ")[0].upper())
             self._owed.append(stage)
             if self._signing_in:
+                self.hide(*_secret(line))
                 self._add(Side.CLIENT, stage, HIDDEN)
             elif stage is Stage.AUTH:
                 self._signing_in = True
                 verb, way, *secret = line.split(" ")
+                self.hide(*_secret(*secret))
                 self._add(Side.CLIENT, stage, " ".join((verb, way, *(HIDDEN for _ in secret))))
             else:
                 self._add(Side.CLIENT, stage, line)
@@ -106,20 +117,48 @@ class Dialogue:
             self._in_text = 0
         self._add(Side.SERVER, stage, reply.text)
 
+    def retell(self, stage: Stage | None, heard: Sequence[Heard]) -> None:
+        """Write down what was heard before, and at which ``stage`` it ended."""
+        for self._at, what in heard:
+            if isinstance(what, bytes):
+                self.said(what)
+            elif isinstance(what, int):
+                self._end_text(what)
+            elif isinstance(what, Reply):
+                self.answered(what)
+            else:
+                self.note(stage, what)
+        self._at = None
+
     def _text(self, data: bytes) -> None:
         self._in_text = (self._in_text or 0) + len(data)
         if data.endswith(_END) or data == _END[2:]:
-            self._add(Side.CLIENT, Stage.DOT, Reason("dialogue.text", n=self._in_text))
-            self._owed.append(Stage.DOT)
-            self._in_text = None
+            self._end_text(self._in_text)
+
+    def _end_text(self, n: int) -> None:
+        self._add(Side.CLIENT, Stage.DOT, Reason("dialogue.text", n=n))
+        self._owed.append(Stage.DOT)
+        self._in_text = None
 
     def _add(self, side: Side, stage: Stage | None, words: Words) -> None:
-        if isinstance(words, str):
-            for secret in self._secrets:
-                words = words.replace(secret, HIDDEN)
-            words = words[:LINE_MOST]
         if len(self.lines) < LINES_MOST:
-            self.lines.append(Line(round(1000 * (monotonic() - self._begun)), side, stage, words))
+            at = monotonic() if self._at is None else self._at
+            self.lines.append(Line(round(1000 * (at - self._begun)), side, stage, self._hidden(words)))
+
+    def _hidden(self, value: Any) -> Any:
+        """Return words, or a value of a reason, without secrets and not too long."""
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, HIDDEN)
+            return value[:LINE_MOST]
+        if isinstance(value, Reason):
+            return Reason(value.code, **{name: self._hidden(each) for name, each in value.values.items()})
+        return tuple(map(self._hidden, value)) if isinstance(value, tuple) else value
+
+
+def _secret(*said: str) -> list[str]:
+    """Return what was said to sign in, but for signs like = and *."""
+    return [each for each in said if len(each) >= SECRET_LEAST]
 
 
 def _secrets(sender: Sender) -> Iterator[str]:

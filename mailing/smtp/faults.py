@@ -15,9 +15,10 @@ from mailing.smtp.replies import Stage, reply_from
 from mailing.smtp.verdicts import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mailing.smtp.account import Sender
+    from mailing.smtp.dialogue import Line
     from mailing.smtp.replies import Reply
 
 
@@ -37,9 +38,9 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"})
 class SmtpError(ReasonError):
     """No connection could be opened. ``stage`` and ``reply`` tell where and what the server said.
 
-    ``verdict`` is what it means for the mail that waits. A certificate that fails and a server that
-    lacks what the account needs stay that way until a person acts: the sender's fault. A server that is
-    down is nobody's.
+    ``dialogue`` is what was said, ``verdict`` what it means for the mail that waits. A certificate that fails
+    and a server that lacks what the account needs stay that way until a person acts: the sender's fault. A
+    server that is down is nobody's.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SmtpError(ReasonError):
         super().__init__(reason)
         self.stage = stage
         self.reply = reply
+        self.dialogue: Sequence[Line] = ()
         if reply is not None:
             self.verdict = classify(stage, reply, server)
         else:

@@ -44,16 +44,19 @@ async def open_wire(
     timeouts: Timeouts,
     hello_name: str | None,
     ssl_context: ssl.SSLContext | None,
-    dialogue: Dialogue | None = None,
+    dialogue: Dialogue,
+    *,
+    overheard: bool = True,
 ) -> tuple[Wire, Offers]:
     """Connect to ``sender``'s server and get ready for MAIL. Raises ``SmtpError``.
 
-    All that is said, now and later, goes into a ``dialogue``.
+    All that is said goes into the ``dialogue``, and what is said later too if the wire is ``overheard``.
     """
     trust = None
     if sender.tls != "none":
         trust = ssl_context or _trusting(sender.ca, verify=sender.verify)
-    client = (partial(OverheardClient, dialogue) if dialogue else aiosmtplib.SMTP)(
+    client = OverheardClient(
+        dialogue,
         hostname=sender.host,
         port=sender.port,
         local_hostname=hello_name or "localhost",
@@ -87,7 +90,7 @@ async def open_wire(
         size=_figure(client.esmtp_extensions.get("size", "")),
         mailmax=_limits(client.esmtp_extensions.get("limits", "")).get("MAILMAX", 0),
     )
-    kind = partial(OverheardWire, dialogue) if dialogue else Wire
+    kind = partial(OverheardWire, dialogue) if overheard else Wire
     return kind(cast("asyncio.Transport", client.transport), timeouts), offers
 
 

@@ -29,7 +29,11 @@ class OverheardClient(aiosmtplib.SMTP):
     async def connect(self, **settings: Any) -> aiosmtplib.SMTPResponse:
         """Connect, and hear the greeting."""
         self._dialogue.note(Stage.CONNECT, Reason("dialogue.connecting", server=_server(self)))
-        response = await super().connect(**settings)
+        try:
+            response = await super().connect(**settings)
+        except aiosmtplib.SMTPConnectResponseError as refused:
+            self._dialogue.greeting(reply_from(refused.code, refused.message))
+            raise
         self._tell_tls()
         self._dialogue.greeting(reply_from(response.code, response.message))
         return response

@@ -16,9 +16,11 @@ from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.smtp import verdicts
 from mailing.smtp.connection import BLOCK, Lost, Timeouts, Wire
+from mailing.smtp.dialogue import Dialogue
 from mailing.smtp.envelope import Mail, NotTaken, commands_for, stuffed
 from mailing.smtp.faults import SmtpError
 from mailing.smtp.handshake import open_wire
+from mailing.smtp.hearing import Hearing
 from mailing.smtp.replies import ACCEPTED, Reply, Stage
 from mailing.smtp.verdicts import Verdict, classify
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     from mailing.core.reasons import Words
     from mailing.smtp.account import Sender
-    from mailing.smtp.dialogue import Dialogue
+    from mailing.smtp.dialogue import Line
     from mailing.smtp.envelope import Offers
 
 __all__ = ["Delivery", "Mail", "Session", "SmtpError", "Timeouts", "stuffed"]
@@ -46,6 +48,7 @@ class Delivery(NamedTuple):
     ``words`` are the server's reply verbatim, or a reason of ours where ``reply`` is ``None``.
     ``enhanced`` is the reply's enhanced code, or ours (RFC 3463) where we refused without asking.
     ``envelope_ms`` is how long MAIL, RCPT and DATA took, ``dot_ms`` the wait for the reply to the dot.
+    ``dialogue`` is what was said, told only where the mail was not sent.
     """
 
     verdict: Verdict
@@ -56,6 +59,7 @@ class Delivery(NamedTuple):
     enhanced: str = ""
     envelope_ms: int | None = None
     dot_ms: int | None = None
+    dialogue: Sequence[Line] = ()
 
 
 async def _always() -> bool:
@@ -73,9 +77,12 @@ class _Envelope(NamedTuple):
 class Session:
     """One open connection. Not for two tasks at once."""
 
-    def __init__(self, wire: Wire, offers: Offers, timeouts: Timeouts, connect_ms: int, server: str) -> None:
+    def __init__(
+        self, wire: Wire, offers: Offers, timeouts: Timeouts, connect_ms: int, hearing: Hearing
+    ) -> None:
         self.connect_ms = connect_ms
-        self._server = server
+        self._server = hearing.server
+        self._hearing = hearing
         self._wire = wire
         self._offers = offers
         self._timeouts = timeouts
@@ -105,8 +112,16 @@ class Session:
         ``dialogue``.
         """
         begun, timeouts = monotonic(), timeouts or Timeouts()
-        wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context, dialogue)
-        return cls(wire, offers, timeouts, round(1000 * (monotonic() - begun)), sender.server)
+        opening, live = dialogue or Dialogue(sender, begun), dialogue is not None
+        try:
+            wire, offers = await open_wire(sender, timeouts, hello_name, ssl_context, opening, overheard=live)
+        except SmtpError as error:
+            if error.reply is None and not live:
+                opening.note(error.stage, error.reason)
+            error.dialogue = tuple(opening.lines)
+            raise
+        took_ms = round(1000 * (monotonic() - begun))
+        return cls(wire, offers, timeouts, took_ms, Hearing(sender, None if live else opening))
 
     @property
     def usable(self) -> bool:
@@ -144,16 +159,23 @@ class Session:
         wait; if it says no, the mail is handed back and the connection closed. Cancelling closes it too.
         """
         self._begun, self._envelope_ms = monotonic(), None
+        self._hearing.begin()
         try:
             self._following = following
-            return await self._transact(mail, may_leave)
+            delivery = await self._transact(mail, may_leave)
         except NotTaken as refused:
-            return Delivery(refused.verdict, None, refused.reason, Stage.MAIL, self.usable, refused.enhanced)
+            verdict, alive = refused.verdict, self.usable
+            delivery = Delivery(verdict, None, refused.reason, Stage.MAIL, alive, refused.enhanced)
         except Lost as lost:
-            return self._after_loss(lost.words)
+            self._hearing.hear(lost.words)
+            delivery = self._after_loss(lost.words)
         except BaseException:
             self.abort()
             raise
+        if delivery.verdict.result is not AttemptResult.SENT:
+            delivery = delivery._replace(dialogue=self._hearing.told(delivery.stage, self._begun))
+        self._hearing.end()
+        return delivery
 
     def follow(self, mail: Mail) -> None:
         """Name the mail of the next call while ``deliver`` is under way, for when it was not known before.
@@ -180,6 +202,8 @@ class Session:
             commands = commands_for(mail, self._offers)
             if self._ahead is not None and not await self._forget_ahead():
                 return _handed_back(Reason("connection.other-envelope"), Stage.MAIL)
+        else:
+            self._hearing.take_ahead()
         self._ahead = None
         envelope = await self._envelope(commands)
         self._envelope_ms = self._lap()
@@ -199,12 +223,14 @@ class Session:
             self._stage = stage
             if not together:
                 self._wire.write(commands[index], 1)
+                self._hearing.hear(commands[index])
             try:
                 reply = await self._wire.reply(self._patience(stage))
             except Lost:
                 if refusal is None:
                     raise
                 break  # what was read counts, whatever became of the connection
+            self._hearing.hear(reply)
             if stage is Stage.DATA:
                 accepted = waiting = reply.code == _GO_AHEAD
             else:
@@ -228,10 +254,12 @@ class Session:
         together, reset = self._offers.pipelining, bool(commands) and self._dirty
         written = ((_RESET,) if reset else ()) + (commands if together else ())
         if written:
-            self._wire.write(b"".join(written), len(written))
+            self._wire.write(data := b"".join(written), len(written))
+            self._hearing.hear(data)
         if reset:
             self._dirty = False
-            await self._wire.reply(self._timeouts.command)  # if it was refused, MAIL will be too
+            reply = await self._wire.reply(self._timeouts.command)  # if it was refused, MAIL will be too
+            self._hearing.hear(reply)
         return commands
 
     def _patience(self, stage: Stage) -> float:
@@ -248,7 +276,9 @@ class Session:
         self._in_doubt = self._wire.usable
         self._begun = monotonic()
         self._wire.write(body + ahead, 4 if ahead else 1)
+        self._hearing.hear(sum(map(len, parts)), self._begun)
         reply = await self._wire.reply(self._timeouts.dot)
+        self._hearing.hear(reply)
         dot_ms = self._lap()
         verdict = classify(Stage.DOT, reply, self._server)
         self._in_doubt = verdict.result is AttemptResult.UNKNOWN
@@ -286,8 +316,9 @@ class Session:
             commands = commands_for(following, self._offers)
         except NotTaken:
             return b""  # it is told when its turn comes
-        self._ahead = following
-        return b"".join(commands)
+        self._ahead, written = following, b"".join(commands)
+        self._hearing.hear_ahead(written)
+        return written
 
     async def _end_empty(self, envelope: _Envelope) -> None:
         """End the text that the server waits for although it refused the recipient (RFC 2920 section 3.1).
@@ -300,9 +331,11 @@ class Session:
         ahead = self._envelope_ahead()
         try:
             self._wire.write(b".\r\n" + ahead, 4 if ahead else 1)
+            self._hearing.hear(len(b".\r\n"))
             reply = await self._wire.reply(self._timeouts.dot)
         except Lost:
             return  # the refusal is what counts, and ``usable`` tells the rest
+        self._hearing.hear(reply)
         if reply.code == _CLOSING:
             self._wire.drop(reply.text)
 
@@ -319,6 +352,7 @@ class Session:
             return False
         if envelope.waiting:
             await self._end_empty(envelope)
+        self._hearing.forget()
         return self.usable
 
     def _after_loss(self, words: Words) -> Delivery:

@@ -1,4 +1,4 @@
-"""Senders, limits, lanes; when a campaign is sent; its breaker and canary, the versions of its message."""
+"""Senders, limits, lanes; when, how and in which versions a campaign is sent; dialogues, keys of receipts."""
 
 import json
 
@@ -80,6 +80,30 @@ def upgrade() -> None:
     )
     op.add_column("campaigns", sa.Column("senders", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("campaigns", sa.Column("limits", sa.JSON(none_as_null=True), nullable=True))
+    op.create_table(
+        "dialogues",
+        sa.Column("recipient_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("result", sa.String(length=10), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"],
+            ["recipients.id"],
+            name=op.f("fk_dialogues_recipient_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("recipient_id", "number", "result", "ended_at", name=op.f("pk_dialogues")),
+    )
+    op.create_index("ix_dialogues_ended", "dialogues", ["ended_at"])
+    op.create_table(
+        "receipt_keys",
+        sa.Column("number", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("private_key", sa.Text(), nullable=False),
+        sa.Column("public_key", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_receipt_keys")),
+    )
 
     op.create_table(
         "versions",
@@ -120,6 +144,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("receipt_keys")
+    op.drop_table("dialogues")
     _without_lanes()
     op.drop_index("ix_campaigns_state", "campaigns")
     op.drop_column("campaigns", "hours")

@@ -7,6 +7,7 @@
 ``keys``       API keys
 ``lists``      saved lists, their contacts and their imports
 ``people``     accounts, roles, sessions, invitations
+``receipts``   the key that signs receipts
 ``rehearsals``  a draft is sent to the demo inbox as a campaign of its own
 ``senders``    accounts at mail servers: their credentials, limits and order
 ``steering``   when a campaign is sent, and how urgent it is

@@ -61,6 +61,7 @@ PURE = (  # rooms, and wings as a whole
     "delivery.outcome",
     "delivery.waits",
     "delivery.width",
+    "receipts.chain",
     "sites",
 )
 IMPURE = {

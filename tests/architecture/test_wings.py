@@ -36,7 +36,7 @@ FLOORS = {  # the lowest first
             "lists",
             "contacts",
         ),
-        *("campaigns", "recipients", "delivery", "reports"),
+        *("campaigns", "recipients", "delivery", "receipts", "reports"),
     ),
     "webapp": (
         *(
@@ -47,6 +47,7 @@ FLOORS = {  # the lowest first
             "live",
             "openapi",
             "senders",
+            "receipts",
             "api",
             "lists",
             "messages",

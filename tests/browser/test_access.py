@@ -75,6 +75,7 @@ FOUND = {  # rule of the application -> an address of it
     "/campaigns/<id:campaign_id>": CAMPAIGN,
     "/campaigns/<id:campaign_id>/recipients/<id:recipient_id>": "/campaigns/{sent}/recipients/{recipient}",
     "/campaigns/<id:campaign_id>/replay": "/campaigns/{done}/replay",
+    "/campaigns/<id:campaign_id>/receipt": "/campaigns/{done}/receipt",
     "/campaigns/<id:campaign_id>/wall": "/campaigns/{done}/wall",
     "/campaigns/<id:campaign_id>/message": "/campaigns/{done}/message",
     "/campaigns/<id:campaign_id>/preview": "/campaigns/{draft}/preview",
@@ -120,7 +121,7 @@ MORE = (
 )
 LIST = b"Email\nann@one.example\nbob@gmial.com\ninfo@one.example\nno address\n"
 NO_PAGE = re.compile(
-    r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|json|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
+    r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|jsonl?|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
     r"|/audience$|/connect(ed)?$"
 )
 

@@ -62,6 +62,7 @@ def test_all_faults_are_reported_at_once_each_with_its_variable(tmp_path):
         "VOLLEY_BIND": "5000",
         "VOLLEY_WORKERS": "many",
         "VOLLEY_CONNECTIONS": "0",
+        "VOLLEY_DIALOGUE_DAYS": "soon",
         "VOLLEY_SECRET_KEY": "short",
         "VOLLEY_LOG": "xml",
         "VOLLEY_COLOUR": "red",
@@ -127,6 +128,8 @@ def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_pa
         ("BIND", "127.0.0.1:" + "9" * 5000, "must be host:port"),
         ("BIND", "a host:5000", "must be host:port"),
         ("WORKERS", "0", "from 1 to 256"),
+        ("DIALOGUE_DAYS", "-1", "from 0 to 3650"),
+        ("DIALOGUE_DAYS", "3651", "from 0 to 3650"),
         ("WORKERS", "257", "from 1 to 256"),
         ("WORKERS", "-1", "from 1 to 256"),
         ("WORKERS", "1.5", "from 1 to 256"),
@@ -257,3 +260,9 @@ def test_any_password_survives_percent_encoding_in_every_url(tmp_path_factory, p
     )
     assert make_url(found.database_url).password == password
     assert found.sender.password == password
+
+
+def test_dialogues_are_kept_for_a_month_or_as_long_as_is_said_or_not_at_all(tmp_path):
+    assert loaded(tmp_path).dialogue_days == 30
+    assert loaded(tmp_path, VOLLEY_DIALOGUE_DAYS="0").dialogue_days == 0
+    assert loaded(tmp_path, VOLLEY_DIALOGUE_DAYS="365").dialogue_days == 365

@@ -91,6 +91,7 @@ ACTIONS: Mapping[str, str] = {
     "add key": N_("Created an API key"),
     "revoke key": N_("Revoked an API key"),
     "make signing key": N_("Created a signing key"),
+    "make receipt key": N_("Created a key for receipts"),
 }
 """What was done, in the order in which a page offers them."""
 

@@ -1,6 +1,7 @@
-"""The email log for programs, a page of it or all that matches as lines; and the audit log, page by page.
+"""The email log for programs, a page of it or all that matches as lines; the audit log, page by page.
 
-What is asked of it has the same words as on the pages (``log_search``); times without an offset are in UTC.
+A recipient's attempts with what was said in them, and the receipt of a campaign, are the log's as well. What
+is asked of it has the same words as on the pages (``log_search``); times without an offset are in UTC.
 """
 
 from __future__ import annotations
@@ -17,14 +18,17 @@ from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
-from mailing.reports import email_log
-from webapp.api import answers, exports
+from mailing.receipts.document import NotOverError
+from mailing.reports import email_log, recipient_record
+from webapp.api import answers, campaigns, exports
 from webapp.http import auth, log_search
-from webapp.http.problems import WRONG_VALUE, Fault
+from webapp.http.problems import WRONG_VALUE, Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, shapes
+from webapp.openapi import dialogues, fields, operations, receipt_shapes, shapes
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
 from webapp.openapi.operations import JSON_LINES, Answer, described
+from webapp.receipts import download
+from webapp.receipts.download import BusyError
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -120,6 +124,46 @@ async def search_log() -> Response:
 async def export_log() -> Response:
     """Return every attempt that matches, oldest first, one JSON object per line."""
     return exports.log(_read(_SEARCH)[1], "jsonl")
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/recipients/<id:recipient_id>/attempts")
+@auth.needs(Permission.READ)
+@described("Recipients", {200: Answer("The attempts.", receipt_shapes.Attempts)})
+async def list_attempts(campaign_id: int, recipient_id: int) -> Response:
+    """List the attempts to deliver to one recipient, with the SMTP dialogue of those that were not sent."""
+    record = await services().read(recipient_record.load, campaign_id, recipient_id)
+    if record is None:
+        said = f"Campaign {campaign_id} has no recipient {recipient_id}. Check the ids in the URL."
+        raise Problem(404, said, "recipient.not-found")
+    answer: receipt_shapes.Attempts = {
+        "attempts": [
+            {**answers.log_entry(row), "dialogue": [*map(dialogues.line, record.dialogue(row))]}
+            for row in record.attempts
+        ]
+    }
+    return Response(orjson.dumps(answer), content_type="application/json")
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/receipt")
+@auth.needs(Permission.READ)
+@described(
+    TOPIC,
+    {200: Answer("The lines of the receipt.", media=JSON_LINES, parts={"": receipt_shapes.ReceiptLine})},
+    refuses=(409,),
+)
+async def receipt(campaign_id: int) -> Response:
+    """Return the receipt of a campaign that is finished or canceled: its recipients with each attempt.
+
+    Each line has the hash of all up to it, and the last one is signed. ``volley verify FILE`` checks it.
+    """
+    await services().read(campaigns.the_campaign, campaign_id)
+    try:
+        return await download.answer(campaign_id)
+    except NotOverError as refusal:
+        raise Problem(409, str(refusal), refusal.reason.code) from None
+    except BusyError as refusal:
+        headers = {"Retry-After": str(download.RETRY_S)}
+        raise Problem(503, str(refusal), refusal.reason.code, headers=headers) from None
 
 
 def _read(known: Sequence[Field]) -> tuple[dict[str, Any], Search]:

@@ -64,10 +64,11 @@ class Progress:
                 reason=say(campaign.paused_reason),
             )
         if campaign.state is CampaignState.FINISHED:
+            sent = campaign.counts[RecipientState.SENT]
             news["finished"] = _(
-                "%(subject)s is finished: %(sent)s of %(total)s sent.",
+                "%(subject)s is finished: %(sent)s delivered, %(rest)s not.",
                 subject=badges.titled(campaign),
-                sent=formats.number(campaign.counts[RecipientState.SENT]),
-                total=formats.number(campaign.total),
+                sent=formats.number(sent),
+                rest=formats.number(campaign.total - sent),
             )
         return news

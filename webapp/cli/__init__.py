@@ -7,6 +7,7 @@
 ``messages``     what the commands about a message do: shown as somebody gets it, sent as a test, checked
 ``people``       what the commands about people do
 ``progress``     its bar while it is sent, and what became of it
+``receipts``     ``volley receipt`` and ``volley verify``
 ``rehearsals``   what the command about rehearsals does
 ``work``         what the commands of the command line do
 """

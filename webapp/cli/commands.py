@@ -13,6 +13,7 @@ import click
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import CampaignAction, RecipientAction
+from webapp.cli import receipts
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -361,6 +362,9 @@ def setup_link() -> None:
 
     people.setup_link()
 
+
+main.add_command(receipts.receipt)
+main.add_command(receipts.verify)
 
 if __name__ == "__main__":
     main()

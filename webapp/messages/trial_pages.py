@@ -11,11 +11,10 @@ from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.actors import ActorKind
 from mailing.reports import preview
 from mailing.reports.preview import NoMessageError
-from mailing.smtp.replies import Stage
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
-from webapp.i18n.languages import N_, _
+from webapp.i18n.languages import _
 from webapp.live import trials
 from webapp.live.sse import BEAT_S, respond
 from webapp.live.trials import BusyError, runs
@@ -32,18 +31,6 @@ if TYPE_CHECKING:
 blueprint = Blueprint("trials", __name__)
 LOOK_S = 0.2
 _ONE = "/campaigns/<id:campaign_id>/test"
-STAGES: Mapping[Stage | None, str] = {
-    Stage.CONNECT: N_("Connection"),
-    Stage.GREETING: N_("Greeting"),
-    Stage.HELLO: N_("Hello"),
-    Stage.TLS: N_("Encryption"),
-    Stage.AUTH: N_("Sign-in"),
-    Stage.MAIL: N_("Sender"),
-    Stage.RCPT: N_("Recipient"),
-    Stage.DATA: N_("Data"),
-    Stage.DOT: N_("Message"),
-    None: N_("Goodbye"),
-}
 
 
 @blueprint.get(_ONE)
@@ -88,7 +75,6 @@ async def show(campaign_id: int, name: str) -> str:
         campaign=campaign,
         here=here,
         run=run,
-        stages=STAGES,
         stream=stream,
     )
 
@@ -102,7 +88,7 @@ async def stream(campaign_id: int, name: str) -> Response:
     async def fill(board: Board) -> None:
         async def draw() -> bool:
             ended = run.ended
-            board.show("#dialogue", "messages/_dialogue.html", run=run, stages=STAGES)
+            board.show("#dialogue", "messages/_dialogue.html", run=run)
             await board.turn()
             return ended
 

@@ -7,6 +7,7 @@
 ``list_shapes``     the types of answers about saved lists
 ``message_shapes``  the types of answers about messages and templates
 ``operations``      what a route says of itself, beside its address
+``receipt_shapes``  the types of receipts, and of attempts with what was said in them
 ``safeguards``      the fields of a campaign's breaker and its canary
 ``sender_shapes``   the types of answers about senders
 ``shapes``          the types of all other answers

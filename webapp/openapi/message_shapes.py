@@ -47,9 +47,9 @@ class MessagePreview(TypedDict):
 
 
 class DialogueLine(TypedDict):
-    """One thing that was said while a test was sent."""
+    """One thing that was said to a mail server, or by it."""
 
-    ms: Annotated[int, "Milliseconds since the test started."]
+    ms: Annotated[int, "Milliseconds since the start."]
     side: Annotated[Side, "Who spoke; `note` tells what else happened."]
     stage: Annotated[Stage | None, "The step of the dialogue; null at the goodbye."]
     said: Annotated[str, "The words. Nothing that signs in is shown."]

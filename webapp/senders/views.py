@@ -16,12 +16,11 @@ from mailing.senders.entries import EntryError
 from mailing.senders.presets import OWN, PRESETS
 from mailing.senders.providers import PROVIDERS
 from mailing.senders.store import SenderError
-from mailing.smtp.replies import Stage
 from tasks.commands import senders as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
-from webapp.i18n.languages import N_, _
+from webapp.i18n.languages import _
 from webapp.live.sse import BEAT_S, respond
 from webapp.live.trials import BusyError, runs
 from webapp.senders import forms, inspections, oauth
@@ -40,15 +39,6 @@ if TYPE_CHECKING:
 blueprint = Blueprint("senders", __name__)
 LOOK_S = 0.2
 _ONE = "/senders/<id:sender_id>"
-STAGES: Mapping[Stage | None, str] = {
-    Stage.CONNECT: N_("Connection"),
-    Stage.GREETING: N_("Greeting"),
-    Stage.HELLO: N_("Hello"),
-    Stage.TLS: N_("Encryption"),
-    Stage.AUTH: N_("Sign-in"),
-    Stage.MAIL: N_("Sender"),
-    None: N_("Goodbye"),
-}
 
 
 @blueprint.get("/senders")
@@ -177,7 +167,6 @@ async def show_test(sender_id: int, name: str) -> str:
         account=account,
         here=here,
         run=run,
-        stages=STAGES,
         stream=f"{here}/test/{name}/stream",
     )
 
@@ -191,7 +180,7 @@ async def stream(sender_id: int, name: str) -> Response:
     async def fill(board: Board) -> None:
         async def draw() -> bool:
             ended = run.ended
-            board.show("#dialogue", "senders/_dialogue.html", run=run, stages=STAGES)
+            board.show("#dialogue", "senders/_dialogue.html", run=run)
             await board.turn()
             return ended
 

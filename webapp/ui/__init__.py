@@ -3,6 +3,7 @@
 ``badges``        its word, its shape and its tone
 ``charts``        the drawing of a campaign's rate: stacked bars over time, one unit wide for each slot
 ``dialogs``       the browser opens ``<dialog id="…" closedby="any">`` modal, without a script
+``dialogues``     what the stages of an SMTP dialogue are called
 ``explanations``  what an SMTP answer means, in plain words of the language now
 ``formats``       how numbers, times and shares are written for people, in the language now: the same on
                   page and stream

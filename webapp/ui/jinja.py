@@ -16,7 +16,7 @@ from mailing.messages.values import printed
 from mailing.sites import LOOPBACK_NAMES
 from webapp.http import auth, params, static_files
 from webapp.i18n import domain_texts
-from webapp.ui import badges, charts, dialogs, explanations, formats, preferences, receipts
+from webapp.ui import badges, charts, dialogs, dialogues, explanations, formats, preferences, receipts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +68,7 @@ def install(app: Quart, services: Services) -> None:
         explain=explanations.explain,
         receipt=receipts.take,
         CHART_ORDER=charts.ORDER,
+        STAGES=dialogues.STAGES,
         TROUBLES=badges.TROUBLES,
         RECIPIENT_STATES=tuple(RecipientState),
         SHOWN_MAX=formats.SHOWN_MAX,

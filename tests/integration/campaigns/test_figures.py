@@ -226,7 +226,8 @@ async def test_a_finished_campaign_says_what_was_sent_and_what_was_not(visitor, 
         lifecycle.finish(connection, 1)
     page = await visitor.read("/campaigns/1")
     lead = re.search(r'class="lead">(.*?)</p>', page, re.DOTALL)[1]
-    assert re.sub(r"<[^>]+>", " ", lead).split()[:5] == ["2", "of", "3", "sent", "in"]
+    said = " ".join(re.sub(r"<[^>]+>", "", lead).split())
+    assert said.startswith("Finished: 2 delivered to their servers, 1 not")
     assert "66.7%" in lead
 
 

@@ -241,7 +241,10 @@ async def test_a_way_to_sign_in_that_is_not_offered_is_not_replaced_by_another()
     [("192.0.2.1", "cram-md5"), ("127.0.0.1", "plain"), ("::1", "plain"), ("fe80::1%eth0", "cram-md5")],
 )
 async def test_on_a_line_that_others_may_read_the_password_itself_goes_last(monkeypatch, peer, first):
-    monkeypatch.setattr("aiosmtplib.SMTP.get_transport_info", lambda *_: (peer, 25))
+    monkeypatch.setattr(
+        "aiosmtplib.SMTP.get_transport_info",
+        lambda _client, key: (peer, 25) if key.endswith("name") else None,
+    )
     async with (
         FakeServer(extensions=("AUTH PLAIN LOGIN CRAM-MD5",), login=("u", "p")) as server,
         opened(server, username="u", password="p"),
