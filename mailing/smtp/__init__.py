@@ -8,7 +8,6 @@
 ``envelope``    a mail, and its envelope in SMTP commands for what a server offers (RFC 5321 section 3.3)
 ``faults``      why a connection could not be opened, and what that means for the mail that waits
 ``handshake``   from nothing to a connection that takes mail: connect, TLS, EHLO, AUTH
-``hearing``     what is heard of one mail after the other, to be told of those that are not sent
 ``inspection``  whether a sender can be used: each stage up to the sign-in, and nothing is sent
 ``overheard``   a connection on which somebody listens: all that is said goes into a ``Dialogue`` as well
 ``replies``     what an SMTP server answers

@@ -16,11 +16,10 @@ from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.smtp import verdicts
 from mailing.smtp.connection import BLOCK, Lost, Timeouts, Wire
-from mailing.smtp.dialogue import Dialogue
+from mailing.smtp.dialogue import Dialogue, Hearing
 from mailing.smtp.envelope import Mail, NotTaken, commands_for, stuffed
 from mailing.smtp.faults import SmtpError
 from mailing.smtp.handshake import open_wire
-from mailing.smtp.hearing import Hearing
 from mailing.smtp.replies import ACCEPTED, Reply, Stage
 from mailing.smtp.verdicts import Verdict, classify
 

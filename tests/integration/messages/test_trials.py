@@ -50,7 +50,7 @@ async def sent(visitor: Visitor, **form: str) -> str:
     answer = await visitor.post("/campaigns/1/test", FORM | form)
     assert answer.status_code == 303, await text_of(answer)
     kept = visitor.app.extensions["trials"]
-    await kept.get(answer.location.rpartition("/")[2], 1).task
+    await kept.get(answer.location.rpartition("/")[2], trials.about(1)).task
     return answer.location
 
 

@@ -76,7 +76,7 @@ async def test_each_stage_is_shown_with_what_the_certificate_says(tmp_path):
     [certificate] = [line for line in dialogue.lines if reasons.code(line.words) == "dialogue.certificate"]
     assert str(certificate.words).startswith("Certificate for localhost, issued by Volley test, valid from ")
     client = [line.stage for line in dialogue.lines if line.side is Side.CLIENT]
-    assert client == [Stage.HELLO, Stage.TLS, Stage.HELLO, Stage.AUTH, Stage.MAIL, None, None]
+    assert client == [Stage.HELLO, Stage.TLS, Stage.HELLO, Stage.AUTH, Stage.MAIL, Stage.MAIL, None]
     assert not server.received
 
 
