@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, insert, null, select, update
 
+from mailing.core.bounds import CANARY_MOST
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-SIZES = range(1, 1_001)
-USUALLY = 50
+SIZES = range(1, CANARY_MOST + 1)
 WAITED_MS = 3_600_000  # how long those that are deferred are waited for
 _LEFT_OUT = (RecipientState.CANCELED, RecipientState.SUPPRESSED)
 _BAD = (RecipientState.FAILED, RecipientState.UNKNOWN)

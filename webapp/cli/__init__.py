@@ -1,6 +1,8 @@
 """The command line.
 
+``changes``      ``volley correct``, ``failure-limit`` and ``follow-up``
 ``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
+``corrections``  what the commands do that change what is being sent
 ``description``  the description of the API, as a file
 ``keys``         what the commands about API keys do
 ``lists``        what the commands about saved lists do

@@ -13,7 +13,7 @@ import click
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import CampaignAction, RecipientAction
-from webapp.cli import receipts
+from webapp.cli import changes, receipts
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -40,6 +40,8 @@ def main() -> None:
     show_default=True,
     help="How long temporary failures are retried.",
 )
+@changes.CANARY
+@changes.FAILURE_LIMIT
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
 def send(
@@ -50,6 +52,8 @@ def send(
     sender_from: str | None,
     priority: int,
     give_up_hours: int,
+    canary: int,
+    failure_limit: int,
     yes: bool,
     file: IO[bytes],
 ) -> None:
@@ -66,6 +70,8 @@ def send(
         sender_from=sender_from,
         priority=priority,
         give_up_hours=give_up_hours,
+        canary=canary,
+        failure_limit=failure_limit,
         yes=yes,
         file=file,
     )
@@ -363,8 +369,9 @@ def setup_link() -> None:
     people.setup_link()
 
 
-main.add_command(receipts.receipt)
-main.add_command(receipts.verify)
+for each in (*changes.COMMANDS, receipts.receipt, receipts.verify):
+    main.add_command(each)
+
 
 if __name__ == "__main__":
     main()

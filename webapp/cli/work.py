@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from mailing.core.clock import now_ms
 from mailing.core.database import Database
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.redis import events
 from mailing.reports import paces
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mailing.addresses.parsing import ParsedList
+    from mailing.smtp.replies import ReplyCode
     from tasks.commands.campaigns import Backend
 
 CHECK_S = 8.0
@@ -56,6 +59,8 @@ def send(
     sender_from: str | None,
     priority: int,
     give_up_hours: int,
+    canary: int,
+    failure_limit: int,
     yes: bool,
     file: IO[bytes],
 ) -> None:
@@ -64,10 +69,12 @@ def send(
     Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
     """
     chosen = chosen_settings()
-    html = _text(html_file) if html_file else ""
+    html = read_text(html_file) if html_file else ""
     sender_from = sender_from or chosen.default_from
-    draft = Draft(sender_from, subject, _text(text_file), html, priority, give_up_hours)
-    parsed = addresses.parse_pasted(_text(file))
+    draft = Draft(sender_from, subject, read_text(text_file), html, priority, give_up_hours)
+    limit = Breaker(percent=failure_limit) if failure_limit else None
+    draft = replace(draft, breaker=limit, canary=canary)
+    parsed = addresses.parse_pasted(read_text(file))
     _show_list(parsed)
     _refuse_faulty(draft, parsed)
     if not yes and sys.stdin.isatty():
@@ -118,15 +125,20 @@ def go_past(
     campaign_id: int, action: RecipientAction, *, state: str | None, reply: str | None, search: str
 ) -> None:
     """Skip or fail those who are named by a state, a reply or an address."""
-    got = params.read_reply(reply) if reply else None
-    if reply and got is None:
-        raise click.UsageError(
-            "--reply must look like 550-5.7.1, or like 421 without an enhanced status code."
-        )
+    got = reply_of(reply)
     if not (state or reply or search):
         raise click.UsageError("Choose emails with --queued, --deferred, --reply or --search.")
     chosen = Choice(RecipientState(state) if state else None, params.words(search), got)
     _decide(campaign_id, action, chosen)
+
+
+def reply_of(spelt: str | None) -> ReplyCode | None:
+    """Return the reply that an option names; None where it was left out."""
+    got = params.read_reply(spelt) if spelt else None
+    if spelt and got is None:
+        said = "--reply must look like 550-5.7.1, or like 421 without an enhanced status code."
+        raise click.UsageError(said)
+    return got
 
 
 def decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
@@ -235,7 +247,7 @@ def open_backend(chosen: Settings) -> Iterator[Backend]:
         raise click.ClickException(f"{said}\nFor details: volley check") from None
 
 
-def _text(file: IO[bytes]) -> str:
+def read_text(file: IO[bytes]) -> str:
     try:
         return file.read().decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,0 +1,71 @@
+"""The commands that change what is being sent: ``correct``, ``failure-limit`` and ``follow-up``."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import click
+
+from mailing.core.bounds import CANARY_MOST, LARGEST_ID
+from mailing.core.states import RecipientState
+
+# What a command does is loaded when it runs, as in ``commands``.
+
+ID = click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+CANARY = click.option(
+    "--canary",
+    type=click.IntRange(0, CANARY_MOST),
+    default=0,
+    help="Send to this many recipients first, at all domains. The others follow if few of them fail.",
+)
+FAILURE_LIMIT = click.option(
+    "--failure-limit",
+    type=click.IntRange(0, 100),
+    default=10,
+    show_default=True,
+    help="Pause when this percentage of the last 200 emails failed, and at least 20. 0: never.",
+)
+
+
+@click.command()
+@ID
+@click.option("--subject", help="The new subject. Default: it stays.")
+@click.option("--text-file", type=click.File("rb", lazy=True), help="The new message as plain text.")
+@click.option("--html-file", type=click.File("rb", lazy=True), help="The new message as HTML.")
+def correct(
+    *, campaign_id: int, subject: str | None, text_file: IO[bytes] | None, html_file: IO[bytes] | None
+) -> None:
+    """Correct the message of campaign ID while it is paused.
+
+    Recipients that still wait get the new version. Resume the campaign to send it.
+    """
+    from webapp.cli import corrections  # noqa: PLC0415
+
+    corrections.correct(campaign_id, subject, text_file, html_file)
+
+
+@click.command("failure-limit")
+@ID
+@click.argument("percent", type=click.IntRange(0, 100))
+@click.option("--of-last", type=int, default=200, show_default=True, help="Of how many emails.")
+@click.option("--at-least", type=int, default=20, show_default=True, help="The least number of failures.")
+def failure_limit(*, campaign_id: int, percent: int, of_last: int, at_least: int) -> None:
+    """Pause campaign ID when PERCENT of its last emails failed. 0: never."""
+    from webapp.cli import corrections  # noqa: PLC0415
+
+    corrections.change_limit(campaign_id, percent, of_last, at_least)
+
+
+@click.command("follow-up")
+@ID
+@click.option("--state", type=click.Choice([state.value for state in RecipientState]), help="Their state.")
+@click.option("--reply", help="Only recipients with this reply, such as 550-5.7.1.")
+@click.option("--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN.")
+def follow_up(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
+    """Make a new draft to some recipients of campaign ID, and print its id."""
+    from webapp.cli import corrections  # noqa: PLC0415
+
+    corrections.follow_up(campaign_id, state, reply, search)
+
+
+COMMANDS = (correct, failure_limit, follow_up)

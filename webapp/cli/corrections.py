@@ -1,0 +1,80 @@
+"""What the commands do that change what is being sent. It is loaded when one runs."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from mailing.campaigns import queries as campaigns
+from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.reasons import UnfitError
+from mailing.core.states import RecipientState
+from mailing.ledger.breaker import Breaker
+from mailing.recipients.search import Choice
+from mailing.writing.written import Writing
+from tasks.commands import campaigns as commands
+from tasks.commands import corrections, drafting
+from webapp.cli.work import ACTOR, chosen_settings, open_backend, read_text, reply_of
+from webapp.http import params
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailing.campaigns.queries import Campaign
+    from tasks.commands.campaigns import Backend
+
+
+def correct(
+    campaign_id: int, subject: str | None, text_file: IO[bytes] | None, html_file: IO[bytes] | None
+) -> None:
+    """Correct the message of a paused campaign: the parts that are given."""
+    with _changing(campaign_id) as (backend, campaign):
+        was = campaign.written
+        html = read_text(html_file) if html_file else was.html
+        text = read_text(text_file) if text_file else was.text
+        plain = was.writing is Writing.PLAIN and not html_file
+        way = Writing.PLAIN if plain else Writing.SOURCE if html_file else was.writing
+        written = replace(was, subject=subject or was.subject, text=text, html=html, writing=way)
+        if written == was:
+            raise click.UsageError("Give a new --subject, --text-file or --html-file.")
+        version = corrections.correct(backend, ACTOR, campaign_id, written, seen=campaign.revision)
+    click.echo(f"Campaign {campaign_id} has version {version} of its message.")
+    click.echo(f"To send it: volley resume {campaign_id}")
+
+
+def change_limit(campaign_id: int, percent: int, of_last: int, at_least: int) -> None:
+    """Have a campaign pause at this share of failures, or never."""
+    with _changing(campaign_id) as (backend, _campaign):
+        limit = Breaker(percent, of_last, at_least) if percent else None
+        corrections.change_breaker(backend, ACTOR, campaign_id, limit)
+    said = (
+        f"pauses at {percent}% failures of the last {of_last:,}" if limit else "does not pause for failures"
+    )
+    click.echo(f"Campaign {campaign_id} {said}.")
+
+
+def follow_up(campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
+    """Make a draft to those recipients of a campaign that are named."""
+    chosen = Choice(RecipientState(state) if state else None, params.words(search), reply_of(reply))
+    with _changing(campaign_id) as (backend, campaign):
+        change = drafting.follow(backend.db, ACTOR, campaign, chosen)
+        commands.announce(backend, change)
+        with backend.db.read() as connection:
+            draft = campaigns.get(connection, change.campaign_id)
+    click.echo(f"Draft {change.campaign_id} has {draft.total if draft else 0:,} recipients.")
+
+
+@contextmanager
+def _changing(campaign_id: int) -> Iterator[tuple[Backend, Campaign]]:
+    with open_backend(chosen_settings()) as backend:
+        with backend.db.read() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+        if campaign is None:
+            raise click.ClickException(f"Campaign {campaign_id} does not exist.")
+        try:
+            yield backend, campaign
+        except (NotAllowed, UnfitError) as refusal:
+            raise click.ClickException(str(refusal)) from None
