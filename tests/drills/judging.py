@@ -89,12 +89,12 @@ class Drill:
         """Return a part of the recipients."""
         return int(self.row.recipients * part)
 
-    def begin(self, *, sent: int | None = None) -> None:
+    def begin(self, draft: Draft = DRAFT, *, sent: int | None = None) -> None:
         """Send the campaign, and return when ``sent`` are sent, else a few."""
         sent = self.share(0.06) if sent is None else sent
         people = [f"User {i} <user{i}@domain{i % 7}.example>" for i in range(self.row.recipients)]
         self.begun = time.monotonic()
-        self.campaign_id = self.stack.send(DRAFT, people)
+        self.campaign_id = self.stack.send(draft, people)
         self._watcher.start()
         wait_until(lambda: self.count("sent") >= sent, f"{sent} are sent", 60)
 

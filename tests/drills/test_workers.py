@@ -6,16 +6,18 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select, text
 
+from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.tables import attempts, recipients
 from mailing.core.tables import workers as worker_rows
 from mailing.ledger import leases
 from tests.drills.freezing import freeze_one, idle_transactions
-from tests.drills.judging import MOST_IN_FLIGHT
+from tests.drills.judging import DRAFT, MOST_IN_FLIGHT
 from tests.support.stack import wait_until
 
 if TYPE_CHECKING:
@@ -143,3 +145,26 @@ def test_a_worker_is_frozen_in_the_middle_of_a_transaction(drill: Callable[..., 
     wait_until(lambda: not it.count("unknown"), "the woken worker tells what became of what it held")
     it.end()
     it.judge()
+
+
+@pytest.mark.short(on="sqlite")
+def test_all_workers_are_killed_while_the_canary_is_sent(drill: Callable[..., Drill]) -> None:
+    """Nobody else is mailed before a verdict; a person resumes where those in doubt make it a bad one."""
+    it = drill(workers=2, connections=2, think_s=0.2)
+    canary = it.share(0.2)
+    it.begin(replace(DRAFT, canary=canary), sent=2)
+    killed = [leases.name_of(pid) for pid in it.stack.worker_pids()]
+    it.stack.kill("worker")
+    it.stack.start("worker")
+
+    def judged() -> bool:
+        tried = it.row.recipients - it.count("queued")
+        waits = it.stack.campaign(it.campaign_id).canary_until is not None
+        assert not waits or tried <= canary, f"{tried} were tried, and the canary has {canary}"
+        return not waits
+
+    wait_until(judged, "the canary has its verdict", 60)
+    if it.stack.campaign(it.campaign_id).state == CampaignState.PAUSED:
+        it.stack.act(it.campaign_id, CampaignAction.RESUME)
+    it.end()
+    it.judge(killed=killed)

@@ -50,10 +50,8 @@ def change_limit(campaign_id: int, percent: int, of_last: int, at_least: int) ->
     with _changing(campaign_id) as (backend, _campaign):
         limit = Breaker(percent, of_last, at_least) if percent else None
         corrections.change_breaker(backend, ACTOR, campaign_id, limit)
-    said = (
-        f"pauses at {percent}% failures of the last {of_last:,}" if limit else "does not pause for failures"
-    )
-    click.echo(f"Campaign {campaign_id} {said}.")
+    at = f"pauses when {percent}% of its last {of_last:,} emails failed"
+    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause for failures'}.")
 
 
 def follow_up(campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
@@ -64,7 +62,8 @@ def follow_up(campaign_id: int, state: str | None, reply: str | None, search: st
         commands.announce(backend, change)
         with backend.db.read() as connection:
             draft = campaigns.get(connection, change.campaign_id)
-    click.echo(f"Draft {change.campaign_id} has {draft.total if draft else 0:,} recipients.")
+    n = draft.total if draft else 0
+    click.echo(f"Draft {change.campaign_id} has {n:,} {'recipient' if n == 1 else 'recipients'}.")
 
 
 @contextmanager

@@ -248,6 +248,7 @@ def open_backend(chosen: Settings) -> Iterator[Backend]:
 
 
 def read_text(file: IO[bytes]) -> str:
+    """Return what a file holds, which must be UTF-8."""
     try:
         return file.read().decode("utf-8-sig")
     except UnicodeDecodeError:
