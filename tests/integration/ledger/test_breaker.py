@@ -136,3 +136,11 @@ def test_what_it_costs_does_not_depend_on_how_much_was_deferred(db: Database, ot
         commit(db, [refused(it, *LATER) for it in claims[30:]])
     commit(db, failed(claims[19:20]))
     assert state(db, campaign_id)[0] is CampaignState.PAUSED
+
+
+def test_one_that_trips_with_its_last_email_is_finished_and_not_paused_for_ever(db: Database) -> None:
+    campaign_id = guarded(db, 25)
+    commit(db, failed(claim(db, worker(db), campaign_id, 25)))
+    with db.write() as connection:
+        lifecycle.finish(connection, campaign_id)
+    assert state(db, campaign_id)[0] is CampaignState.FINISHED
