@@ -197,7 +197,8 @@ class Asked:
         try:
             at = at if wanted is None else moment(wanted, zone) if wanted.strip() else None
         except UnfitError as error:
-            faults["time_zone" if error.reason.code == "schedule.no-zone" else "send_at"] = error.reason
+            field = "time_zone" if error.reason.code == "schedule.no-zone" else "send_at"
+            faults.setdefault(field, error.reason)
         if wanted and at is not None and at // MINUTE_MS == (old.send_at or 0) // MINUTE_MS:
             at = old.send_at  # a form shows no seconds, and not which of two equal times it is
         new = Schedule(at, zone or ("UTC" if at is not None else ""), hours)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from mailing.accounts.roles import Permission
 from mailing.campaigns import idempotency
 from mailing.campaigns import queries as campaigns
+from mailing.campaigns.drafts import Draft
 from mailing.campaigns.idempotency import KeyReused
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins
@@ -30,15 +32,16 @@ from mailing.messages.marks import ComposeError
 from mailing.recipients import undertakings
 from mailing.reports import paces
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections
+from tasks.commands import corrections, steering
 from tasks.commands.campaigns import Once
 from webapp.api import answers, posted, templates
 from webapp.http import auth, forms, list_process, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem, invalid
 from webapp.http.services import services
-from webapp.openapi import fields, headers, operations, shapes
+from webapp.openapi import fields, headers, operations, shapes, timing_fields
 from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.timing_fields import WHEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,11 +49,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.addresses.findings import ParsedList
-    from mailing.campaigns.drafts import Draft
     from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
     from mailing.core.database import Database
+    from mailing.schedules.schedule import Asked
     from tasks.commands.campaigns import Backend, Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
@@ -59,7 +62,9 @@ TOPIC = "Campaigns"
 blueprint = operations.blueprint("api")
 _ONE = "/campaigns/<id:campaign_id>"
 _ACTS = {
-    CampaignAction.SEND: "Send a draft campaign",
+    CampaignAction.SEND: "Send a draft or scheduled campaign now",
+    CampaignAction.SCHEDULE: "Schedule a draft campaign",
+    CampaignAction.UNSCHEDULE: "Make a scheduled campaign a draft again",
     CampaignAction.PAUSE: "Pause a campaign",
     CampaignAction.RESUME: "Resume a paused campaign",
     CampaignAction.CANCEL: "Cancel the remaining emails of a campaign",
@@ -134,25 +139,26 @@ async def get_campaign(campaign_id: int) -> Response:
     refuses=(409,),
 )
 async def change_campaign(campaign_id: int) -> Response:
-    """Change a draft, or correct the message of a paused campaign.
+    """Change a draft, when a campaign is sent, or the message of a paused one.
 
     A field that is left out stays as it is. A corrected message goes to all recipients that still wait,
-    `version` counts up, and the log has the version of each attempt. `breaker` can be changed until the
-    campaign has ended. For a campaign that is not a draft, this needs the scope `campaigns:send`, too.
+    `version` counts up, and the log has the version of each attempt. `breaker`, `hours` and `priority` can be
+    changed until the campaign has ended, `send_at` until it has started. For a campaign that is not a draft,
+    this needs the scope `campaigns:send`, too.
     """
     svc, actor = services(), auth.program()
     campaign = await svc.read(the_campaign, campaign_id)
-    draft = await asyncio.to_thread(posted.read_changes, await forms.body(forms.LONGEST), campaign)
-    if CampaignAction.EDIT not in campaign.actions and Permission.SEND not in auth.rights():
+    wanted = await asyncio.to_thread(posted.read_changes, await forms.body(forms.LONGEST), campaign)
+    if campaign.state is not CampaignState.DRAFT and Permission.SEND not in auth.rights():
         raise Problem(403, "Changing what is being sent needs the scope campaigns:send.", "request.scope")
     try:
-        await svc.do(_change_it, actor, campaign, draft)
-    except NotAllowed as refusal:
+        await svc.do(_change_it, actor, campaign, *wanted)
+    except (NotAllowed, UnfitError) as refusal:
         raise problems.refused(refusal) from None
     return _json(await svc.read(read, campaign_id))
 
 
-@blueprint.post(f"{_ONE}/<any(send, pause, resume, cancel):verb>")
+@blueprint.post(f"{_ONE}/<any(send, schedule, unschedule, pause, resume, cancel):verb>")
 @auth.needs(Permission.SEND)
 @described(
     TOPIC,
@@ -160,25 +166,40 @@ async def change_campaign(campaign_id: int) -> Response:
         200: Answer("The campaign as it is now.", shapes.ChangedCampaign),
         202: Answer("The same; the rest of a long list is canceled automatically.", shapes.ChangedCampaign),
     },
-    bodies=dict.fromkeys(_ACTS, ()),
+    bodies=dict.fromkeys(_ACTS, ()) | {CampaignAction.SCHEDULE: WHEN},
     verbs=_ACTS,
     refuses=(409,),
 )
 async def campaign(campaign_id: int, verb: str) -> Response:
-    """Send, pause, resume or cancel a campaign, all of it; a body has no fields.
+    """Send, schedule, pause, resume or cancel a campaign, all of it.
+
+    Only what schedules a campaign takes fields: the time, unless the draft has one already.
 
     The answer is the campaign as it is then, or why it is not possible. The status is 202 if recipients of a
     long list are still to be marked as canceled; nothing is sent to them.
     """
     svc = services()
     await svc.read(read, campaign_id)
-    read_nothing(await forms.body(forms.SHORT), verb)
+    body = await forms.body(forms.SHORT)
     try:
-        done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
-    except NotAllowed as refusal:
+        if verb == CampaignAction.SCHEDULE:
+            wanted = await _wanted(campaign_id, fields.body(body, WHEN, '{"send_at": ...}'))
+            done = await svc.do(steering.schedule, auth.program(), campaign_id, wanted)
+        else:
+            read_nothing(body, verb)
+            done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
+    except (NotAllowed, UnfitError) as refusal:
         raise problems.refused(refusal) from None
     now = await svc.read(read, campaign_id)
     return _json({**now, **await notice(svc, now)}, 202 if done.left_over else 200)
+
+
+async def _wanted(campaign_id: int, values: Mapping[str, Any]) -> Asked:
+    """Return what is wanted of a campaign's schedule. Raises ``Problem`` with all faults at once."""
+    its, wanted = await services().read(the_campaign, campaign_id), timing_fields.asked(values)
+    if faults := timing_fields.judge(wanted, its.schedule)[1]:
+        raise invalid(faults)
+    return wanted
 
 
 async def _weight(svc: Services, body: bytes) -> int:
@@ -260,10 +281,14 @@ def _recipients_of(db: Database, order: PostedCampaign) -> Iterator[tuple[Parsed
         raise invalid([Fault.of("lists", each) for each in error.reasons]) from None
 
 
-def _change_it(backend: Backend, actor: Actor, campaign: Campaign, draft: Draft) -> None:
-    seen = campaign.revision
-    if CampaignAction.EDIT in campaign.actions:
-        commands.announce(backend, commands.revise(backend.db, actor, campaign.id, draft, seen=seen))
+def _change_it(backend: Backend, actor: Actor, campaign: Campaign, draft: Draft, asked: Asked) -> None:
+    seen, editable = campaign.revision, CampaignAction.EDIT in campaign.actions
+    if (draft.schedule, draft.priority) != (campaign.schedule, campaign.priority):
+        steering.steer(backend, actor, campaign.id, asked, draft.priority)
+        seen += editable
+    if editable:
+        if replace(draft, schedule=campaign.schedule, priority=campaign.priority) != Draft.of(campaign):
+            commands.announce(backend, commands.revise(backend.db, actor, campaign.id, draft, seen=seen))
         return
     if draft.written != campaign.written:
         corrections.correct(backend, actor, campaign.id, draft.written, seen=seen)

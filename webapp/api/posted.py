@@ -17,19 +17,22 @@ from mailing.core.states import CampaignAction
 from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
+from mailing.schedules.schedule import ANY_TIME
 from mailing.writing.written import Writing
 from webapp.api import answers
 from webapp.api.templates import TEMPLATE
 from webapp.http import problems
 from webapp.http.problems import Fault
-from webapp.openapi import fields
+from webapp.openapi import fields, timing_fields
 from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 from webapp.openapi.safeguards import BREAKER, CANARY, breaker_of
+from webapp.openapi.timing_fields import PRIORITY, WHEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from mailing.campaigns.queries import Campaign
+    from mailing.schedules.schedule import Asked
     from mailing.writing.written import Written
     from webapp.openapi.fields import Schema
 
@@ -38,7 +41,7 @@ _SUBJECT = "Write the subject of the message."
 _TEXT = "Write the text of the message."
 _HTML = "Write the message, as writing says."
 GIVE_A_LIST = 'Give the list: pasted text, or rows like {"email": "ann@example.org", "name": "Ann"}.'
-_SEND = "Use true to send immediately, or false to keep a draft."
+_SEND = "Use true to send it, or false to keep a draft."
 
 
 class List:
@@ -170,16 +173,12 @@ CAMPAIGN = (
     Field(
         "send",
         Flag(_SEND),
-        "True sends immediately; false keeps a draft.",
+        "True sends it, immediately or at `send_at`; false keeps a draft.",
         missing=_SEND,
         example=False,
     ),
-    Field(
-        "priority",
-        Whole(range(10), "Must be a whole number from 0 (sent first) to 9."),
-        "From 0, which is sent first, to 9.",
-        usual=5,
-    ),
+    *WHEN,
+    replace(PRIORITY, usual=5),
     Field(
         "give_up_hours",
         Whole(GIVE_UP_HOURS, f"Must be a whole number of hours from 1 to {len(GIVE_UP_HOURS)}."),
@@ -194,9 +193,13 @@ CHANGES = tuple(
     replace(field, usual=None)
     for field in CAMPAIGN
     if field.name
-    in {"from", "subject", "text", "html", "writing", "preheader", "give_up_hours", "breaker", "canary"}
+    in {
+        *("from", "subject", "text", "html", "writing", "preheader", "give_up_hours", "breaker", "canary"),
+        *("send_at", "time_zone", "hours", "priority"),
+    }
 )
 """What can be changed of a stored campaign; what is not sent stays as it is."""
+_WHEN = tuple(field.name for field in WHEN)
 _DRAFTS = frozenset({"from", "give_up_hours", "canary"})
 _COLUMNS = {"from": "sender_from"}
 _BODY = ("text", "html", "writing")  # with a template they are its own
@@ -227,6 +230,8 @@ def read_campaign(
     given = {"from": default_from, **taken, **posted}
     faults = fields.strange(given, [field.name for field in CAMPAIGN])
     values, wrong = fields.judge(given, CAMPAIGN)
+    schedule, untimely = timing_fields.judge(timing_fields.asked(values), ANY_TIME)
+    wrong += [fault for fault in untimely if fault.field not in {it.field for it in wrong}]
     written = {name: values.get(name) or usual for name, usual in _GOOD.items()}
     draft = Draft(
         written["from"],
@@ -239,6 +244,7 @@ def read_campaign(
         values.get("writing") or Writing.SOURCE,
         breaker_of(values.get("breaker")),
         values.get("canary") or 0,
+        schedule=schedule,
     )
     if "subject" not in given:
         wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))
@@ -270,10 +276,11 @@ def read_campaign(
     return PostedCampaign(draft, parsed, values["send"], audience, values["attachments"])
 
 
-def read_changes(body: bytes, campaign: Campaign) -> Draft:
-    """Read the changes of a campaign; return the draft that it becomes. Raises ``Problem`` with all faults.
+def read_changes(body: bytes, campaign: Campaign) -> tuple[Draft, Asked]:
+    """Read the changes of a campaign; return the draft that it becomes, and what is asked of its schedule.
 
-    Of one that was sent only the message and its breaker can be changed.
+    Of one that was sent only the message, its breaker, its hours and its priority can be changed. Raises
+    ``Problem`` with all faults.
     """
     given = fields.json_object(body, '{"subject": ...}')
     values, faults = fields.judge(given, CHANGES)
@@ -282,10 +289,13 @@ def read_changes(body: bytes, campaign: Campaign) -> Draft:
         said = "Only a draft's can be changed. Leave it out."
         faults += [Fault(name, said, "request.drafts-only") for name in sorted(_DRAFTS & given.keys())]
     changed = {_COLUMNS.get(name, name): values[name] for name in given if name in values}
-    draft = replace(Draft.of(campaign), **changed)
+    asked = timing_fields.asked({name: changed.pop(name, None) for name in _WHEN})
+    schedule, untimely = timing_fields.judge(asked, campaign.schedule)
+    faults += [fault for fault in untimely if fault.field not in {it.field for it in faults}]
+    draft = replace(Draft.of(campaign), **changed, schedule=schedule)
     if faults := faults + message_faults(draft, {fault.field for fault in faults}):
         raise problems.invalid(faults)
-    return draft
+    return draft, asked
 
 
 def _message_of(posted: Mapping[str, Any], template: Callable[[int | str], Written | None]) -> dict[str, str]:

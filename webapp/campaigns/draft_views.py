@@ -20,7 +20,7 @@ from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins
 from mailing.contacts.conditions import AudienceError
-from mailing.core.states import CampaignState
+from mailing.core.states import CampaignAction
 from mailing.lists import store as lists
 from mailing.lists import surveys
 from mailing.messages.compose import ComposeError
@@ -36,7 +36,7 @@ from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.messages import files as message_files
-from webapp.messages import rehearsals
+from webapp.messages import rehearsals, timing_form
 from webapp.ui import receipts
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
         "estimate": estimate,
         "box": shown["to_fix"] if box is None else box,
         "rehearsal": await rehearsals.latest(campaign),
+        "timing": timing_form.typed(campaign),
+        **timing_form.shown(),
         "fault": fault,
     }
     return await render_template(
@@ -116,6 +118,7 @@ async def fix(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Read the skipped lines again, as they are in the box."""
     form = await request.form
     box, actor = form.get("lines", ""), auth.person()
+    auth.may_edit(await the_campaign(campaign_id))
     try:
         change, added = await services().lists.fix(actor, campaign_id, box, revision(form))
     except CrowdedError as crowded:
@@ -133,6 +136,7 @@ async def take_again(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Take the recipients of a draft from their saved lists again, as these are now."""
     form = await request.form
     campaign = await the_campaign(campaign_id)
+    auth.may_edit(campaign)
     wanted = (await services().read(origins.told, campaign.audience)).again(campaign.total)
     if wanted is None:
         said = _(
@@ -170,6 +174,7 @@ async def fallback(campaign_id: int) -> AnyResponse | tuple[str, int]:
     if not text:
         return await _again(campaign_id, _("Enter the words to use where a recipient has no value.")), 422
     campaign = await the_campaign(campaign_id)
+    auth.may_edit(campaign)
     try:
         draft = Draft.of(campaign, fallbacks.write(campaign.written, field, text))
         db, actor = services().db, auth.person()
@@ -201,7 +206,7 @@ def revision(form: Mapping[str, str]) -> int:
 
 async def _again(campaign_id: int, fault: str, box: str | None = None) -> str:
     campaign = await the_campaign(campaign_id)
-    if campaign.state is not CampaignState.DRAFT:
+    if CampaignAction.EDIT not in campaign.actions:
         abort(409, fault)
     return await page(campaign, box=box, fault=fault)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailing.core import reasons
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import USUAL
+from mailing.schedules.schedule import LATE_MS
 from webapp.campaigns import bulk_actions
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import N_, _, ngettext
@@ -54,6 +55,8 @@ def forecast(now: Standing, pace: Pace) -> str:
     campaign = now.campaign
     if campaign.state is not CampaignState.SENDING:
         return ""
+    if campaign.opens_at:
+        return _("Estimate unavailable: outside of the sending hours")
     if campaign.rest:
         return _("Estimate unavailable: the sender is waiting")
     if all(worker.held_up for worker in now.workers):
@@ -83,6 +86,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     found += _long_work(standing)
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
         return tuple(found)
+    found += _hours(campaign)
     if campaign.rest:
         found.append(waits(campaign.rest))
     refuses = trouble is not None and trouble.refuses
@@ -138,6 +142,23 @@ def _canary(canary: Canary, limit: Breaker) -> Notice:
         percent=limit.percent,
     )
     return Notice("sending", title, text, until=canary.until)
+
+
+def _hours(campaign: Campaign) -> Iterator[Notice]:
+    """Return that a campaign started late, and that it waits for its hours of the day."""
+    if campaign.late_ms > LATE_MS:
+        late, local = formats.duration(campaign.late_ms), campaign.schedule.local.replace("T", " ")
+        at = _(
+            "It was scheduled for %(time)s (%(zone)s). Volley wasn't running then.",
+            time=local,
+            zone=campaign.time_zone,
+        )
+        yield Notice("deferred", _("Started %(time)s late", time=late), at)
+    if campaign.opens_at and campaign.schedule.hours:
+        its = campaign.schedule.hours
+        title = _("Waits until %(time)s (%(zone)s)", time=its.begin, zone=campaign.time_zone)
+        text = _("It is sent from %(first)s to %(last)s only.", first=its.begin, last=its.end)
+        yield Notice("queued", title, text, due=campaign.opens_at)
 
 
 def waits(rest: Rest) -> Notice:

@@ -55,6 +55,8 @@ class Progress:
                     percent=formats.percent(percent),
                     subject=badges.titled(campaign),
                 )
+        if campaign.started_at and campaign.send_at:
+            news["started"] = _("%(subject)s has started, as scheduled.", subject=badges.titled(campaign))
         if campaign.counts[RecipientState.FAILED]:
             news["failed"] = _("%(subject)s: the first email failed.", subject=badges.titled(campaign))
         if campaign.state is CampaignState.PAUSED and campaign.paused_reason:

@@ -16,6 +16,8 @@ from mailing.campaigns import versions
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins as sources
 from mailing.contacts.conditions import AudienceError
+from mailing.core.clock import now_ms
+from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.lists import surveys
 from mailing.recipients import decisions, listing, search
@@ -23,6 +25,7 @@ from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
 from tasks.commands import campaigns as commands
+from tasks.commands import steering
 from webapp.campaigns import (
     bulk_actions,
     demos,
@@ -40,7 +43,7 @@ from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.messages import files as message_files
-from webapp.messages import message_form, rehearsals, templates
+from webapp.messages import message_form, rehearsals, templates, timing_form
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
 
 blueprint = Blueprint("pages", __name__)
+STARTED_S = 4  # after its time a campaign is being sent
+LOOK_AGAIN_S = 6 * 3600  # the page of one that is scheduled
 _KEPT = {"Cache-Control": "private, no-cache"}  # a browser that may keep the page keeps what is typed in it
 
 
@@ -122,6 +127,7 @@ async def edit(campaign_id: int) -> tuple[str, int, Mapping[str, str]]:
                 state=state,
             ),
         )
+    auth.may_edit(campaign)
     return await _form(message_form.typed(campaign), {}, campaign), 200, _KEPT
 
 
@@ -131,6 +137,7 @@ async def revise(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Change a draft; without new recipients it keeps its list."""
     form = await request.form
     campaign = await the_campaign(campaign_id)
+    auth.may_edit(campaign)
     if faults := await message_form.faults(form, campaign) | await recipients_form.faults(form, campaign):
         return await _form(form, faults, campaign), 422
     try:
@@ -215,22 +222,49 @@ async def follow_up(campaign_id: int) -> AnyResponse:
 async def show(campaign_id: int) -> str | Response:
     """Show one campaign: a draft with what was found in its list, any other with its ledger and rows."""
     campaign = await the_campaign(campaign_id)
-    if campaign.state is CampaignState.DRAFT:
-        return await draft_views.page(campaign)
-    return await _campaign_page(campaign_id)
+    if CampaignAction.EDIT not in campaign.actions:
+        return await _campaign_page(campaign_id)
+    response = Response(await draft_views.page(campaign))
+    if campaign.state is CampaignState.SCHEDULED and campaign.send_at:  # then it is another page
+        due_s = max(campaign.send_at - now_ms(), 0) // 1000 + STARTED_S
+        response.headers["Refresh"] = str(min(due_s, LOOK_AGAIN_S))
+    return response
 
 
-@blueprint.post("/campaigns/<id:campaign_id>/<any(send, pause, resume, cancel):verb>")
+@blueprint.post("/campaigns/<id:campaign_id>/<any(send, schedule, unschedule, pause, resume, cancel):verb>")
 @auth.needs(Permission.SEND)
 async def act(campaign_id: int, verb: str) -> AnyResponse:
-    """Send, pause, resume or cancel; with the queue away it is stored, and the workers begin later."""
-    form = await request.form
+    """Send, schedule, pause, resume or cancel; with the queue away it is stored, and begun later."""
+    form, actor = await request.form, auth.person()
     seen = draft_views.revision(form) if "revision" in form else None
     try:
-        await services().do(commands.act, auth.person(), campaign_id, CampaignAction(verb), seen=seen)
+        if verb == CampaignAction.SCHEDULE:
+            asked = timing_form.asked(form)
+            await services().do(steering.schedule, actor, campaign_id, asked, seen=seen)
+        else:
+            await services().do(commands.act, actor, campaign_id, CampaignAction(verb), seen=seen)
+    except UnfitError as error:
+        abort(422, say_why(error))
     except NotAllowed as refusal:
         abort(409, say_why(refusal))
     receipts.acted(CampaignAction(verb))
+    return _back(campaign_id)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/timing")
+@auth.needs(Permission.SEND)
+async def steer(campaign_id: int) -> AnyResponse:
+    """Change when a campaign is sent, and how urgent it is."""
+    form = await request.form
+    campaign = await the_campaign(campaign_id)
+    urgency = timing_form.priority(form, campaign)
+    try:
+        await services().do(steering.steer, auth.person(), campaign_id, timing_form.asked(form), urgency)
+    except UnfitError as error:
+        abort(422, say_why(error))
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
+    receipts.tell(_("Changed."))
     return _back(campaign_id)
 
 
@@ -323,6 +357,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         links = await share_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
         shown |= await rehearsals.found(svc, now.campaign)
+        shown |= {"timing": timing_form.typed(now.campaign), **timing_form.shown()}
         shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}
         text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)

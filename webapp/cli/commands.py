@@ -13,7 +13,7 @@ import click
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import CampaignAction, RecipientAction
-from webapp.cli import changes, receipts
+from webapp.cli import changes, receipts, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -42,6 +42,7 @@ def main() -> None:
 )
 @changes.CANARY
 @changes.FAILURE_LIMIT
+@timing.when
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
 def send(
@@ -56,10 +57,12 @@ def send(
     failure_limit: int,
     yes: bool,
     file: IO[bytes],
+    **when: str | None,
 ) -> None:
     """Send a message to the addresses in LIST, a file or - for standard input.
 
-    Ctrl-C does not stop the campaign. The exit status is 0 if every email was accepted.
+    With --at it is scheduled, and starts automatically. Ctrl-C does not stop the campaign. The exit status is
+    0 if every email was accepted.
     """
     from webapp.cli import work  # noqa: PLC0415
 
@@ -74,6 +77,7 @@ def send(
         failure_limit=failure_limit,
         yes=yes,
         file=file,
+        when=when,
     )
 
 
@@ -369,7 +373,7 @@ def setup_link() -> None:
     people.setup_link()
 
 
-for each in (*changes.COMMANDS, receipts.receipt, receipts.verify):
+for each in (*changes.COMMANDS, *timing.COMMANDS, receipts.receipt, receipts.verify):
     main.add_command(each)
 
 

@@ -202,3 +202,12 @@ def _look(db: Database, campaign_id: int) -> tuple[Campaign, Sequence[Worker]]:
         campaign = campaigns.get(connection, campaign_id)
         assert campaign is not None
         return campaign, leases.alive(connection)
+
+
+def timing(campaign: Campaign) -> str:
+    """Return in a sentence when a campaign is sent."""
+    its = campaign.schedule
+    hours = f", from {its.hours.begin} to {its.hours.end} only ({its.time_zone})" if its.hours else ""
+    at = f" for {its.local.replace('T', ' ')} ({its.time_zone})" if its.send_at else ""
+    urgency = f" Its priority is {campaign.priority}."
+    return f"Campaign {campaign.id} is {campaign.state}{at}{hours}.{urgency}"

@@ -32,6 +32,7 @@ from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.redis import events
 from mailing.reports import paces
+from mailing.schedules.schedule import ANY_TIME, Asked
 from mailing.settings import Settings, SettingsError
 from tasks.commands import campaigns as commands
 from webapp.api import answers, posted
@@ -40,9 +41,10 @@ from webapp.http import params
 from webapp.http.problems import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from mailing.addresses.parsing import ParsedList
+    from mailing.schedules.schedule import Schedule
     from mailing.smtp.replies import ReplyCode
     from tasks.commands.campaigns import Backend
 
@@ -63,6 +65,7 @@ def send(
     failure_limit: int,
     yes: bool,
     file: IO[bytes],
+    when: Mapping[str, str | None],
 ) -> None:
     """Send a message to the addresses in LIST, a file or - for standard input.
 
@@ -71,9 +74,10 @@ def send(
     chosen = chosen_settings()
     html = read_text(html_file) if html_file else ""
     sender_from = sender_from or chosen.default_from
+    schedule = _schedule(when)
     draft = Draft(sender_from, subject, read_text(text_file), html, priority, give_up_hours)
     limit = Breaker(percent=failure_limit) if failure_limit else None
-    draft = replace(draft, breaker=limit, canary=canary)
+    draft = replace(draft, breaker=limit, canary=canary, schedule=schedule)
     parsed = addresses.parse_pasted(read_text(file))
     _show_list(parsed)
     _refuse_faulty(draft, parsed)
@@ -81,6 +85,12 @@ def send(
         click.confirm(f"Send to {_addresses(parsed)}?", abort=True)
     with open_backend(chosen) as backend:
         campaign_id = _begin(backend, draft, parsed)
+        if schedule.send_at:
+            with backend.db.read() as connection:
+                campaign = campaigns.get(connection, campaign_id)
+            assert campaign is not None
+            click.echo(progress.timing(campaign))
+            return
         try:
             campaign = progress.watch(backend.db, campaign_id)
         except KeyboardInterrupt:
@@ -273,6 +283,14 @@ def _refuse_faulty(draft: Draft, parsed: ParsedList) -> None:
     if faults:
         said = "\n".join(f"{fault.field}: {fault.detail}" for fault in faults)
         raise click.ClickException(f"Nothing was sent.\n{said}")
+
+
+def _schedule(when: Mapping[str, str | None]) -> Schedule:
+    asked = Asked(when["at"], when["time_zone"], when["hours"])
+    schedule, faults = asked.judge(ANY_TIME, now_ms())
+    if faults:
+        raise click.ClickException("\n".join(["Nothing was sent.", *map(str, faults.values())]))
+    return schedule
 
 
 def _begin(backend: Backend, draft: Draft, parsed: ParsedList) -> int:

@@ -23,6 +23,7 @@ from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SENSITIVE, Per
 from mailing.accounts.sessions import CONFIRMED_MS
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
+from mailing.core.states import CampaignState
 from webapp.http import origins, problems
 from webapp.http.problems import Problem
 from webapp.http.services import services
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.accounts.sessions import Session
+    from mailing.campaigns.queries import Campaign
     from mailing.programs.api_keys import Bearer
     from webapp.http.doorkeeper import Doorkeeper
 
@@ -118,6 +120,12 @@ def viewer() -> Viewer:
 def rights() -> frozenset[Permission]:
     """Return what the viewer of this request may do."""
     return viewer().permissions
+
+
+def may_edit(campaign: Campaign) -> None:
+    """Refuse whoever may write and not send, where a campaign is scheduled: it is sent as it is edited."""
+    if campaign.state is CampaignState.SCHEDULED and Permission.SEND not in rights():
+        abort(403, _("This campaign is scheduled. Only people who may send campaigns can change it now."))
 
 
 def person() -> Actor:

@@ -13,6 +13,7 @@
                   sent first
 ``templates``     saved messages: listed, looked at in each of their versions, and where a campaign starts
                   from one
+``timing_form``   the fields that say when a campaign is sent and how urgent it is
 ``trial_pages``   a test send: its form, and its SMTP dialogue as it happens, stage by stage, with times
 ``visual``        the visual editor, in a frame of its own: the only page whose policy lets styles stand in
                   the HTML

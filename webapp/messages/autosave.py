@@ -9,6 +9,7 @@ from quart import Blueprint, Response, abort, request
 
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.core.states import CampaignState
 from tasks.commands import drafting
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
@@ -40,6 +41,8 @@ async def keep(campaign_id: int) -> Response:
     draft, seen = message_form.draft(form, campaign), form.get("revision", "")
     if not params.is_id(seen):
         abort(400, _("This form is out of date. Reload the page."))
+    if campaign.state is CampaignState.SCHEDULED:  # it may start at any moment, in the middle of a word
+        return _json({"said": _("A scheduled campaign is saved with the button only.")}, 409)
     try:
         revision, other = await services().do(
             drafting.keep, auth.person(), campaign_id, draft, seen=int(seen)

@@ -70,6 +70,7 @@ async def show(campaign_id: int) -> str:
 async def attach(campaign_id: int) -> AnyResponse | tuple[str, int]:
     """Add a file to a draft."""
     campaign = await the_campaign(campaign_id)
+    auth.may_edit(campaign)
     upload = security.upload()
     if not upload.name:
         return await _page(campaign, _("Choose a file first.")), 422
@@ -94,6 +95,7 @@ async def remove(campaign_id: int) -> AnyResponse | tuple[str, int]:
     file_id, name, seen = form.get("file", ""), form.get("name", ""), form.get("revision", "")
     if not (params.is_id(file_id) and params.is_id(seen)):
         abort(400, _("This form is out of date. Reload the page."))
+    auth.may_edit(await the_campaign(campaign_id))
     held = await services().read(files.listed, campaign_id)
     ref = next((file for file in held if (file.id, file.name) == (int(file_id), name)), None)
     if ref is None:

@@ -17,7 +17,7 @@ from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
-from webapp.messages import safeguards_form
+from webapp.messages import safeguards_form, timing_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,13 +65,14 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
         "ways": ways(),
         "fields": ["name", "email", *sorted(known - {"name", "email"})],
         "other": sittings.other(campaign, auth.person().name) if campaign else "",
+        **timing_form.shown(),
     }
 
 
 def blank(sender_from: str) -> dict[str, str]:
     """Return what an empty form holds."""
     usual = {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
-    return usual | safeguards_form.typed()
+    return usual | safeguards_form.typed() | timing_form.typed(None)
 
 
 def of_written(written: Written) -> dict[str, str]:
@@ -89,7 +90,7 @@ def of_written(written: Written) -> dict[str, str]:
 
 def typed(campaign: Campaign) -> dict[str, str]:
     """Return what the form of a draft holds."""
-    held = {"give_up_hours": str(campaign.give_up_hours)}
+    held = {"give_up_hours": str(campaign.give_up_hours)} | timing_form.typed(campaign)
     return of_written(campaign.written) | held | safeguards_form.typed(campaign.breaker, campaign.canary)
 
 
@@ -110,7 +111,8 @@ def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
         html=form.get("html", was.html),
         preheader=form.get("preheader", was.preheader).strip(),
         writing=Writing(way) if way in set(Writing) else was.writing,
-        priority=old.priority if old else 5,
+        priority=timing_form.priority(form, old),
+        schedule=timing_form.schedule(form, old),
         give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
         breaker=breaker,
         canary=canary,
@@ -126,7 +128,7 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
         found[lacking] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    found |= safeguards_form.faults(form)
+    found |= safeguards_form.faults(form) | timing_form.faults(form, old)
     for error in await asyncio.to_thread(errors, new):
         found.setdefault(error.field, Fault(error))
     return found

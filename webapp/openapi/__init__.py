@@ -11,4 +11,5 @@
 ``safeguards``      the fields of a campaign's breaker and its canary
 ``sender_shapes``   the types of answers about senders
 ``shapes``          the types of all other answers
+``timing_fields``   when a campaign is sent and how urgent it is, as programs say it
 """

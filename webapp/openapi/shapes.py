@@ -104,6 +104,13 @@ class Breaker(TypedDict):
     at_least: Annotated[int, "The least number of failures."]
 
 
+_Hours = TypedDict("_Hours", {"from": str, "to": str})
+
+
+class SendingHours(_Hours):
+    """Hours of the day, such as 08:00 to 20:00."""
+
+
 _From = TypedDict("_From", {"from": Annotated[str, "The From address."]})
 
 
@@ -128,6 +135,10 @@ class Campaign(_From):
     ]
     subject: str
     priority: Annotated[int, "From 0, which is sent first, to 9."]
+    send_at: Annotated[Time | None, "When it starts automatically, or did. Null if someone starts it."]
+    time_zone: Annotated[str, "The time zone of `send_at` and `hours`; empty without both."]
+    hours: Annotated[SendingHours | None, "The hours of the day in which it may be sent; null: all day."]
+    late_seconds: Annotated[float, "How much later than `send_at` it started: Volley was not running."]
     give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
     rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of. It is sent to nobody."]
     version: Annotated[int, "Of its message: counts up when it is corrected while paused."]

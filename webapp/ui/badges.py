@@ -134,6 +134,7 @@ _STOPPING = {
     CampaignState.CANCELED: N_("Canceling, %(n)s in progress"),
 }
 _RETRYING = N_("Every email was attempted. The deferred ones are retried at the time shown.")
+_OUTSIDE = N_("Outside of its sending hours. It continues automatically.")
 _RECORDING = N_("The results of emails already sent are still being recorded.")
 
 
@@ -184,6 +185,9 @@ def titled(it: Titled) -> str:
 
 def campaign_badge(campaign: Campaign) -> Markup:
     """Return the badge of a campaign; one that was stopped is so only once nothing is in flight."""
+    if campaign.opens_at and campaign.schedule.hours:
+        until = {"time": campaign.schedule.hours.begin, "zone": campaign.time_zone}
+        return _badge(Look(_("Waits until %(time)s (%(zone)s)", **until), "clock", "queued", _(_OUTSIDE)))
     if campaign.retry:
         return _badge(Look(_("Waiting to retry"), "clock", "deferred", _(_RETRYING)))
     in_flight = campaign.counts[RecipientState.SENDING]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _KEY = "receipt"
 _ACTED: Mapping[CampaignAction, str] = {
     CampaignAction.SEND: N_("Sending started."),
+    CampaignAction.SCHEDULE: N_("Scheduled. Sending starts automatically."),
+    CampaignAction.UNSCHEDULE: N_("A draft again. It won't start automatically."),
     CampaignAction.PAUSE: N_("Paused. Nothing more is sent until you resume."),
     CampaignAction.RESUME: N_("Sending resumed."),
     CampaignAction.CANCEL: N_("Canceled. Nothing more is sent."),

@@ -55,6 +55,10 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "from": "Default <default@example.org>",
         "subject": "Hi",
         "priority": 5,
+        "send_at": None,
+        "time_zone": "",
+        "hours": None,
+        "late_seconds": 0,
         "give_up_hours": 24,
         "total": 2,
         "counts": {state: 2 if state == "queued" else 0 for state in RecipientState},
@@ -67,7 +71,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "paused_reason": "",
         "paused_reason_code": None,
         "waits": None,
-        "actions": ["send", "cancel"],
+        "actions": ["schedule", "send", "cancel"],
         "under_way": [],
     }
 

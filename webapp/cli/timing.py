@@ -1,0 +1,79 @@
+"""The commands that schedule and steer a campaign, and the options that say when it is sent.
+
+What they do is in ``steering``, which is loaded when one runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from mailing.core.bounds import LARGEST_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Command = TypeVar("Command", bound=Callable[..., Any])
+
+_AT = click.option("--at", help='When it starts: "2026-12-01 08:00", or with an offset from UTC.')
+_ZONE = click.option("--time-zone", help="The time zone of --at and --hours, such as Asia/Ho_Chi_Minh.")
+_HOURS = click.option("--hours", help='Hours of the day in which it is sent: 08:00-20:00; "" for all day.')
+_ID = click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+
+
+def when(command: Command) -> Command:
+    """Give a command the options that say when a campaign is sent."""
+    return _AT(_ZONE(_HOURS(command)))
+
+
+@click.command()
+@_ID
+@when
+def schedule(*, campaign_id: int, **asked: str | None) -> None:
+    """Schedule draft ID, or change the time and the hours of a scheduled campaign."""
+    from webapp.cli import steering  # noqa: PLC0415
+
+    steering.schedule(campaign_id, **asked)
+
+
+@click.command()
+@_ID
+def unschedule(*, campaign_id: int) -> None:
+    """Make scheduled campaign ID a draft again."""
+    from webapp.cli import steering  # noqa: PLC0415
+
+    steering.unschedule(campaign_id)
+
+
+@click.command()
+@_ID
+def start(*, campaign_id: int) -> None:
+    """Send draft or scheduled campaign ID now."""
+    from webapp.cli import steering  # noqa: PLC0415
+
+    steering.start(campaign_id)
+
+
+@click.command()
+@_ID
+@click.argument("priority", type=click.IntRange(0, 9))
+def priority(*, campaign_id: int, priority: int) -> None:
+    """Change how urgent campaign ID is: PRIORITY 0 is sent first, 9 last. Workers follow within a second."""
+    from webapp.cli import steering  # noqa: PLC0415
+
+    steering.urge(campaign_id, priority)
+
+
+@click.command()
+@_ID
+@_ZONE
+@_HOURS
+def hours(*, campaign_id: int, time_zone: str | None, hours: str | None) -> None:
+    """Change the hours of the day in which campaign ID is sent, also while it is sent."""
+    from webapp.cli import steering  # noqa: PLC0415
+
+    steering.limit(campaign_id, time_zone, hours)
+
+
+COMMANDS = (schedule, unschedule, start, priority, hours)
