@@ -75,11 +75,15 @@ def tool(name: str) -> str | None:
 
 
 @contextmanager
-def listening(port: int, folder: Path, *, think_s: float = 0.0) -> Iterator[Sink]:
-    """Run a sink on ``port``. ``think_s`` is how long it takes to accept a message: only our own can wait."""
+def listening(port: int, folder: Path, *, think_s: float = 0.0, misdeed: str = "") -> Iterator[Sink]:
+    """Run a sink on ``port``.
+
+    ``think_s`` is how long it takes to accept a message, ``misdeed`` how it misbehaves: only our own can.
+    """
     output = folder / "sink.out"
     program = tool("smtp-sink")
-    if program and not think_s:
+    env = {**os.environ, "SINK_MISDEED": misdeed} if misdeed else None
+    if program and not think_s and not misdeed:
         user = ["-u", "nobody"] if os.geteuid() == 0 else []
         command = [program, "-c", *user, f"127.0.0.1:{port}", _BACKLOG]
         sink: Sink = PostfixSink(output)
@@ -88,7 +92,7 @@ def listening(port: int, folder: Path, *, think_s: float = 0.0) -> Iterator[Sink
         command = [sys.executable, "-m", "tests.support.sink", "--port", str(port), "--record", str(record)]
         command += ["--think", str(think_s)]
         sink = OwnSink(record)
-    with process(command, output):
+    with process(command, output, env):
         wait_until(lambda: listens(port), f"{sink.name} listens\n{output.read_text()}")
         yield sink
 

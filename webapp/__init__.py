@@ -16,6 +16,7 @@ Wings stand on floors, and import only from floors below::
     receipts     what became of a campaign: its page and its file
     api          for programs: JSON, events, exports, health
     senders      the accounts that send: their pages, their consent, and the same for programs
+    lanes        how far each receiver of a campaign is, and its lane by hand
     openapi      what programs may send and get, and the description of it
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them

@@ -50,6 +50,7 @@ from webapp.http.list_process import Lists
 from webapp.http.probes import Probes
 from webapp.http.services import THREADS, Services
 from webapp.i18n import languages
+from webapp.lanes import views as lane_views
 from webapp.lists import contact_views, import_views
 from webapp.lists import views as lists
 from webapp.live import trials
@@ -103,6 +104,7 @@ _PAGES = (
     replay_views,
     receipt_views,
     wall,
+    lane_views,
     share_links,
     share_views,
     senders,
@@ -129,6 +131,7 @@ _CSRF_EXEMPT = {
     "api_recipients": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_rehearsals": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
@@ -180,6 +183,7 @@ def create_app(settings: Settings) -> Quart:
     security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS, uploads=_UPLOADS)
     jinja.install(app, services)
     pages.install(app.jinja_env)
+    lane_views.install(app.jinja_env)
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
     audit_words.install(app.jinja_env)

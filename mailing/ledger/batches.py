@@ -155,8 +155,9 @@ def rest(connection: Connection, batch_id: int, until: int) -> None:
 
 
 def end_rests(connection: Connection) -> None:
-    """Have all batches that rest be looked at again."""
-    connection.execute(update(batches).where(batches.c.rests_until.is_not(None)).values(_NEVER))
+    """Have all batches that rest be looked at again by the next sweeps."""
+    now = now_ms()
+    connection.execute(update(batches).where(batches.c.rests_until > now).values(rests_until=now))
 
 
 _NEVER = {"woken_at": 0, "rests_until": None}

@@ -8,15 +8,17 @@ wide as all connections of the workers. How many are under way is what the datab
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select, update
 
 from mailing.core import reasons
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.core.tables import recipients, rests, workers
-from mailing.ledger import receivers
+from mailing.ledger import batches, receivers
 from mailing.ledger import rests as resting
 from mailing.ledger.rests import COLUMNS, Rest
 from mailing.ledger.tables import receivers as known
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 STEP = 5  # accepted emails at least before a lane is one wider
 DOMAINS_MAX = 20_000  # of a receiver, read to hold back what is in hand
+FOREVER = 253_402_300_799_000  # ms since 1970, the end of the year 9999: until somebody lets it go on
 STALE_MS = 86_400_000  # after so long without mail a lane that had rested is as any other
 
 
@@ -171,6 +174,8 @@ def widen(connection: Connection, sender: str, receiver: str, n: int) -> None:
     if width > row.width and width > (connection.execute(all_of_them).scalar() or 0):
         values["ended_at"] = now
     connection.execute(update(rests).where(*mine).values(values))
+    if width and not row.width:  # whoever looked at it a moment ago took it for resting
+        batches.end_rests(connection)
 
 
 def grown(width: int, good: int, n: int) -> tuple[int, int]:
@@ -231,6 +236,34 @@ def receiver_of() -> ColumnElement[str]:
     """Return the receiver of a recipient, as an expression."""
     found = select(known.c.receiver).where(known.c.domain == recipients.c.domain).correlate(recipients)
     return func.coalesce(found.scalar_subquery(), recipients.c.domain)
+
+
+class Order(StrEnum):
+    """What a person has a lane do."""
+
+    RESUME = "resume"
+    REST = "rest"
+    PAUSE = "pause"
+
+
+def order(connection: Connection, sender: str, receiver: str, wanted: Order, minutes: int = 0) -> bool:
+    """Have a lane go on, with one email first, or rest for some minutes, or until it is to go on.
+
+    Returns whether that changed anything. One that only rested because somebody said so goes on at once.
+    """
+    now, mine = now_ms(), _lasts(sender, receiver)
+    if wanted is Order.RESUME:
+        at_once = update(rests).where(*mine, rests.c.times == 0).values(ended_at=now)
+        one_first = update(rests).where(*mine, rests.c.until > now).values(until=now, probed_at=None)
+        return any(connection.execute(each).rowcount for each in (at_once, one_first))
+    forever = wanted is Order.PAUSE
+    reason = Reason("lane.paused-by-hand" if forever else "lane.by-hand")
+    until = FOREVER if forever else now + 60_000 * minutes
+    values: dict[str, object] = {"until": until, "width": 0, "good": 0, "probed_at": None}
+    values |= {"reason": str(reason), "reason_code": reasons.dump(reason)}
+    if not connection.execute(update(rests).where(*mine).values(values)).rowcount:
+        resting.put(connection, sender, receiver, {**values, "since": now, "times": 0})
+    return True
 
 
 def forget(connection: Connection) -> None:

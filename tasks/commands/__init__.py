@@ -1,15 +1,16 @@
 """The only way by which pages, API and command line change anything, each a room for what is changed.
 
-``campaigns``  stored, revised, sent, decided about, shared; and what all commands share
+``campaigns``    stored, revised, sent, decided about, shared; and what all commands share
 ``corrections``  the message of a paused campaign, and when a campaign pauses by itself
-``drafting``   drafts that save themselves while they are written
-``factors``    ways to sign in: authenticator apps, passkeys, recovery codes
-``keys``       API keys
-``lists``      saved lists, their contacts and their imports
-``people``     accounts, roles, sessions, invitations
-``receipts``   the key that signs receipts
-``rehearsals``  a draft is sent to the demo inbox as a campaign of its own
-``senders``    accounts at mail servers: their credentials, limits and order
-``steering``   when a campaign is sent, and how urgent it is
-``templates``  saved messages
+``drafting``     drafts that save themselves while they are written
+``factors``      ways to sign in: authenticator apps, passkeys, recovery codes
+``keys``         API keys
+``lanes``        lanes by hand: a receiver is let go on, or has to rest
+``lists``        saved lists, their contacts and their imports
+``people``       accounts, roles, sessions, invitations
+``receipts``     the key that signs receipts
+``rehearsals``   a draft is sent to the demo inbox as a campaign of its own
+``senders``      accounts at mail servers: their credentials, limits and order
+``steering``     when a campaign is sent, and how urgent it is
+``templates``    saved messages
 """

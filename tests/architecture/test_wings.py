@@ -48,6 +48,7 @@ FLOORS = {  # the lowest first
             "openapi",
             "senders",
             "receipts",
+            "lanes",
             "api",
             "lists",
             "messages",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HANG, CLOSE, LATE = object(), object(), object()
 LATE_S = 0.15
 OFTEN = int(os.environ.get("SINK_OFTEN", "1"))
+REFUSING = "refusing.example"  # the receiver that refuses all
 BAD_RECIPIENT = b"503 5.5.1 No valid recipient\r\n"
 _STEPS = {b"EHLO": "ehlo", b"MAIL": "mail", b"RCPT": "rcpt", b"DATA": "data"}
 _JUNK = (
@@ -174,6 +175,12 @@ def refuses_by_rate(client: Misbehaving, step: str) -> object:
     if len(recent) >= 400 // OFTEN:
         return b"450 4.7.28 Rate limit exceeded, try again in 90 seconds\r\n"
     recent.append(now)
+    return None
+
+
+def refuses_one_receiver(client: Misbehaving, step: str) -> object:
+    if step == "text" and client.recipient.endswith(REFUSING.encode()):
+        return b"421 4.7.28 Gmail has detected an unusual rate of mail originating from your IP address\r\n"
     return None
 
 

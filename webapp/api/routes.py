@@ -20,6 +20,7 @@ from webapp.api import (
     tokens,
 )
 from webapp.http import params
+from webapp.lanes import programs as lanes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import programs as senders
@@ -35,6 +36,7 @@ BLUEPRINTS = tuple(
         messages,
         rehearsals,
         templates,
+        lanes,
         lists,
         senders,
         events,

@@ -14,7 +14,7 @@ from mailing.ledger import leases as workers
 from mailing.ledger.rates import Speed
 from mailing.recipients import reply_groups as causes
 from mailing.recipients import undertakings
-from mailing.reports import email_log, paces
+from mailing.reports import email_log, lanes, paces
 from mailing.reports.log_walks import Search
 from webapp.campaigns.tab import Progress
 from webapp.ui.charts import draw
@@ -52,6 +52,7 @@ class Standing:
     evidence: Evidence | None
     under_way: Sequence[Undertaking]
     canary: Canary | None
+    lanes: Sequence[lanes.Standing]
     at: int
 
     @property
@@ -109,6 +110,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         evidence.of(connection, campaign_id) if campaign.state is CampaignState.PAUSED else None,
         undertakings.under_way(connection, [campaign_id])[campaign_id],
         canary.of(connection, campaign_id, until) if (until := campaign.canary_until) else None,
+        () if campaign.state is CampaignState.DRAFT else lanes.of(connection, campaign),
         now_ms(),
     )
 

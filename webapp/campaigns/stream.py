@@ -112,7 +112,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                 "workers": len(now.workers),
                 "notices": notices.of(now, queue_away=svc.hub.away, trouble=svc.queue.trouble),
             }
-            for region in ("progress", "head", "notices", "ledger", "facts", "causes", *moves):
+            for region in ("progress", "head", "notices", "ledger", "facts", "lanes", "causes", *moves):
                 board.show(f"#{region}", f"campaigns/_{region}.html", **found)
             await board.turn()
             news = await viewer.news(BEAT_S) or viewer.take()  # a rate falls even when nothing happens

@@ -5,8 +5,10 @@
 ``corrections``  what the commands do that change what is being sent
 ``description``  the description of the API, as a file
 ``keys``         what the commands about API keys do
+``lanes``        what the commands about lanes do
 ``lists``        what the commands about saved lists do
-``messages``     what the commands about a message do: shown as somebody gets it, sent as a test, checked
+``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,
+                 checked
 ``people``       what the commands about people do
 ``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``

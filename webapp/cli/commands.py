@@ -365,6 +365,28 @@ def rehearse(*, campaign_id: int, name: str, own: tuple[tuple[str, int], ...]) -
     rehearsals.rehearse(campaign_id, name, dict(own))
 
 
+@main.command()
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+def lanes(*, campaign_id: int) -> None:
+    """Show how far each receiver of CAMPAIGN is, how fast, and why it is slow."""
+    from webapp.cli import lanes as work  # noqa: PLC0415
+
+    work.show(campaign_id)
+
+
+@main.command("steer-lane")
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.argument("receiver")
+@click.argument("wanted", metavar="resume|rest|pause", type=click.Choice(["resume", "rest", "pause"]))
+@click.option("--minutes", default=10, show_default=True, type=click.IntRange(1, 7 * 24 * 60))
+def steer_lane(*, campaign_id: int, receiver: str, wanted: str, minutes: int) -> None:
+    """Resume, slow down or pause RECEIVER, as `volley lanes` names it, in all campaigns."""
+    from mailing.ledger.lanes import Order  # noqa: PLC0415
+    from webapp.cli import lanes as work  # noqa: PLC0415
+
+    work.order(campaign_id, receiver, Order(wanted), minutes)
+
+
 @main.command("setup-link")
 def setup_link() -> None:
     """Print the link that creates the first account."""

@@ -4,6 +4,7 @@
 ``document``        the OpenAPI document, made of fields, shapes and operations
 ``fields``          what programs may send: one table reads a request and describes it
 ``headers``         the key of a call that may be repeated
+``lane_shapes``     the types of answers about lanes
 ``list_shapes``     the types of answers about saved lists
 ``message_shapes``  the types of answers about messages and templates
 ``operations``      what a route says of itself, beside its address

@@ -302,3 +302,13 @@ def test_a_database_without_tables_is_told(stack: Stack, tmp_path: Path):
     assert done.exit_code == 1
     assert "volley check" in done.output
     assert "make migrate" in volley(stack, "check").output
+
+
+def test_lanes_are_shown_and_steered(stack: Stack):
+    store(stack.db, "a@gmail.com b@x.example", send=True)
+    assert "gmail: 0 sent of 1, 0/min, free" in volley(stack, "lanes", "1").output
+    assert volley(stack, "steer-lane", "1", "gmail", "pause").exit_code == 0
+    assert "gmail: 0 sent of 1, 0/min, paused\n    Paused by a person" in volley(stack, "lanes", "1").output
+    assert volley(stack, "steer-lane", "1", "gmail", "resume").exit_code == 0
+    refused = volley(stack, "steer-lane", "1", "gmail", "resume")
+    assert (refused.exit_code, "isn't slowed down" in refused.output) == (1, True)
