@@ -19,6 +19,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``slow_line``   the line to them
 ``memory``      row: the workers' memory over a long campaign
 ``looking``     row: pages, searches and exports over years of sending
+``receipts``    row: the receipt of a million recipients, written, checked, and spoiled
 ``archive``     these years, written straight into the tables
 =============== ==================================================================================
 """

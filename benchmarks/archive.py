@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, text
@@ -13,6 +14,8 @@ from mailing.ledger import batches
 from mailing.ledger.rates import SLOT_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from mailing.core.database import Database
@@ -64,17 +67,32 @@ ENDINGS: tuple[tuple[int, str, int | None, str, str], ...] = (  # how many of 10
 
 def fill(db: Database, attempts: int) -> int:
     """Write campaigns with about so many attempts into an empty database; return the largest one's id."""
+    sizes = _sizes(round(attempts / 1.0144))
+    first, since = 1, clock.now_ms() - YEARS_MS
+    with _quickly(db):
+        for number, size in enumerate(sizes, 1):
+            with db.write() as connection:
+                _campaign(connection, number, first, size, since)
+            first += size
+    return sizes.index(max(sizes)) + 1
+
+
+def fill_one(db: Database, people: int) -> int:
+    """Write one finished campaign to so many people into an empty database; return its id."""
+    with _quickly(db), db.write() as connection:
+        _campaign(connection, 1, 1, people, clock.now_ms() - YEARS_MS)
+    return 1
+
+
+@contextmanager
+def _quickly(db: Database) -> Iterator[None]:
+    """Do without indexes while much is written."""
     slow = [index for table in (models.recipients, models.attempts) for index in sorted_indexes(table)]
     with db.write() as connection:
         for index in slow:
             index.drop(connection)
         _prepare(connection)
-    sizes = _sizes(round(attempts / 1.0144))
-    first, since = 1, clock.now_ms() - YEARS_MS
-    for number, size in enumerate(sizes, 1):
-        with db.write() as connection:
-            _campaign(connection, number, first, size, since)
-        first += size
+    yield
     with db.write() as connection:
         for index in slow:
             index.create(connection)
@@ -86,7 +104,6 @@ def fill(db: Database, attempts: int) -> int:
     if not db.sqlite:  # as its autovacuum would before long
         with db.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
-    return sizes.index(max(sizes)) + 1
 
 
 def sorted_indexes(table: Any) -> list[Any]:
