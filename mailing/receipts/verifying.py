@@ -61,7 +61,7 @@ def verify(file: IO[bytes], known_key: str | None = None) -> Verified:
         raise SpoiledError("receipt.unequal", walk.lines)
     walk.nothing_more()
     return Verified(
-        head.get("campaign") or {},
+        head["campaign"],
         str(head.get("made_at")),
         {state: counted[state] for state in RecipientState},
         sum(counted.values()),
@@ -93,6 +93,8 @@ class _Walk:
         head = self.member(link, "receipt")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise SpoiledError("receipt.format", 1)
+        if not isinstance(head.get("campaign"), dict):
+            raise SpoiledError("receipt.malformed", 1)
         return head
 
     def people(self) -> tuple[Counter[str], int, Link]:
