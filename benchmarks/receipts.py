@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import resource
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -87,7 +86,8 @@ def _volley(stack: Stack, *words: str) -> _Run:
     said = stack.folder / "said.txt"
     begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     most = 0.0
-    with said.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, env=stack.env) as process:
+    with said.open("wb") as out:
+        process = stack.keeper.start(command, env=stack.env, stdout=out, stderr=out)
         while process.poll() is None:
             with suppress(OSError):  # it has ended
                 most = max(most, memory_mb(process.pid))

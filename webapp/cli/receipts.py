@@ -74,14 +74,13 @@ def _told(found: Verified, *, known: bool) -> Iterator[str]:
     campaign = found.campaign
     kind = "Campaign" if campaign.get("rehearses") is None else "REHEARSAL"
     states = ", ".join(f"{n:,} {state}" for state, n in found.ledger.items() if n) or "nobody"
-    yield f"The receipt is whole: {found.lines:,} lines, none changed since it was signed."
+    lines = f"{found.lines:,} lines, none changed since they were signed"
+    yield f"Genuine: {lines} with the key you named." if known else f"Whole: {lines}. By whom is not checked."
     yield _plain(f"{kind} {campaign.get('id')} is {campaign.get('state')}: {campaign.get('subject')}")
     yield f"{states} of {found.recipients:,}, with {found.attempts:,} attempts."
     yield _plain(f"Made at {found.made_at}, signed with the key {found.public_key}.")
-    if known:
-        yield "That is the key you named."
-    else:
-        yield "Who has that key is not checked: compare it with the receipt's page, or use --key KEY."
+    if not known:
+        yield "Anyone can sign with a key of their own: compare it with the receipt's page, or use --key KEY."
     yield "A receipt has what mail servers replied. It cannot show what they did with an email later."
 
 
