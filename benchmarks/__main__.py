@@ -25,6 +25,7 @@ from benchmarks import (
     sinks,
     speed,
     tabs,
+    urgent,
     wire,
 )
 from benchmarks.browser import UnexpectedAnswerError
@@ -46,6 +47,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "far": distance.far,
     "thinking": distance.thinking,
     "scaling": distance.scaling,
+    "urgent": urgent.urgent,
     "memory": memory.memory,
     "archive": looking.looking,
     "receipt": receipts.receipt,

@@ -11,16 +11,21 @@ from sqlalchemy import select, update
 
 from mailing.accounts import audit
 from mailing.addresses import parsing as addresses
-from mailing.campaigns import drafts, lifecycle, steering
+from mailing.campaigns import drafts, lifecycle, rehearsals, steering
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.tables import batches, campaigns
 from mailing.delivery import sweeper
-from mailing.schedules.schedule import Asked, Schedule
+from mailing.lists import surveys
+from mailing.recipients.copies import Part
+from mailing.schedules.hours import Hours
+from mailing.schedules.schedule import ANY_TIME, Asked, Schedule
 from tasks import processes, starts
+from tests.support.stack import PERSON
 from tests.support.web import DRAFT, campaign_in, store
+from webapp.http import list_process
 
 if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
@@ -229,6 +234,34 @@ def test_a_draft_without_a_time_or_with_one_that_has_passed_is_not_scheduled(
     with pytest.raises(NotAllowed, match=said):
         act(db, campaign_id, CampaignAction.SCHEDULE)
     assert now(db, campaign_id).state is S.DRAFT
+
+
+def test_nobody_can_be_scheduled_for(db: Database) -> None:
+    with db.write() as connection:
+        draft = replace(DRAFT, schedule=Schedule(now_ms() + HOUR_MS, "UTC"))
+        nobody = addresses.parse_pasted("")
+        campaign_id = drafts.store(connection, draft, nobody, surveys.survey(nobody))
+    with pytest.raises(NotAllowed, match="no valid addresses"):
+        act(db, campaign_id, CampaignAction.SCHEDULE)
+
+
+def test_a_copy_of_what_was_scheduled_does_not_start_by_itself(db: Database) -> None:
+    hours = Hours.read("08:00-20:00")
+    draft = replace(DRAFT, schedule=Schedule(now_ms() + HOUR_MS, "UTC", hours))
+    campaign_id = store(db, "ann@one.example", draft)
+    act(db, campaign_id, CampaignAction.SCHEDULE)
+    change = list_process._copy(db, PERSON, now(db, campaign_id), Part.ALL)
+    copy = now(db, change.campaign_id)
+    assert (copy.state, copy.schedule) == (S.DRAFT, Schedule(None, "UTC", hours))
+
+
+def test_a_rehearsal_waits_neither_for_a_time_nor_for_hours(db: Database) -> None:
+    draft = replace(DRAFT, schedule=Schedule(now_ms() + HOUR_MS, "UTC", Hours.read("08:00-20:00")))
+    campaign_id = store(db, "ann@one.example", draft)
+    act(db, campaign_id, CampaignAction.SCHEDULE)
+    with rehearsals.making(db, campaign_id, {}) as (_connection, _draft, rehearsal_id):
+        pass
+    assert now(db, rehearsal_id).schedule == ANY_TIME
 
 
 def test_a_form_that_saves_itself_does_not_save_into_what_was_scheduled_meanwhile(db: Database) -> None:

@@ -109,6 +109,21 @@ def test_a_time_that_is_shown_is_the_first_moment_at_which_the_clocks_show_it(zo
     assert all(Schedule(at - earlier * 60_000, zone).local != written for earlier in (30, 60))
 
 
+@pytest.mark.parametrize(
+    ("zone", "text", "meant"),
+    [
+        ("America/Sao_Paulo", "2026-12-01T08:00", "2026-12-01T11:00"),  # no summer time since 2019
+        ("Europe/Amsterdam", "2026-07-04T10:00", "2026-07-04T08:00"),
+        ("America/New_York", "2026-03-08T09:00", "2026-03-08T13:00"),  # saved on the day of the change
+    ],
+)
+def test_a_time_is_not_an_hour_off_where_others_were_found_to_be(zone: str, text: str, meant: str) -> None:
+    at = schedules.moment(text, zone)
+    assert at == utc(meant)
+    again, faults = Asked(Schedule(at, zone).local, zone, "").judge(Schedule(at, zone), NOW)
+    assert (again.send_at, faults) == (at, {})
+
+
 def test_a_zone_is_named_as_iana_spells_it() -> None:
     assert schedules.the_zone(" asia/ho chi minh ") == "Asia/Ho_Chi_Minh"
     assert schedules.the_zone("utc") == "UTC"
