@@ -59,7 +59,7 @@ def engine() -> Engine:
     with _lock:
         if _engine is None:
             chosen = settings.load()
-            outlets = Outlets(mail=chosen.sender, rehearsals=chosen.demo_inbox)
+            outlets = Outlets(mail=chosen.sender, rehearsals=chosen.demo_inbox, secret_key=chosen.secret_key)
             _engine = Engine(database(), redis_client(), outlets)
             _engine.start()
         return _engine

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.campaigns.queries import Campaign
-    from mailing.core.reasons import Value
+    from mailing.core.reasons import Value, Words
     from mailing.core.states import RecipientAction
 
 _VERDICTS = ("paused.many-failed", "paused.canary")
@@ -124,7 +124,7 @@ def decided(
     return after
 
 
-def pause(connection: Connection, campaign_id: int, reason: Reason) -> bool:
+def pause(connection: Connection, campaign_id: int, reason: Words) -> bool:
     """Pause a sending campaign because of its sender's fault, or its failures; return whether this call did.
 
     Failures are a verdict about its canary, too: once a person resumes, it waits for that no longer.

@@ -195,7 +195,9 @@ def read(connection: Connection, chosen: Select[Any]) -> Sequence[Campaign]:
             | {"breaker": Breaker.load(row.breaker)},
             counts=counts[row.id],
             retry=retry.get(row.id),
-            rest=resting.of(row.rehearses) if resting and row.state == CampaignState.SENDING else None,
+            rest=resting.of(row.senders, row.rehearses)
+            if resting and row.state == CampaignState.SENDING
+            else None,
             opens_at=_opens_at(row),
         )
         for row in rows

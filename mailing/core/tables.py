@@ -179,6 +179,7 @@ attempts = Table(
     Column("version", SmallInteger, nullable=False, default=1, server_default="1"),  # of the message
     Column("domain", Bytewise, nullable=False),  # of the recipient's address
     Column("worker_id", ForeignKey("workers.id")),  # none: a person decided, no worker tried
+    Column("sender_id", BigInteger),  # by which it went; none: the demo inbox
     Column("server", Text, nullable=False),  # host:port that was spoken to
     Column("connection", Integer),  # the worker counts those it opens
     Column("tls", String(10), nullable=False, default=""),  # version; empty on a bare line

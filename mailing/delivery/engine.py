@@ -1,64 +1,62 @@
 """The engine of a worker process: claims, composes, transmits, records, announces.
 
 One event loop, in a thread of its own, holds all SMTP connections, those of each sender in an outlet of
-their own. One database thread commits, in
-each round, whatever has come together since the last: results, work handed back, the worker's lease,
-and the next claims. While it commits, more results gather, so the groups grow with the load and
-durability costs one commit per group. After the commit the news goes out in a third thread: a slow
-Redis never slows the sending.
+their own. One database thread commits, in each round, whatever has come together since the last: results,
+work handed back, the worker's lease, and the next claims. While it commits, more results gather, so the
+groups grow with the load and durability costs one commit per group. After the commit the news goes out in
+a third thread: a slow Redis never slows the sending.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import threading
-from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 import uvloop
 from sqlalchemy.exc import DBAPIError
 
-from mailing.campaigns import lifecycle, versions
-from mailing.campaigns import queries as campaigns
-from mailing.core import clock, database_errors
+from mailing.core import clock
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.side_thread import SideThread
-from mailing.core.states import CampaignState
+from mailing.core.states import AttemptResult, CampaignState
 from mailing.delivery import group_commit
+from mailing.delivery.announcer import Announcer
+from mailing.delivery.desk import RETRY_S, Desk
+from mailing.delivery.meters import Meters
 from mailing.delivery.pool import Work
+from mailing.delivery.rooms import Rooms
 from mailing.delivery.turns import Ending, Turns
 from mailing.delivery.worklist import Job, Worklist
-from mailing.ledger import leases, rests
+from mailing.ledger import leases
 from mailing.ledger.results import Trace
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.redis import events
+from mailing.senders.permits import Permits
 from mailing.smtp import verdicts
 from mailing.smtp.replies import Stage
 from mailing.smtp.session import Delivery, Mail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
-    from mailing.delivery.outlets import Outlets
+    from mailing.core.reasons import Words
+    from mailing.delivery.outlets import Outlet, Outlets
     from mailing.delivery.worklist import ActiveCampaign
     from mailing.ledger.claims import Claim
     from mailing.ledger.leases import WorkerNotice
-    from mailing.messages.compose import Message, Prepared
+    from mailing.messages.compose import Prepared
+    from mailing.senders.windows import Window
 
 LOOK_S = 0.25  # between two looks at the states of the campaigns that are being sent
 CERTAIN_S = 0.9  # how long what they saw counts: a pause takes effect within a second (P4)
 GATHER_S = 0.003  # after a commit: results that come within it share the next, or as many as connections
-RETRY_S = 0.5  # after a commit that failed
 LEASE_MARGIN_S = 5.0
-NEWS_KEPT = 20_000  # events that wait for a slow Redis; older ones are dropped, viewers read the database
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -69,10 +67,11 @@ class Engine:
 
     def __init__(self, database: Database, client: events.Client, outlets: Outlets) -> None:
         self.name = leases.name_of(os.getpid())
-        self._database = database
         self._writer = database.writer()
-        self._client = client
         self._outlets = outlets
+        self._wake, self._looked = asyncio.Event(), asyncio.Event()
+        self._announcer = Announcer(client)
+        self._meters = Meters(Permits(client), database, self._wake.set, self._used_up)
         self._worker_id = 0
         self._beaten_at = 0.0  # steady s; the lease counts from here
         self._noticed: WorkerNotice | None = None  # the notice that was told last; none: tell at once
@@ -82,11 +81,11 @@ class Engine:
         self._committed_at = 0.0  # when the last round ended
         self._looked_at = 0.0  # when the campaigns' states were last read
         self._worklist, self._turns = Worklist(), Turns()
-        self._news: deque[dict[str, Any]] = deque(maxlen=NEWS_KEPT)
+        self._resting: set[asyncio.Task[None]] = set()
         self.halted = False
         self._ending = False
         self._database_thread = SideThread("volley-database")
-        self._news_thread = SideThread("volley-news")
+        self._desk = Desk(database, self._database_thread)
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="volley-engine", daemon=True)
 
@@ -144,7 +143,8 @@ class Engine:
             active is not None
             and active.sending
             and not self.halted
-            and not self._outlets[active.account].holds(work.claim.domain)
+            and (outlet := self._outlets.get(work.claim.account)) is not None
+            and not outlet.holds(work.claim.domain)
             and work.claim.worker_id == self._worker_id
             and clock.steady_s() < self._beaten_at + leases.LEASE_S - LEASE_MARGIN_S
         )
@@ -166,23 +166,46 @@ class Engine:
         """Take the outcome of a transmission; the next round records it."""
         active = self._worklist.active(work.claim.campaign_id)
         assert active is not None  # it stays as long as anything of it is held
+        other = self._other(work.claim, active)
+        if other and trace.connection is None and delivery.verdict.result is AttemptResult.DEFERRED:
+            self._pass_on(work, active, other)
+            return
         self._settle(work.claim, delivery, started_at, active, trace)
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
     def hand_back(self, work: Work) -> None:
         """Take back work whose dot never left; the next round queues it again."""
-        self._worklist.hand_back(work.claim)
+        self._return(work.claim)
         if self._worklist.unrecorded >= self._enough:
             self._wake.set()
 
     def _settle(
         self, claim: Claim, delivery: Delivery, started_at: int, active: ActiveCampaign, trace: Trace
     ) -> None:
-        outlet, campaign = self._outlets[active.account], active.campaign
+        outlet, campaign = self._outlets[claim.account], active.campaign
         closed_ms = campaign.schedule.closed_ms(claim.first_tried_at, now_ms())
         most_ms = campaign.give_up_after * 1000 + closed_ms
-        self._worklist.settle(outlet.result(claim, delivery, started_at, most_ms, trace))
+        result = outlet.result(claim, delivery, started_at, most_ms, trace)
+        self._meters.end(claim, spent=result.used)
+        self._worklist.settle(result._replace(others=self._other(claim, active) is not None))
+
+    def _return(self, claim: Claim) -> None:
+        self._meters.end(claim, spent=False)
+        self._worklist.hand_back(claim)
+
+    def _other(self, claim: Claim, active: ActiveCampaign) -> Outlet | None:
+        """Return another sender of the campaign that works."""
+        outlets = (self._outlets.get(account) for account in active.accounts if account != claim.account)
+        return next((outlet for outlet in outlets if outlet and not (outlet.out or outlet.doubtful)), None)
+
+    def _pass_on(self, work: Work, active: ActiveCampaign, other: Outlet) -> None:
+        """Have mail that could not reach its server go by another at once, if that is within its limits."""
+        if not self._meters.take_one(other, active.campaign):
+            self.hand_back(work)
+            return
+        self._meters.end(work.claim, spent=False)
+        other.lane.put(work._replace(claim=self._worklist.pass_on(work.claim, other.account)))
 
     # The event loop.
 
@@ -197,10 +220,9 @@ class Engine:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._wake, self._told, self._looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
         await self._register()
         self._outlets.open(self)
-        announcing = asyncio.create_task(self._announce())
+        announcing = asyncio.create_task(self._announcer.run())
         self._ready.set()
         closing: asyncio.Task[None] | None = None
         while not self._ending or closing is None or not closing.done() or self._worklist.held:
@@ -209,14 +231,14 @@ class Engine:
             await self._gather(busy=bool(self._worklist.jobs or self._worklist.held or closing))
             await self._commit()
             self._outlets.check()
-        await self._database_thread.run(self._end)
+        await self._meters.close()
+        await self._desk.end(self._worker_id)
         announcing.cancel()
 
     async def _send(self, batch_id: int, seconds: float) -> Ending:
         if self.halted:
             return Ending.HANDED_BACK
-        at_work = self._worklist.at_work
-        turn = await self._until_it_works(lambda: self._turns.take(self._database, batch_id, at_work))
+        turn = await self._desk.turn(self._turns, batch_id, self._worklist.at_work)
         if turn is None:
             return Ending.STOPPED
         batch, campaign = turn.batch, turn.campaign
@@ -225,7 +247,11 @@ class Engine:
             prepared = await self._prepare(campaign, campaign.version)
             if prepared is None:
                 return Ending.STOPPED
-            active = self._worklist.activate(campaign, prepared, self._outlets.of(campaign).account)
+            await self._follow(await self._desk.revision())
+            if not (accounts := self._outlets.of(campaign)):
+                await self._pause(campaign.id, self._outlets.fault(campaign))
+                return Ending.STOPPED
+            active = self._worklist.activate(campaign, prepared, accounts)
         until = clock.steady_s() + seconds
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
@@ -253,12 +279,23 @@ class Engine:
         await self._wake.wait()
         timer.cancel()
 
-    def _rooms(self) -> dict[str, int]:
-        """Return how many claims the next commit may bring for each sender: what it records makes room."""
-        return {
-            account: 0 if self.halted else outlet.room(self._worklist.in_hand(account))
-            for account, outlet in self._outlets.items()
-        }
+    def _rooms(self) -> Rooms:
+        """Return how many claims the next commit may bring: what it records makes room."""
+        return Rooms(self._outlets, self._meters, None if self.halted else self._worklist.in_hand)
+
+    async def _follow(self, revision: int) -> None:
+        """Have the senders that there are now, if the database says that they have changed."""
+        if revision == self._outlets.revision:
+            return
+        limited = [account for account, outlet in self._outlets.items() if outlet.limits]
+        self._outlets.take(await self._desk.kept(self._outlets, limited))
+        for active in self._worklist.all_active:
+            active.accounts = self._outlets.of(active.campaign)
+
+    def _used_up(self, outlet: Outlet, window: Window, wait_ms: int) -> None:
+        """Have a sender rest whose limit is used up for long."""
+        self._resting.add(task := asyncio.create_task(self._desk.rest(outlet, window, wait_ms)))
+        task.add_done_callback(self._resting.discard)
 
     async def _commit(self) -> None:
         begun, notice = clock.steady_s(), self._outlets.notice
@@ -272,8 +309,9 @@ class Engine:
         try:
             brought = await self._database_thread.run(lambda: group_commit.commit(self._writer, entry))
         except DBAPIError as error:
-            log.warning("the database cannot be written to; trying again", reason=self._reason(error))
+            log.warning("the database cannot be written to; trying again", reason=self._desk.reason(error))
             self._worklist.failed(entry)
+            self._meters.made(entry, None)
             await asyncio.sleep(RETRY_S)
             return
         self._committed_at = clock.steady_s()
@@ -284,14 +322,14 @@ class Engine:
         self._done += len(entry.results)
         if entry.status is not None and brought.lease_held:
             self._beaten_at, self._noticed = begun, notice
-        self._news.extend(brought.news)
-        self._told.set()
+        self._announcer.tell(brought.news)
         self._outlets.take_rests(entry, brought)
+        self._meters.made(entry, brought)
         for claim, active in self._worklist.committed(entry, brought):
-            if claim.version in active.prepared or await self._renew(active, claim.version):
-                self._compose(claim, active)
-            else:
-                self._worklist.hand_back(claim)
+            await self._begin(claim, active)
+        if brought.senders is not None:
+            await self._follow(brought.senders)
+        self._meters.let_go({active.campaign.id for active in self._worklist.all_active})
         if not brought.lease_held:
             log.warning("the lease was lost; registering again", worker_id=self._worker_id)
             self._worker_id = 0
@@ -302,9 +340,6 @@ class Engine:
         resting = self._outlets.resting
         self._outlets.withdraw(resting)
         self._worklist.end_jobs(clock.steady_s(), halted=self.halted, resting=resting)
-
-    def _reason(self, error: DBAPIError) -> str:
-        return database_errors.sentence(error, self._database.url)
 
     def _status(self) -> leases.Status:
         return leases.Status(
@@ -320,7 +355,7 @@ class Engine:
 
     async def _prepare(self, campaign: Campaign, version: int) -> Prepared | None:
         """Compile a version of a campaign's message; None where it cannot be, and the campaign is paused."""
-        message = await self._until_it_works(lambda: self._message(campaign, version))
+        message = await self._desk.message(campaign, version)
         try:
             return await asyncio.to_thread(compose.prepare, message, token=campaign.token, domain=None)
         except ComposeError as error:  # another Volley stored it
@@ -333,6 +368,12 @@ class Engine:
         active.prepared |= {version: prepared} if prepared else {}
         return prepared is not None
 
+    async def _begin(self, claim: Claim, active: ActiveCampaign) -> None:
+        if claim.version in active.prepared or await self._renew(active, claim.version):
+            self._compose(claim, active)
+        else:
+            self._return(claim)
+
     def _compose(self, claim: Claim, active: ActiveCampaign) -> None:
         try:
             prepared = active.prepared[claim.version]
@@ -342,53 +383,17 @@ class Engine:
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._settle(claim, failure, now_ms(), active, Trace())
             return
-        outlet = self._outlets[active.account]
+        outlet = self._outlets[claim.account]
         sender, recipient = prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
         mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
         outlet.lane.put(Work(claim, mail))
 
-    async def _announce(self) -> None:
-        while True:
-            await self._told.wait()
-            self._told.clear()
-            news = list(self._news)
-            self._news.clear()
-            if news:
-                await self._news_thread.run(functools.partial(events.publish, self._client, news))
-
-    # The database thread.
-
-    async def _until_it_works(self, do: Callable[[], T]) -> T:
-        while True:
-            try:
-                return await self._database_thread.run(do)
-            except DBAPIError as error:
-                log.warning("the database cannot be used; trying again", reason=self._reason(error))
-                await asyncio.sleep(RETRY_S)
-
     async def _register(self) -> None:
-        def register() -> tuple[float, int]:
-            begun = clock.steady_s()
-            with self._database.write() as connection:
-                rests.end_others(connection, list(self._outlets))
-                return begun, leases.register(connection, self.name)
-
         self._noticed = None
-        self._beaten_at, self._worker_id = await self._until_it_works(register)
+        self._beaten_at, self._worker_id, kept = await self._desk.register(self.name, self._outlets)
+        self._meters.worker_id = self._worker_id
+        self._outlets.take(kept)
 
-    def _message(self, campaign: Campaign, version: int) -> Message:
-        with self._database.read() as connection:
-            return campaigns.whole_message(connection, versions.at(connection, campaign, version))
-
-    async def _pause(self, campaign_id: int, reason: Reason) -> None:
-        def pause() -> bool:
-            with self._database.write() as connection:
-                return lifecycle.pause(connection, campaign_id, reason)
-
-        if await self._until_it_works(pause):
-            self._news.append(events.campaign_changed(campaign_id, CampaignState.PAUSED))
-            self._told.set()
-
-    def _end(self) -> None:
-        with self._database.write() as connection:
-            leases.end(connection, self._worker_id)
+    async def _pause(self, campaign_id: int, reason: Words) -> None:
+        if await self._desk.pause(campaign_id, reason):
+            self._announcer.tell([events.campaign_changed(campaign_id, CampaignState.PAUSED)])

@@ -21,6 +21,7 @@ from mailing.delivery import taking
 from mailing.ledger import batches, breaker, claims, evidence, lanes, leases, rests, results
 from mailing.redis import events
 from mailing.schedules.schedule import Schedule
+from mailing.senders import store
 from mailing.smtp.rulebook import Follows
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
     from mailing.smtp.rulebook import Ruling
+
+
+OUT_S = 900  # until a sender that is refused is tried again, while others send for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Committed:
     news: list[dict[str, Any]] = field(default_factory=list)
     rests: dict[str, Rest | None] = field(default_factory=dict)
     lanes: dict[str, Lanes] = field(default_factory=dict)
+    senders: int | None = None  # the revision of them all, where it was looked for
 
 
 def commit(writer: Writer, entry: Round) -> Committed:
@@ -102,6 +107,8 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
         if entry.held is not None:
             claims.release_strays(connection, entry.worker_id, entry.held)
         _look(connection, entry.watched, outcome)
+        if entry.watched or entry.status:
+            outcome.senders = store.revision(connection)
         _reopen(connection, doubtful, outcome)
         touched = _rest(connection, fresh, entry)
         for account, rest in entry.rests.items():
@@ -146,14 +153,20 @@ def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> set[
     lasting = {account for account, rest in entry.rests.items() if _lasts(rest)}
     for result in fresh if lasting else [result for result in fresh if result.ruling]:
         account, ruling = result.account, result.ruling
-        if result.result is AttemptResult.RETURNED and ruling and ruling.follows is Follows.REST:
-            rests.begin(connection, account, ruling.wait_s, result.reply, tried_at=result.started_at)
+        if result.result is AttemptResult.RETURNED and ruling and _has_to_rest(result, ruling):
+            wait_s = ruling.wait_s if ruling.follows is Follows.REST else OUT_S
+            rests.begin(connection, account, wait_s, result.reply, tried_at=result.started_at)
             touched.add(account)
         elif account in lasting:
             accepted = result.result is AttemptResult.SENT
             rests.probed(connection, account, tried_at=result.started_at, accepted=accepted)
             touched.add(account)
     return touched
+
+
+def _has_to_rest(result: Result, ruling: Ruling) -> bool:
+    """Whether its sender waits: its limit is reached, or it is refused itself and others go on without it."""
+    return ruling.follows is Follows.REST or (ruling.follows is Follows.STOP and result.others)
 
 
 def _steer(
@@ -233,8 +246,10 @@ def _stop_what_must(
             continue
         if result.result is AttemptResult.RETURNED:
             claims.forgive(connection, result.claim)
+            if result.others:  # they send it at once
+                batches.lose_those_of(connection, result.claim.campaign_id, [result.claim.recipient_id])
         reason: Reason | None = None
-        if result.ruling.follows is Follows.STOP:
+        if result.ruling.follows is Follows.STOP and not result.others:
             reason = _in_words(result, result.ruling)
             evidence.keep(connection, result, result.ruling)
         elif result.ruling.follows is Follows.PAUSE:

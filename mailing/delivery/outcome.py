@@ -8,11 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.core.states import AttemptResult
-from mailing.delivery import backoff, waits
+from mailing.delivery import waits
 
 if TYPE_CHECKING:
     from mailing.smtp.rulebook import Ruling
     from mailing.smtp.verdicts import Verdict
+
+FIRST_S = 60.0
+LONGEST_S = 3600.0
+JITTER = 0.25
 
 
 class Fate(NamedTuple):
@@ -56,6 +60,19 @@ def fate(verdict: Verdict, text: str, tries: Tries, now: int, chance: float) -> 
     if now - tries.first_at >= tries.most_ms + tries.rested_ms:
         return Fate(AttemptResult.FAILED, ruling=ruling)
     least = asked if asked is not None else ruling.wait_s if ruling else 0
-    return Fate(
-        verdict.result, now + int(1000 * backoff.next_delay_s(tries.n, chance, least) / tries.haste), ruling
-    )
+    return Fate(verdict.result, now + int(1000 * next_delay_s(tries.n, chance, least) / tries.haste), ruling)
+
+
+def next_delay_s(attempts: int, random: float, asked_s: int | None = None) -> float:
+    """Return the seconds to wait after ``attempts`` tries (RFC 5321 section 4.5.4.1).
+
+    Those are 1 or more, ``random`` is from 0 to 1.
+
+    About a minute first, then doubled each time, spread by a quarter either way so that mail refused
+    together does not come back together, and never above an hour. A wait that the server asked for is
+    the least, also above an hour, and is spread upwards only.
+    """
+    doubled = FIRST_S * 2.0 ** min(max(attempts, 1) - 1, 10)
+    middle = min(doubled, LONGEST_S / (1 + JITTER))  # below the hour, so that its jitter fits too
+    delay = middle * (1 - JITTER + 2 * JITTER * random)
+    return max(delay, (asked_s or 0) * (1 + JITTER * random))

@@ -1,7 +1,7 @@
 """The outlets of a worker process, one for each sender: its lane, its rest, its share of the claims.
 
 So nothing waits for the limits of another sender, or for its server. ``Outlets.of`` is the one place that
-decides by which sender a campaign goes: what is rehearsed goes to the demo inbox, and nothing else does so
+decides by which senders a campaign goes: what is rehearsed goes to the demo inbox, and nothing else does so
 by its outlet.
 """
 
@@ -10,29 +10,38 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.campaigns import recipes
 from mailing.core import clock
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
 from mailing.delivery import outcome
 from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
 from mailing.ledger import lanes, rests
+from mailing.ledger.leases import WorkerNotice
 from mailing.ledger.results import Result
 from mailing.messages.headers import write_address
+from mailing.senders import opening, store
+from mailing.senders.limits import NONE
+from mailing.senders.store import SenderError
+from mailing.smtp.account import REHEARSALS, Sender
 from mailing.smtp.session import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
+    from mailing.core.reasons import Words
     from mailing.delivery.group_commit import Committed, Round
     from mailing.delivery.pool import Owner
     from mailing.ledger.claims import Claim
-    from mailing.ledger.leases import WorkerNotice
     from mailing.ledger.results import Trace
-    from mailing.smtp.account import Sender
+    from mailing.senders.limits import Limits
+    from mailing.senders.store import Account
     from mailing.smtp.session import Delivery
 
 REHEARSED_HASTE = 20.0  # by which the waits between two tries are shorter in a rehearsal
@@ -43,9 +52,12 @@ class Outlet:
 
     lane: Lane
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, *, name: str = "", limits: Limits = NONE, fixed: bool = False) -> None:
         self.sender = sender
         self.account = sender.account
+        self.name = name or sender.server
+        self.limits = limits
+        self.fixed = fixed  # whether its number of connections is its own
         self.rests = rests.Seen()
         self.lanes = lanes.NONE  # the slow ones, as they were read last
         self.haste = REHEARSED_HASTE if sender.demo else 1.0
@@ -82,7 +94,18 @@ class Outlet:
             trace=trace,
             ruling=fate.ruling,
             account=self.account,
+            sender_id=self.sender.id or None,
         )
+
+    @property
+    def out(self) -> bool:
+        """Whether nothing goes by it now: the next sender of a campaign takes its place."""
+        return self.rests.holds or self.lane.down
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether one email shows if it works again, while all others go by the next sender."""
+        return self.lane.failing or (self.rests.rest is not None and self.rests.rest.lasts)
 
     def recipient(self, campaign: Campaign, email: str) -> str:
         """Return to whom the envelope of a campaign's email is addressed.
@@ -92,15 +115,33 @@ class Outlet:
         return write_address(recipes.tagged(campaign, email) if self.sender.demo else email)
 
 
+class Kept(NamedTuple):
+    """The senders as they are kept, in order: each one opened, or the reason why it cannot be."""
+
+    revision: object
+    senders: Sequence[tuple[Account, Sender | Words]]
+
+    @property
+    def accounts(self) -> list[str]:
+        """Those whose rests last on."""
+        return [REHEARSALS, *(sender.account for _, sender in self.senders if isinstance(sender, Sender))]
+
+
 class Outlets(Mapping[str, Outlet]):
     """All outlets of a process, by the account of their sender."""
 
-    def __init__(self, *, mail: Sender, rehearsals: Sender, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, *, mail: Sender, rehearsals: Sender, secret_key: str = "", timeouts: Timeouts | None = None
+    ) -> None:
         if mail.demo or not rehearsals.demo:
             raise ValueError("Rehearsals go to the demo inbox, and mail to a server that need not be it.")
-        self._mail, self._rehearsals = Outlet(mail), Outlet(rehearsals)
-        self._by_account = {outlet.account: outlet for outlet in (self._mail, self._rehearsals)}
+        self._default, self._secret_key = mail, secret_key
+        self._by_account = {REHEARSALS: Outlet(rehearsals)}
+        self._kept = Kept(None, ())
+        self._connections = mail.connections
         self._timeouts = timeouts or Timeouts()
+        self._owner: Owner | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
 
     def __getitem__(self, account: str) -> Outlet:
         return self._by_account[account]
@@ -111,34 +152,106 @@ class Outlets(Mapping[str, Outlet]):
     def __len__(self) -> int:
         return len(self._by_account)
 
-    def of(self, campaign: Campaign) -> Outlet:
-        """Return by which a campaign goes, today and for ever: whether it is a rehearsal never changes."""
-        return self._mail if campaign.rehearses is None else self._rehearsals
+    def of(self, campaign: Campaign) -> tuple[str, ...]:
+        """Return the accounts by which a campaign goes, in order: by the next while the first cannot.
+
+        None: of what it names nothing can be used, and ``fault`` says why.
+        """
+        if campaign.rehearses is not None:
+            return (REHEARSALS,)
+        found = (sender.account for _, sender in self._named(campaign) if isinstance(sender, Sender))
+        return tuple(dict.fromkeys(found))
+
+    def fault(self, campaign: Campaign) -> Words:
+        """Return why none of a campaign's senders can be used."""
+        faults = (why for _, why in self._named(campaign) if not isinstance(why, Sender))
+        return next(faults, Reason("sender.not-found"))
+
+    def _named(self, campaign: Campaign) -> Iterable[tuple[Account, Sender | Words]]:
+        opened = {account.id: sender for account, sender in self._kept.senders}
+        accounts = store.chosen((account for account, _ in self._kept.senders), campaign.senders)
+        return ((account, opened[account.id]) for account in accounts)
+
+    @property
+    def revision(self) -> object:
+        """Of the senders that are known here: another one in the database says that they have changed."""
+        return self._kept.revision
+
+    def begin(self, connection: Connection) -> Kept:
+        """Have the sender of the settings among those that are kept; return them all."""
+        store.keep_default(connection, self._default)
+        return self.read(connection)
+
+    def read(self, connection: Connection) -> Kept:
+        """Read the senders as they are now."""
+
+        def opened(account: Account) -> Sender | Words:
+            try:
+                return opening.usable(account, self._secret_key, self._default)
+            except SenderError as error:
+                return error.reason
+
+        revision = store.revision(connection)
+        return Kept(revision, [(account, opened(account)) for account in store.every(connection)])
+
+    def take(self, kept: Kept) -> None:
+        """Have an outlet for each of these senders, in the event loop; what the others send goes on."""
+        self._kept, before = kept, dict(self._by_account)
+        wanted = {REHEARSALS: before.pop(REHEARSALS)}
+        for account, sender in kept.senders:
+            if not isinstance(sender, Sender) or sender.account in wanted:
+                continue
+            outlet, fixed = before.get(sender.account), account.connections is not None
+            if outlet is None or outlet.sender != sender:
+                changed = Outlet(sender, fixed=fixed)
+                if outlet:
+                    changed.rests, changed.lanes = outlet.rests, outlet.lanes
+                outlet = changed
+                self._open(outlet)
+            else:
+                del before[sender.account]
+            outlet.name, outlet.limits = account.name, account.limits
+            wanted[sender.account] = outlet
+        self._by_account = wanted
+        for outlet in before.values():
+            leaving = asyncio.create_task(outlet.lane.close())
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+
+    def open(self, owner: Owner) -> None:
+        """Open all lanes, in the event loop."""
+        self._owner = owner
+        for outlet in self.values():
+            self._open(outlet)
+
+    def _open(self, outlet: Outlet) -> None:
+        if self._owner:
+            outlet.open(self._owner, self._timeouts)
+            if not outlet.fixed:
+                outlet.lane.resize(self._connections)
 
     @property
     def connections(self) -> int:
-        """How many SMTP connections each of them may open."""
-        return self._mail.lane.sender.connections
+        """How many SMTP connections each of them may open, where a sender does not say so itself."""
+        return self._connections
 
     @property
     def notice(self) -> WorkerNotice:
         """What keeps mail from leaving as fast as it could. A rehearsal's troubles are told on its page."""
-        return self._mail.lane.notice
+        told = (outlet.lane.notice for account, outlet in self.items() if account != REHEARSALS)
+        return next((notice for notice in told if notice.words), WorkerNotice())
 
     @property
     def resting(self) -> Collection[str]:
         """The accounts for which nothing at all may be sent now."""
         return [account for account, outlet in self.items() if outlet.rests.holds]
 
-    def open(self, owner: Owner) -> None:
-        """Open all lanes, in the event loop."""
-        for outlet in self.values():
-            outlet.open(owner, self._timeouts)
-
     def resize(self, connections: int) -> None:
         """Have so many connections in each lane from now on."""
+        self._connections = connections
         for outlet in self.values():
-            outlet.lane.resize(connections)
+            if not outlet.fixed:
+                outlet.lane.resize(connections)
 
     def withdraw(self, accounts: Collection[str] | None = None) -> None:
         """Hand back what waits in these lanes, or all, and may not be sent any more."""
@@ -152,11 +265,13 @@ class Outlets(Mapping[str, Outlet]):
         granted = {want.account for want, claimed in made if claimed is not None}
         for account, rest in brought.rests.items():
             denied = account in wanted - granted
-            self[account].rests.take(rest, denied=denied, now_s=clock.steady_s())
+            if outlet := self.get(account):
+                outlet.rests.take(rest, denied=denied, now_s=clock.steady_s())
         for account, found in brought.lanes.items():
-            changed, self[account].lanes = found.slow != self[account].lanes.slow, found
-            if changed:
-                self[account].lane.withdraw()
+            if outlet := self.get(account):
+                changed, outlet.lanes = found.slow != outlet.lanes.slow, found
+                if changed:
+                    outlet.lane.withdraw()
 
     def check(self) -> None:
         """Let go of idle connections; raise what broke one's task."""
@@ -165,4 +280,4 @@ class Outlets(Mapping[str, Outlet]):
 
     async def close(self) -> None:
         """Hand back what waits, let what is in flight end, and close all connections."""
-        await asyncio.gather(*(outlet.lane.close() for outlet in self.values()))
+        await asyncio.gather(*self._leaving, *(outlet.lane.close() for outlet in self.values()))

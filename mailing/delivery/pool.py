@@ -38,8 +38,6 @@ IDLE_S = 10.0  # a connection without mail is closed after this
 RECYCLE_AFTER = 500  # messages on one connection: polite to servers that count
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that cannot be reached
 FULL_S = 5.0  # until the next try at a server that takes no connection of ours besides those of others
-NOTHING = WorkerNotice()
-
 log = structlog.get_logger()
 
 
@@ -90,7 +88,7 @@ class Lane:
 
     def __init__(self, sender: Sender, owner: Owner, timeouts: Timeouts) -> None:
         self.sender = sender
-        self.notice = NOTHING
+        self.notice = WorkerNotice()
         self._owner = owner
         self._timeouts = timeouts
         self._ready: deque[Work] = deque()
@@ -111,13 +109,23 @@ class Lane:
         if self._closing:
             return 0
         now = asyncio.get_running_loop().time()
-        if self._failures and not self._open:
-            return 0 if now < self._retry_at else max(0, 1 - held)
+        if self.failing:
+            return 0 if self.down else max(0, 1 - held)
         if self._width.is_over(now):
-            self.notice = NOTHING
+            self.notice = WorkerNotice()
             while self._ready and self._free():
                 self.put(self._ready.popleft())
         return max(0, 2 * self._width.room(now) - held)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the server could not be reached when it was tried last."""
+        return bool(self._failures) and not self._open
+
+    @property
+    def down(self) -> bool:
+        """Whether it is not even tried again yet."""
+        return self.failing and asyncio.get_running_loop().time() < self._retry_at
 
     def put(self, work: Work) -> None:
         """Give the lane work; never more than ``room`` said."""
@@ -331,7 +339,7 @@ class Lane:
         self._opened += 1
         self._failures = 0
         if self.notice.kind is NoticeKind.HELD_UP:
-            self.notice = NOTHING
+            self.notice = WorkerNotice()
         return _Line(session, self._opened)
 
     async def _refused(self, work: Work, error: SmtpError, started_at: int, vain: int) -> None:

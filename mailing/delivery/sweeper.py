@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sqlalchemy import exists, false, func, or_, select, text, update
+from sqlalchemy import exists, func, or_, select, text, update
 
 from mailing.campaigns import canary, lifecycle
 from mailing.core.clock import now_ms
@@ -211,15 +211,6 @@ def vanished_batches(
     """
     now = now_ms()
     closed = turns.closed(connection)
-    resting = rests.lasting(connection)
-    at_rest = [  # what waits for its sender
-        rehearses
-        for rest, rehearses in (
-            (resting.mail, campaigns.c.rehearses.is_(None)),
-            (resting.rehearsals, campaigns.c.rehearses.is_not(None)),
-        )
-        if rest and rest.holds(now)
-    ]
     rested = batches.c.rests_until.is_not(None)
     before = now - (VANISHED_AFTER_MS if queue_empty else FORGOTTEN_AFTER_MS)
     forgotten = or_(
@@ -230,7 +221,7 @@ def vanished_batches(
         select(batches.c.id, campaigns.c.priority, rested.label("rested"))
         .join(campaigns, campaigns.c.id == batches.c.campaign_id)
         .where(campaigns.c.state == CampaignState.SENDING, forgotten, is_open(), somebody_queued())
-        .where(~or_(false(), *at_rest), campaigns.c.id.not_in(closed))
+        .where(campaigns.c.id.not_in({*closed, *_at_rest(connection, now)}))
         .where(campaigns.c.priority.between(priorities.start, priorities.stop - 1))
         .order_by(campaigns.c.priority, rested, batches.c.rests_until, batches.c.id)
         .limit(most)
@@ -253,6 +244,17 @@ def forget_closed(connection: Connection) -> None:
     if closed := turns.closed(connection):
         theirs = batches.c.campaign_id.in_(closed), batches.c.woken_at != 0
         connection.execute(update(batches).where(*theirs).values(woken_at=0))
+
+
+def _at_rest(connection: Connection, now: int) -> list[int]:
+    """Return the campaigns that wait because all their senders do."""
+    resting = rests.lasting(connection)
+    if not resting.rests:
+        return []
+    columns = campaigns.c.id, campaigns.c.senders, campaigns.c.rehearses
+    sending = connection.execute(select(*columns).where(campaigns.c.state == CampaignState.SENDING))
+    waiting = ((row.id, resting.of(row.senders, row.rehearses)) for row in sending)
+    return [id_ for id_, rest in waiting if rest and rest.holds(now)]
 
 
 def _skipping(chosen: Select[tuple[int]]) -> Select[tuple[int]]:

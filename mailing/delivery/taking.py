@@ -73,6 +73,7 @@ def take(connection: Connection, worker_id: int, want: Want, slow: Lanes, asked:
                 canary=batch.canary,
                 limit=min(room, want.limit - len(made)),
                 among=(Among.LANE, receiver),
+                account=want.account,
             )
             made += found
             if not found:
@@ -88,6 +89,7 @@ def take(connection: Connection, worker_id: int, want: Want, slow: Lanes, asked:
             canary=batch.canary,
             limit=limit,
             among=(Among.FREE, want.account) if slow else (Among.ALL,),
+            account=want.account,
         )
         made += found
         cursor = batch.last_id if len(found) < limit else found[-1].recipient_id

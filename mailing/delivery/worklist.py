@@ -6,6 +6,7 @@ committed, and tells what came of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
     from mailing.delivery.group_commit import Committed, Round
+    from mailing.delivery.rooms import Rooms
     from mailing.delivery.taking import Taken
     from mailing.ledger.batches import Batch
     from mailing.ledger.claims import Claim
@@ -32,15 +34,15 @@ LINGERING = 4  # jobs of one process that only go on with narrow lanes
 
 @dataclass(slots=True, eq=False)
 class ActiveCampaign:
-    """A campaign that this process is sending: its sender, and how much is held.
+    """A campaign that this process is sending: its senders, and how much is held.
 
-    ``prepared`` has the compiled versions of its message. ``unrecorded`` of what is held has its outcome, for
-    the next commit.
+    ``prepared`` has the compiled versions of its message. The ``accounts`` stand in the order in which it
+    goes by them. ``unrecorded`` of what is held has its outcome, for the next commit.
     """
 
     campaign: Campaign
     prepared: dict[int, Prepared]
-    account: str
+    accounts: tuple[str, ...]
     priority: int
     sending: bool = True
     held: int = 0
@@ -83,7 +85,8 @@ class Worklist:
         self._held: set[int] = set()  # recipients claimed and not yet recorded
         self._results: list[Result] = []
         self._returned: list[Claim] = []
-        self._wishes: list[tuple[Job, int]] = []  # those of the round that is being committed
+        self._in_hand: Counter[str] = Counter()  # by account: held, and without an outcome
+        self._wishes: list[tuple[Job, str, int]] = []  # those of the round that is being committed
         self._in_doubt = False  # a commit failed: it may have happened all the same
 
     @property
@@ -122,18 +125,23 @@ class Worklist:
         """Return a campaign that this process is sending; None if it is not."""
         return self._active.get(campaign_id)
 
-    def activate(self, campaign: Campaign, prepared: Prepared, account: str) -> ActiveCampaign:
-        """Begin to send a campaign by the sender of this account."""
-        begun = ActiveCampaign(campaign, {campaign.version: prepared}, account, campaign.priority)
+    @property
+    def all_active(self) -> Collection[ActiveCampaign]:
+        """All campaigns that this process is sending."""
+        return self._active.values()
+
+    def activate(self, campaign: Campaign, prepared: Prepared, accounts: tuple[str, ...]) -> ActiveCampaign:
+        """Begin to send a campaign by the senders of these accounts."""
+        begun = ActiveCampaign(campaign, {campaign.version: prepared}, accounts, campaign.priority)
         return self._active.setdefault(campaign.id, begun)
 
     def in_hand(self, account: str) -> int:
         """Return how many recipients are held for a sender, those left out that have their outcome."""
-        return sum(it.held - it.unrecorded for it in self._active.values() if it.account == account)
+        return self._in_hand[account]
 
-    def could_claim(self, rooms: Mapping[str, int]) -> bool:
+    def could_claim(self, rooms: Rooms) -> bool:
         """Whether there is room for claims from a batch."""
-        return any(rooms[job.active.account] > 0 for job in self._jobs if not job.lingers)
+        return any(rooms.could(job.active) for job in self._jobs if not job.lingers)
 
     def add(self, job: Job) -> None:
         """Begin to claim from a batch."""
@@ -143,25 +151,34 @@ class Worklist:
     def settle(self, result: Result) -> None:
         """Keep a result for the next commit."""
         self._results.append(result)
-        self._active[result.claim.campaign_id].unrecorded += 1
+        self._has_outcome(result.claim)
 
     def hand_back(self, claim: Claim) -> None:
         """Keep a claim that was not sent for the next commit."""
         self._returned.append(claim)
+        self._has_outcome(claim)
+
+    def pass_on(self, claim: Claim, account: str) -> Claim:
+        """Have a claim go by another sender."""
+        self._in_hand[claim.account] -= 1
+        self._in_hand[account] += 1
+        return claim._replace(account=account)
+
+    def _has_outcome(self, claim: Claim) -> None:
         self._active[claim.campaign_id].unrecorded += 1
+        self._in_hand[claim.account] -= 1
 
     def next_round(
         self,
         worker_id: int,
         worker_name: str,
-        rooms: Mapping[str, int],
+        rooms: Rooms,
         rests: Mapping[str, Rest | None],
         lanes: Mapping[str, Lanes],
     ) -> Round:
         """Return what the next commit carries: everything unrecorded, and claims for the ``rooms``.
 
-        Those are how many more there may be for each sender; ``rests`` and slow ``lanes`` are theirs as they
-        were seen last.
+        The ``rests`` and slow ``lanes`` are those of the senders, as they were seen last.
         """
         results, self._results = self._results, []
         returned, self._returned = self._returned, []
@@ -178,7 +195,7 @@ class Worklist:
             results=results,
             returned=returned,
             wants=[
-                taking.Want(job.active.account, job.batch, job.cursor, limit) for job, limit in self._wishes
+                taking.Want(account, job.batch, job.cursor, limit) for job, account, limit in self._wishes
             ],
             watched=list(self._active),
             finishing=finishing,
@@ -204,14 +221,15 @@ class Worklist:
                 active.sending = state is CampaignState.SENDING and id_ not in outcome.closed
                 active.priority = outcome.priorities.get(id_, active.priority)
         taken = []
-        for (job, _), found in zip(self._wishes, outcome.claimed, strict=False):
+        for (job, account, _), found in zip(self._wishes, outcome.claimed, strict=False):
             if found is None:
                 continue
+            self._in_hand[account] += len(found.claims)
             for claim in found.claims:
                 self._held.add(claim.recipient_id)
                 job.active.held += 1
                 taken.append((claim, job.active))
-            job.cursor = found.cursor
+            job.cursor = max(job.cursor, found.cursor)
             if job.cursor >= job.batch.last_id:
                 self._at_its_end(job, found)
         self._go_back(entry)
@@ -227,25 +245,30 @@ class Worklist:
                     job.cursor = claim.recipient_id - 1
 
     def end_jobs(self, now: float, *, halted: bool, resting: Collection[str]) -> None:
-        """End the jobs that may not claim any more at ``now`` (monotonic s), also where a sender rests."""
+        """End the jobs that may not claim any more at ``now`` (monotonic s), also where all senders rest."""
         for job in list(self._jobs):
             if halted:
                 self._end(job, Ending.HANDED_BACK)
             elif not job.active.sending:
                 self._end(job, Ending.STOPPED)
-            elif job.active.account in resting:
+            elif all(account in resting for account in job.active.accounts):
                 self._end(job, Ending.RESTING)
             elif now > job.until:
                 self._end(job, Ending.YIELDED)
 
-    def _share(self, rooms: Mapping[str, int]) -> Iterator[tuple[Job, int]]:
+    def _share(self, rooms: Rooms) -> Iterator[tuple[Job, str, int]]:
         """Share each sender's room among its jobs; those that linger ask besides: few find anybody."""
-        yield from ((job, 1) for job in self._jobs if job.lingers and rooms[job.active.account] > 0)
-        for account, room in rooms.items():
-            jobs = [job for job in self._jobs if job.active.account == account and not job.lingers]
+        for job in (job for job in self._jobs if job.lingers):
+            for account in rooms.ways(job.active):
+                if rooms.take(account, job.active, 1, beside=True):
+                    yield job, account, 1
+        for account, room in rooms.left.items():
+            jobs = [job for job in self._jobs if not job.lingers and account in rooms.ways(job.active)]
             if room > 0 and jobs:
-                limits = turns.share(room, [job.line for job in jobs])
-                yield from ((job, limit) for job, limit in zip(jobs, limits, strict=True) if limit)
+                lines = [rooms.fit(account, job.active, job.line) for job in jobs]
+                for job, limit in zip(jobs, turns.share(room, lines), strict=True):
+                    if n := rooms.take(account, job.active, limit):
+                        yield job, account, n
 
     def _at_its_end(self, job: Job, found: Taken) -> None:
         """End a job, or have it linger where those are left whose lanes are narrow."""
@@ -256,8 +279,9 @@ class Worklist:
             self._end(job, Ending.RESTING)
 
     def _end(self, job: Job, ending: Ending) -> None:
-        self._jobs.remove(job)
-        job.end(ending)
+        if job in self._jobs:  # it may have ended by another sender
+            self._jobs.remove(job)
+            job.end(ending)
 
     def _forget(self, claims: Iterable[Claim]) -> None:
         for claim in claims:

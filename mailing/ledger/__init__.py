@@ -14,4 +14,5 @@
 ``rests``           a sender whose own limit is reached waits, in all processes alike, and nobody fails
 ``results``         how an attempt ended, recorded once, after the dot
 ``tables``          the tables of lanes and of dialogues
+``usage``           what left already, for windows of limits that Redis has lost
 """

@@ -84,6 +84,7 @@ class Claim(NamedTuple):
     fields: Mapping[str, Value] | None  # the merge fields
     first_tried_at: int  # ms since 1970; the hours until it is given up count from here
     version: int = 1  # of the campaign's message
+    account: str = ""  # of the sender by which it goes
 
 
 def claim(
@@ -96,6 +97,7 @@ def claim(
     limit: int,
     canary: bool = False,
     among: tuple[Among, *tuple[str, ...]] = (Among.ALL,),
+    account: str = "",
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
@@ -109,7 +111,9 @@ def claim(
     what = (campaign_id, after, last, campaign_id, canary, *whose, limit)
     values = (*what, worker_id, now, now, now, campaign_id)
     rows = run(connection, (_CLAIM_SKIPPING if postgres else _CLAIM)[which], values).all()
-    claims = [Claim(worker_id, campaign_id, now, *row) for row in sorted(map(tuple, rows), key=_ID)]
+    claims = [
+        Claim._make((worker_id, campaign_id, now, *row, account)) for row in sorted(map(tuple, rows), key=_ID)
+    ]
     if not postgres:
         claims = [
             claim._replace(fields=orjson.loads(claim.fields)) if claim.fields else claim  # type: ignore[arg-type]

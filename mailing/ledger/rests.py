@@ -18,14 +18,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.tables import rests
+from mailing.senders import store
 from mailing.smtp.account import REHEARSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
     from mailing.core.reasons import Words
+    from mailing.senders.store import Account
 
 ALL = ""  # the lane of a rest that is the sender's own
 SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
@@ -94,26 +96,34 @@ def of(connection: Connection, sender: str, lane: str = ALL) -> Rest | None:
 
 
 class Lasting(NamedTuple):
-    """The rests that last: of the sender of mail, and of the demo inbox, for which no mail waits."""
+    """The rests that last, by account, and the senders that there are where any does."""
 
-    mail: Rest | None
-    rehearsals: Rest | None
+    rests: Mapping[str, Rest]
+    senders: Sequence[Account]
 
-    def of(self, rehearses: int | None) -> Rest | None:
-        """Return that of the sender of a campaign, which ``rehearses`` another or not."""
-        return self.mail if rehearses is None else self.rehearsals
+    def of(self, senders: Sequence[int] | None, rehearses: int | None) -> Rest | None:
+        """Return for what a campaign waits: the rest that ends first, where all its senders have one.
+
+        Given are the ids of its senders, and the campaign that it ``rehearses``.
+        """
+        if not self.rests:
+            return None
+        if rehearses is not None:
+            return self.rests.get(REHEARSALS)
+        accounts = {sender.account for sender in store.chosen(self.senders, senders)}
+        found = [self.rests[account] for account in accounts if account in self.rests]
+        return min(found, key=lambda rest: rest.until) if len(found) == len(accounts) > 0 else None
 
 
 def lasting(connection: Connection) -> Lasting:
-    """Return the rests that last; of several senders of mail, that which lasts longest."""
+    """Return the rests of whole senders that last."""
     lasts = rests.c.lane == ALL, rests.c.ended_at.is_(None)
-    statement = select(rests.c.sender, *COLUMNS).where(*lasts).order_by(rests.c.until)
-    found: dict[bool, Rest] = {}
-    for row in connection.execute(statement):
+    found: dict[str, Rest] = {}
+    for row in connection.execute(select(rests.c.sender, *COLUMNS).where(*lasts)):
         told = reasons.in_row(row._asdict(), "reason")
-        rehearses = told.pop("sender") == REHEARSALS
-        found[rehearses] = Rest(**told)
-    return Lasting(found.get(False), found.get(True))
+        account = told.pop("sender")
+        found[account] = Rest(**told)
+    return Lasting(found, store.every(connection) if found else ())
 
 
 def begin(
@@ -180,6 +190,12 @@ def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool
         .where(*_this(sender, lane), rests.c.ended_at.is_(None), rests.c.until <= tried_at)
         .values(**values)
     )
+
+
+def end_own(connection: Connection, sender: str) -> None:
+    """End a rest that a limit of ours began: it may have been raised, and is looked at again."""
+    ours = rests.c.ended_at.is_(None), rests.c.reason_code.like('{"code":"limit.%')
+    connection.execute(update(rests).where(*_this(sender, ALL), *ours).values(ended_at=now_ms()))
 
 
 def end_others(connection: Connection, senders: Collection[str]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.smtp.dialogue import Line
     from mailing.smtp.rulebook import Ruling
 
+MINUTE_MS = 60_000
 _MOVE = (
     "UPDATE recipients SET state = ?, due_at = ?, changed_at = ?, worker_id = NULL "
     "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = ?"
@@ -38,9 +39,13 @@ _OVERTAKEN = (
     "WHERE recipient_id = ? AND number = ? AND worker_id = ? AND result = ?)"
 )
 _LOG = (
-    "INSERT INTO attempts (campaign_id, recipient_id, number, version, domain, worker_id, server, "
+    "INSERT INTO attempts (campaign_id, recipient_id, number, version, domain, worker_id, sender_id, server, "
     "connection, tls, connect_ms, envelope_ms, dot_ms, started_at, ended_at, result, code, enhanced, reply, "
-    "reason_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "reason_code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_USAGE = (
+    "INSERT INTO sender_usage (sender_id, slot, shard, n) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (sender_id, slot, shard) DO UPDATE SET n = sender_usage.n + excluded.n"
 )
 _PACE = (
     "INSERT INTO paces (campaign_id, slot, result, shard, n) VALUES (?, ?, ?, ?, ?) "
@@ -80,11 +85,18 @@ class Result(NamedTuple):
     trace: Trace = Trace()
     ruling: Ruling | None = None  # whom a refusal means, and what follows
     account: str = ""  # of the sender that tried, whose limits are meant
+    sender_id: int | None = None  # none: of the demo inbox
+    others: bool = False  # whether its campaign has another sender that works
 
     @property
     def state(self) -> RecipientState:
         """The state this leaves the recipient in."""
         return RESULT_STATES[self.result]
+
+    @property
+    def used(self) -> bool:
+        """Whether it was sent to the server, and so counts for the limits of its sender."""
+        return self.trace.connection is not None and self.result is not AttemptResult.RETURNED
 
 
 class StaleResultError(Exception):
@@ -130,7 +142,10 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     paces: Counter[tuple[int, int, str]] = Counter()
     groups: Counter[tuple[int, str, int, str]] = Counter()
     samples: dict[tuple[int, str, int, str], Words] = {}
+    usage: Counter[tuple[int, int]] = Counter()
     for result, before in moves:
+        if result.sender_id and result.used:
+            usage[result.sender_id, result.ended_at // MINUTE_MS] += 1
         campaign_id, kind = result.claim.campaign_id, result.result.value
         if before is not None:
             changes[campaign_id][before, result.state] += 1
@@ -145,6 +160,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
         domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id])
+    run_many(connection, _USAGE, [(*used, shard, n) for used, n in sorted(usage.items())])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
     said = {group: (str(words), reasons.dump(words)) for group, words in samples.items()}
     run_many(connection, _GROUP, [(*group, shard, n, *said[group]) for group, n in sorted(groups.items())])
@@ -187,6 +203,7 @@ def _row(result: Result) -> tuple[object, ...]:
         claim.version,
         claim.domain,
         claim.worker_id,
+        result.sender_id,
         result.server,
         *result.trace[:-1],
         result.started_at,

@@ -4,8 +4,10 @@
 ``entries``  what a person enters for a sender, and all that is wrong with it at once
 ``limits``   at most how many emails may leave in a second, a minute, an hour, a day, and in any 24 hours
 ``opening``  from a sender as it is kept to one that can sign in
+``permits``  what may leave within the limits, shared by all workers in Redis
 ``presets``  what is known of well-known mail servers
 ``providers``  whose accounts give their consent, and what is asked of each
 ``store``    senders as they are kept: in their order, with secrets sealed, and never one in use taken away
 ``tables``   the tables of senders, and of how much each was given
+``windows``  how much may leave in which time, as limits say
 """

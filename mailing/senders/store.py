@@ -83,6 +83,11 @@ class Account:
         """``host:port``; an IPv6 address stands in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def account(self) -> str:
+        """``user@host:port``: whose limits the server counts."""
+        return f"{self.username}@{self.server}" if self.username else self.server
+
 
 def every(connection: Connection) -> Sequence[Account]:
     """Return all senders in their order."""

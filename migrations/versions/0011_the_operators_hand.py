@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sender_usage_sender_id")),
         sa.PrimaryKeyConstraint("sender_id", "slot", "shard", name=op.f("pk_sender_usage")),
     )
+    op.add_column("attempts", sa.Column("sender_id", sa.BigInteger(), nullable=True))
     op.add_column("campaigns", sa.Column("senders", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("campaigns", sa.Column("limits", sa.JSON(none_as_null=True), nullable=True))
     op.create_table(
@@ -163,6 +164,7 @@ def downgrade() -> None:
 
     op.drop_table("versions")
 
+    op.drop_column("attempts", "sender_id")
     op.drop_column("campaigns", "limits")
     op.drop_column("campaigns", "senders")
     op.drop_table("sender_usage")

@@ -57,7 +57,6 @@ PURE = (  # rooms, and wings as a whole
     "campaigns.preflight",
     "campaigns.readiness",
     "internet.findings",
-    "delivery.backoff",
     "delivery.outcome",
     "delivery.waits",
     "delivery.width",

@@ -70,7 +70,9 @@ class FakeServer:
         tls: ssl.SSLContext | None = None,
         implicit_tls: bool = False,
         login: tuple[str, str] | None = None,
+        port: int = 0,
     ) -> None:
+        self._port = port
         self.answers = dict(answers or {})
         self.extensions = extensions
         self.received: list[Received] = []
@@ -87,7 +89,7 @@ class FakeServer:
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, limit=2**20, ssl=self._tls if self._implicit_tls else None
+            self._serve, "127.0.0.1", self._port, limit=2**20, ssl=self._tls if self._implicit_tls else None
         )
         # Small, so that a server that stops reading is felt by the client soon
         self._server.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**17)

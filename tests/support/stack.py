@@ -23,12 +23,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from sqlalchemy import update
+
 from mailing import migrate, settings
 from mailing.accounts import passwords, users
 from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import drafts, lifecycle
 from mailing.campaigns import queries as campaigns
+from mailing.core import tables
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.database import Database
 from mailing.core.states import CampaignAction
@@ -212,10 +215,13 @@ class Stack:
         """Kill a process and everything it started, without warning."""
         self._kill(self.processes.pop(name))
 
-    def send(self, draft: Draft, recipients: list[str]) -> int:
-        """Store a campaign and send it, as the API would; return its id."""
+    def send(self, draft: Draft, recipients: list[str], **columns: object) -> int:
+        """Store a campaign with these ``columns`` and send it, as the API would; return its id."""
         parsed = addresses.parse_pasted("\n".join(recipients))
         with drafts.creating(self.db, draft, parsed, ready=True) as (connection, campaign_id):
+            if columns:
+                own = update(tables.campaigns).where(tables.campaigns.c.id == campaign_id)
+                connection.execute(own.values(**columns))
             lifecycle.act(connection, campaign_id, CampaignAction.SEND, checked=drafts.FIRST)
             errands = batches.wake(connection, campaign_id)
         use(self.settings)

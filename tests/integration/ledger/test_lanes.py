@@ -288,7 +288,7 @@ def test_the_rest_of_a_lane_is_not_the_senders(db: Database, campaign: Batch) ->
     refuse(db)
     with db.read() as connection:
         assert rests.of(connection, ME) is None
-        assert rests.lasting(connection) == (None, None)
+        assert not rests.lasting(connection).rests
 
 
 def test_all_that_is_left_is_counted_by_domain_as_people_move(db: Database, campaign: Batch) -> None:

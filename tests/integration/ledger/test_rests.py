@@ -14,7 +14,9 @@ from mailing.core.clock import now_ms
 from mailing.delivery import sweeper
 from mailing.ledger import rests
 from mailing.ledger.rests import LONGEST_S, PROBE_MS, Rest, Seen
-from mailing.smtp.account import REHEARSALS
+from mailing.senders import store as senders
+from mailing.senders.entries import Entry
+from mailing.smtp.account import REHEARSALS, Sender
 from tests.integration.ledger.test_ledger import store
 
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 ME = "user@mx.example:587"
 LATER = 2**60
+
+
+def keep_sender(db: Database) -> None:
+    """Have the sender of the settings among those that are kept."""
+    with db.write() as connection:
+        senders.keep_default(connection, Sender("mx.example", 587, username="user", password="secret"))
 
 
 def begin(db: Database, wait_s: int = 60, *, tried_at: int = 0, sender: str = ME) -> None:
@@ -118,7 +126,7 @@ def test_what_is_accepted_after_a_rest_ends_it_and_what_was_under_way_before_doe
         rests.probed(connection, ME, tried_at=now_ms(), accepted=True)
     assert not rest(db).lasts
     with db.read() as connection:
-        assert rests.lasting(connection) == (None, None)
+        assert not rests.lasting(connection).rests
 
 
 def test_a_rest_that_ended_can_begin_anew(db: Database) -> None:
@@ -137,6 +145,7 @@ def test_the_rest_of_a_sender_that_is_no_longer_used_holds_nobody_up(db: Databas
 
 
 def test_neither_mail_nor_what_is_rehearsed_waits_for_the_senders_of_the_other(db: Database) -> None:
+    keep_sender(db)
     mail, rehearsal = store(db, 20), store(db, 20)
     with db.write() as connection:
         this = tables.campaigns.c.id == rehearsal
@@ -152,7 +161,24 @@ def test_neither_mail_nor_what_is_rehearsed_waits_for_the_senders_of_the_other(d
             connection.execute(update(tables.batches).values(woken_at=0))
 
 
+def test_a_campaign_waits_only_while_all_its_senders_do(db: Database) -> None:
+    with db.write() as connection:
+        first, second = (
+            senders.create(connection, Entry(name, name, 587), "a secret key that is long enough")
+            for name in ("one", "two")
+        )
+        rests.begin(connection, "one:587", 60, "550 quota", tried_at=0)
+        both, one, other = [first, second], [first], [second]
+        assert rests.lasting(connection).of(one, None)
+        assert not rests.lasting(connection).of(both, None)
+        assert not rests.lasting(connection).of(other, None)
+        rests.begin(connection, "two:587", 30, "550 quota too", tried_at=0)
+        assert rests.lasting(connection).of(both, None).reason == "550 quota too"  # the first to end
+        assert not rests.lasting(connection).of(None, None)
+
+
 def test_batches_are_not_given_out_while_the_sender_rests(db: Database) -> None:
+    keep_sender(db)
     store(db, 20)
     begin(db)
     with db.write() as connection:

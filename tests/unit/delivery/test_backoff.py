@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing.delivery.backoff import next_delay_s
+from mailing.delivery.outcome import next_delay_s
 
 
 @pytest.mark.parametrize(

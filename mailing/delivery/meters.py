@@ -1,0 +1,246 @@
+"""Meters: one process's permits for what a campaign sends by a sender, asked for ahead of the claims.
+
+A meter asks Redis in the background, so nothing waits for its answer but the claims that need it. It holds
+what it was granted until an outcome is known, and gives back what the campaign cannot use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from redis import RedisError
+from sqlalchemy.exc import SQLAlchemyError
+
+from mailing.core import clock
+from mailing.core.clock import now_ms
+from mailing.core.side_thread import SideThread
+from mailing.ledger import usage
+from mailing.senders import limits as sender_limits
+from mailing.senders.permits import LEASE_MS, Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
+    from mailing.delivery.group_commit import Committed, Round
+    from mailing.delivery.outlets import Outlet
+    from mailing.ledger.claims import Claim
+    from mailing.senders.permits import Permits
+    from mailing.senders.windows import Window
+
+EVERY_S = 0.005  # between two requests, unless the claims wait for one
+AHEAD = 3  # times what is wanted, while nothing binds
+UNUSED_S = 0.2  # after which permits that no claim wanted go back
+LONG_MS = 60_000  # a wait from which on a sender rests, in all processes, and others take its place
+AWAY_S = 0.5  # until the next request where the last failed
+
+_Key = tuple[str, int]  # a sender's account, a campaign
+
+log = structlog.get_logger()
+
+
+class Meters:
+    """The meters of a process: one for each campaign by each sender, where either is limited.
+
+    ``wake`` is called when claims may be made; ``used_up`` is told of a sender that has to wait for long, and
+    for how many ms.
+    """
+
+    def __init__(
+        self,
+        permits: Permits,
+        database: Database,
+        wake: Callable[[], None],
+        used_up: Callable[[Outlet, Window, int], None],
+    ) -> None:
+        self._permits, self._database, self._wake, self._used_up = permits, database, wake, used_up
+        self._meters: dict[_Key, Meter] = {}
+        self._limited: dict[_Key, tuple[Outlet, Campaign]] = {}
+        self._thread = SideThread("volley-permits")
+        self.worker_id = 0
+
+    def of(self, outlet: Outlet, campaign: Campaign) -> Meter | None:
+        """Return the meter of a campaign by a sender; None where neither is limited."""
+        key = outlet.account, campaign.id
+        if key in self._limited:
+            self._limited[key] = outlet, campaign
+        meter = self._meters.get(key)
+        if meter is None and (outlet.limits or campaign.limits):
+            ask, tell = partial(self._ask, key), partial(self._tell, key)
+            self._limited[key] = outlet, campaign
+            meter = self._meters[key] = Meter(ask, tell)
+        return meter
+
+    def take_one(self, outlet: Outlet, campaign: Campaign) -> bool:
+        """Take a permit for one more email; return whether there is one."""
+        meter = self.of(outlet, campaign)
+        if meter and not meter.room(1):
+            return False
+        if meter:
+            meter.take(1)
+        return True
+
+    def made(self, entry: Round, brought: Committed | None) -> None:
+        """Take which claims a round has brought, and put back the permits of all others."""
+        claimed = brought.claimed if brought else []
+        for want, taken in zip_longest(entry.wants, claimed):
+            if meter := self._meters.get((want.account, want.batch.campaign_id)):
+                meter.put_back(want.limit - (len(taken.claims) if taken else 0))
+
+    def end(self, claim: Claim, *, spent: bool) -> None:
+        """Take the outcome of a claim."""
+        if meter := self._meters.get((claim.account, claim.campaign_id)):
+            meter.end(spent=spent)
+
+    def let_go(self, held: Collection[int]) -> None:
+        """Close the meters of campaigns of which nothing is held or sent any more."""
+        for key in [key for key, meter in self._meters.items() if key[1] not in held and meter.idle]:
+            del self._limited[key]
+            self._meters.pop(key).cancel()
+
+    async def close(self) -> None:
+        """Give back all that is not used."""
+        await asyncio.gather(*(meter.close() for meter in self._meters.values()))
+
+    async def _ask(self, key: _Key, asked: Asked) -> Answer:
+        (outlet, campaign), now = self._limited[key], now_ms()
+        scopes = [
+            usage.scope(kind, id_, limits, now)
+            for kind, id_, limits in (
+                ("sender", outlet.sender.id, outlet.limits),
+                ("campaign", campaign.id, sender_limits.load(campaign.limits)),
+            )
+            if limits
+        ]
+        if not scopes:  # the limits were taken away
+            return Answer(asked.want)
+        holder = f"{self.worker_id}:{campaign.id}:{outlet.sender.id}"
+
+        def ask() -> Answer:
+            answer = self._permits.ask(holder, scopes, want=asked.want, held=asked.held, done=asked.done)
+            if answer.forgotten:
+                with self._database.read() as connection:
+                    spent = list(usage.spent(connection, answer.forgotten, now_ms()))
+                self._permits.refill(answer.forgotten, spent)
+            return answer
+
+        return await self._thread.run(ask)
+
+    def _tell(self, key: _Key, answer: Answer) -> None:
+        outlet, _ = self._limited[key]
+        if answer.granted:
+            self._wake()
+        if answer.window and answer.wait_ms >= LONG_MS and answer.scope.startswith("sender:"):
+            self._used_up(outlet, answer.window, answer.wait_ms)
+
+
+class Asked(NamedTuple):
+    """What is asked of Redis: permits wanted, those still held, those spent since."""
+
+    want: int
+    held: int
+    done: int
+
+
+class Meter:
+    """The permits for one campaign by one sender, from its start to ``close``."""
+
+    def __init__(self, ask: Callable[[Asked], Awaitable[Answer]], tell: Callable[[Answer], None]) -> None:
+        self._ask, self._tell = ask, tell
+        self._unused = self._taken = self._done = self._wanted = 0
+        self._wanted_at = self._asked_at = 0.0  # steady s
+        self._ask_at = 0.0  # not before, after a refusal
+        self._plenty = True
+        self._kick = asyncio.Event()
+        self._task = asyncio.create_task(self._run())
+
+    def room(self, wanted: int) -> int:
+        """Return for how many of the claims that are ``wanted`` there are permits; more are asked for."""
+        self._wanted, self._wanted_at = wanted, clock.steady_s()
+        if self._unused < wanted:
+            self._kick.set()
+        return min(self._unused, wanted)
+
+    def take(self, n: int) -> None:
+        """Take permits for so many claims."""
+        self._unused -= n
+        self._taken += n
+
+    def put_back(self, n: int) -> None:
+        """Put back permits for claims that were not made."""
+        self._unused += n
+        self._taken -= n
+
+    def end(self, *, spent: bool) -> None:
+        """Take the outcome of a claim; one that was handed back spent nothing."""
+        self._taken -= 1
+        self._done += spent
+        self._kick.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held and nothing is left to tell."""
+        return not (self._unused or self._taken or self._done)
+
+    def cancel(self) -> None:
+        """End it; nothing is held."""
+        self._task.cancel()
+
+    async def close(self) -> None:
+        """Give back what is not used."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._wanted = self._unused = 0
+        await self._request(0)
+
+    async def _run(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._kick.wait(), self._rest_s())
+            self._kick.clear()
+            now = clock.steady_s()
+            want = self._missing(now)
+            stale = self._taken + self._unused and now - self._asked_at > LEASE_MS / 3000
+            if not (want or self._done or stale or self._unwanted(now)):
+                continue
+            if not want and (pause := self._asked_at + EVERY_S - now) > 0:
+                await asyncio.sleep(pause)
+            if self._unwanted(now):
+                self._unused = 0
+            await self._request(want)
+
+    def _rest_s(self) -> float:
+        """Return for how long nothing has to be asked, if nobody wants anything."""
+        waiting = self._ask_at - clock.steady_s()
+        return waiting if waiting > 0 else UNUSED_S if self._unused else LEASE_MS / 4000
+
+    def _missing(self, now: float) -> int:
+        if now < self._ask_at or now - self._wanted_at > UNUSED_S:
+            return 0
+        return max(0, self._wanted * (AHEAD if self._plenty else 1) - self._unused)
+
+    def _unwanted(self, now: float) -> bool:
+        return self._unused > 0 and now - self._wanted_at > UNUSED_S
+
+    async def _request(self, want: int) -> None:
+        asked = Asked(want, self._unused + self._taken, self._done)
+        self._done = 0
+        self._asked_at = clock.steady_s()
+        try:
+            answer = await self._ask(asked)
+        except (RedisError, OSError, SQLAlchemyError) as error:
+            self._done += asked.done
+            self._ask_at = clock.steady_s() + AWAY_S
+            log.warning("limits cannot be asked for; nothing limited is sent", reason=str(error))
+            return
+        self._unused += answer.granted
+        if want:
+            self._plenty = answer.granted == want
+            self._ask_at = 0.0 if self._plenty else clock.steady_s() + answer.wait_ms / 1000
+            self._tell(answer)

@@ -1,0 +1,68 @@
+"""Rooms: how many claims a round may make, for which campaign and by which sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.delivery.meters import Meters
+    from mailing.delivery.outlets import Outlets
+    from mailing.delivery.turns import Line
+
+
+class Wanting(Protocol):
+    """A campaign that wants claims, and the accounts of its senders in order."""
+
+    campaign: Campaign
+    accounts: tuple[str, ...]
+
+
+class Rooms:
+    """The rooms of one round: what is ``left`` of each sender's. What one campaign takes others cannot."""
+
+    def __init__(self, outlets: Outlets, meters: Meters, in_hand: Callable[[str], int] | None) -> None:
+        """Find the room beside what is ``in_hand`` of each sender; None: there is none at all."""
+        self._outlets, self._meters = outlets, meters
+        self.left = {
+            account: outlet.room(in_hand(account)) if in_hand else 0 for account, outlet in outlets.items()
+        }
+
+    def could(self, active: Wanting) -> bool:
+        """Whether any claim may be made for a campaign."""
+        return any(self._permitted(account, active, self.left[account]) for account in self.ways(active))
+
+    def ways(self, active: Wanting) -> Sequence[str]:
+        """Return by which of its senders a campaign may go: those to be tried again, then one that works."""
+        several, found = len(active.accounts) > 1, []
+        for account in active.accounts:
+            outlet = self._outlets.get(account)
+            if outlet is None or (several and outlet.out):
+                continue
+            found.append(account)
+            if not outlet.doubtful:
+                break
+        return found
+
+    def fit(self, account: str, active: Wanting, line: Line) -> Line:
+        """Return a line that wants no more than its campaign may send by a sender."""
+        return line._replace(most=self._permitted(account, active, min(line.most, self.left[account])))
+
+    def take(self, account: str, active: Wanting, wanted: int, *, beside: bool = False) -> int:
+        """Take room for up to ``wanted`` claims; return for how many.
+
+        What is taken ``beside`` the others leaves the room to them.
+        """
+        n = self._permitted(account, active, min(self.left[account], wanted))
+        if n and (meter := self._meters.of(self._outlets[account], active.campaign)):
+            meter.take(n)
+        self.left[account] -= 0 if beside else n
+        return n
+
+    def _permitted(self, account: str, active: Wanting, wanted: int) -> int:
+        if wanted <= 0:
+            return 0
+        meter = self._meters.of(self._outlets[account], active.campaign)
+        return meter.room(wanted) if meter else wanted

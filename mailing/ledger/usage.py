@@ -1,0 +1,79 @@
+"""What left by a sender or in a campaign already, as the database knows: for windows that Redis has lost.
+
+Short windows are read from the log, to the millisecond; a day is the sum of its minutes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import orjson
+from sqlalchemy import func, select
+
+from mailing.core.states import AttemptResult
+from mailing.core.tables import attempts, paces
+from mailing.ledger.rates import SLOT_S
+from mailing.senders import limits as sender_limits
+from mailing.senders import windows
+from mailing.senders.permits import Scope
+from mailing.senders.tables import sender_usage
+from mailing.senders.windows import MINUTE_MS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+    from mailing.senders.limits import Limits
+    from mailing.senders.windows import Window
+
+
+def scope(kind: str, id_: int, limits: Limits, now: int) -> Scope:
+    """Return the windows of a ``sender`` or a ``campaign``.
+
+    Changed limits have a name of their own, so that they begin with what has left, too.
+    """
+    digest = zlib.crc32(orjson.dumps(sender_limits.dump(limits)))
+    return Scope(f"{kind}:{id_}:{digest:08x}", windows.of(limits, now))
+
+
+def spent(connection: Connection, scope: Scope, now: int) -> Iterator[tuple[str, int, int]]:
+    """Yield for each window of a scope how long ago (ms) how many left."""
+    kind, id_, _ = scope.name.split(":")
+    for window in scope.windows:
+        since = window.begin or now - window.span_ms
+        if window.span_ms <= windows.SHORT_MS:
+            left = _from_log(connection, kind, int(id_), window, since)
+        elif kind == "sender":
+            left = _by_minute(connection, int(id_), since)
+        else:
+            left = _by_pace(connection, int(id_), since)
+        for at, n in left:
+            yield window.name, max(now - at, 0), n
+
+
+def _from_log(
+    connection: Connection, kind: str, id_: int, window: Window, since: int
+) -> Iterator[tuple[int, int]]:
+    whose = attempts.c.sender_id if kind == "sender" else attempts.c.campaign_id
+    own = whose == id_, attempts.c.ended_at > since, attempts.c.connection.is_not(None)
+    bucket = attempts.c.ended_at // window.bucket_ms
+    statement = select(func.max(attempts.c.ended_at), func.count()).where(*own).group_by(bucket)
+    return ((at, n) for at, n in connection.execute(statement))
+
+
+def _by_minute(connection: Connection, sender_id: int, since: int) -> Iterator[tuple[int, int]]:
+    slot = sender_usage.c.slot
+    own = sender_usage.c.sender_id == sender_id, slot >= since // MINUTE_MS
+    statement = select(slot, func.sum(sender_usage.c.n)).where(*own).group_by(slot)
+    for begun, n in connection.execute(statement):
+        yield (begun + 1) * MINUTE_MS, int(n)
+
+
+def _by_pace(connection: Connection, campaign_id: int, since: int) -> Iterator[tuple[int, int]]:
+    slot = paces.c.slot
+    own = paces.c.campaign_id == campaign_id, slot > since // 1_000 - SLOT_S
+    statement = select(slot, func.sum(paces.c.n)).where(*own, paces.c.result != AttemptResult.RETURNED)
+    for begun, n in connection.execute(statement.group_by(slot)):
+        yield (begun + SLOT_S) * 1_000, int(n)
