@@ -36,6 +36,8 @@ from mailing.lists.store import NOTHING, End, Pieces, Storing
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.schedules.schedule import ANY_TIME, Schedule
+from mailing.senders import routes
+from mailing.senders.routes import USUAL as USUAL_ROUTE
 from mailing.writing import written
 from mailing.writing.written import Writing, Written
 
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from mailing.library.files import FileRef
     from mailing.lists.surveys import Survey
     from mailing.messages.compose import Message
+    from mailing.senders.routes import Route
 
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
@@ -80,6 +83,7 @@ class Draft:
     breaker: Breaker | None = USUAL
     canary: int = 0
     schedule: Schedule = ANY_TIME
+    route: Route = USUAL_ROUTE
 
     @classmethod
     def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
@@ -97,6 +101,7 @@ class Draft:
             campaign.breaker,
             campaign.canary,
             campaign.schedule,
+            campaign.route,
         )
 
     @property
@@ -199,7 +204,8 @@ def rewrite(connection: Connection, campaign_id: int, draft: Draft, *, seen: int
 
     Raises ``NotAllowed`` once it is no draft, or was changed since the revision that was ``seen``.
     """
-    _change(connection, campaign_id, seen, THERE, **_columns(draft))
+    values = {**_columns(draft), **routes.columns(connection, draft.route)}
+    _change(connection, campaign_id, seen, THERE, **values)
 
 
 def refile(
@@ -242,7 +248,8 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
         return (unmade,)
     shapes = surveys.load(connection, campaign_id).shapes
     encoded = files.encoded_size(files.listed(connection, campaign_id))
-    return readiness.faults(campaign.message, campaign.total, shapes, encoded)
+    unsent = readiness.faults(campaign.message, campaign.total, shapes, encoded)
+    return unsent + routes.faults(connection, campaign.route)
 
 
 def _unmade(campaign: Campaign) -> Reason | None:
@@ -298,7 +305,7 @@ def check(draft: Draft) -> None:
 
 def _begin(connection: Connection, draft: Draft) -> int:
     """Store a draft, whose message was found good and whose list is empty; return its id."""
-    values = {**_columns(draft), "token": secrets.token_hex(16)}
+    values = {**_columns(draft), **routes.columns(connection, draft.route), "token": secrets.token_hex(16)}
     statement = insert(table).values(values).returning(table.c.id)
     return int(connection.execute(statement).scalar_one())
 

@@ -17,6 +17,7 @@ from mailing.ledger.breaker import Breaker
 from mailing.library import files
 from mailing.messages.compose import Message
 from mailing.schedules.schedule import Schedule
+from mailing.senders import routes
 from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.retries import Retry
     from mailing.core.reasons import Words
     from mailing.ledger.rests import Rest
+    from mailing.senders.routes import Route
 
 HOUR_S = 3600
 WHOLE = ~exists().where(storings.c.campaign_id == campaigns.c.id)
@@ -108,6 +110,11 @@ class Campaign:
             text=self.text if self.typed_text is None else self.typed_text,
             html=self.html if self.body is None else self.body,
         )
+
+    @property
+    def route(self) -> Route:
+        """By which senders it goes, and its own limits."""
+        return routes.load(self.senders, self.limits)
 
     @property
     def give_up_hours(self) -> int:

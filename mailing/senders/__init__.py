@@ -7,6 +7,7 @@
 ``permits``  what may leave within the limits, shared by all workers in Redis
 ``presets``  what is known of well-known mail servers
 ``providers``  whose accounts give their consent, and what is asked of each
+``routes``   by which senders a campaign goes, in their order, and its own limits
 ``store``    senders as they are kept: in their order, with secrets sealed, and never one in use taken away
 ``tables``   the tables of senders, and of how much each was given
 ``windows``  how much may leave in which time, as limits say

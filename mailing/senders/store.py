@@ -206,13 +206,10 @@ def delete(connection: Connection, sender_id: int) -> Account:
     return found
 
 
-def hold(connection: Connection, ids: Iterable[int]) -> None:
-    """Have these senders stay until this transaction ends. Raises ``SenderError`` if one is not there."""
-    wanted = sorted({*ids})
-    own = select(table.c.id).where(table.c.id.in_(wanted), _THERE).order_by(table.c.id)
-    there = set(connection.execute(own.with_for_update(read=True)).scalars())
-    if missing := [each for each in wanted if each not in there]:
-        raise SenderError(Reason("sender.no-such", id=str(missing[0])))
+def hold(connection: Connection, ids: Iterable[int]) -> set[int]:
+    """Have these senders stay until this transaction ends; return which of them are there."""
+    own = select(table.c.id).where(table.c.id.in_(sorted({*ids})), _THERE).order_by(table.c.id)
+    return set(connection.execute(own.with_for_update(read=True)).scalars())
 
 
 def campaigns_of(connection: Connection, sender_id: int) -> Sequence[tuple[int, str]]:

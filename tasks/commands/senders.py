@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
 from mailing.core.reasons import Reason
-from mailing.senders import store
+from mailing.senders import limits, routes, store
 from mailing.senders.store import SenderError
 
 if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.senders.entries import Entry
+    from mailing.senders.routes import Route
     from mailing.senders.store import Account
     from mailing.smtp.account import Sender
     from tasks.commands.campaigns import Backend
@@ -84,6 +85,15 @@ def begin_test(backend: Backend, actor: Actor, account: Account) -> None:
         if wait := throttle.wait_ms(connection, who, TESTS):
             raise SenderError(Reason("sender.too-many-tests", n=-(-wait // 1000)))
         audit.record(connection, actor, "test sender", _about(account.id), name=account.name)
+
+
+def change_route(backend: Backend, actor: Actor, campaign_id: int, route: Route) -> None:
+    """Have a campaign go by other senders, or keep other limits, from now on."""
+    with backend.db.write() as connection:
+        routes.change(connection, campaign_id, route)
+        named = ", ".join(map(str, route.senders or ()))
+        told = {"senders": named, "limits": limits.dump(route.limits) or {}}
+        audit.record(connection, actor, "change route", f"campaign:{campaign_id}", **told)
 
 
 def end_trouble(backend: Backend, sender_id: int) -> None:

@@ -91,6 +91,8 @@ def campaign(
         "condition": read.condition,  # type: ignore[typeddict-item]
         "from": read.sender_from,
         "subject": read.subject,
+        "senders": None if read.senders is None else list(read.senders),
+        "limits": dict(read.limits or {}),
         "priority": read.priority,
         "send_at": _time(read.send_at),
         "time_zone": read.time_zone,

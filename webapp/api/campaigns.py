@@ -31,6 +31,8 @@ from mailing.core.states import CampaignAction, CampaignState
 from mailing.messages.marks import ComposeError
 from mailing.recipients import undertakings
 from mailing.reports import paces
+from mailing.senders import routes
+from mailing.senders.store import SenderError
 from tasks.commands import campaigns as commands
 from tasks.commands import corrections, steering
 from tasks.commands.campaigns import Once
@@ -224,7 +226,7 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
     if order.send and not caller.may_send:
         said = 'Sending needs the scope campaigns:send. Post with "send": false.'
         raise Problem(403, said, "request.scope")
-
+    _check_route(db, order)
     try:
         with _recipients_of(db, order) as (parsed, taken_from):
             answer = partial(answers.created, parsed=parsed)
@@ -235,6 +237,14 @@ def _store(db: Database, caller: Caller, body: bytes, key: str, default_from: st
         if key and (first := _first_answer(db, key, digest)):  # the same call came twice and this one lost
             return Stored(first)
         raise
+
+
+def _check_route(db: Database, order: PostedCampaign) -> None:
+    try:
+        with db.read() as connection:
+            routes.check(connection, order.draft.route)
+    except SenderError as refusal:
+        raise invalid([Fault.of("senders", refusal.reason)]) from None
 
 
 def _change(

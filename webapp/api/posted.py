@@ -18,6 +18,8 @@ from mailing.library import files
 from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.schedules.schedule import ANY_TIME
+from mailing.senders.limits import NONE
+from mailing.senders.routes import Route
 from mailing.writing.written import Writing
 from webapp.api import answers
 from webapp.api.templates import TEMPLATE
@@ -27,6 +29,7 @@ from webapp.openapi import fields, timing_fields
 from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 from webapp.openapi.safeguards import BREAKER, CANARY, breaker_of
 from webapp.openapi.timing_fields import PRIORITY, WHEN
+from webapp.senders.programs import ROUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -188,6 +191,7 @@ CAMPAIGN = (
     BREAKER,
     CANARY,
 )
+CAMPAIGN = (*CAMPAIGN, *ROUTE)
 _ORDER = [field.name for field in CAMPAIGN]
 CHANGES = tuple(
     replace(field, usual=None)
@@ -245,6 +249,7 @@ def read_campaign(
         breaker_of(values.get("breaker")),
         values.get("canary") or 0,
         schedule=schedule,
+        route=Route(values.get("senders"), values.get("limits") or NONE),
     )
     if "subject" not in given:
         wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))

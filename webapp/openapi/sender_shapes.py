@@ -1,20 +1,20 @@
 """The shapes of answers about senders, as those in ``shapes``."""
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from webapp.openapi.message_shapes import DialogueLine
 from webapp.openapi.shapes import ReasonCode, Reply, Time
 
 
-class Limits(TypedDict, total=False):
+class Limits(TypedDict):
     """At most how many emails; a period that is not there has no limit."""
 
-    per_second: int
-    per_minute: int
-    per_hour: int
-    per_day: Annotated[int, "In a day of the calendar."]
-    per_24h: Annotated[int, "In any 24 hours."]
-    time_zone: Annotated[str, "Of the calendar; UTC if it is not there."]
+    per_second: NotRequired[int]
+    per_minute: NotRequired[int]
+    per_hour: NotRequired[int]
+    per_day: NotRequired[Annotated[int, "In a day of the calendar."]]
+    per_24h: NotRequired[Annotated[int, "In any 24 hours."]]
+    time_zone: NotRequired[Annotated[str, "Of the calendar; UTC if it is not there."]]
 
 
 class Sender(TypedDict):
@@ -65,6 +65,14 @@ class Deleted(TypedDict):
 
     id: int
     name: str
+
+
+class CampaignRoute(TypedDict):
+    """By which senders a campaign goes, and its own limits."""
+
+    id: int
+    senders: Annotated[list[int] | None, "Their ids in order; null for the usual one."]
+    limits: Limits
 
 
 class SenderTest(TypedDict):

@@ -134,6 +134,8 @@ class Campaign(_From):
         "recipients are left, `waiting_for_hours` outside of its sending hours.",
     ]
     subject: str
+    senders: Annotated[list[int] | None, "The ids of its senders in their order; null for the usual one."]
+    limits: Annotated[dict[str, Any], "Its own limits, as those of a sender."]
     priority: Annotated[int, "From 0, which is sent first, to 9."]
     send_at: Annotated[Time | None, "When it starts automatically, or did. Null if someone starts it."]
     time_zone: Annotated[str, "The time zone of `send_at` and `hours`; empty without both."]

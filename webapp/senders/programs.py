@@ -14,17 +14,18 @@ from quart import Response
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
 from mailing.core.reasons import Reason, UnfitError
-from mailing.senders import entries, limits, store
+from mailing.senders import entries, limits, routes, store
 from mailing.senders.entries import Entry, EntryError
 from mailing.senders.presets import PRESETS
+from mailing.senders.routes import Route
 from mailing.senders.store import SenderError
 from tasks.commands import senders as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
-from webapp.http.services import services
+from webapp.http.services import services, the_campaign
 from webapp.live.trials import BusyError
 from webapp.openapi import dialogues, fields, operations, sender_shapes
-from webapp.openapi.fields import Field, Flag, Name, Text, UnfitValueError, Whole
+from webapp.openapi.fields import Field, Flag, Ids, Name, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
 from webapp.senders import inspections
 from webapp.ui import formats
@@ -40,6 +41,7 @@ TOPIC = "Senders"
 blueprint = operations.blueprint("api_senders")
 _ONE = "/senders/<id:sender_id>"
 BUSY_S = 30
+_BESIDE_OTHERS = (405, 409)  # of an id that no key can be a path knows only what else it is for
 _NAME = "Name the sender, such as Club."
 _HOST = "Name the mail server, such as smtp.example.org, or give a preset."
 _MOST = {"type": "integer", "minimum": 1, "maximum": limits.MOST}
@@ -134,6 +136,19 @@ _REVISION = Field(
 _POSITION = Field(
     "position", Whole(range(1, 1001), "Must be a place from 1."), "Its place in the order, from 1."
 )
+ROUTE = (
+    Field(
+        "senders",
+        OrNull(Ids(routes.MOST)),
+        "The ids of its senders in their order: the next one sends while one cannot. Null for the usual one.",
+    ),
+    Field(
+        "limits",
+        LIMITS,
+        "At most how many of its emails leave, besides the limits of its senders.",
+        example={"per_minute": 60},
+    ),
+)
 _TEST = (Field("mail_from", Text(), "An address that the server is asked to take mail from.", usual=""),)
 
 
@@ -183,7 +198,7 @@ async def get_sender(sender_id: int) -> Response:
     TOPIC,
     {200: Answer("The sender as it is now.", sender_shapes.Sender)},
     bodies={"": (*_CHANGE, _POSITION, _REVISION)},
-    refuses=(409,),
+    refuses=_BESIDE_OTHERS,
 )
 async def change_sender(sender_id: int) -> Response:
     """Change a sender: only the fields that are given.
@@ -209,7 +224,7 @@ async def change_sender(sender_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=_BESIDE_OTHERS)
 async def delete_sender(sender_id: int) -> Response:
     """Delete a sender, unless a campaign that is not over uses it."""
     await the_sender(sender_id)
@@ -331,6 +346,29 @@ def _entered(given: Mapping[str, Any]) -> Entry:
             raise problems.invalid(missing)
         return Entry(**{"port": 587, **known})
     return preset.entered(**known)
+
+
+@blueprint.put("/campaigns/<id:campaign_id>/route")
+@auth.needs(Permission.SEND)
+@described(
+    TOPIC,
+    {200: Answer("The senders and limits as they are now.", sender_shapes.CampaignRoute)},
+    bodies={"": ROUTE},
+    refuses=(409,),
+)
+async def change_campaign_route(campaign_id: int) -> Response:
+    """Change the senders and limits of a campaign until it is over, even while it is being sent.
+
+    A field that is not given, or null, is reset: to the usual sender, or to no limits.
+    """
+    svc = services()
+    await the_campaign(campaign_id)
+    asked = fields.body(await forms.body(forms.SHORT), ROUTE, '{"limits": {"per_minute": 60}}')
+    route = Route(asked["senders"], asked["limits"] or limits.NONE)
+    with refusing():
+        await svc.do(commands.change_route, auth.program(), campaign_id, route)
+    told = {"senders": None if route.senders is None else [*route.senders], "limits": dumped(route.limits)}
+    return _json({"id": campaign_id, **told})
 
 
 def _later(status: int, reason: Reason, seconds: object) -> Problem:

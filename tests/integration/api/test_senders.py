@@ -212,3 +212,38 @@ async def test_the_audit_log_tells_who_changed_what_and_no_secret(client, db):
     assert [row.action for row in rows] == ["add sender", "change sender"]
     assert rows[1].details["changed"] == "name, password"
     assert not [word for word in ("hunter2", "topsecret") if word in str(rows)]
+
+
+async def test_a_campaign_names_its_senders_in_order_and_has_limits_of_its_own(client):
+    one, two = await made(client), await made(client, name="Two")
+    body = {"subject": "s", "text": "t", "recipients": ["a@one.example"], "send": False}
+    chosen = {"senders": [two["id"], one["id"]], "limits": {"per_minute": 60}}
+    response = await client.post("/api/v1/campaigns", json=body | chosen)
+    answer = await response.get_json()
+    assert response.status_code == 201, answer
+    where = f"/api/v1/campaigns/{answer['id']}"
+    shown = await (await client.get(where)).get_json()
+    assert (shown["senders"], shown["limits"]) == (chosen["senders"], chosen["limits"])
+    status, problem = await asked(client, "DELETE", f"/{one['id']}")
+    assert (status, problem["code"]) == (409, "sender.in-use")
+    response = await client.put(f"{where}/route", json={"limits": {"per_hour": 5}})
+    assert response.status_code == 200
+    shown = await (await client.get(where)).get_json()
+    assert (shown["senders"], shown["limits"]) == (None, {"per_hour": 5})
+    assert (await asked(client, "DELETE", f"/{one['id']}"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"senders": [99]}, "sender.no-such"),
+        ({"senders": []}, "sender.one-to-many"),
+        ({"limits": {"per_day": 0}}, "limits.whole"),
+    ],
+)
+async def test_a_campaign_without_such_a_sender_or_limit_is_not_stored(client, given, code):
+    body = {"subject": "s", "text": "t", "recipients": ["a@one.example"], "send": False}
+    response = await client.post("/api/v1/campaigns", json=body | given)
+    assert response.status_code == 422
+    assert (await response.get_json())["code"] == code
+    assert (await (await client.get("/api/v1/campaigns")).get_json())["campaigns"] == []

@@ -11,12 +11,14 @@ from sqlalchemy import select, update
 
 from mailing.addresses.parsing import ParsedList
 from mailing.campaigns import drafts
+from mailing.campaigns import queries as campaign_queries
 from mailing.campaigns.drafts import Draft
 from mailing.core.reasons import Reason
 from mailing.core.tables import campaigns
-from mailing.senders import opening, store
+from mailing.senders import opening, routes, store
 from mailing.senders.entries import Entry, EntryError
 from mailing.senders.limits import Limits
+from mailing.senders.routes import Route
 from mailing.senders.store import Account, SenderError
 from mailing.senders.tables import senders as table
 from mailing.smtp.account import Sender
@@ -298,6 +300,64 @@ def test_a_campaign_goes_by_the_senders_that_it_names_in_its_order(db: Database)
 def test_a_sender_that_is_gone_cannot_be_chosen(db: Database) -> None:
     sender_id = create(db)
     with db.write() as connection:
-        store.hold(connection, [sender_id, sender_id])
+        assert store.hold(connection, [sender_id, sender_id, 99]) == {sender_id}
         with pytest.raises(SenderError, match="no sender 99"):
-            store.hold(connection, [sender_id, 99])
+            routes.check(connection, Route((sender_id, 99)))
+
+
+def test_a_draft_keeps_its_route_and_says_when_no_sender_of_it_is_left(db: Database) -> None:
+    first, second = create(db), create(db, replace(ENTRY, name="Second"))
+    route = Route((second, first), Limits(per_hour=10))
+    campaign_id = drafts.create(db, Draft("a@example.org", "Hello", "text", route=route), ParsedList())
+    with db.read() as connection:
+        campaign = campaign_queries.get(connection, campaign_id)
+        assert campaign
+        assert campaign.route == Draft.of(campaign).route == route
+        assert routes.faults(connection, campaign.route) == ()
+        assert [reason.code for reason in routes.faults(connection, Route((99,)))] == ["sender.none-left"]
+
+
+@pytest.mark.parametrize("state", ["draft", "sending", "paused", "finished"])
+def test_the_route_may_change_until_the_campaign_is_over(db: Database, state: str) -> None:
+    sender_id, campaign_id = create(db), a_campaign(db, None, state)
+    route = Route((sender_id,), Limits(per_minute=5))
+    with db.write() as connection:
+        if state == "finished":
+            with pytest.raises(SenderError, match="over"):
+                routes.change(connection, campaign_id, route)
+            return
+        routes.change(connection, campaign_id, route)
+        campaign = campaign_queries.get(connection, campaign_id)
+    assert campaign
+    assert campaign.route == route
+
+
+def test_of_a_deletion_and_a_campaign_that_chooses_at_the_same_moment_one_gives_way(db: Database) -> None:
+    sender_id, campaign_id = create(db), a_campaign(db, None)
+    outcomes: list[str] = []
+
+    def choose() -> None:
+        try:
+            with db.write() as connection:
+                routes.change(connection, campaign_id, Route((sender_id,)))
+        except SenderError as refusal:
+            outcomes.append(refusal.reason.code)
+
+    def delete() -> None:
+        try:
+            with db.write() as connection:
+                store.delete(connection, sender_id)
+        except SenderError as refusal:
+            outcomes.append(refusal.reason.code)
+
+    threads = [threading.Thread(target=work) for work in (choose, delete)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(outcomes) <= 1
+    with db.read() as connection:
+        campaign = campaign_queries.get(connection, campaign_id)
+        assert campaign
+        there = {account.id for account in store.every(connection)}
+        assert {*(campaign.senders or ())} <= there
