@@ -37,7 +37,6 @@ from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.schedules.schedule import ANY_TIME, Schedule
 from mailing.senders import routes
-from mailing.senders.routes import USUAL as USUAL_ROUTE
 from mailing.writing import written
 from mailing.writing.written import Writing, Written
 
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from mailing.library.files import FileRef
     from mailing.lists.surveys import Survey
     from mailing.messages.compose import Message
-    from mailing.senders.routes import Route
 
 FIRST = 0  # the revision of a draft that was never changed
 AT_ONCE = 1_000  # rows of a list that one transaction stores
@@ -83,7 +81,7 @@ class Draft:
     breaker: Breaker | None = USUAL
     canary: int = 0
     schedule: Schedule = ANY_TIME
-    route: Route = USUAL_ROUTE
+    route: routes.Route = routes.USUAL
 
     @classmethod
     def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
@@ -204,8 +202,7 @@ def rewrite(connection: Connection, campaign_id: int, draft: Draft, *, seen: int
 
     Raises ``NotAllowed`` once it is no draft, or was changed since the revision that was ``seen``.
     """
-    values = {**_columns(draft), **routes.columns(connection, draft.route)}
-    _change(connection, campaign_id, seen, THERE, **values)
+    _change(connection, campaign_id, seen, THERE, **_columns(connection, draft))
 
 
 def refile(
@@ -305,7 +302,7 @@ def check(draft: Draft) -> None:
 
 def _begin(connection: Connection, draft: Draft) -> int:
     """Store a draft, whose message was found good and whose list is empty; return its id."""
-    values = {**_columns(draft), **routes.columns(connection, draft.route), "token": secrets.token_hex(16)}
+    values = {**_columns(connection, draft), "token": secrets.token_hex(16)}
     statement = insert(table).values(values).returning(table.c.id)
     return int(connection.execute(statement).scalar_one())
 
@@ -328,9 +325,10 @@ def _change(
         raise refusal(connection, campaign_id, CampaignAction.EDIT)
 
 
-def _columns(draft: Draft) -> dict[str, object]:
+def _columns(connection: Connection, draft: Draft) -> dict[str, object]:
     return {
         **versions.columns(draft.written),
+        **routes.columns(connection, draft.route),
         "sender_from": draft.sender_from,
         "priority": draft.priority,
         **draft.schedule.columns,

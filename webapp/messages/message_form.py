@@ -12,12 +12,14 @@ from mailing.ledger.breaker import USUAL
 from mailing.lists import surveys
 from mailing.messages import compose, templates
 from mailing.messages.compose import ComposeError
+from mailing.senders.routes import USUAL as ROUTE
 from mailing.writing.written import Writing, Written
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
 from webapp.messages import safeguards_form, timing_form
+from webapp.senders import route_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,13 +68,14 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
         "fields": ["name", "email", *sorted(known - {"name", "email"})],
         "other": sittings.other(campaign, auth.person().name) if campaign else "",
         **timing_form.shown(),
+        **await route_form.shown(),
     }
 
 
 def blank(sender_from: str) -> dict[str, str]:
     """Return what an empty form holds."""
     usual = {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
-    return usual | safeguards_form.typed() | timing_form.typed(None)
+    return usual | safeguards_form.typed() | timing_form.typed(None) | route_form.typed()
 
 
 def of_written(written: Written) -> dict[str, str]:
@@ -91,7 +94,8 @@ def of_written(written: Written) -> dict[str, str]:
 def typed(campaign: Campaign) -> dict[str, str]:
     """Return what the form of a draft holds."""
     held = {"give_up_hours": str(campaign.give_up_hours)} | timing_form.typed(campaign)
-    return of_written(campaign.written) | held | safeguards_form.typed(campaign.breaker, campaign.canary)
+    held |= safeguards_form.typed(campaign.breaker, campaign.canary) | route_form.typed(campaign.route)
+    return of_written(campaign.written) | held
 
 
 def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
@@ -116,6 +120,7 @@ def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
         give_up_hours=int(hours) if (hours := _give_up_hours(form)) in _HOURS else GIVE_UP_USUALLY,
         breaker=breaker,
         canary=canary,
+        route=route_form.read(form, old.route if old else ROUTE),
     )
 
 
@@ -129,6 +134,7 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
     found |= safeguards_form.faults(form) | timing_form.faults(form, old)
+    found |= await route_form.faults(form, old.route if old else ROUTE)
     for error in await asyncio.to_thread(errors, new):
         found.setdefault(error.field, Fault(error))
     return found

@@ -4,5 +4,6 @@
 ``inspections``  tests of senders, which pages and API begin in the same way
 ``oauth``        the way to an account's provider and back, with its consent
 ``programs``     senders for programs
+``route_form``   the fields of a campaign's form that say by which senders it goes, and its own limits
 ``views``        the page of all senders, and of one
 """

@@ -41,7 +41,6 @@ TOPIC = "Senders"
 blueprint = operations.blueprint("api_senders")
 _ONE = "/senders/<id:sender_id>"
 BUSY_S = 30
-_BESIDE_OTHERS = (405, 409)  # of an id that no key can be a path knows only what else it is for
 _NAME = "Name the sender, such as Club."
 _HOST = "Name the mail server, such as smtp.example.org, or give a preset."
 _MOST = {"type": "integer", "minimum": 1, "maximum": limits.MOST}
@@ -198,7 +197,7 @@ async def get_sender(sender_id: int) -> Response:
     TOPIC,
     {200: Answer("The sender as it is now.", sender_shapes.Sender)},
     bodies={"": (*_CHANGE, _POSITION, _REVISION)},
-    refuses=_BESIDE_OTHERS,
+    refuses=(409,),
 )
 async def change_sender(sender_id: int) -> Response:
     """Change a sender: only the fields that are given.
@@ -224,7 +223,7 @@ async def change_sender(sender_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=_BESIDE_OTHERS)
+@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=(409,))
 async def delete_sender(sender_id: int) -> Response:
     """Delete a sender, unless a campaign that is not over uses it."""
     await the_sender(sender_id)
@@ -357,7 +356,7 @@ def _entered(given: Mapping[str, Any]) -> Entry:
     refuses=(409,),
 )
 async def change_campaign_route(campaign_id: int) -> Response:
-    """Change the senders and limits of a campaign until it is over, even while it is being sent.
+    """Change the senders and limits of a campaign that has not ended, even while it is being sent.
 
     A field that is not given, or null, is reset: to the usual sender, or to no limits.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,9 +12,11 @@ import pytest
 from mailing.accounts.roles import Role
 from mailing.core.reasons import Reason
 from mailing.senders import consent, opening, providers, store
+from mailing.senders.limits import Limits
+from mailing.senders.routes import Route
 from tests.support import consents
 from tests.support.smtp_server import EXTENSIONS, FakeServer
-from tests.support.web import Visitor, running, settings_for
+from tests.support.web import Visitor, campaign_in, running, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -271,3 +274,63 @@ async def test_who_may_not_change_senders_sees_them_and_no_more(db, chosen, role
         assert "Add a sender" not in await visitor.read("/senders")
         for path in ("/senders/new", "/senders/1", "/senders/1/connect"):
             assert (await visitor.get(path)).status_code == 403
+
+
+# The form of a campaign
+
+
+DRAFT = {
+    "from": "a@example.org",
+    "subject": "Hello",
+    "text": "text",
+    "writing": "plain",
+    "recipients": "a@one.example",
+    "route": "1",
+}
+
+
+async def test_a_draft_chooses_senders_in_order_and_its_own_limits(visitor, db):
+    await add(visitor)
+    await add(visitor, name="Second")
+    _default, club, second = (account.id for account in senders(db))
+    await visitor.read("/campaigns/new")
+    chosen = {"sender_1": str(second), "sender_2": str(club), "limit_per_minute": "60"}
+    answer = await visitor.post("/campaigns", DRAFT | chosen)
+    assert answer.status_code == 303, await answer.get_data(as_text=True)
+    campaign = campaign_in(db, 1)
+    assert campaign
+    assert campaign.route == Route((second, club), Limits(per_minute=60))
+    page = await visitor.read("/campaigns/1/edit")
+    assert f'<option value="{second}" selected>Second</option>' in page
+    assert re.search(r'name="limit_per_minute"[^>]* value="60"', page)
+    answer = await visitor.post("/campaigns/1", DRAFT | {"sender_1": ""})
+    assert answer.status_code == 303
+    campaign = campaign_in(db, 1)
+    assert campaign
+    assert campaign.route == Route()
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ({"sender_1": "99"}, "There is no sender 99"),
+        ({"limit_per_hour": "0"}, "must be a whole number from 1"),
+    ],
+)
+async def test_a_draft_is_not_stored_with_a_sender_or_limit_that_is_none(visitor, db, typed, text):
+    await visitor.read("/campaigns/new")
+    assert text in await said(await visitor.post("/campaigns", DRAFT | typed), 422)
+    assert campaign_in(db, 1) is None
+
+
+async def test_a_form_that_says_nothing_of_senders_keeps_them(visitor, db):
+    await add(visitor)
+    club = senders(db)[-1].id
+    await visitor.read("/campaigns/new")
+    await visitor.post("/campaigns", DRAFT | {"sender_1": str(club)})
+    await visitor.read("/campaigns/1/edit")
+    form = {name: value for name, value in DRAFT.items() if name != "route"}
+    assert (await visitor.post("/campaigns/1", form)).status_code == 303
+    campaign = campaign_in(db, 1)
+    assert campaign
+    assert campaign.senders == [club]

@@ -323,7 +323,7 @@ def test_the_route_may_change_until_the_campaign_is_over(db: Database, state: st
     route = Route((sender_id,), Limits(per_minute=5))
     with db.write() as connection:
         if state == "finished":
-            with pytest.raises(SenderError, match="over"):
+            with pytest.raises(SenderError, match="has ended"):
                 routes.change(connection, campaign_id, route)
             return
         routes.change(connection, campaign_id, route)
