@@ -96,10 +96,7 @@ class Draft:
             campaign.give_up_hours,
             it.preheader,
             it.writing,
-            campaign.breaker,
-            campaign.canary,
-            campaign.schedule,
-            campaign.route,
+            *(campaign.breaker, campaign.canary, campaign.schedule, campaign.route),
         )
 
     @property
