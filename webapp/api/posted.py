@@ -190,8 +190,8 @@ CAMPAIGN = (
     ),
     BREAKER,
     CANARY,
+    *ROUTE,
 )
-CAMPAIGN = (*CAMPAIGN, *ROUTE)
 _ORDER = [field.name for field in CAMPAIGN]
 CHANGES = tuple(
     replace(field, usual=None)
