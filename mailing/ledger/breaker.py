@@ -15,11 +15,12 @@ from sqlalchemy import func, select, update
 
 from mailing.core import reasons
 from mailing.core.reasons import Reason, UnfitError, Words
-from mailing.core.states import AttemptResult, CampaignState
+from mailing.core.statements import run
+from mailing.core.states import CampaignState
 from mailing.core.tables import attempts, campaigns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection, ScalarSelect
 
@@ -30,7 +31,13 @@ FARTHEST = 5_000  # attempts that are looked through for the outcomes of a windo
 REPLIES_TOLD = 3
 _REPLY_MOST = 300  # characters of a reply that are told
 _GOING = (CampaignState.DRAFT, CampaignState.SCHEDULED, CampaignState.SENDING, CampaignState.PAUSED)
-_OUTCOMES = (AttemptResult.SENT, AttemptResult.FAILED)
+_LAST = (
+    "(SELECT id, result FROM (SELECT id, result FROM attempts WHERE campaign_id = ? AND id > ? "
+    "ORDER BY ended_at DESC, id DESC LIMIT ?) AS near WHERE result IN ('sent', 'failed') LIMIT ?) "
+    "AS last"
+)
+_COUNTED = f"SELECT count(*), count(CASE result WHEN 'failed' THEN 1 END) FROM {_LAST}"  # noqa: S608 - no values
+_FAILED = f"SELECT id FROM {_LAST} WHERE result = 'failed'"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +92,13 @@ def weigh(connection: Connection, campaign_id: int) -> Reason | None:
     breaker = Breaker.load(row.breaker)
     if breaker is None:
         return None
-    latest = _latest(connection, campaign_id, breaker.of_last, row.counted_after)
-    failed = [id_ for id_, result in latest if result == AttemptResult.FAILED]
-    if not breaker.trips(len(failed), len(latest)):
+    window = (campaign_id, row.counted_after, FARTHEST, breaker.of_last)
+    outcomes, n = run(connection, _COUNTED, window).one()
+    if not breaker.trips(n, outcomes):
         return None
+    failed = run(connection, _FAILED, window).scalars().all()
     said = told(connection, attempts.c.id.in_(failed))
-    return Reason("paused.many-failed", n=len(failed), of=len(latest), percent=breaker.percent, replies=said)
+    return Reason("paused.many-failed", n=n, of=outcomes, percent=breaker.percent, replies=said)
 
 
 def told(connection: Connection, which: Any) -> tuple[Reason, ...]:
@@ -106,15 +114,6 @@ def told(connection: Connection, which: Any) -> tuple[Reason, ...]:
 
 def _cut(reply: Words) -> Words:
     return f"{reply[: _REPLY_MOST - 1]}…" if isinstance(reply, str) and len(reply) > _REPLY_MOST else reply
-
-
-def _latest(connection: Connection, campaign_id: int, window: int, after: int) -> Sequence[tuple[int, str]]:
-    """Return the last outcomes, each with the id of its attempt."""
-    mine = attempts.c.campaign_id == campaign_id, attempts.c.id > after
-    order = attempts.c.ended_at.desc(), attempts.c.id.desc()
-    near = select(attempts.c.id, attempts.c.result).where(*mine).order_by(*order).limit(FARTHEST).subquery()
-    statement = select(near.c.id, near.c.result).where(near.c.result.in_(_OUTCOMES)).limit(window)
-    return [(row.id, row.result) for row in connection.execute(statement)]
 
 
 def change(connection: Connection, campaign_id: int, breaker: Breaker | None) -> bool:

@@ -54,7 +54,7 @@ SKIPPED_CHUNK = 1_000
 REST = 1.0  # how long a download pauses after each chunk, as a part of the time that the chunk took
 _LOG_COLUMNS = (
     "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
-    "connection", "tls", "connect ms", "envelope ms", "dot ms", "rehearsal",
+    "connection", "tls", "connect ms", "envelope ms", "dot ms", "rehearsal", "version",
 )  # fmt: skip
 _RECIPIENT_COLUMNS = (
     "address", "name", "state", "attempts", "code", "enhanced", "reply", "server", "worker", "last attempt",
@@ -224,6 +224,7 @@ def _log_cells(row: LogRow) -> Sequence[object]:
             for it in (row.connection, row.tls, row.connect_ms, row.envelope_ms, row.dot_ms)
         ),
         "" if row.rehearses is None else "REHEARSAL",
+        row.version,
     )
 
 
