@@ -76,7 +76,7 @@ async def test_another_sites_page_can_change_nothing(
 
 ROUTES = {
     CAMPAIGNS: "GET POST",
-    f"{CAMPAIGNS}/1": "GET",
+    f"{CAMPAIGNS}/1": "GET PATCH",
     f"{CAMPAIGNS}/1/send": "POST",
     f"{CAMPAIGNS}/1/pause": "POST",
     f"{CAMPAIGNS}/1/resume": "POST",
@@ -87,6 +87,7 @@ ROUTES = {
     f"{CAMPAIGNS}/1/skip": "POST",
     f"{CAMPAIGNS}/1/fail": "POST",
     f"{CAMPAIGNS}/1/recipients": "GET",
+    f"{CAMPAIGNS}/1/follow-up": "POST",
     f"{CAMPAIGNS}/1/events": "GET",
     f"{CAMPAIGNS}/1/preview": "POST",
     f"{CAMPAIGNS}/1/test": "POST",
@@ -132,7 +133,9 @@ def test_the_wrong_methods_are_tried_on_every_route(chosen: Settings):
     assert {rule.endpoint for rule in rules} == matched
 
 
-@pytest.mark.parametrize(("path", "method"), [(path, ROUTES[path]) for path in ROUTES if "/1" in path])
+@pytest.mark.parametrize(
+    ("path", "method"), [(path, each) for path in ROUTES if "/1" in path for each in ROUTES[path].split()]
+)
 async def test_an_unknown_campaign_is_not_found(client: TestClientProtocol, path: str, method: str):
     problem = await problem_of(await client.open(path, method=method), 404)
     code = {"lists": "saved-list", "imports": "request"}.get(path.split("/")[3], "campaign")
