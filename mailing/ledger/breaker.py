@@ -93,8 +93,7 @@ def weigh(connection: Connection, campaign_id: int) -> Reason | None:
     if breaker is None:
         return None
     window = (campaign_id, row.counted_after, FARTHEST, breaker.of_last)
-    counted = run(connection, _COUNTED, window).one()
-    outcomes, n = counted[0], counted[1]
+    outcomes, n = map(int, run(connection, _COUNTED, window).one())
     if not breaker.trips(n, outcomes):
         return None
     failed = run(connection, _FAILED, window).scalars().all()
