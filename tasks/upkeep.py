@@ -18,7 +18,7 @@ from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
-from mailing.ledger import dialogues, lanes, leases
+from mailing.ledger import dialogues, lanes, leases, usage
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
@@ -133,7 +133,8 @@ def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | Non
 
 
 def _forget(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
-    return {} if dialogues.forget(connection, processes.dialogue_days(), rows) else None
+    old = dialogues.forget(connection, processes.dialogue_days(), rows) or usage.forget(connection, rows)
+    return {} if old else None
 
 
 def _unlist(connection: Connection, rows: int) -> dict[int, CampaignState] | None:

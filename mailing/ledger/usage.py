@@ -9,8 +9,9 @@ import zlib
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
+from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts, paces
 from mailing.ledger.rates import SLOT_S
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from mailing.senders.limits import Limits
     from mailing.senders.windows import Window
+
+KEPT_DAYS = 40  # of the minutes of a sender
 
 
 def scope(kind: str, id_: int, limits: Limits, now: int) -> Scope:
@@ -53,14 +56,22 @@ def spent(connection: Connection, scope: Scope, now: int) -> Iterator[tuple[str,
             yield window.name, max(now - at, 0), n
 
 
+def forget(connection: Connection, rows: int) -> int:
+    """Remove the minutes of up to ``rows`` slots that no window reaches any more; return how many rows."""
+    old = sender_usage.c.slot < now_ms() // MINUTE_MS - KEPT_DAYS * 24 * 60
+    slots = select(sender_usage.c.slot).where(old).order_by(sender_usage.c.slot).limit(rows)
+    return connection.execute(delete(sender_usage).where(old, sender_usage.c.slot.in_(slots))).rowcount
+
+
 def _from_log(
     connection: Connection, kind: str, id_: int, window: Window, since: int
 ) -> Iterator[tuple[int, int]]:
     whose = attempts.c.sender_id if kind == "sender" else attempts.c.campaign_id
-    own = whose == id_, attempts.c.ended_at > since, attempts.c.connection.is_not(None)
+    own = whose == id_, attempts.c.ended_at > since
+    used = attempts.c.connection.is_not(None), attempts.c.result != AttemptResult.RETURNED
     bucket = attempts.c.ended_at // window.bucket_ms
-    statement = select(func.max(attempts.c.ended_at), func.count()).where(*own).group_by(bucket)
-    return ((at, n) for at, n in connection.execute(statement))
+    statement = select(func.max(attempts.c.ended_at), func.count()).where(*own, *used)
+    return ((at, n) for at, n in connection.execute(statement.group_by(bucket)))
 
 
 def _by_minute(connection: Connection, sender_id: int, since: int) -> Iterator[tuple[int, int]]:

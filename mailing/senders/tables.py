@@ -83,5 +83,6 @@ sender_usage = Table(
     Column("slot", Integer, primary_key=True),  # minutes since 1970
     Column("shard", SmallInteger, primary_key=True),  # worker id modulo: workers never wait for each other
     Column("n", Integer, nullable=False),
+    Index("ix_sender_usage_slot", "slot"),
 )
 """How many emails each sender was given in each minute: the sum over the shards."""

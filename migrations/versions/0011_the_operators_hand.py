@@ -78,6 +78,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["sender_id"], ["senders.id"], name=op.f("fk_sender_usage_sender_id")),
         sa.PrimaryKeyConstraint("sender_id", "slot", "shard", name=op.f("pk_sender_usage")),
     )
+    op.create_index("ix_sender_usage_slot", "sender_usage", ["slot"])
     op.add_column("attempts", sa.Column("sender_id", sa.BigInteger(), nullable=True))
     op.add_column("campaigns", sa.Column("senders", sa.JSON(none_as_null=True), nullable=True))
     op.add_column("campaigns", sa.Column("limits", sa.JSON(none_as_null=True), nullable=True))
