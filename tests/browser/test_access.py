@@ -423,7 +423,7 @@ def test_a_stream_speaks_the_language_of_its_page(open_page, stack: Stack):
     expect(mark(page)).to_have_text("Trực tiếp")
     stack.wait_for(campaign_id)
     expect(page.locator("#head")).to_contain_text("Hoàn tất")
-    expect(page.locator(".lead")).to_contain_text("6 trên 6")
+    expect(page.locator(".lead")).to_contain_text("6 đã giao tới máy chủ nhận")
     expect(page.locator("main")).not_to_contain_text(re.compile("Sent|Finished|accounted"))
 
 

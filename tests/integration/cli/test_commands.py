@@ -18,6 +18,8 @@ from mailing.campaigns.drafts import Draft
 from mailing.core import logs
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.ledger import rests
+from mailing.senders import store as senders
+from mailing.smtp.account import Sender
 from tasks.app import use
 from tests.support.clock import within
 from tests.support.stack import wait_until
@@ -181,6 +183,7 @@ def test_those_who_wait_are_left_out_or_given_up_only_where_it_is_said_whom(stac
 def test_the_status_says_why_the_sender_waits_and_until_when(stack: Stack):
     store(stack.db, "b@example.org", Draft("a@example.org", "s", "t"), send=True)
     with stack.db.write() as connection:
+        senders.keep_default(connection, Sender("mx", 25))
         rests.begin(connection, "mx:25", 600, "452 daily quota", tried_at=0)
     told = volley(stack, "status", "1").output
     assert "Sending resumes automatically at 20" in told
