@@ -11,6 +11,8 @@ from mailing.core import tables
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.ledger import rests
+from mailing.senders import store as senders
+from mailing.smtp.account import Sender
 from tests.support.api import CAMPAIGNS, faults_of, order, post, problem_of
 from tests.support.web import deliver
 
@@ -92,6 +94,7 @@ async def test_a_campaign_whose_sender_waits_says_why_and_until_when(
 ):
     await post(client, order(send=True))
     with db.write() as connection:
+        senders.keep_default(connection, Sender("mx", 25))
         rests.begin(connection, "mx:25", 600, "550 5.4.5 Daily user sending limit exceeded", tried_at=0)
     answer = await (await client.get(f"{CAMPAIGNS}/1")).get_json()
     assert answer["state"] == "sending"

@@ -11,7 +11,9 @@ from mailing.campaigns import lifecycle
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignAction, CampaignState
 from mailing.ledger import claims, evidence, leases, rests, results
+from mailing.senders import store as senders
 from mailing.smtp import rulebook
+from mailing.smtp.account import Sender
 from mailing.smtp.replies import Stage, reply_from
 from tests.support.web import HOST, campaign_in, deliver, running, settings_for, store
 
@@ -148,6 +150,7 @@ async def test_the_page_of_a_campaign_that_a_refusal_paused_offers_to_go_on_with
 async def test_the_page_of_a_campaign_whose_sender_waits_says_why_and_when_it_goes_on(visitor, db):
     store(db, "ann@b.example", send=True)
     with db.write() as connection:
+        senders.keep_default(connection, Sender("mx", 25))
         rests.begin(connection, "mx:25", 600, "550 5.4.5 <b>Daily</b> limit", tried_at=0)
     text = await visitor.read("/campaigns/1")
     assert "The sender is waiting" in text
