@@ -317,7 +317,7 @@ def _change(
     conditions = [*may(campaign_id, CampaignAction.EDIT), where]
     if seen is not None:
         conditions.append(table.c.revision == seen)
-    values["revision"] = table.c.revision + 1
+    values |= {"revision": table.c.revision + 1, "paused_reason": "", "reason_code": None}
     if not connection.execute(update(table).where(*conditions).values(values)).rowcount:
         raise refusal(connection, campaign_id, CampaignAction.EDIT)
 

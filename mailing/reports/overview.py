@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
 
 UNDER_WAY = 20  # campaigns shown of those that are sent or paused
+COMING = 5  # scheduled campaigns that are shown, those that start first
 DONE = 5
 TOLD = 10  # campaigns named of those that need a person
 SETTLED_S = 120  # what ended longer ago is counted again only now and then
@@ -41,13 +42,16 @@ DAYS_KEPT = 8  # readers in several time zones have several midnights
 class Overview:
     """How everything stood at ``at`` (ms since 1970).
 
-    ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``speeds`` are those
-    now, by campaign. ``unknown`` are campaigns in which nobody knows of so many people whether they got it.
-    ``today`` counts attempts by result since the reader's midnight.
+    ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``coming`` are
+    scheduled, ``not_started`` were so and could not be sent. ``speeds`` are those now, by campaign.
+    ``unknown`` are campaigns in which nobody knows of so many people whether they got it. ``today`` counts
+    attempts by result since the reader's midnight.
     """
 
     under_way: Sequence[Campaign]
     more: int
+    coming: Sequence[Campaign]
+    not_started: Sequence[Campaign]
     speeds: Mapping[int, Speed]
     done: Sequence[Campaign]
     unknown: Sequence[Campaign]
@@ -73,10 +77,15 @@ def load(connection: Connection, midnight_s: int, days: Days | None = None) -> O
     order = ((table.c.paused_reason != "").desc(), table.c.state.desc(), table.c.id.desc())
     shown = campaigns.read(connection, select(table).where(going).order_by(*order).limit(UNDER_WAY))
     total = connection.execute(select(func.count()).select_from(table).where(going)).scalar_one()
+    coming = select(table).where(table.c.state == CampaignState.SCHEDULED).order_by(table.c.send_at)
+    put_back = table.c.state == CampaignState.DRAFT, table.c.reason_code.is_not(None)
+    unsent = select(table).where(*put_back).order_by(table.c.id.desc())
     done = select(table).where(real, table.c.finished_at.is_not(None)).order_by(table.c.finished_at.desc())
     return Overview(
         under_way=shown,
         more=total - len(shown),
+        coming=campaigns.read(connection, coming.limit(COMING)),
+        not_started=campaigns.read(connection, unsent.limit(TOLD)),
         speeds=paces.recent(connection, shown, now),
         done=campaigns.read(connection, done.limit(DONE)),
         unknown=campaigns.read(connection, _unknown()),

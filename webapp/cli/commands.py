@@ -12,7 +12,7 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from mailing.core.states import CampaignAction, RecipientAction
+from mailing.core.states import RecipientAction
 from webapp.cli import changes, receipts, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
@@ -89,20 +89,6 @@ def status(*, campaign_id: int, as_json: bool) -> None:
     from webapp.cli import work  # noqa: PLC0415
 
     work.status(campaign_id=campaign_id, as_json=as_json)
-
-
-def _add_action(action: CampaignAction, help_text: str) -> None:
-    @main.command(action.value, help=help_text)
-    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-    def act(*, campaign_id: int) -> None:
-        from webapp.cli import work  # noqa: PLC0415
-
-        work.act(campaign_id, action)
-
-
-_add_action(CampaignAction.PAUSE, "Pause campaign ID.")
-_add_action(CampaignAction.RESUME, "Resume campaign ID.")
-_add_action(CampaignAction.CANCEL, "Cancel the remaining emails of campaign ID. This cannot be undone.")
 
 
 @main.command()

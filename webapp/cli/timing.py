@@ -1,4 +1,4 @@
-"""The commands that schedule and steer a campaign, and the options that say when it is sent.
+"""The commands that schedule, steer, pause and cancel a campaign, and the options that say when it is sent.
 
 What they do is in ``steering``, which is loaded when one runs.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mailing.core.bounds import LARGEST_ID
+from mailing.core.states import CampaignAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,4 +77,20 @@ def hours(*, campaign_id: int, time_zone: str | None, hours: str | None) -> None
     steering.limit(campaign_id, time_zone, hours)
 
 
-COMMANDS = (schedule, unschedule, start, priority, hours)
+def _acting(action: CampaignAction, help_text: str) -> click.Command:
+    @click.command(action.value, help=help_text)
+    @_ID
+    def act(*, campaign_id: int) -> None:
+        from webapp.cli import work  # noqa: PLC0415
+
+        work.act(campaign_id, action)
+
+    return act
+
+
+_ACTS = (
+    _acting(CampaignAction.PAUSE, "Pause campaign ID."),
+    _acting(CampaignAction.RESUME, "Resume campaign ID."),
+    _acting(CampaignAction.CANCEL, "Cancel the remaining emails of campaign ID. This cannot be undone."),
+)
+COMMANDS = (schedule, unschedule, start, *_ACTS, priority, hours)

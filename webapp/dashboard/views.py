@@ -125,6 +125,11 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
             )
             link = {svc.at(f"/campaigns/{campaign.id}"): _("View campaign")}
             yield Need("failed", title, text, link, say(campaign.paused_reason))
+    for campaign in found.not_started:
+        title = _("“%(subject)s” did not start", subject=badges.titled(campaign))
+        text = _("It is a draft again. Fix the problem, then schedule it again or send it.")
+        link = {svc.at(f"/campaigns/{campaign.id}"): _("View campaign")}
+        yield Need("failed", title, text, link, say(campaign.paused_reason))
     if waiting := next((campaign for campaign in found.under_way if campaign.rest), None):
         assert waiting.rest is not None
         notice = waits(waiting.rest)

@@ -10,7 +10,7 @@ from mailing.accounts.roles import Permission
 from mailing.campaigns import recipes, rehearsals
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.campaigns.recipes import CHOSEN, RECIPES, Answer, RecipeError
-from mailing.core.states import CampaignState
+from mailing.core.states import CampaignAction
 from mailing.reports import rehearsed
 from mailing.sites import LOOPBACK_NAMES
 from tasks.commands import rehearsals as commands
@@ -103,7 +103,7 @@ async def _page(campaign: Campaign, typed: Mapping[str, str], fault: str = "") -
         here=services().at(f"/campaigns/{campaign.id}"),
         typed=typed,
         fault=fault,
-        is_draft=campaign.state is CampaignState.DRAFT,
+        is_draft=CampaignAction.EDIT in campaign.actions,
         latest=await latest(campaign),
         names=NAMES,
         known=RECIPES,

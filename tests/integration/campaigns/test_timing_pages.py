@@ -8,7 +8,9 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from mailing.accounts.roles import Role
+from mailing.campaigns import lifecycle
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
 from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns
 from mailing.schedules.schedule import Schedule
@@ -134,3 +136,20 @@ async def test_a_campaign_says_until_when_it_waits_for_its_hours_and_how_late_it
     page = await visitor.read("/campaigns/1")
     assert f"Waits until {closed['hours_from']} (UTC)" in page
     assert "Started 2\N{NO-BREAK SPACE}h late" in page
+
+
+async def test_the_overview_shows_what_is_scheduled_and_what_could_not_start_until_it_is_mended(visitor, db):
+    store(db, "ann@x.example", replace(DRAFT, subject="Soon", schedule=Schedule(now_ms() + HOUR_MS, "UTC")))
+    store(db, "ann@x.example", replace(DRAFT, subject="Broken", schedule=Schedule(now_ms() + HOUR_MS, "UTC")))
+    for campaign_id in (1, 2):
+        await visitor.read(f"/campaigns/{campaign_id}")
+        await visitor.post(f"/campaigns/{campaign_id}/schedule")
+    with db.write() as connection:
+        connection.execute(update(campaigns).where(campaigns.c.id == 2).values(send_at=now_ms() - 1))
+        assert lifecycle.put_back(connection, 2, Reason("message.empty"))
+    page = await visitor.read("/")
+    assert "“Broken” did not start" in page
+    assert page.index("Scheduled</h2>") < page.index("Soon")
+    await visitor.read("/campaigns/2/edit")
+    assert (await visitor.post("/campaigns/2", FORM | WHEN)).status_code == 303
+    assert "did not start" not in await visitor.read("/")
