@@ -85,6 +85,11 @@ class Dialogue:
         known = {*self._secrets, *filter(None, secrets)}
         self._secrets = sorted(known, key=len, reverse=True)  # one may be a part of another
 
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What is kept out, the longest first."""
+        return tuple(self._secrets)
+
     def greeting(self, reply: Reply) -> None:
         """Write down what the server says first."""
         self._add(Side.SERVER, Stage.GREETING, reply.text)
@@ -165,6 +170,7 @@ class Hearing:
     def __init__(self, sender: Sender, opening: Dialogue | None) -> None:
         self.server = sender.server
         self._sender = sender
+        self._secrets = opening.secrets if opening else ()  # a token, too, that signed in
         self._opening = opening
         self._heard: list[Heard] = []
         self._ahead: Heard | None = None
@@ -199,6 +205,7 @@ class Hearing:
     def told(self, stage: Stage, begun: float) -> Sequence[Line]:
         """Return the dialogue of a mail that ``begun`` (monotonic s) and ended at a ``stage`` unsent."""
         dialogue = self._opening or Dialogue(self._sender, self._heard[0][0] if self._heard else begun)
+        dialogue.hide(*self._secrets)
         dialogue.retell(stage, self._heard)
         return tuple(dialogue.lines)
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from mailing.core.database import Database
     from mailing.receipts.keys import ReceiptKey
 
-MOST = 2  # at once: each has one of the threads and connections of all
+MOST = 2  # that are written at once: each has one of the threads and connections of all
+MOST_FILES = 8  # that are there at once: who reads slowly holds one
 RETRY_S = 60
 REST = 0.5  # how long the reading pauses after each block, as a part of the time that the block took
 PIECE = 256 * 1024  # bytes that are sent at once
@@ -47,21 +48,23 @@ class _Spool:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - ``close`` closes it
         self._loop = asyncio.get_running_loop()
         self._grown = asyncio.Event()
-        self._size = 0
         self._left = False  # nobody reads any more
+        self.filling = True
 
     def fill(self, db: Database, campaign_id: int, key: ReceiptKey) -> None:
         """Write all of it. Blocks."""
-        with db.snapshot() as connection:
-            blocks = document.blocks(connection, campaign_id, key)
-            begun = time.monotonic()
-            for block in blocks:
-                self._write(block)
-                if self._left:
-                    return
-                self._loop.call_soon_threadsafe(self._grown.set)
-                time.sleep(REST * (time.monotonic() - begun))  # pages come first
+        try:
+            with db.snapshot() as connection:
                 begun = time.monotonic()
+                for block in document.blocks(connection, campaign_id, key):
+                    self._write(block)
+                    if self._left:
+                        return
+                    self._loop.call_soon_threadsafe(self._grown.set)
+                    time.sleep(REST * (time.monotonic() - begun))  # pages come first
+                    begun = time.monotonic()
+        finally:
+            self.filling = False
 
     async def read(self, filling: asyncio.Task[None]) -> AsyncIterator[bytes]:
         """Yield it as it is written. Raises what went wrong with that."""
@@ -97,7 +100,7 @@ async def answer(campaign_id: int) -> Response:
     """Answer with the receipt of a campaign. Raises ``NotOverError``, ``BusyError``."""
     svc = services()
     await svc.read(_ready, campaign_id)
-    if len(_spools) >= MOST:
+    if sum(it.filling for it in _spools) >= MOST or len(_spools) >= MOST_FILES:
         raise BusyError(Reason("receipt.busy"))
     key = await svc.do(commands.key, svc.settings.secret_key)
 

@@ -17,6 +17,7 @@ from mailing.receipts import document
 from mailing.receipts.verifying import verify
 from mailing.smtp.dialogue import Line, Side
 from mailing.smtp.replies import Stage
+from tests.support.smtp_sessions import until
 from tests.support.web import deliver, running, settings_for, store
 from webapp.app import create_app
 from webapp.receipts import download
@@ -139,6 +140,9 @@ async def test_more_receipts_at_once_than_are_good_for_pages_are_refused(
     refusal = await client.get("/api/v1/campaigns/1/receipt")
     assert refusal.status_code == 503
     assert refusal.headers["Retry-After"] == str(download.RETRY_S)
+    monkeypatch.setattr(download, "MOST", 2)
+    monkeypatch.setattr(download, "MOST_FILES", 0)
+    assert (await client.get("/api/v1/campaigns/1/receipt")).status_code == 503
 
 
 async def test_a_receipt_that_goes_wrong_is_cut_off_and_never_signed(
@@ -167,6 +171,19 @@ async def test_who_leaves_in_the_middle_leaves_no_file_and_no_reading_behind(
         assert await anext(pieces)
         assert len(download._spools) == 1
     assert not download._spools
+
+
+async def test_who_reads_slowly_holds_no_transaction_and_gets_all_of_it(
+    chosen: Settings, db: Database
+) -> None:
+    finished(db, 3_000)
+    async with asking(chosen) as pieces:
+        data = await anext(pieces)
+        (spool,) = download._spools
+        await until(lambda: not spool.filling)
+        async for piece in pieces:
+            data += piece
+    assert verify(io.BytesIO(data)).recipients == 3_000
 
 
 async def test_what_was_said_is_at_the_recipient_and_in_the_api(visitor: Visitor, db: Database) -> None:

@@ -150,6 +150,19 @@ def test_what_signs_in_is_hidden_also_where_a_server_repeats_it():
     assert response.decode() not in text
 
 
+async def test_what_signed_in_is_hidden_in_every_later_mail_of_the_connection_too():
+    token = b64encode(b"\0ann\0s3cret-of-ann").decode()
+    answers = {"rcpt": f"550 5.1.1 no, {token}, s3cret-of-ann\r\n".encode()}
+    server = FakeServer(answers, extensions=(*PLAIN, "AUTH PLAIN"), login=("ann", "s3cret-of-ann"))
+    async with server, opened(server, username="ann", password="s3cret-of-ann") as session:
+        deliveries = await deliver_all(session, [mail(n) for n in (1, 2, 3)])
+    for delivery in deliveries:
+        text = str(words(delivery.dialogue))
+        assert HIDDEN in text
+        assert token not in text
+        assert "s3cret-of-ann" not in text
+
+
 async def test_many_sent_mails_keep_nothing():
     async with FakeServer() as server, opened(server) as session:
         deliveries = await deliver_all(session, [mail(n) for n in range(200)])
