@@ -57,7 +57,8 @@ def verify(file: IO[bytes], known_key: str | None = None) -> Verified:
     if not chain.signed_by(link, public_key):
         raise SpoiledError("receipt.unsigned", walk.lines)
     end = {"recipients": sum(counted.values()), "attempts": tried, "ledger": _in_order(counted)}
-    if walk.member(link, "end") != end or head.get("ledger") != end["ledger"]:
+    said = {name: head.get(name) for name in ("recipients", "ledger")}
+    if walk.member(link, "end") != end or said != {name: end[name] for name in said}:
         raise SpoiledError("receipt.unequal", walk.lines)
     walk.nothing_more()
     return Verified(

@@ -66,11 +66,18 @@ class Progress:
                 reason=say(campaign.paused_reason),
             )
         if campaign.state is CampaignState.FINISHED:
-            sent = campaign.counts[RecipientState.SENT]
             news["finished"] = _(
-                "%(subject)s is finished: %(sent)s delivered, %(rest)s not.",
-                subject=badges.titled(campaign),
-                sent=formats.number(sent),
-                rest=formats.number(campaign.total - sent),
+                "%(subject)s is finished: %(ends)s.", subject=badges.titled(campaign), ends=_ends(campaign)
             )
         return news
+
+
+def _ends(campaign: Campaign) -> str:
+    """Return how many got it, how many did not, and of how many that is not known."""
+    sent, unknown = campaign.counts[RecipientState.SENT], campaign.counts[RecipientState.UNKNOWN]
+    said = [_("%(n)s delivered", n=formats.number(sent))]
+    if rest := campaign.total - sent - unknown:
+        said.append(_("%(n)s not delivered", n=formats.number(rest)))
+    if unknown:
+        said.append(_("%(n)s unknown", n=formats.number(unknown)))
+    return ", ".join(said)

@@ -144,6 +144,7 @@ def test_a_key_that_is_only_named_does_not_sign():
     ("data", "code"),
     [
         (receipt(person(3), head={"ledger": {}}), "receipt.unequal"),
+        (receipt(person(3), head={"recipients": 2}), "receipt.unequal"),
         (receipt(person(3), end={"attempts": 2}), "receipt.unequal"),
         (receipt(person(3), end={"recipients": 4}), "receipt.unequal"),
         (receipt(person(3), person(3)), "receipt.twice"),
