@@ -142,7 +142,7 @@ def test_live_is_paused_for_reading_and_catches_up(page: Page, stack: Stack):
     stack.wait_for(campaign_id)
     assert ledger(page) == before
     page.get_by_role("button", name="Resume live updates").click()
-    expect(page.locator(".lead")).to_contain_text("20 of 20")
+    expect(page.locator(".lead")).to_contain_text("20 delivered to their servers")
     expect(mark(page)).to_have_text("Live")
 
 
@@ -171,7 +171,7 @@ def test_an_update_keeps_the_focus_and_what_was_typed(page: Page, stack: Stack):
     search.fill("half a wo")
     page.get_by_role("link", name=re.compile("^Sent")).focus()
     stack.wait_for(campaign_id)
-    expect(page.locator(".lead")).to_contain_text("20 of 20")
+    expect(page.locator(".lead")).to_contain_text("20 delivered to their servers")
     assert page.evaluate("document.activeElement.getAttribute('href')").endswith("state=sent#list")
     expect(search).to_have_value("half a wo")
 
