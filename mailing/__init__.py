@@ -31,8 +31,10 @@ The way of one email: ``addresses.parsing`` reads the list, ``campaigns.drafts``
 (``smtp.session``), decides what the reply means (``smtp.verdicts``, ``delivery.outcome``) and records it
 (``ledger.results``); ``redis.events`` carries the news.
 
-At the door, with a view of every wing: ``settings`` and ``setting_values`` (how each is read), ``sites``
-(where people find Volley), ``schema`` (which of the tables are there), ``migrate``, ``checks`` (does all that
-Volley leans on work), ``installation`` (prints the prefix of what is ours in Redis), ``passwords`` (those of
-Compose), ``demo_inbox`` (the demo SMTP server) and ``demo_inbox_file`` (what it keeps).
+At the door, with a view of every wing: ``settings`` and ``setting_values`` (how each is read),
+``rulebook_file`` and ``rulebook_reading`` (the operator's rules for what refusals mean, and mistakes in
+them), ``sites`` (where people find Volley), ``schema`` (which of the tables are there), ``migrate``,
+``checks`` (does all that Volley leans on work), ``installation`` (prints the prefix of what is ours in
+Redis), ``passwords`` (those of Compose), ``demo_inbox`` (the demo SMTP server) and ``demo_inbox_file`` (what
+it keeps).
 """

@@ -138,6 +138,20 @@ def tls_file(value: str, root: Path) -> Path | None:
     return file
 
 
+def rulebook(value: str, root: Path) -> Path | None:
+    """Read the path of an operator's rulebook, meant from ``root``; None if none is set."""
+    if not value:
+        return None
+    from mailing import rulebook_file  # noqa: PLC0415 - only where there is one
+
+    file = root / value
+    try:
+        rulebook_file.load(file)
+    except rulebook_file.RulebookError as error:
+        raise ValueError(f"{file}: {error}") from None
+    return file
+
+
 def fault_of_tls(certificate: Path, key: Path) -> str:
     """Return what is wrong with a certificate and its key in PEM files (RFC 7468): they are tried."""
     try:

@@ -131,6 +131,11 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
         "the role of accounts created at the first sign-in; without it, only people with an account sign in",
     ),
+    Setting(
+        "VOLLEY_RULEBOOK",
+        "none",
+        "file with rules of your own for what refusals mean, which go before the built-in ones",
+    ),
     Setting("VOLLEY_LOG", "`text`", "`text` for people, `json` for machines"),
 )
 
@@ -156,6 +161,7 @@ class Settings:
     dialogue_days: int
     openid: OpenId | None
     instance: Path
+    rulebook: Path | None
     log: str
     secret_key: str = field(repr=False)
 
@@ -253,6 +259,7 @@ class _Reader:
             "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,
+            "rulebook": self._read("VOLLEY_RULEBOOK", "", lambda value: values.rulebook(value, ROOT)),
             "log": self._read("VOLLEY_LOG", "text", values.log),
             "secret_key": self._read("VOLLEY_SECRET_KEY", "", values.secret),
         }

@@ -11,16 +11,22 @@ import os
 import signal
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from mailing import settings
+from mailing import rulebook_file, settings
 from mailing.core.database import Database
 from mailing.delivery.engine import Engine
 from mailing.delivery.outlets import Outlets
+from mailing.ledger.leases import NoticeKind, WorkerNotice
 from mailing.redis import events
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mailing.core.reasons import Reason
 
 STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
 WATCH_S = 0.5
@@ -60,9 +66,20 @@ def engine() -> Engine:
         if _engine is None:
             chosen = settings.load()
             outlets = Outlets(mail=chosen.sender, rehearsals=chosen.demo_inbox, secret_key=chosen.secret_key)
+            if chosen.rulebook:
+                _follow(chosen.rulebook, outlets)
             _engine = Engine(database(), redis_client(), outlets)
             _engine.start()
         return _engine
+
+
+def _follow(path: Path, outlets: Outlets) -> None:
+    """Judge by the operator's rulebook, and tell with the beats where it cannot be used as it is now."""
+
+    def told(fault: Reason | None) -> None:
+        outlets.remark = WorkerNotice(NoticeKind.REMARK, fault) if fault else WorkerNotice()
+
+    rulebook_file.Watch(path, told).start()
 
 
 @worker_init.connect

@@ -142,6 +142,7 @@ class Outlets(Mapping[str, Outlet]):
         self._timeouts = timeouts or Timeouts()
         self._owner: Owner | None = None
         self._leaving: set[asyncio.Task[None]] = set()
+        self.remark = WorkerNotice()  # told where nothing keeps mail from leaving
 
     def __getitem__(self, account: str) -> Outlet:
         return self._by_account[account]
@@ -239,7 +240,7 @@ class Outlets(Mapping[str, Outlet]):
     def notice(self) -> WorkerNotice:
         """What keeps mail from leaving as fast as it could. A rehearsal's troubles are told on its page."""
         told = (outlet.lane.notice for account, outlet in self.items() if account != REHEARSALS)
-        return next((notice for notice in told if notice.words), WorkerNotice())
+        return next((notice for notice in told if notice.words), self.remark)
 
     @property
     def resting(self) -> Collection[str]:

@@ -7,7 +7,7 @@ two workers that count at the same moment the second sees what the first saw, an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,9 +15,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts, campaigns, refusals
-from mailing.smtp import rulebook
 from mailing.smtp.replies import ReplyCode
-from mailing.smtp.rulebook import Outcome
+from mailing.smtp.rulebook import THRESHOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +25,17 @@ if TYPE_CHECKING:
 
     from mailing.ledger.results import Result
     from mailing.smtp.rulebook import Ruling
+
+
+MOST_LOOKED_AT = max(threshold.window for threshold in THRESHOLDS.values())
+
+
+class Outcome(NamedTuple):
+    """How an attempt of a campaign ended, as far as a threshold asks."""
+
+    recipient_id: int
+    accepted: bool
+    refused_so: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,23 @@ def keep(connection: Connection, result: Result, ruling: Ruling) -> None:
     )
 
 
+def everybodys(name: str, outcomes: Iterable[Outcome], *, at_one_domain: bool) -> int:
+    """Return how many recipients got the same kind of refusal, if that passes the threshold; else 0.
+
+    ``outcomes`` are the latest of the campaign, or those at one domain, the last one first.
+    """
+    threshold = THRESHOLDS[name]
+    if at_one_domain and threshold.unbroken:
+        return 0
+    refused = set()
+    for at, outcome in enumerate(outcomes):
+        if at >= threshold.window or (threshold.unbroken and outcome.accepted):
+            break
+        if outcome.refused_so:
+            refused.add(outcome.recipient_id)
+    return len(refused) if len(refused) >= threshold.recipients else 0
+
+
 def _passed(
     connection: Connection,
     threshold: str,
@@ -119,9 +146,9 @@ def _passed(
         select(attempts.c.recipient_id, attempts.c.result, refused)
         .where(*where)
         .order_by(attempts.c.ended_at.desc(), attempts.c.id.desc())
-        .limit(rulebook.MOST_LOOKED_AT)
+        .limit(MOST_LOOKED_AT)
     )
     outcomes = (
         Outcome(row[0], row[1] == AttemptResult.SENT, row[2]) for row in connection.execute(statement)
     )
-    return rulebook.everybodys(threshold, outcomes, at_one_domain=at_one_domain)
+    return everybodys(threshold, outcomes, at_one_domain=at_one_domain)

@@ -34,11 +34,17 @@ ALIVE_MS = 5_000  # a worker not seen for this long is not counted on
 
 
 class NoticeKind(StrEnum):
-    """What a worker's notice tells: nothing, that it sends less, or that it cannot send."""
+    """What a worker's notice tells: nothing, that it sends less, that it cannot send, or a mere remark."""
 
     NONE = ""
     SLOWED = "slowed"
     HELD_UP = "held up"
+    REMARK = "remark"
+
+    @property
+    def holds_up(self) -> bool:
+        """Whether a worker with such a notice cannot send."""
+        return self not in {NoticeKind.SLOWED, NoticeKind.REMARK}
 
 
 class WorkerNotice(NamedTuple):
@@ -63,7 +69,7 @@ class Worker:
     @property
     def held_up(self) -> bool:
         """Whether it cannot send. One whose server asks for less goes on, only more slowly."""
-        return bool(self.notice) and self.notice_kind is not NoticeKind.SLOWED
+        return bool(self.notice) and self.notice_kind.holds_up
 
 
 class Status(NamedTuple):

@@ -155,7 +155,7 @@ def _state(row: Any, silent_s: float) -> WorkerState:
         return WorkerState.LOST if row.connections else WorkerState.ENDED
     if silent_s >= LOST_S:
         return WorkerState.LOST
-    if row.notice and row.notice_kind != NoticeKind.SLOWED:
+    if row.notice and NoticeKind(row.notice_kind).holds_up:
         return WorkerState.HELD_UP
     if not row.consuming:
         return WorkerState.RESTING

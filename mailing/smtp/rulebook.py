@@ -82,14 +82,6 @@ class Threshold:
     unbroken: bool
 
 
-class Outcome(NamedTuple):
-    """How an attempt of a campaign ended, as far as a threshold asks."""
-
-    recipient_id: int
-    accepted: bool
-    refused_so: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One row of the rulebook. Codes are basic codes or their first digit."""
@@ -121,14 +113,29 @@ class Rule:
         return self.words is not None and self.words.search(words) is not None
 
 
+class Book:
+    """Rules in their order: an operator's own before the built-in ones."""
+
+    def __init__(self, own: Iterable[Rule] = ()) -> None:
+        self.rules = (*own, *RULES)
+        self._first = lru_cache(maxsize=256)(self._find)  # many are refused in the same words
+
+    def judge(self, stage: Stage, reply: Reply, server: str = "") -> Rule:
+        """Return the first rule that fits a refusal (4xx or 5xx) at ``stage``, said by ``server``."""
+        return self._first(stage, reply.code, reply.enhanced[2:], plain(reply.text), server.lower())
+
+    def _find(self, stage: Stage, code: int, detail: str, words: str, server: str) -> Rule:
+        return next(it for it in self.rules if it.fits(stage, code, detail, words, server))
+
+
+def use(own: Iterable[Rule]) -> None:
+    """Judge by these rules of an operator, and by the built-in ones behind them, from now on."""
+    _in_use[0] = Book(own)
+
+
 def rule(stage: Stage, reply: Reply, server: str = "") -> Ruling:
     """Return what a refusal (4xx or 5xx) at ``stage`` means, said by ``server`` (``host:port``)."""
-    return _rule(stage, reply.code, reply.enhanced[2:], plain(reply.text), server.lower())
-
-
-@lru_cache(maxsize=256)  # many are refused in the same words
-def _rule(stage: Stage, code: int, detail: str, words: str, server: str) -> Ruling:
-    return next(it.ruling for it in RULES if it.fits(stage, code, detail, words, server))
+    return _in_use[0].judge(stage, reply, server).ruling
 
 
 def plain(text: str) -> str:
@@ -137,24 +144,8 @@ def plain(text: str) -> str:
     return " ".join(words.replace("\u2019", "'").lower().split())
 
 
-def everybodys(name: str, outcomes: Iterable[Outcome], *, at_one_domain: bool) -> int:
-    """Return how many recipients got the same kind of refusal, if that passes the threshold; else 0.
-
-    ``outcomes`` are the latest of the campaign, or those at one domain, the last one first.
-    """
-    threshold = THRESHOLDS[name]
-    if at_one_domain and threshold.unbroken:
-        return 0
-    refused = set()
-    for at, outcome in enumerate(outcomes):
-        if at >= threshold.window or (threshold.unbroken and outcome.accepted):
-            break
-        if outcome.refused_so:
-            refused.add(outcome.recipient_id)
-    return len(refused) if len(refused) >= threshold.recipients else 0
-
-
-def _read(row: Mapping[str, Any]) -> Rule:
+def rule_of(row: Mapping[str, Any]) -> Rule:
+    """Return the rule of a row of ``rulebook.toml``, which has no mistakes."""
     scope, follows = Scope(row["scope"]), Follows(row["follows"])
     threshold = row.get("threshold", scope.value) if follows is Follows.PAUSE else ""
     ruling = Ruling(scope, follows, row.get("wait", 0), row.get("check", ""), threshold, row["id"])
@@ -177,6 +168,6 @@ def _pattern(row: Mapping[str, Any], name: str) -> re.Pattern[str] | None:
 
 
 _BOOK = tomllib.loads(resources.files(__package__).joinpath("rulebook.toml").read_text("utf-8"))
-RULES: Sequence[Rule] = tuple(map(_read, _BOOK["rule"]))
+RULES: Sequence[Rule] = tuple(map(rule_of, _BOOK["rule"]))
 THRESHOLDS: Mapping[str, Threshold] = {name: Threshold(**row) for name, row in _BOOK["thresholds"].items()}
-MOST_LOOKED_AT = max(threshold.window for threshold in THRESHOLDS.values())
+_in_use = [Book()]

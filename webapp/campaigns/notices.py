@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailing.core import reasons
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import USUAL
+from mailing.ledger.leases import NoticeKind
 from mailing.schedules.schedule import LATE_MS
 from webapp.campaigns import bulk_actions
 from webapp.i18n.domain_texts import say
@@ -210,7 +211,7 @@ _DOING = {
 
 def held_up(found: Sequence[Worker]) -> Iterator[Notice]:
     """Return what keeps workers from sending, or from sending as fast as they could."""
-    slowed = next((worker.notice for worker in found if worker.notice and not worker.held_up), "")
+    slowed = next((worker.notice for worker in found if worker.notice_kind is NoticeKind.SLOWED), "")
     if slowed:
         yield Notice(
             "deferred",

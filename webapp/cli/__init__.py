@@ -13,6 +13,7 @@
 ``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``
 ``rehearsals``   what the command about rehearsals does
+``rulebook``     ``volley rulebook check`` and ``ask``
 ``steering``     what the commands do that schedule and steer a campaign
 ``timing``       those commands, and the options that say when a campaign is sent
 ``work``         what the commands of the command line do

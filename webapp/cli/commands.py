@@ -13,7 +13,7 @@ import click
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import RecipientAction
-from webapp.cli import changes, receipts, timing
+from webapp.cli import changes, receipts, rulebook, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -381,7 +381,7 @@ def setup_link() -> None:
     people.setup_link()
 
 
-for each in (*changes.COMMANDS, *timing.COMMANDS, receipts.receipt, receipts.verify):
+for each in (*changes.COMMANDS, *timing.COMMANDS, receipts.receipt, receipts.verify, rulebook.rulebook):
     main.add_command(each)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCES = sorted(file for it in ("mailing", "tasks", "webapp") for file in (ROOT / it).rglob("*.py"))
 GIVEN_BY = {"reason", "fault", "_fault"}  # methods that add a mark's place to the values that they get
-FILES = {"conf"}  # endings of what is no code, such as redis.conf
+FILES = {"conf", "toml"}  # endings of what is no code, such as redis.conf
 
 NOT_ALLOWED = Reason(
     "campaign.not-allowed",

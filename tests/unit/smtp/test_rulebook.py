@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mailing.core.reasons import WORDING
 from mailing.settings import ROOT
 from mailing.smtp.replies import Reply, ReplyParser, Stage, reply_from
-from mailing.smtp.rulebook import RULES, THRESHOLDS, Follows, Outcome, Scope, everybodys, plain, rule
+from mailing.smtp.rulebook import RULES, THRESHOLDS, Follows, Scope, plain, rule
 
 CASES = [
     tuple(line.split(" | ", 2))
@@ -100,41 +100,3 @@ def test_no_single_refusal_of_policy_at_rcpt_stops_a_campaign(code, enhanced):
         return
     ruling = rule(Stage.RCPT, Reply(code, enhanced, f"{code} {enhanced} <ann@one.example>: rejected"))
     assert ruling.follows is not Follows.STOP or enhanced[2:] in {"7.705", "7.708", "7.750"}
-
-
-# Thresholds
-
-
-def outcomes(marks: str) -> list[Outcome]:
-    """``r`` refused so, ``+`` accepted, ``-`` something else; the last one first, each another recipient."""
-    return [Outcome(at, mark == "+", mark == "r") for at, mark in enumerate(marks)]
-
-
-@pytest.mark.parametrize(
-    ("name", "marks", "n"),
-    [
-        ("dns", "r", 0),
-        ("dns", "rr", 0),
-        ("dns", "rrr", 3),
-        ("dns", "r+r+r", 3),
-        ("dns", "r" + "+" * 17 + "rr", 3),
-        ("dns", "r" + "+" * 18 + "rr", 0),
-        ("message", "r-r+r-r", 4),
-        ("unknown", "rrr", 3),
-        ("unknown", "rr+r", 0),
-        ("unknown", "r-r-r+", 3),
-        ("unknown", "+rrr", 0),
-    ],
-)
-def test_a_refusal_is_everybodys_once_enough_were_refused_so(name, marks, n):
-    assert everybodys(name, outcomes(marks), at_one_domain=False) == n
-
-
-def test_one_recipient_that_is_refused_again_and_again_is_one_recipient():
-    again = [Outcome(7, accepted=False, refused_so=True)] * 20
-    assert everybodys("dns", again, at_one_domain=False) == 0
-
-
-def test_what_may_be_the_whim_of_one_domain_is_not_everybodys():
-    assert everybodys("dns", outcomes("rrr"), at_one_domain=True) == 3
-    assert everybodys("unknown", outcomes("rrr"), at_one_domain=True) == 0
