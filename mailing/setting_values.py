@@ -143,11 +143,12 @@ def rulebook(value: str, root: Path) -> Path | None:
     if not value:
         return None
     from mailing import rulebook_file  # noqa: PLC0415 - only where there is one
+    from mailing.rulebook_reading import RulebookError  # noqa: PLC0415
 
     file = root / value
     try:
         rulebook_file.load(file)
-    except rulebook_file.RulebookError as error:
+    except RulebookError as error:
         raise ValueError(f"{file}: {error}") from None
     return file
 

@@ -3,13 +3,12 @@
 ``changes``      ``volley correct``, ``failure-limit`` and ``follow-up``
 ``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
 ``corrections``  what the commands do that change what is being sent
-``description``  the description of the API, as a file
-``keys``         what the commands about API keys do
 ``lanes``        what the commands about lanes do
 ``lists``        what the commands about saved lists do
 ``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,
                  checked
 ``people``       what the commands about people do
+``programs``     what the commands for programs do: API keys, the description of the API
 ``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``
 ``rehearsals``   what the command about rehearsals does

@@ -153,9 +153,9 @@ def check() -> None:
 @click.argument("file", type=click.File("wb", lazy=True), default="-")
 def api_docs(*, file: IO[bytes]) -> None:
     """Write the description of the API (OpenAPI 3.1) to FILE, or to standard output."""
-    from webapp.cli import description  # noqa: PLC0415
+    from webapp.cli import programs  # noqa: PLC0415
 
-    description.write(file)
+    programs.describe(file)
 
 
 _ROLE = click.Choice([role.value for role in Role])
@@ -249,26 +249,26 @@ def key_add(*, name: str, scopes: tuple[str, ...], days: int | None) -> None:
 
     Repeat --scope for each scope. Without --expires-days it works until it is revoked.
     """
-    from webapp.cli import keys  # noqa: PLC0415
+    from webapp.cli import programs  # noqa: PLC0415
 
-    keys.add(name, [Permission(scope) for scope in scopes], days)
+    programs.add(name, [Permission(scope) for scope in scopes], days)
 
 
 @key.command("list")
 def key_list() -> None:
     """List the API keys."""
-    from webapp.cli import keys  # noqa: PLC0415
+    from webapp.cli import programs  # noqa: PLC0415
 
-    keys.show()
+    programs.show()
 
 
 @key.command("revoke")
 @click.argument("prefix")
 def key_revoke(*, prefix: str) -> None:
     """Revoke the API key with this PREFIX: its tokens and streams end."""
-    from webapp.cli import keys  # noqa: PLC0415
+    from webapp.cli import programs  # noqa: PLC0415
 
-    keys.revoke(prefix)
+    programs.revoke(prefix)
 
 
 @main.group("lists")

@@ -98,9 +98,10 @@ def _set() -> Sequence[Rule]:
 
 def _load(file: Path) -> Sequence[Rule]:
     from mailing import rulebook_file  # noqa: PLC0415
+    from mailing.rulebook_reading import RulebookError  # noqa: PLC0415
 
     try:
         return rulebook_file.load(file)
-    except rulebook_file.RulebookError as error:
+    except RulebookError as error:
         said = "\n".join(map(str, error.reasons))
         raise click.ClickException(f"{file} cannot be used.\n{said}") from None

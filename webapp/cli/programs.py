@@ -1,15 +1,17 @@
-"""What the commands about API keys do, for somebody at the machine."""
+"""What the commands for programs do: their API keys, and the description of the API."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
+import orjson
 
 from mailing.accounts.users import AccountError
 from mailing.core.clock import now_ms
 from mailing.programs import api_keys
 from tasks.commands import keys
+from webapp.api import routes
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats
 
@@ -49,3 +51,9 @@ def revoke(prefix: str) -> None:
             raise click.ClickException(f"There is no API key {prefix}. List them with: volley key list")
         keys.revoke(backend, ACTOR, key.id)
     click.echo(f"The API key {prefix} ({key.name}) is revoked. Its tokens and streams have ended.")
+
+
+def describe(file: IO[bytes]) -> None:
+    """Write the OpenAPI document. It needs neither the database nor Redis."""
+    document = routes.document(chosen_settings().site)
+    file.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
