@@ -6,13 +6,13 @@
 ``lanes``        what the commands about lanes do
 ``lists``        what the commands about saved lists do
 ``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,
-                 checked
+                 checked, rehearsed
 ``people``       what the commands about people do
 ``programs``     what the commands for programs do: API keys, the description of the API
 ``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``
-``rehearsals``   what the command about rehearsals does
 ``rulebook``     ``volley rulebook check`` and ``ask``
+``senders``      ``volley senders``: accounts at mail servers
 ``steering``     what the commands do that schedule and steer a campaign
 ``timing``       those commands, and the options that say when a campaign is sent
 ``work``         what the commands of the command line do

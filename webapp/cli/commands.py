@@ -13,7 +13,7 @@ import click
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
 from mailing.core.states import RecipientAction
-from webapp.cli import changes, receipts, rulebook, timing
+from webapp.cli import changes, receipts, rulebook, senders, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -346,31 +346,9 @@ def rehearse(*, campaign_id: int, name: str, own: tuple[tuple[str, int], ...]) -
 
     Nothing reaches a real server. The exit status is 0 if everybody could be written to.
     """
-    from webapp.cli import rehearsals  # noqa: PLC0415
+    from webapp.cli import messages  # noqa: PLC0415
 
-    rehearsals.rehearse(campaign_id, name, dict(own))
-
-
-@main.command()
-@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
-def lanes(*, campaign_id: int) -> None:
-    """Show how far each receiver of CAMPAIGN is, how fast, and why it is slow."""
-    from webapp.cli import lanes as work  # noqa: PLC0415
-
-    work.show(campaign_id)
-
-
-@main.command("steer-lane")
-@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
-@click.argument("receiver")
-@click.argument("wanted", metavar="resume|rest|pause", type=click.Choice(["resume", "rest", "pause"]))
-@click.option("--minutes", default=10, show_default=True, type=click.IntRange(1, 7 * 24 * 60))
-def steer_lane(*, campaign_id: int, receiver: str, wanted: str, minutes: int) -> None:
-    """Resume, slow down or pause RECEIVER, as `volley lanes` names it, in all campaigns."""
-    from mailing.ledger.lanes import Order  # noqa: PLC0415
-    from webapp.cli import lanes as work  # noqa: PLC0415
-
-    work.order(campaign_id, receiver, Order(wanted), minutes)
+    messages.rehearse(campaign_id, name, dict(own))
 
 
 @main.command("setup-link")
@@ -381,7 +359,8 @@ def setup_link() -> None:
     people.setup_link()
 
 
-for each in (*changes.COMMANDS, *timing.COMMANDS, receipts.receipt, receipts.verify, rulebook.rulebook):
+_GROUPS = (receipts.receipt, receipts.verify, rulebook.rulebook, senders.senders)
+for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)
 
 

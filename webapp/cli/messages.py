@@ -1,4 +1,4 @@
-"""What the commands about a message do: it is shown as somebody gets it, sent as a test, and checked."""
+"""What the commands about a message do: it is shown as somebody gets it, sent as a test, checked, rehearsed."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from typing import TYPE_CHECKING
 import click
 
 from mailing.campaigns import queries as campaigns
+from mailing.campaigns import recipes
 from mailing.campaigns.lifecycle import NotAllowed
+from mailing.campaigns.recipes import RecipeError
+from mailing.core.states import CampaignState
 from mailing.internet.findings import Light
 from mailing.internet.names import Dns
-from mailing.reports import checkup, preview, trials
+from mailing.reports import checkup, preview, rehearsed, trials
 from mailing.reports.preview import NoMessageError
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
 from tasks.commands import campaigns as commands
+from tasks.commands import rehearsals as rehearsing
+from webapp.cli import progress
 from webapp.cli.work import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
+    from mailing.reports.rehearsed import Rehearsed
 
 _MARKS = {
     Light.RED: ("✗", "red"),
@@ -90,3 +98,49 @@ def _campaign(connection: Connection, campaign_id: int) -> Campaign:
     if campaign is None:
         raise click.ClickException(f"Campaign {campaign_id} does not exist.")
     return campaign
+
+
+def rehearse(campaign_id: int, name: str, own: Mapping[str, int]) -> None:
+    """Rehearse a draft, by a recipe's name or by numbers, and tell what that found."""
+    chosen = chosen_settings()
+    with open_backend(chosen) as backend:
+        try:
+            recipe = recipes.read(own or name)
+            rehearsal_id = rehearsing.rehearse(backend, ACTOR, campaign_id, recipe, chosen.demo_inbox)
+        except (RecipeError, NotAllowed) as refusal:
+            raise click.ClickException(f"Nothing was sent. {refusal}") from None
+        click.echo(f"REHEARSAL {rehearsal_id} of campaign {campaign_id}: nothing is sent to real people.")
+        try:
+            campaign = progress.watch(backend.db, rehearsal_id)
+        except KeyboardInterrupt:
+            raise click.ClickException(
+                f"The rehearsal continues. To stop it: volley cancel {rehearsal_id}\n"
+                f"To follow it: volley status {rehearsal_id}"
+            ) from None
+        with backend.db.read() as connection:
+            found = rehearsed.read(connection, campaign, chosen.sender)
+    assert found is not None
+    click.echo("\n".join(_in_words(found)))
+    if found.unwritten or campaign.state is not CampaignState.FINISHED:
+        sys.exit(1)
+
+
+def _in_words(found: Rehearsed) -> Iterator[str]:
+    campaign = found.campaign
+    yield f"REHEARSAL {campaign.id} is {campaign.state}: {progress.in_words(campaign)} of {campaign.total:,}."
+    if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
+        yield f"    {campaign.paused_reason}"
+    for share in found.shares:
+        yield f"{share.got:,} {share.answer}, by the recipe about {share.wanted:,}"
+    if found.unwritten:
+        yield f"{found.unwritten:,} could not be written, and would get no email:"
+    for fault in found.faults:
+        yield f"    {fault.email}: {fault.reason}"
+    if found.largest:
+        yield f"The largest of the first {rehearsed.WEIGHED} messages has {found.largest:,} bytes."
+    if found.estimate:
+        yield f"The campaign takes about {found.estimate.ms / 1000:,.0f} s, at the speed of the last one."
+    elif found.speed:
+        yield f"The campaign takes at least {found.least_ms / 1000:,.0f} s: a real server sets the speed."
+    if found.changed:
+        yield "The draft was changed since. Rehearse it again."

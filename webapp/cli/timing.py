@@ -1,4 +1,4 @@
-"""The commands that schedule, steer, pause and cancel a campaign, and the options that say when it is sent.
+"""The commands that schedule, steer, pause and cancel a campaign, and steer its lanes; when it is sent.
 
 What they do is in ``steering``, which is loaded when one runs.
 """
@@ -93,4 +93,28 @@ _ACTS = (
     _acting(CampaignAction.RESUME, "Resume campaign ID."),
     _acting(CampaignAction.CANCEL, "Cancel the remaining emails of campaign ID. This cannot be undone."),
 )
-COMMANDS = (schedule, unschedule, start, *_ACTS, priority, hours)
+
+
+@click.command()
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+def lanes(*, campaign_id: int) -> None:
+    """Show how far each receiver of CAMPAIGN is, how fast, and why it is slow."""
+    from webapp.cli import lanes as work  # noqa: PLC0415
+
+    work.show(campaign_id)
+
+
+@click.command("steer-lane")
+@click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
+@click.argument("receiver")
+@click.argument("wanted", metavar="resume|rest|pause", type=click.Choice(["resume", "rest", "pause"]))
+@click.option("--minutes", default=10, show_default=True, type=click.IntRange(1, 7 * 24 * 60))
+def steer_lane(*, campaign_id: int, receiver: str, wanted: str, minutes: int) -> None:
+    """Resume, slow down or pause RECEIVER, as `volley lanes` names it, in all campaigns."""
+    from mailing.ledger.lanes import Order  # noqa: PLC0415
+    from webapp.cli import lanes as work  # noqa: PLC0415
+
+    work.order(campaign_id, receiver, Order(wanted), minutes)
+
+
+COMMANDS = (schedule, unschedule, start, *_ACTS, priority, hours, lanes, steer_lane)
