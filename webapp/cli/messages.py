@@ -1,4 +1,4 @@
-"""What the commands about a message do: it is shown as somebody gets it, sent as a test, checked, rehearsed."""
+"""What the commands about a message do: it is shown, sent as a test, checked, and rehearsed."""
 
 from __future__ import annotations
 
