@@ -50,11 +50,12 @@ def change_breaker(backend: Backend, actor: Actor, campaign_id: int, breaker: Br
     Raises ``NotAllowed`` once the campaign is over.
     """
     with backend.db.write() as connection:
-        if not breakers.change(connection, campaign_id, breaker):
+        campaign = campaigns.get(connection, campaign_id)
+        if campaign is None:
             raise NotAllowed(Reason("campaign.not-found"))
+        if not breakers.change(connection, campaign_id, breaker):
+            state = Reason(f"state.{campaign.state}")
+            raise NotAllowed(Reason("campaign.limit-stays", id=str(campaign_id), state=state))
         about = breaker.dump() if breaker else {}
         audit.record(connection, actor, "change breaker", f"campaign:{campaign_id}", **about)
-    with backend.db.read() as connection:
-        campaign = campaigns.get(connection, campaign_id)
-    if campaign:
-        commands.announce(backend, Change(actor, "change breaker", campaign_id, campaign.state))
+    commands.announce(backend, Change(actor, "change breaker", campaign_id, campaign.state))

@@ -19,6 +19,7 @@ from mailing.contacts.conditions import AudienceError
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
+from mailing.ledger.breaker import USUAL
 from mailing.lists import surveys
 from mailing.recipients import decisions, listing, search
 from mailing.recipients.copies import Part
@@ -359,6 +360,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         shown |= await rehearsals.found(svc, now.campaign)
         shown |= {"timing": timing_form.typed(now.campaign), **timing_form.shown()}
         shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}
+        shown |= {"usual_limit": USUAL}
         text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")

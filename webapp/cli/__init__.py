@@ -1,7 +1,7 @@
 """The command line.
 
-``changes``      ``volley correct``, ``failure-limit`` and ``follow-up``
-``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more
+``changes``      ``volley correct``, ``failure-limit``, ``follow-up``, ``retry``, ``skip`` and more
+``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and more
 ``corrections``  what the commands do that change what is being sent
 ``lanes``        what the commands about lanes do
 ``lists``        what the commands about saved lists do

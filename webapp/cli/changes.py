@@ -1,4 +1,4 @@
-"""The commands that change what is being sent: ``correct``, ``failure-limit`` and ``follow-up``."""
+"""The commands that change what is being sent: to its message, its failure limit, its recipients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import IO
 import click
 
 from mailing.core.bounds import CANARY_MOST, LARGEST_ID
-from mailing.core.states import RecipientState
+from mailing.core.states import RecipientAction, RecipientState
 
 # What a command does is loaded when it runs, as in ``commands``.
 
@@ -68,4 +68,56 @@ def follow_up(*, campaign_id: int, state: str | None, reply: str | None, search:
     corrections.follow_up(campaign_id, state, reply, search)
 
 
-COMMANDS = (correct, failure_limit, follow_up)
+@click.command()
+@ID
+@click.option("--failed", "state", flag_value="failed", help="Only failed emails.")
+@click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
+def retry(*, campaign_id: int, state: str | None) -> None:
+    """Retry the failed and deferred emails of campaign ID now."""
+    _decide(campaign_id, RecipientAction.RETRY, state)
+
+
+@click.command("resend-unknown")
+@ID
+def resend_unknown(*, campaign_id: int) -> None:
+    """Resend the unknown emails of campaign ID. Recipients who already have it get it twice."""
+    _decide(campaign_id, RecipientAction.RESEND_UNKNOWN)
+
+
+@click.command("mark-sent")
+@ID
+def mark_sent(*, campaign_id: int) -> None:
+    """Mark the unknown emails of campaign ID as sent. Nothing is sent."""
+    _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT)
+
+
+def _decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
+    from webapp.cli import work  # noqa: PLC0415
+
+    work.decide(campaign_id, action, state)
+
+
+def _way_past(action: RecipientAction, help_text: str) -> click.Command:
+    @click.command(action.value, help=help_text)
+    @ID
+    @click.option("--queued", "state", flag_value="queued", help="Only queued emails.")
+    @click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
+    @click.option("--reply", help="Only emails with this reply, such as 550-5.7.1.")
+    @click.option(
+        "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
+    )
+    def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
+        from webapp.cli import work  # noqa: PLC0415
+
+        work.go_past(campaign_id, action, state=state, reply=reply, search=search)
+
+    return go_past
+
+
+skip = _way_past(
+    RecipientAction.SKIP, "Exclude some emails of campaign ID: they are not sent, and count as canceled."
+)
+fail = _way_past(RecipientAction.FAIL, "Mark some emails of campaign ID as failed: they are not retried.")
+
+
+COMMANDS = (correct, failure_limit, follow_up, retry, resend_unknown, mark_sent, skip, fail)

@@ -1,4 +1,4 @@
-"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel``, ``retry`` and more.
+"""The command line: ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and more.
 
 It works without the web process: it stores in the database and wakes the workers itself. Exit status 0
 means that all went well: for ``send``, that every email was accepted.
@@ -12,7 +12,6 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from mailing.core.states import RecipientAction
 from webapp.cli import changes, receipts, rulebook, senders, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
@@ -89,56 +88,6 @@ def status(*, campaign_id: int, as_json: bool) -> None:
     from webapp.cli import work  # noqa: PLC0415
 
     work.status(campaign_id=campaign_id, as_json=as_json)
-
-
-@main.command()
-@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-@click.option("--failed", "state", flag_value="failed", help="Only failed emails.")
-@click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
-def retry(*, campaign_id: int, state: str | None) -> None:
-    """Retry the failed and deferred emails of campaign ID now."""
-    _decide(campaign_id, RecipientAction.RETRY, state)
-
-
-@main.command("resend-unknown")
-@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-def resend_unknown(*, campaign_id: int) -> None:
-    """Resend the unknown emails of campaign ID. Recipients who already have it get it twice."""
-    _decide(campaign_id, RecipientAction.RESEND_UNKNOWN)
-
-
-@main.command("mark-sent")
-@click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-def mark_sent(*, campaign_id: int) -> None:
-    """Mark the unknown emails of campaign ID as sent. Nothing is sent."""
-    _decide(campaign_id, RecipientAction.MARK_UNKNOWN_SENT)
-
-
-def _decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
-    from webapp.cli import work  # noqa: PLC0415
-
-    work.decide(campaign_id, action, state)
-
-
-def _add_way_past(action: RecipientAction, help_text: str) -> None:
-    @main.command(action.value, help=help_text)
-    @click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-    @click.option("--queued", "state", flag_value="queued", help="Only queued emails.")
-    @click.option("--deferred", "state", flag_value="deferred", help="Only deferred emails.")
-    @click.option("--reply", help="Only emails with this reply, such as 550-5.7.1.")
-    @click.option(
-        "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
-    )
-    def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
-        from webapp.cli import work  # noqa: PLC0415
-
-        work.go_past(campaign_id, action, state=state, reply=reply, search=search)
-
-
-_add_way_past(
-    RecipientAction.SKIP, "Exclude some emails of campaign ID: they are not sent, and count as canceled."
-)
-_add_way_past(RecipientAction.FAIL, "Mark some emails of campaign ID as failed: they are not retried.")
 
 
 @main.command()

@@ -14,7 +14,7 @@ from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
-from webapp.messages import message_form
+from webapp.messages import message_form, safeguards_form
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -56,6 +56,22 @@ async def save(campaign_id: int) -> AnyResponse | tuple[str, int]:
         return await _form(typed, {"again": say_why(refusal)}, await _paused(campaign_id)), 409
     receipts.tell(_("The message is corrected. Check it here, then resume the campaign."))
     return redirect(services().at(f"/campaigns/{campaign_id}/preflight"), 303)
+
+
+@blueprint.post("/campaigns/<id:campaign_id>/failure-limit")
+@auth.needs(Permission.SEND)
+async def change_limit(campaign_id: int) -> AnyResponse:
+    """Change when a campaign pauses by itself, also while it is sent."""
+    form, campaign = await request.form, await the_campaign(campaign_id)
+    if faults := safeguards_form.faults(form):
+        abort(422, " ".join(faults.values()))
+    limit, _first = safeguards_form.read(form, campaign.breaker, campaign.canary)
+    try:
+        await services().do(commands.change_breaker, auth.person(), campaign_id, limit)
+    except NotAllowed as refusal:
+        abort(409, say_why(refusal))
+    receipts.tell(_("The failure limit is changed. Failures are counted from zero again."))
+    return redirect(services().at(f"/campaigns/{campaign_id}"), 303)
 
 
 async def again(form: MultiDict[str, str], campaign_id: int) -> tuple[str, int]:

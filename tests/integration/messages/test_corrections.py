@@ -180,3 +180,27 @@ async def test_who_may_only_read_is_offered_neither(db: Database, chosen: Settin
         page = await visitor.read("/campaigns/1?state=sent")
     assert "follow-up" not in page
     assert "/correct" not in page
+
+
+async def test_the_limit_of_a_campaign_that_is_sent_is_changed_on_its_page(visitor: Visitor, db: Database):
+    store(db, LIST, send=True)
+    page = await visitor.read("/campaigns/1")
+    assert 'action="/campaigns/1/failure-limit"' in page
+    form = {"safeguards": "1", "breaker": "on"} | {"breaker_percent": "30", "breaker_of_last": "50"}
+    wrong = await visitor.post("/campaigns/1/failure-limit", form | {"breaker_at_least": "51"})
+    assert wrong.status_code == 422
+    done = await visitor.post("/campaigns/1/failure-limit", form | {"breaker_at_least": "5"})
+    assert (done.status_code, done.location) == (303, "/campaigns/1")
+    campaign = campaign_in(db, 1)
+    assert campaign
+    assert campaign.breaker == Breaker(30, 50, 5)
+    assert "30% of the last 50" in await visitor.read("/campaigns/1")
+    await visitor.post("/campaigns/1/failure-limit", {"safeguards": "1"})
+    campaign = campaign_in(db, 1)
+    assert campaign
+    assert campaign.breaker is None
+    with db.write() as connection:
+        lifecycle.act(connection, 1, CampaignAction.CANCEL)
+    late = await visitor.post("/campaigns/1/failure-limit", {"safeguards": "1"})
+    assert late.status_code == 409
+    assert "failure limit can" in (await late.get_data()).decode()
