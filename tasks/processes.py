@@ -65,7 +65,12 @@ def engine() -> Engine:
     with _lock:
         if _engine is None:
             chosen = settings.load()
-            outlets = Outlets(mail=chosen.sender, rehearsals=chosen.demo_inbox, secret_key=chosen.secret_key)
+            outlets = Outlets(
+                mail=chosen.sender,
+                rehearsals=chosen.demo_inbox,
+                secret_key=chosen.secret_key,
+                database=database(),
+            )
             if chosen.rulebook:
                 _follow(chosen.rulebook, outlets)
             _engine = Engine(database(), redis_client(), outlets)

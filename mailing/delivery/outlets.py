@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
+    from mailing.core.database import Database
     from mailing.core.reasons import Words
     from mailing.delivery.group_commit import Committed, Round
     from mailing.delivery.pool import Owner
@@ -131,11 +132,17 @@ class Outlets(Mapping[str, Outlet]):
     """All outlets of a process, by the account of their sender."""
 
     def __init__(
-        self, *, mail: Sender, rehearsals: Sender, secret_key: str = "", timeouts: Timeouts | None = None
+        self,
+        *,
+        mail: Sender,
+        rehearsals: Sender,
+        secret_key: str = "",
+        timeouts: Timeouts | None = None,
+        database: Database | None = None,
     ) -> None:
         if mail.demo or not rehearsals.demo:
             raise ValueError("Rehearsals go to the demo inbox, and mail to a server that need not be it.")
-        self._default, self._secret_key = mail, secret_key
+        self._default, self._secret_key, self._database = mail, secret_key, database
         self._by_account = {REHEARSALS: Outlet(rehearsals)}
         self._kept = Kept(None, ())
         self._connections = mail.connections
@@ -188,7 +195,7 @@ class Outlets(Mapping[str, Outlet]):
 
         def opened(account: Account) -> Sender | Words:
             try:
-                return opening.usable(account, self._secret_key, self._default)
+                return opening.usable(account, self._secret_key, self._default, self._database)
             except SenderError as error:
                 return error.reason
 

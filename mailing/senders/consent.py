@@ -82,8 +82,16 @@ class Consent:
     ) -> None:
         self._account, self._secret_key, self._database = account, secret_key, database
         self._client_secret, self._refresh_token = client_secret, refresh_token
-        self._key = hashlib.sha256(f"{account.id}:{account.client_id}:{refresh_token}".encode()).hexdigest()
+        told = f"{account.id}:{account.client_id}:{client_secret}:{refresh_token}"
+        self._key = hashlib.sha256(told.encode()).hexdigest()
         self._asking = asyncio.Lock()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether these are tokens of the same consent: connections made with one do for the other."""
+        return isinstance(other, Consent) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     async def get(self, *, instead_of: str = "") -> str:
         """Return an access token that can be used now, and another ``instead_of`` one that was refused.

@@ -185,3 +185,16 @@ async def test_consent_that_is_withdrawn_stops_the_connection_with_the_sentence(
         with pytest.raises(SmtpError, match="no longer accepts the consent for Gmail club") as error:
             await Session.open(sender, PATIENT)
     assert error.value.verdict.sender_fault
+
+
+async def test_the_same_consent_needs_no_new_connections_and_another_one_does(account, elsewhere, db):
+    def now():
+        with db.read() as connection:
+            found = store.get(connection, account.id)
+        return opening.usable(found, KEY, Sender("default", 25))
+
+    assert now() == now()
+    before = now()
+    with db.write() as connection:
+        store.keep_consent(connection, account, "refresh-1", KEY)
+    assert now() != before
