@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import DBAPIError
 
+from mailing.addresses import parsing as addresses
 from mailing.campaigns.drafts import Draft
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult
@@ -19,10 +20,12 @@ from mailing.core.tables import attempts, recipients
 from mailing.core.tables import workers as worker_rows
 from mailing.ledger import leases
 from mailing.recipients.search import EVERYBODY
-from tasks.app import SWEEP_EVERY_S
+from mailing.schedules.schedule import Schedule
+from tasks.app import SWEEP_EVERY_S, use
+from tasks.commands import campaigns as commands
 from tasks.upkeep import sweep
 from tests.support import sink
-from tests.support.stack import wait_until
+from tests.support.stack import PERSON, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,11 +95,22 @@ class Drill:
     def begin(self, draft: Draft = DRAFT, *, sent: int | None = None) -> None:
         """Send the campaign, and return when ``sent`` are sent, else a few."""
         sent = self.share(0.06) if sent is None else sent
-        people = [f"User {i} <user{i}@domain{i % 7}.example>" for i in range(self.row.recipients)]
         self.begun = time.monotonic()
-        self.campaign_id = self.stack.send(draft, people)
+        self.campaign_id = self.stack.send(draft, self._people())
         self._watcher.start()
         wait_until(lambda: self.count("sent") >= sent, f"{sent} are sent", 60)
+
+    def plan(self, in_s: float) -> None:
+        """Schedule the campaign to start so soon."""
+        self.begun = time.monotonic()
+        draft = replace(DRAFT, schedule=Schedule(now_ms() + round(in_s * 1000), "UTC"))
+        use(self.stack.settings)
+        listed = addresses.parse_pasted("\n".join(self._people()))
+        self.campaign_id = commands.store(self.stack.db, PERSON, draft, listed, send=True).campaign_id
+        self._watcher.start()
+
+    def _people(self) -> list[str]:
+        return [f"User {i} <user{i}@domain{i % 7}.example>" for i in range(self.row.recipients)]
 
     def count(self, state: str) -> int:
         """Return how many recipients are in ``state``."""

@@ -65,6 +65,24 @@ def test_all_workers_are_killed_every_2_s(drill: Callable[..., Drill]) -> None:
     it.judge(killed=killed)
 
 
+@pytest.mark.short(on="sqlite")
+def test_all_workers_are_killed_again_and_again_as_a_scheduled_campaign_starts(
+    drill: Callable[..., Drill],
+) -> None:
+    it = drill(**SLOW)
+    killed: list[str] = []
+
+    def strike() -> None:
+        killed.extend(map(leases.name_of, it.stack.worker_pids()))
+        it.stack.kill("worker")
+        it.stack.start("worker")
+
+    it.plan(1.0)
+    it.disturb(strike, 1.0, times=4)
+    it.end()
+    it.judge(killed=killed)
+
+
 def test_a_worker_is_asked_to_stop_every_2_s(drill: Callable[..., Drill]) -> None:
     it = drill(**SLOW)
     it.begin()
