@@ -130,8 +130,16 @@ def _refused(connection: Connection, result: Result, receiver: str) -> None:
     account, tried_at = result.account, result.started_at
     width = None if ruling.follows is Follows.REST else narrower(connection, account, receiver, tried_at)
     if width is None:
-        wait_s = ruling.wait_s
-        resting.begin(connection, account, wait_s, result.reply, tried_at=tried_at, lane=receiver)
+        before = connection.execute(select(rests.c.width).where(*_lasts(account, receiver))).scalar()
+        resting.begin(
+            connection,
+            account,
+            ruling.wait_s,
+            result.reply,
+            tried_at=tried_at,
+            lane=receiver,
+            anew=bool(before),
+        )
     elif width:
         _narrow(connection, account, receiver, width, result.reply)
 

@@ -127,11 +127,19 @@ def lasting(connection: Connection) -> Lasting:
 
 
 def begin(
-    connection: Connection, sender: str, wait_s: int, reason: Words, *, tried_at: int, lane: str = ALL
+    connection: Connection,
+    sender: str,
+    wait_s: int,
+    reason: Words,
+    *,
+    tried_at: int,
+    lane: str = ALL,
+    anew: bool = False,
 ) -> None:
     """Have a sender rest since an attempt, begun at ``tried_at`` (ms since 1970), was refused for its limit.
 
-    What was under way when the rest began changes nothing; a try after it doubles it.
+    What was under way when the rest began changes nothing; a try after it doubles it, unless it begins
+    ``anew``: others were accepted since.
     """
     now = now_ms()
     wait_ms = 1000 * min(max(wait_s, SHORTEST_S), LONGEST_S)
@@ -140,11 +148,12 @@ def begin(
     if rest and rest.lasts:
         if tried_at < rest.until:
             return
-        longer = min(wait_ms * 2 ** min(rest.times, 16), max(wait_ms, 1000 * LONGEST_S))
+        times = 0 if anew else rest.times
+        longer = min(wait_ms * 2 ** min(times, 16), max(wait_ms, 1000 * LONGEST_S))
         connection.execute(
             update(rests)
             .where(*_this(sender, lane), rests.c.ended_at.is_(None), rests.c.times == rest.times)
-            .values(until=now + longer, times=rest.times + 1, probed_at=None, **said)
+            .values(until=now + longer, times=times + 1, probed_at=None, **said)
         )
         return
     put(connection, sender, lane, {"since": now, "until": now + wait_ms, "times": 1, **said})

@@ -173,7 +173,7 @@ def refuses_by_rate(client: Misbehaving, step: str) -> object:
     while recent and recent[0] < now - 1:
         recent.popleft()
     if len(recent) >= 400 // OFTEN:
-        return b"450 4.7.28 Rate limit exceeded, try again in 90 seconds\r\n"
+        return b"450 4.7.28 Rate limit exceeded, try again in 5 seconds\r\n"
     recent.append(now)
     return None
 

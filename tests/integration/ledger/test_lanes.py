@@ -181,6 +181,17 @@ def test_a_try_that_is_refused_again_doubles_the_rest(db: Database, campaign: Ba
     assert slow.slow["gmail"].rest.until - now_ms() > 1_100_000
 
 
+def test_a_lane_that_is_refused_again_after_some_were_accepted_rests_as_long_as_at_first(
+    db: Database, campaign: Batch
+) -> None:
+    refuse(db)
+    pass_time(db)
+    accept(db, 3)
+    slow = refuse(db, started_at=now_ms())
+    assert (slow.slow["gmail"].rest.times, slow.slow["gmail"].width) == (1, 0)
+    assert 590_000 < slow.slow["gmail"].rest.until - now_ms() <= 600_000
+
+
 def test_a_lane_as_wide_as_all_connections_is_as_any_other(db: Database, campaign: Batch) -> None:
     refuse(db)
     pass_time(db)
