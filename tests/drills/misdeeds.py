@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HANG, CLOSE, LATE = object(), object(), object()
 LATE_S = 0.15
 OFTEN = int(os.environ.get("SINK_OFTEN", "1"))
+WANTS_SILENCE, SILENCE_S = "domain3.example", 2
 REFUSING = "refusing.example"  # the receiver that refuses all
 BAD_RECIPIENT = b"503 5.5.1 No valid recipient\r\n"
 _STEPS = {b"EHLO": "ehlo", b"MAIL": "mail", b"RCPT": "rcpt", b"DATA": "data"}
@@ -48,6 +49,7 @@ class State:
         self.reached: Counter[str] = Counter()
         self.greylisted: set[bytes] = set()
         self.recent: deque[float] = deque()
+        self.silent_until = 0.0
 
     def every(self, n: int, step: str) -> bool:
         """Whether ``step`` was reached another ``n`` times, or fewer if it is to come often."""
@@ -182,6 +184,19 @@ def refuses_one_receiver(client: Misbehaving, step: str) -> object:
     if step == "text" and client.recipient.endswith(REFUSING.encode()):
         return b"421 4.7.28 Gmail has detected an unusual rate of mail originating from your IP address\r\n"
     return None
+
+
+def wants_silence(client: Misbehaving, step: str) -> object:
+    """One receiver wants silence for some seconds, now and then; an email before they are over renews it."""
+    if step != "text" or not client.recipient.endswith(WANTS_SILENCE.encode()):
+        return None
+    state, now = client.state, time.monotonic()
+    if now >= state.silent_until and not state.every(100, "silence"):
+        state.reached["silence"] += 1
+        return None
+    state.reached["silence"] += 1
+    state.silent_until = now + SILENCE_S
+    return b"421 4.7.28 Unusual rate of mail from your IP address, try again in %d seconds\r\n" % SILENCE_S
 
 
 def closes_before_the_dot(client: Misbehaving, step: str) -> object:

@@ -50,6 +50,18 @@ def test_a_worker_is_killed_every_2_s(drill: Callable[..., Drill]) -> None:
     it.judge(killed=killed)
 
 
+@pytest.mark.short(on="sqlite")
+def test_a_worker_is_killed_every_2_s_while_a_receiver_wants_silence(drill: Callable[..., Drill]) -> None:
+    """Its lane heals only if all workers together are silent, also those that come after the dead."""
+    it = drill(**SLOW, extra={"SINK_MISDEED": "wants_silence"})
+    killed: list[str] = []
+    it.begin(sent=0)
+    it.disturb(lambda: killed.append(signal_one(it.stack, signal.SIGKILL)), EVERY_S, times=4)
+    it.end()
+    it.judge(killed=killed)
+    assert it.row.deferrals, "it did no misdeed"
+
+
 def test_all_workers_are_killed_every_2_s(drill: Callable[..., Drill]) -> None:
     it = drill(**SLOW)
     killed: list[str] = []
