@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mailing.ledger.lanes import Lanes
 
 LINGERS_MS = 3_000  # for how long whoever has a batch of narrow lanes goes on with it by itself
-RESTS_MS = 300_000  # after so long a batch that rests is looked at again, whatever its lanes do
+RESTS_MS = 120_000  # after so long a batch that rests is looked at again, whatever its lanes do
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ def take(connection: Connection, worker_id: int, want: Want, slow: Lanes, asked:
         cursor = batch.last_id if len(found) < limit else found[-1].recipient_id
     if cursor < batch.last_id or not slow:
         return Taken(made, cursor)
-    return _at_the_end(connection, batch, slow, made)
+    # Read anew: somebody may have let a lane go on since, and then nobody else looks at this batch for long.
+    return _at_the_end(connection, batch, lanes.slow(connection, want.account, slow), made)
 
 
 def _at_the_end(connection: Connection, batch: Batch, slow: Lanes, made: Sequence[Claim]) -> Taken:

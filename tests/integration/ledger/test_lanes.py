@@ -112,7 +112,7 @@ def test_a_receiver_that_wants_rest_gets_it_for_all_its_domains_and_nobody_else_
         assert domains(taken) == {f"domain{n}.example" for n in range(2, 7)}
         assert (len(taken.claims), taken.rests, taken.narrow) == (50, True, False)
         until = connection.execute(select(tables.batches.c.rests_until)).scalar_one()
-        assert now_ms() + 200_000 < until <= now_ms() + taking.RESTS_MS
+        assert now_ms() + 100_000 < until <= now_ms() + taking.RESTS_MS
 
 
 def test_a_domain_of_which_nothing_is_known_is_a_lane_of_its_own(db: Database, campaign: Batch) -> None:
