@@ -74,6 +74,7 @@ from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views
 from webapp.receipts import views as receipt_views
+from webapp.senders import campaign_views as campaign_senders
 from webapp.senders import oauth as consents
 from webapp.senders import views as senders
 from webapp.ui import jinja, preferences
@@ -108,6 +109,7 @@ _PAGES = (
     share_links,
     share_views,
     senders,
+    campaign_senders,
     consents,
     lists,
     import_views,

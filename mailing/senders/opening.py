@@ -12,6 +12,7 @@ from mailing.smtp.account import Sender
 
 if TYPE_CHECKING:
     from mailing.core.database import Database
+    from mailing.core.reasons import Words
     from mailing.senders.store import Account
 
 
@@ -48,3 +49,12 @@ def _consent(account: Account, secret_key: str, database: Database | None) -> Co
         refresh_token=open_secret(account, "refresh_token", secret_key),
         database=database,
     )
+
+
+def fault(account: Account, secret_key: str, default: Sender) -> Words:
+    """Return what keeps a sender from sending, as far as can be said without asking its server."""
+    try:
+        usable(account, secret_key, default)
+    except SenderError as error:
+        return error.reason
+    return account.trouble

@@ -94,6 +94,7 @@ FOUND = {  # rule of the application -> an address of it
     "/templates": "/templates",
     "/templates/<id:template_id>": "/templates/{template}",
     "/templates/built-in/<key>": "/templates/built-in/newsletter",
+    "/campaigns/<id:campaign_id>/senders": "/campaigns/{draft}/senders",
     "/senders": "/senders",
     "/senders/new": "/senders/new",
     "/senders/<id:sender_id>": "/senders/{sender}",

@@ -1,5 +1,6 @@
 """Senders: their page, the consent of their accounts, and the same for programs.
 
+``campaign_views``  by which senders a campaign goes, changed while it is sent
 ``forms``        what is typed for a sender, and what is wrong with it
 ``inspections``  tests of senders, which pages and API begin in the same way
 ``oauth``        the way to an account's provider and back, with its consent

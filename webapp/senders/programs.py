@@ -14,7 +14,7 @@ from quart import Response
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
 from mailing.core.reasons import Reason, UnfitError
-from mailing.senders import entries, limits, routes, store
+from mailing.senders import entries, limits, opening, routes, store
 from mailing.senders.entries import Entry, EntryError
 from mailing.senders.presets import PRESETS
 from mailing.senders.routes import Route
@@ -33,6 +33,7 @@ from webapp.ui import formats
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from mailing.core.reasons import Words
     from mailing.senders.limits import Limits
     from mailing.senders.store import Account
     from webapp.openapi.fields import Kind, Schema
@@ -315,14 +316,19 @@ def shown(it: Account) -> sender_shapes.Sender:
         "connections": it.connections,
         "limits": dumped(it.limits),
         "receiver_limits": {receiver: dumped(each) for receiver, each in it.receiver_limits.items()},
-        "trouble": str(it.trouble),
-        "trouble_code": reasons.code(it.trouble),
+        "trouble": str(trouble := _trouble(it)),
+        "trouble_code": reasons.code(trouble),
         "trouble_at": None if it.trouble_at is None else formats.iso(it.trouble_at),
         "from_settings": it.from_settings,
         "revision": it.revision,
         "created_at": formats.iso(it.created_at),
         "changed_at": formats.iso(it.changed_at),
     }
+
+
+def _trouble(it: Account) -> Words:
+    chosen = services().settings
+    return opening.fault(it, chosen.secret_key, chosen.sender)
 
 
 def dumped(it: Limits) -> sender_shapes.Limits:

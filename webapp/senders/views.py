@@ -11,7 +11,7 @@ from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
-from mailing.senders import store
+from mailing.senders import opening, store
 from mailing.senders.entries import EntryError
 from mailing.senders.presets import OWN, PRESETS
 from mailing.senders.providers import PROVIDERS
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from quart import Response
     from werkzeug.wrappers import Response as AnyResponse
 
+    from mailing.core.reasons import Words
     from mailing.senders.store import Account
     from webapp.live.regions import Board
     from webapp.live.trials import Run
@@ -45,10 +46,12 @@ _ONE = "/senders/<id:sender_id>"
 @auth.needs(Permission.READ)
 async def index() -> str:
     """Show all senders in their order."""
+    senders = await services().read(store.every)
     return await render_template(
         "senders/index.html",
         section="senders",
-        senders=await services().read(store.every),
+        senders=senders,
+        troubles={it.id: _trouble(it) for it in senders},
         summary=forms.summary,
         tls=forms.TLS,
     )
@@ -205,6 +208,11 @@ def _run(sender_id: int, name: str) -> Run:
     return run
 
 
+def _trouble(account: Account) -> Words:
+    chosen = services().settings
+    return opening.fault(account, chosen.secret_key, chosen.sender)
+
+
 async def _form(typed: Mapping[str, str], faults: Mapping[str, str], account: Account | None) -> str:
     preset = PRESETS.get(typed.get("preset", ""), PRESETS[OWN])
     return await render_template(
@@ -214,6 +222,7 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], account: Ac
         typed=typed,
         faults=faults,
         preset=preset,
+        trouble=_trouble(account) if account else "",
         provider=PROVIDERS.get(account.provider) if account else None,
         uses=await services().read(store.campaigns_of, account.id) if account else (),
         back=oauth.back(),

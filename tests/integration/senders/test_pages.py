@@ -17,6 +17,7 @@ from mailing.senders.routes import Route
 from tests.support import consents
 from tests.support.smtp_server import EXTENSIONS, FakeServer
 from tests.support.web import Visitor, campaign_in, running, settings_for
+from tests.support.web import store as store_campaign
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -170,6 +171,21 @@ async def test_what_keeps_a_sender_from_sending_is_on_its_pages(visitor, db):
         store.note_trouble(connection, senders(db)[-1].id, Reason("sender.unreadable-secret", name="Club"))
     for page in ("/senders", where):
         assert "the secret key has changed" in await visitor.read(page)
+
+
+async def test_with_another_secret_key_the_pages_ask_for_the_password_again(
+    visitor, db, tmp_path, database_url
+):
+    where = await add(visitor)
+    changed = settings_for(
+        tmp_path, database_url, VOLLEY_URL="https://volley.example", VOLLEY_SECRET_KEY="another key " * 4
+    )
+    async with running(changed) as other:
+        for page in ("/senders", where):
+            assert "the secret key has changed" in await other.read(page)
+        await other.read(where)
+        assert (await other.post(where, CLUB)).status_code == 303
+        assert "the secret key has changed" not in await other.read(where)
 
 
 async def test_a_test_shows_the_dialogue_without_scripts(visitor):
@@ -334,3 +350,18 @@ async def test_a_form_that_says_nothing_of_senders_keeps_them(visitor, db):
     campaign = campaign_in(db, 1)
     assert campaign
     assert campaign.senders == [club]
+
+
+async def test_senders_and_limits_change_while_a_campaign_is_sent(visitor, db):
+    await add(visitor)
+    club = senders(db)[-1].id
+    campaign_id = store_campaign(db, "a@one.example", send=True)
+    assert "Senders and limits" in await visitor.read(f"/campaigns/{campaign_id}")
+    await visitor.read(f"/campaigns/{campaign_id}/senders")
+    form = {"route": "1", "sender_1": str(club), "limit_per_hour": "7"}
+    page = await said(await visitor.post(f"/campaigns/{campaign_id}/senders", form | {"sender_1": "99"}), 422)
+    assert "There is no sender 99" in page
+    assert (await visitor.post(f"/campaigns/{campaign_id}/senders", form)).status_code == 303
+    campaign = campaign_in(db, campaign_id)
+    assert campaign
+    assert campaign.route == Route((club,), Limits(per_hour=7))
