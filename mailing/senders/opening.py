@@ -6,11 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
+from mailing.senders import store
 from mailing.senders.consent import Consent
 from mailing.senders.store import SenderError, open_secret
 from mailing.smtp.account import Sender
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Connection
+
     from mailing.core.database import Database
     from mailing.core.reasons import Words
     from mailing.senders.store import Account
@@ -58,3 +63,13 @@ def fault(account: Account, secret_key: str, default: Sender) -> Words:
     except SenderError as error:
         return error.reason
     return account.trouble
+
+
+def first(connection: Connection, ids: Iterable[int] | None, secret_key: str, default: Sender) -> Sender:
+    """Return the sender that a campaign which names these uses first. Raises ``SenderError``."""
+    chosen = store.chosen(store.every(connection), ids)
+    if not chosen:
+        if ids is None:  # nothing has been started yet that keeps the one of the settings
+            return default
+        raise SenderError(Reason("sender.none-left"))
+    return usable(chosen[0], secret_key, default)

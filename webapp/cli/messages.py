@@ -17,6 +17,8 @@ from mailing.internet.findings import Light
 from mailing.internet.names import Dns
 from mailing.reports import checkup, preview, rehearsed, trials
 from mailing.reports.preview import NoMessageError
+from mailing.senders import opening
+from mailing.senders.store import SenderError
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
 from tasks.commands import campaigns as commands
@@ -81,11 +83,13 @@ def test(campaign_id: int, to: str, like: str) -> None:
         try:
             with backend.db.read() as connection:
                 wanted = trials.compose(connection, campaign_id, to, like)
+                ids = _campaign(connection, campaign_id).senders
+                sender = opening.first(connection, ids, chosen.secret_key, chosen.sender)
             commands.begin_test(backend, ACTOR, campaign_id, wanted)
-        except (NoMessageError, NotAllowed) as refusal:
+        except (NoMessageError, NotAllowed, SenderError) as refusal:
             raise click.ClickException(f"Nothing was sent. {refusal}") from None
-    dialogue = Dialogue(chosen.sender)
-    outcome = asyncio.run(trial.carry(chosen.sender, wanted.mail, dialogue))
+    dialogue = Dialogue(sender)
+    outcome = asyncio.run(trial.carry(sender, wanted.mail, dialogue))
     for line in dialogue.lines:
         click.echo(f"{line.ms:6,} ms  {line.side:6}  {line.words}")
     click.echo("Accepted." if outcome.accepted else f"Not accepted. {outcome.words}")

@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from quart import current_app
 
+from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, ReasonError
 from mailing.reports import trials
+from mailing.reports.preview import NoMessageError
+from mailing.senders import opening
+from mailing.senders.store import SenderError
 from mailing.smtp import trial
 from mailing.smtp.dialogue import Dialogue
 from tasks.commands import campaigns as commands
@@ -27,9 +31,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from quart import Quart
+    from sqlalchemy import Connection
 
     from mailing.core.actors import Actor
     from mailing.reports.trials import Trial
+    from mailing.settings import Settings
     from mailing.smtp.account import Sender
     from mailing.smtp.trial import Outcome
 
@@ -120,9 +126,19 @@ async def begin(actor: Actor, campaign_id: int, to: str, like: int | str = "") -
     svc = services()
     runs().make_sure()
     wanted = await svc.read(trials.compose, campaign_id, to, like)
+    sender = await svc.read(_sender, campaign_id, svc.settings)
     await svc.do(commands.begin_test, actor, campaign_id, wanted)
-    sender = svc.settings.sender
     return runs().begin(about(campaign_id), sender, partial(trial.carry, sender, wanted.mail), wanted)
+
+
+def _sender(connection: Connection, campaign_id: int, settings: Settings) -> Sender:
+    """Return the sender that a campaign uses first. Raises ``NoMessageError`` where it cannot be used."""
+    campaign = campaigns.get(connection, campaign_id)
+    try:
+        ids = campaign.senders if campaign else None
+        return opening.first(connection, ids, settings.secret_key, settings.sender)
+    except SenderError as refusal:
+        raise NoMessageError(refusal.reason) from None
 
 
 def about(campaign_id: int) -> str:

@@ -365,3 +365,18 @@ async def test_senders_and_limits_change_while_a_campaign_is_sent(visitor, db):
     campaign = campaign_in(db, campaign_id)
     assert campaign
     assert campaign.route == Route((club,), Limits(per_hour=7))
+
+
+async def test_a_test_send_goes_by_the_sender_that_the_campaign_names_first(visitor, db):
+    async with FakeServer(extensions=(*EXTENSIONS, "AUTH PLAIN"), login=("club", "hunter2")) as server:
+        await add(visitor, host="127.0.0.1", port=str(server.port), tls="none")
+        club = senders(db)[-1].id
+        await visitor.read("/campaigns/new")
+        await visitor.post("/campaigns", DRAFT | {"sender_1": str(club)})
+        await visitor.read("/campaigns/1/test")
+        answer = await visitor.post("/campaigns/1/test", {"to": "me@one.example", "like": ""})
+        assert answer.status_code == 303, await answer.get_data(as_text=True)
+        name = answer.headers["Location"].rpartition("/")[2]
+        run = visitor.app.extensions["trials"].get(name, "campaign:1")
+        await asyncio.wait([run.task])
+    assert [message.recipients for message in server.received] == [("me@one.example",)]
