@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # lanes; those with fewer recipients are counted together, unless they are slow
 SLOW_SHOWN = 50  # slow lanes of domains that are not among the most frequent
-RECENT_MS, RECENT_MOST = 60_000, 2_000  # of the log's latest rows, by which speed is measured
+RECENT_MS, RECENT_MOST = 60_000, 1_000  # of the log's latest rows, which tell speed and the last reply
 
 
 class Pace(StrEnum):
@@ -94,24 +94,24 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
     theirs = receivers.of(connection, top) if top else {}
     slow = _slow(connection, rehearsal=campaign.rehearses is not None)
     totals: Counter[str] = Counter()
-    domains: defaultdict[str, list[str]] = defaultdict(list)
+    domains: Counter[str] = Counter()
     for domain, n in top.items():
         totals[theirs[domain]] += n
-        domains[theirs[domain]].append(domain)
+        domains[theirs[domain]] += 1
     listed = {receiver for receiver, _ in totals.most_common(SHOWN)} | (slow.keys() & totals.keys())
+    lane_of = {domain: receiver for domain, receiver in theirs.items() if receiver in listed}
     counts: defaultdict[str, Counter[RecipientState]] = defaultdict(Counter)
     for domain, state, n in _tallies(connection, campaign.id):
-        receiver = theirs.get(domain, OTHERS)
-        counts[receiver if receiver in listed else OTHERS][RecipientState(state)] += n
-    speeds = _speeds(connection, campaign.id, now, theirs, listed)
+        counts[lane_of.get(domain, OTHERS)][RecipientState(state)] += n
+    recent = _Recent(connection, campaign.id, now, lane_of)
     found = [
         Standing(
             receiver,
-            len(domains[receiver]),
+            domains[receiver],
             totals[receiver],
             counts[receiver],
-            speeds[receiver],
-            *_said(connection, domains[receiver]),
+            recent.per_minute[receiver],
+            *recent.said.get(receiver, ("", None)),
             slow.get(receiver),
             now,
         )
@@ -122,7 +122,9 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
         found.append(Standing(receiver, 1, None, {}, 0.0, lane.rest.reason, None, lane, now))
     rest = campaign.total - sum(totals[receiver] for receiver in listed)
     if rest > 0:
-        found.append(Standing(OTHERS, 0, rest, counts[OTHERS], speeds[OTHERS], "", None, None, now))
+        found.append(
+            Standing(OTHERS, 0, rest, counts[OTHERS], recent.per_minute[OTHERS], "", None, None, now)
+        )
     return found
 
 
@@ -146,37 +148,33 @@ def _tallies(connection: Connection, campaign_id: int) -> Iterable[tuple[str, st
     return [(domain, state, int(n)) for domain, state, n in rows]
 
 
-def _speeds(
-    connection: Connection, campaign_id: int, now: int, theirs: Mapping[str, str], listed: set[str]
-) -> Mapping[str, float]:
-    """Return how many attempts a minute ended in each lane, by the latest rows of the log."""
-    recent = attempts.c.campaign_id == campaign_id, attempts.c.ended_at > now - RECENT_MS
-    statement = select(attempts.c.domain, attempts.c.ended_at).where(*recent)
-    rows = connection.execute(statement.order_by(attempts.c.ended_at.desc()).limit(RECENT_MOST)).all()
-    span = max(now - rows[-1].ended_at, 1_000) if len(rows) == RECENT_MOST else RECENT_MS
-    speeds: defaultdict[str, float] = defaultdict(float)
-    for domain, _ in rows:
-        receiver = theirs.get(domain, OTHERS)
-        speeds[receiver if receiver in listed else OTHERS] += 60_000 / span
-    return speeds
+class _Recent:
+    """The latest rows of a campaign's log: how many a minute ended in each lane, and what was said last."""
 
-
-def _said(connection: Connection, domains: Sequence[str]) -> tuple[Words, int | None]:
-    """Return the latest reply about any of these domains, and when it came."""
-    latest = None
-    for domain in domains:
+    def __init__(
+        self, connection: Connection, campaign_id: int, now: int, lane_of: Mapping[str, str]
+    ) -> None:
         statement = (
-            select(attempts.c.reply, attempts.c.reason_code, attempts.c.ended_at)
-            .where(attempts.c.domain == domain)
-            .order_by(attempts.c.ended_at.desc())
-            .limit(1)
+            select(attempts.c.id, attempts.c.domain, attempts.c.ended_at)
+            .where(attempts.c.campaign_id == campaign_id)
+            .order_by(attempts.c.ended_at.desc(), attempts.c.id.desc())
+            .limit(RECENT_MOST)
         )
-        row = connection.execute(statement).first()
-        if row and (latest is None or row.ended_at > latest.ended_at):
-            latest = row
-    if latest is None:
-        return "", None
-    return reasons.in_row(latest._asdict(), "reply")["reply"], latest.ended_at
+        rows = connection.execute(statement).all()
+        all_recent = len(rows) == RECENT_MOST and rows[-1].ended_at > now - RECENT_MS
+        span = max(now - rows[-1].ended_at, 1_000) if all_recent else RECENT_MS
+        self.per_minute: defaultdict[str, float] = defaultdict(float)
+        latest: dict[int, str] = {}
+        for id_, domain, ended_at in rows:
+            receiver = lane_of.get(domain, OTHERS)
+            if receiver not in latest.values():
+                latest[id_] = receiver
+            self.per_minute[receiver] += 60_000 / span * (ended_at > now - RECENT_MS)
+        columns = attempts.c.id, attempts.c.reply, attempts.c.reason_code, attempts.c.ended_at
+        self.said: dict[str, tuple[Words, int]] = {}
+        for row in connection.execute(select(*columns).where(attempts.c.id.in_(latest))):
+            told = reasons.in_row(row._asdict(), "reply")
+            self.said[latest[row.id]] = told["reply"], row.ended_at
 
 
 def _unlisted(connection: Connection, campaign_id: int, slow: Sequence[str]) -> Iterable[str]:
