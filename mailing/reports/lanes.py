@@ -111,7 +111,7 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
             totals[receiver],
             counts[receiver],
             recent.per_minute[receiver],
-            *recent.said.get(receiver, ("", None)),
+            *recent.said[receiver],
             slow.get(receiver),
             now,
         )
@@ -171,7 +171,7 @@ class _Recent:
                 latest[id_] = receiver
             self.per_minute[receiver] += 60_000 / span * (ended_at > now - RECENT_MS)
         columns = attempts.c.id, attempts.c.reply, attempts.c.reason_code, attempts.c.ended_at
-        self.said: dict[str, tuple[Words, int]] = {}
+        self.said: defaultdict[str, tuple[Words, int | None]] = defaultdict(lambda: ("", None))
         for row in connection.execute(select(*columns).where(attempts.c.id.in_(latest))):
             told = reasons.in_row(row._asdict(), "reply")
             self.said[latest[row.id]] = told["reply"], row.ended_at
