@@ -196,8 +196,8 @@ class Engine:
 
     def _other(self, claim: Claim, active: ActiveCampaign) -> Outlet | None:
         """Return another sender of the campaign that works."""
-        outlets = (self._outlets.get(account) for account in active.accounts if account != claim.account)
-        return next((outlet for outlet in outlets if outlet and not (outlet.out or outlet.doubtful)), None)
+        accounts = (it for it in self._outlets.of(active.campaign) if it != claim.account)
+        return next((it for it in map(self._outlets.get, accounts) if it and it.works), None)
 
     def _pass_on(self, work: Work, active: ActiveCampaign, other: Outlet) -> None:
         """Have mail that could not reach its server go by another at once, if that is within its limits."""
@@ -248,10 +248,10 @@ class Engine:
             if prepared is None:
                 return Ending.STOPPED
             await self._follow(await self._desk.revision())
-            if not (accounts := self._outlets.of(campaign)):
-                await self._pause(campaign.id, self._outlets.fault(campaign))
-                return Ending.STOPPED
-            active = self._worklist.activate(campaign, prepared, accounts)
+            active = self._worklist.activate(campaign, prepared)
+        if not self._outlets.of(active.campaign):
+            await self._pause(campaign.id, self._outlets.fault(campaign))
+            return Ending.STOPPED
         until = clock.steady_s() + seconds
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
         self._worklist.add(job)
@@ -289,8 +289,6 @@ class Engine:
             return
         limited = [account for account, outlet in self._outlets.items() if outlet.limits]
         self._outlets.take(await self._desk.kept(self._outlets, limited))
-        for active in self._worklist.all_active:
-            active.accounts = self._outlets.of(active.campaign)
 
     def _used_up(self, outlet: Outlet, window: Window, wait_ms: int) -> None:
         """Have a sender rest whose limit is used up for long."""
@@ -337,9 +335,8 @@ class Engine:
             await self._register()
         elif brought.closed or any(it is not CampaignState.SENDING for it in brought.states.values()):
             self._outlets.withdraw()
-        resting = self._outlets.resting
-        self._outlets.withdraw(resting)
-        self._worklist.end_jobs(clock.steady_s(), halted=self.halted, resting=resting)
+        self._outlets.withdraw(self._outlets.resting)
+        self._worklist.end_jobs(clock.steady_s(), halted=self.halted, rests=self._outlets.rests)
 
     def _status(self) -> leases.Status:
         return leases.Status(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import select
 
@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
     from mailing.smtp.rulebook import Ruling
+
+
+class Route(NamedTuple):
+    """By which senders a campaign goes, and within which limits of its own, as ``Campaign`` has them."""
+
+    senders: Sequence[int] | None
+    limits: Mapping[str, Any] | None
 
 
 OUT_S = 900  # until a sender that is refused is tried again, while others send for it
@@ -71,14 +78,15 @@ class Committed:
     """What the commit brought: claims for each want, the campaigns' states, the news, the senders' rests.
 
     ``claimed`` has None for a want whose sender rests, or whose campaign is ``closed``, outside of its hours
-    of the day: it has found out nothing. ``priorities`` are those of the campaigns that were looked at,
-    ``lanes`` the slow lanes of each sender.
+    of the day: it has found out nothing. ``priorities`` and ``routes`` are those of the campaigns that were
+    looked at, ``lanes`` the slow lanes of each sender.
     """
 
     lease_held: bool = True
     claimed: list[Taken | None] = field(default_factory=list)
     states: dict[int, CampaignState] = field(default_factory=dict)
     priorities: dict[int, int] = field(default_factory=dict)
+    routes: dict[int, Route] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     news: list[dict[str, Any]] = field(default_factory=list)
     rests: dict[str, Rest | None] = field(default_factory=dict)
@@ -126,11 +134,13 @@ def _look(connection: Connection, watched: Collection[int], outcome: Committed) 
     """Read how the watched campaigns stand: what a person changes of them takes effect by this."""
     if not watched:
         return
-    columns = [campaigns.c[it] for it in ("id", "state", "priority", "time_zone", "hours")]
+    names = ("id", "state", "priority", "time_zone", "hours", "senders", "limits")
+    columns = [campaigns.c[it] for it in names]
     now = now_ms()
     for row in connection.execute(select(*columns).where(campaigns.c.id.in_(watched))):
         outcome.states[row.id] = CampaignState(row.state)
         outcome.priorities[row.id] = row.priority
+        outcome.routes[row.id] = Route(row.senders, row.limits)
         if not Schedule.of(None, row.time_zone, row.hours).holds(now):
             outcome.closed.add(row.id)
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.005  # between two requests, unless the claims wait for one
 AHEAD = 3  # times what is wanted, while nothing binds
+WANTED_S = 1.0  # for how long what was wanted counts as wanted
+LONGEST_S = 2.0  # until the next request: a limit may be raised, and a holder put some back
 UNUSED_S = 0.2  # after which permits that no claim wanted go back
 LONG_MS = 60_000  # a wait from which on a sender rests, in all processes, and others take its place
 AWAY_S = 0.5  # until the next request where the last failed
@@ -179,7 +181,7 @@ class Meter:
 
     def end(self, *, spent: bool) -> None:
         """Take the outcome of a claim; one that was handed back spent nothing."""
-        self._taken -= 1
+        self._taken = max(0, self._taken - 1)  # it may be from before there was a limit
         self._done += spent
         self._kick.set()
 
@@ -221,7 +223,7 @@ class Meter:
         return waiting if waiting > 0 else UNUSED_S if self._unused else LEASE_MS / 4000
 
     def _missing(self, now: float) -> int:
-        if now < self._ask_at or now - self._wanted_at > UNUSED_S:
+        if now < self._ask_at or now - self._wanted_at > WANTED_S:
             return 0
         return max(0, self._wanted * (AHEAD if self._plenty else 1) - self._unused)
 
@@ -242,5 +244,6 @@ class Meter:
         self._unused += answer.granted
         if want:
             self._plenty = answer.granted == want
-            self._ask_at = 0.0 if self._plenty else clock.steady_s() + answer.wait_ms / 1000
+            wait_s = min(answer.wait_ms / 1000, LONGEST_S)
+            self._ask_at = 0.0 if self._plenty else clock.steady_s() + wait_s
             self._tell(answer)

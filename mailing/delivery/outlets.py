@@ -104,6 +104,11 @@ class Outlet:
         return self.rests.holds or self.lane.down
 
     @property
+    def works(self) -> bool:
+        """Whether there is no doubt that mail goes by it."""
+        return not (self.out or self.doubtful)
+
+    @property
     def doubtful(self) -> bool:
         """Whether one email shows if it works again, while all others go by the next sender."""
         return self.lane.failing or (self.rests.rest is not None and self.rests.rest.lasts)
@@ -145,6 +150,7 @@ class Outlets(Mapping[str, Outlet]):
         self._default, self._secret_key, self._database = mail, secret_key, database
         self._by_account = {REHEARSALS: Outlet(rehearsals)}
         self._kept = Kept(None, ())
+        self._ways: dict[tuple[int, ...] | None, tuple[str, ...]] = {}  # of campaigns by these senders
         self._connections = mail.connections
         self._timeouts = timeouts or Timeouts()
         self._owner: Owner | None = None
@@ -167,8 +173,15 @@ class Outlets(Mapping[str, Outlet]):
         """
         if campaign.rehearses is not None:
             return (REHEARSALS,)
-        found = (sender.account for _, sender in self._named(campaign) if isinstance(sender, Sender))
-        return tuple(dict.fromkeys(found))
+        key = tuple(campaign.senders) if campaign.senders else None
+        if key not in self._ways:
+            found = (sender.account for _, sender in self._named(campaign) if isinstance(sender, Sender))
+            self._ways[key] = tuple(dict.fromkeys(found))
+        return self._ways[key]
+
+    def rests(self, campaign: Campaign) -> bool:
+        """Whether a campaign waits because all its senders do."""
+        return all(self[account].rests.holds for account in self.of(campaign))
 
     def fault(self, campaign: Campaign) -> Words:
         """Return why none of a campaign's senders can be used."""
@@ -205,6 +218,7 @@ class Outlets(Mapping[str, Outlet]):
     def take(self, kept: Kept) -> None:
         """Have an outlet for each of these senders, in the event loop; what the others send goes on."""
         self._kept, before = kept, dict(self._by_account)
+        self._ways.clear()
         wanted = {REHEARSALS: before.pop(REHEARSALS)}
         for account, sender in kept.senders:
             if not isinstance(sender, Sender) or sender.account in wanted:

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 
 
 class Wanting(Protocol):
-    """A campaign that wants claims, and the accounts of its senders in order."""
+    """A campaign that wants claims."""
 
     campaign: Campaign
-    accounts: tuple[str, ...]
 
 
 class Rooms:
@@ -36,10 +35,10 @@ class Rooms:
 
     def ways(self, active: Wanting) -> Sequence[str]:
         """Return by which of its senders a campaign may go: those to be tried again, then one that works."""
-        several, found = len(active.accounts) > 1, []
-        for account in active.accounts:
-            outlet = self._outlets.get(account)
-            if outlet is None or (several and outlet.out):
+        accounts, found = self._outlets.of(active.campaign), []
+        for account in accounts:
+            outlet = self._outlets[account]
+            if len(accounts) > 1 and outlet.out:
                 continue
             found.append(account)
             if not outlet.doubtful:

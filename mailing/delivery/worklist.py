@@ -7,7 +7,7 @@ committed, and tells what came of it.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailing.core.states import CampaignState, RecipientState
@@ -16,10 +16,10 @@ from mailing.delivery.turns import Ending
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from mailing.campaigns.queries import Campaign
-    from mailing.delivery.group_commit import Committed, Round
+    from mailing.delivery.group_commit import Committed, Round, Route
     from mailing.delivery.rooms import Rooms
     from mailing.delivery.taking import Taken
     from mailing.ledger.batches import Batch
@@ -36,17 +36,21 @@ LINGERING = 4  # jobs of one process that only go on with narrow lanes
 class ActiveCampaign:
     """A campaign that this process is sending: its senders, and how much is held.
 
-    ``prepared`` has the compiled versions of its message. The ``accounts`` stand in the order in which it
-    goes by them. ``unrecorded`` of what is held has its outcome, for the next commit.
+    ``prepared`` has the compiled versions of its message. ``unrecorded`` of what is held has its outcome, for
+    the next commit.
     """
 
     campaign: Campaign
     prepared: dict[int, Prepared]
-    accounts: tuple[str, ...]
     priority: int
     sending: bool = True
     held: int = 0
     unrecorded: int = 0
+
+    def follow(self, route: Route | None) -> None:
+        """Go by other senders, or within other limits, if a person has changed them."""
+        if route and route != (self.campaign.senders, self.campaign.limits):
+            self.campaign = replace(self.campaign, **route._asdict())
 
 
 @dataclass(slots=True, eq=False)
@@ -130,9 +134,9 @@ class Worklist:
         """All campaigns that this process is sending."""
         return self._active.values()
 
-    def activate(self, campaign: Campaign, prepared: Prepared, accounts: tuple[str, ...]) -> ActiveCampaign:
-        """Begin to send a campaign by the senders of these accounts."""
-        begun = ActiveCampaign(campaign, {campaign.version: prepared}, accounts, campaign.priority)
+    def activate(self, campaign: Campaign, prepared: Prepared) -> ActiveCampaign:
+        """Begin to send a campaign."""
+        begun = ActiveCampaign(campaign, {campaign.version: prepared}, campaign.priority)
         return self._active.setdefault(campaign.id, begun)
 
     def in_hand(self, account: str) -> int:
@@ -220,6 +224,7 @@ class Worklist:
             if active := self._active.get(id_):
                 active.sending = state is CampaignState.SENDING and id_ not in outcome.closed
                 active.priority = outcome.priorities.get(id_, active.priority)
+                active.follow(outcome.routes.get(id_))
         taken = []
         for (job, account, _), found in zip(self._wishes, outcome.claimed, strict=False):
             if found is None:
@@ -244,14 +249,14 @@ class Worklist:
                 if not job.lingers and job.batch.first_id <= claim.recipient_id <= job.cursor:
                     job.cursor = claim.recipient_id - 1
 
-    def end_jobs(self, now: float, *, halted: bool, resting: Collection[str]) -> None:
+    def end_jobs(self, now: float, *, halted: bool, rests: Callable[[Campaign], bool]) -> None:
         """End the jobs that may not claim any more at ``now`` (monotonic s), also where all senders rest."""
         for job in list(self._jobs):
             if halted:
                 self._end(job, Ending.HANDED_BACK)
             elif not job.active.sending:
                 self._end(job, Ending.STOPPED)
-            elif all(account in resting for account in job.active.accounts):
+            elif rests(job.active.campaign):
                 self._end(job, Ending.RESTING)
             elif now > job.until:
                 self._end(job, Ending.YIELDED)

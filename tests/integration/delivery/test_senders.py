@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignState, RecipientState
-from mailing.core.tables import attempts
+from mailing.core.tables import attempts, campaigns
 from mailing.senders import store
 from mailing.senders.entries import Entry
 from mailing.senders.limits import Limits
@@ -189,3 +189,20 @@ def test_a_campaign_has_a_limit_of_its_own(make_stack: Callable[..., Stack]) -> 
         quick = send(stack, 60, free)
         stack.wait_for(quick)
         assert stack.campaign(slow).counts[SENT] < 100
+
+
+def test_a_campaign_follows_other_senders_and_limits_while_it_is_sent(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack(connections=3)
+    begin(stack)
+    with serving({}) as one, serving({}) as other:
+        first, second = sender(stack, one.port, "first"), sender(stack, other.port, "second")
+        campaign_id = send(stack, 100, first, limits={"per_second": 3})
+        wait_until(lambda: one.accepted, "the first sends")
+        with stack.db.write() as connection:
+            own = update(campaigns).where(campaigns.c.id == campaign_id)
+            connection.execute(own.values(senders=[second], limits=None))
+        stack.wait_for(campaign_id, patience_s=25)
+        assert counts(stack, campaign_id) == {SENT: 100}
+        assert len(other.accepted) > len(one.accepted)
