@@ -22,6 +22,7 @@ from mailing.ledger import dialogues, lanes, leases, usage
 from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
+from mailing.senders import warming
 from tasks import imports, processes, queues, receivers, starts
 from tasks.app import app
 from tasks.sending import enqueue
@@ -67,6 +68,7 @@ def _sweep(database: Database) -> None:
     with _brief(database) as connection:
         changed = sweeper.judge_canaries(connection) | sweeper.finish_idle(connection)
         lanes.forget(connection)
+        warming.advance(connection)
         sweeper.forget_closed(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)

@@ -116,12 +116,15 @@ class Desk:
 
     async def rest(self, outlet: Outlet, window: Window, wait_ms: int) -> None:
         """Have a sender rest in all processes: its limit is used up for so long."""
-        reason = Reason(f"limit.{window.name}", sender=outlet.name, most=window.most)
+        name = "warmup" if outlet.warms_up and window.begin else window.name
+        reason = Reason(f"limit.{name}", sender=outlet.name, most=window.most)
 
         def rest() -> None:
             with self._database.write() as connection:
                 wait_s = -(-wait_ms // 1000)
-                rests.begin(connection, outlet.account, wait_s, reason, tried_at=now_ms())
+                rests.begin(
+                    connection, outlet.account, wait_s, reason, tried_at=now_ms(), longest_s=rests.DAY_S
+                )
 
         await self._until_it_works(rest)
 

@@ -58,6 +58,7 @@ class Outlet:
         self.account = sender.account
         self.name = name or sender.server
         self.limits = limits
+        self.warms_up = False  # whether its limit of a day is that of its warm-up
         self.fixed = fixed  # whether its number of connections is its own
         self.rests = rests.Seen()
         self.lanes = lanes.NONE  # the slow ones, as they were read last
@@ -232,7 +233,8 @@ class Outlets(Mapping[str, Outlet]):
                 self._open(outlet)
             else:
                 del before[sender.account]
-            outlet.name, outlet.limits = account.name, account.limits
+            outlet.name, outlet.limits = account.name, account.limits_today
+            outlet.warms_up = account.limits_today != account.limits
             wanted[sender.account] = outlet
         self._by_account = wanted
         for outlet in before.values():

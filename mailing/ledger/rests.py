@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 ALL = ""  # the lane of a rest that is the sender's own
 SHORTEST_S, LONGEST_S = 1, 4 * 3600  # of a rest; the longest also where a reply names a longer wait
+DAY_S = 25 * 3600  # of the calendar, at most
 ASK_S = 0.25  # between two requests to be the one that tries
 PROBE_MS = 60_000  # after so long without an outcome another email is tried
 
@@ -135,14 +136,16 @@ def begin(
     tried_at: int,
     lane: str = ALL,
     anew: bool = False,
+    longest_s: int = LONGEST_S,
 ) -> None:
     """Have a sender rest since an attempt, begun at ``tried_at`` (ms since 1970), was refused for its limit.
 
     What was under way when the rest began changes nothing; a try after it doubles it, unless it begins
-    ``anew``: others were accepted since.
+    ``anew``: others were accepted since. Of a limit of ours it is known when its window opens, so that it
+    may rest for longer than for what a reply says.
     """
     now = now_ms()
-    wait_ms = 1000 * min(max(wait_s, SHORTEST_S), LONGEST_S)
+    wait_ms = 1000 * min(max(wait_s, SHORTEST_S), longest_s)
     said = {"reason": str(reason), "reason_code": reasons.dump(reason), "width": 0, "good": 0}
     rest = of(connection, sender, lane)
     if rest and rest.lasts:

@@ -10,5 +10,7 @@
 ``routes``   by which senders a campaign goes, in their order, and its own limits
 ``store``    senders as they are kept: in their order, with secrets sealed, and never one in use taken away
 ``tables``   the tables of senders, and of how much each was given
+``warming``  warm-up plans that are kept: begun, gone on with once a day, and what was sent on each day
+``warmup``   how much a new sender may send on its first days
 ``windows``  how much may leave in which time, as limits say
 """

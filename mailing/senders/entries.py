@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from mailing.core.reasons import Reason, UnfitError
 from mailing.senders.limits import NONE, Limits
@@ -55,7 +55,6 @@ class Entry:
     connections: int | None = None
     limits: Limits = NONE
     receiver_limits: Mapping[str, Limits] = field(default_factory=dict)
-    warmup: Mapping[str, Any] | None = None
     preset: str = ""
 
 

@@ -17,7 +17,7 @@ from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, ReasonError
 from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns
-from mailing.senders import entries, limits
+from mailing.senders import entries, limits, warmup
 from mailing.senders.entries import Entry
 from mailing.senders.tables import senders as table
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mailing.core.reasons import Words
     from mailing.senders.limits import Limits
+    from mailing.senders.warmup import Plan
     from mailing.smtp.account import AuthWay, Sender, TlsMode
 
 MOST = 100  # senders
@@ -70,13 +71,18 @@ class Account:
     connections: int | None
     limits: Limits
     receiver_limits: Mapping[str, Limits]
-    warmup: Mapping[str, Any] | None
+    warmup: Plan | None
     trouble: Words
     trouble_at: int | None
     from_settings: bool
     revision: int
     created_at: int
     changed_at: int
+
+    @property
+    def limits_today(self) -> Limits:
+        """Its limits, and what its warm-up allows today."""
+        return warmup.within(self.limits, self.warmup)
 
     @property
     def server(self) -> str:
@@ -295,7 +301,7 @@ def open_secret(account: Account, name: str, secret_key: str) -> str:
         raise SenderError(Reason("sender.unreadable-secret", name=account.name)) from None
 
 
-_LIMITS = ("limits", "receiver_limits", "warmup")
+_LIMITS = ("limits", "receiver_limits")
 _FREE = {"trouble": "", "reason_code": None, "trouble_at": None}
 
 
@@ -328,7 +334,6 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "connections": entry.connections,
         "limits": limits.dump(entry.limits),
         "receiver_limits": limits.dump_receivers(entry.receiver_limits),
-        "warmup": entry.warmup,
     }
 
 
@@ -362,5 +367,6 @@ def _read(connection: Connection, statement: Select[Any]) -> list[Account]:
         values = reasons.in_row(row._asdict(), "trouble")
         values["limits"] = limits.load(values["limits"])
         values["receiver_limits"] = limits.load_receivers(values["receiver_limits"])
+        values["warmup"] = warmup.load(values["warmup"])
         found.append(Account(**values))
     return found

@@ -7,7 +7,7 @@ enough, so that an error is on the safe side. A calendar day is counted from its
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -60,10 +60,10 @@ def of(limits: Limits, now: int) -> tuple[Window, ...]:
 
 def day(now: int, time_zone: str) -> tuple[int, int]:
     """Return when the calendar day of ``now`` begins and ends, in ms since 1970: 23 to 25 hours apart."""
-    zone = ZoneInfo(time_zone)
-    today = datetime.fromtimestamp(now / 1000, zone).date()
-    begin, end = (
-        int(datetime.combine(each, time.min, zone).timestamp() * 1000)
-        for each in (today, today + timedelta(days=1))
-    )
-    return begin, end
+    today = datetime.fromtimestamp(now / 1000, ZoneInfo(time_zone)).date()
+    return midnight(today, time_zone), midnight(today + timedelta(days=1), time_zone)
+
+
+def midnight(day: date, time_zone: str) -> int:
+    """Return when a calendar day begins, in ms since 1970."""
+    return int(datetime.combine(day, time.min, ZoneInfo(time_zone)).timestamp() * 1000)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
 from mailing.core.reasons import Reason
-from mailing.senders import limits, routes, store
+from mailing.senders import limits, routes, store, warming
 from mailing.senders.store import SenderError
 
 if TYPE_CHECKING:
@@ -94,6 +94,23 @@ def change_route(backend: Backend, actor: Actor, campaign_id: int, route: Route)
         named = ", ".join(map(str, route.senders or ()))
         told = {"senders": named, "limits": limits.dump(route.limits) or {}}
         audit.record(connection, actor, "change route", f"campaign:{campaign_id}", **told)
+
+
+def keep_warmup(
+    backend: Backend, actor: Actor, sender_id: int, *, first: int, growth: int, target: int | None
+) -> None:
+    """Begin a sender's warm-up, change it, or let it grow again."""
+    with backend.db.write() as connection:
+        warming.keep(connection, sender_id, first, growth, target)
+        told = {"first": first, "growth": growth, "target": target or ""}
+        audit.record(connection, actor, "warm up sender", _about(sender_id), **told)
+
+
+def end_warmup(backend: Backend, actor: Actor, sender_id: int) -> None:
+    """End a sender's warm-up."""
+    with backend.db.write() as connection:
+        warming.end(connection, sender_id)
+        audit.record(connection, actor, "end warm-up", _about(sender_id))
 
 
 def end_trouble(backend: Backend, sender_id: int) -> None:

@@ -69,6 +69,8 @@ ACTIONS: Mapping[str, str] = {
     "connect sender": N_("Connected a sender"),
     "test sender": N_("Tested a sender"),
     "change route": N_("Changed senders or limits of a campaign"),
+    "warm up sender": N_("Changed the warm-up of a sender"),
+    "end warm-up": N_("Ended the warm-up of a sender"),
     "delete sender": N_("Deleted a sender"),
     "start worker": N_("Resumed a worker"),
     "stop worker": N_("Paused a worker"),

@@ -24,6 +24,7 @@ from webapp.lanes import programs as lanes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import programs as senders
+from webapp.senders import warmups
 
 if TYPE_CHECKING:
     from mailing.sites import Site
@@ -39,6 +40,7 @@ BLUEPRINTS = tuple(
         lanes,
         lists,
         senders,
+        warmups,
         events,
         log,
         tokens,

@@ -176,6 +176,39 @@ def test(*, sender_id: int, mail_from: str) -> None:
 
 
 @senders.command()
+@_ID
+@click.option("--first", type=int, help="Emails on the first day. Default: 50.")
+@click.option("--growth", type=int, help="Percent by which each day grows. Default: 100.")
+@click.option("--target", type=int, help="The full volume of a day. Default: the daily limit.")
+@click.option("--resume", is_flag=True, help="Let it grow again.")
+@click.option("--end", is_flag=True, help="End it.")
+def warmup(*, sender_id: int, resume: bool, end: bool, **given: int | None) -> None:
+    """Show the warm-up of sender ID; with a figure, start or change it."""
+    from mailing.senders import warming  # noqa: PLC0415
+    from mailing.senders.warmup import Plan  # noqa: PLC0415
+    from tasks.commands import senders as commands  # noqa: PLC0415
+    from webapp.cli.work import ACTOR  # noqa: PLC0415
+
+    with _open() as (backend, _settings):
+        plan = _get(backend, sender_id).warmup or Plan()
+        if end:
+            commands.end_warmup(backend, ACTOR, sender_id)
+        elif resume or any(value is not None for value in given.values()):
+            values = {name: getattr(plan, name) if it is None else it for name, it in given.items()}
+            commands.keep_warmup(backend, ACTOR, sender_id, **values)
+        account = _get(backend, sender_id)
+        with backend.db.read() as connection:
+            rows = warming.calendar(connection, account)
+    if account.warmup is None:
+        click.echo("No warm-up.")
+    for row in rows:
+        click.echo(f"{row.day}  {'' if row.sent is None else f'{row.sent:,} of '}{row.cap:,}")
+    if account.warmup and account.warmup.stopped:
+        click.echo(f"It does not grow any more: {account.warmup.stopped}")
+        click.echo(f"To let it grow again: volley senders warmup {sender_id} --resume")
+
+
+@senders.command()
 @click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
 @click.argument("ids", metavar="[ID]...", nargs=-1, type=click.IntRange(1, LARGEST_ID))
 @_limited

@@ -17,6 +17,32 @@ class Limits(TypedDict):
     time_zone: NotRequired[Annotated[str, "Of the calendar; UTC if it is not there."]]
 
 
+class Warmup(TypedDict):
+    """A plan by which a new sender may send more each day."""
+
+    first: Annotated[int, "How many emails on the first day."]
+    growth: Annotated[int, "By how many percent each day grows."]
+    target: Annotated[int | None, "The full volume of a day; null for the sender's daily limit."]
+    cap: Annotated[int | None, "How many emails it may send today; null once the full volume is reached."]
+    stopped: Annotated[str, "Why it does not grow any more; empty while it does."]
+    stopped_code: ReasonCode
+
+
+class WarmupDay(TypedDict):
+    """A day of a warm-up."""
+
+    day: Annotated[str, "Such as `2026-11-26`, in the time zone of the limits."]
+    cap: Annotated[int, "How many emails may leave."]
+    sent: Annotated[int | None, "How many left; null for a day to come."]
+
+
+class WarmupCalendar(TypedDict):
+    """The warm-up of a sender, and its days."""
+
+    warmup: Warmup | None
+    days: list[WarmupDay]
+
+
 class Sender(TypedDict):
     """An account at a mail server. Its secrets are never shown."""
 
@@ -45,6 +71,7 @@ class Sender(TypedDict):
     connections: Annotated[int | None, "Of each worker process; null for the setting."]
     limits: Limits
     receiver_limits: Annotated[dict[str, Limits], "Limits by receiver; `*` means all others."]
+    warmup: Warmup | None
     trouble: Annotated[str, "What keeps it from sending now; empty if nothing does."]
     trouble_code: ReasonCode
     trouble_at: Time | None

@@ -7,4 +7,5 @@
 ``programs``     senders for programs
 ``route_form``   the fields of a campaign's form that say by which senders it goes, and its own limits
 ``views``        the page of all senders, and of one
+``warmups``      warm-ups of senders for programs
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mailing.senders import entries, limits, store
 from mailing.senders.entries import Entry, EntryError
 from mailing.senders.limits import PERIODS, LimitsError
+from mailing.senders.warmup import Plan
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import N_, _
 from webapp.ui import formats
@@ -42,6 +43,7 @@ UNITS: Mapping[str, str] = {
 _SHORT = {period.removeprefix("per_"): period for period in PERIODS}
 _KEPT = ("name", "host", "username", "tenant", "client_id", "ca", "tls", "preset")
 _DIGITS = 12
+WARMUP = ("first", "growth", "target")
 EXAMPLE = "gmail 500/hour 5/second"
 
 
@@ -73,7 +75,18 @@ def of_account(account: Account) -> dict[str, str]:
             f"{receiver} {told(each)}" for receiver, each in account.receiver_limits.items()
         ),
         **of_limits(account.limits),
+        **of_warmup(account.warmup or Plan()),
     }
+
+
+def of_warmup(plan: Plan) -> dict[str, str]:
+    """Return what a form holds of a warm-up."""
+    return {"first": str(plan.first), "growth": str(plan.growth), "target": str(plan.target or "")}
+
+
+def read_warmup(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return what is typed of a warm-up; what is no number stays text, to be refused."""
+    return {name: _number(form.get(name, "")) for name in WARMUP}
 
 
 def of_limits(it: Limits) -> dict[str, str]:

@@ -27,7 +27,7 @@ from webapp.live.trials import BusyError
 from webapp.openapi import dialogues, fields, operations, sender_shapes
 from webapp.openapi.fields import Field, Flag, Ids, Name, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.senders import inspections
+from webapp.senders import inspections, warmups
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -316,6 +316,7 @@ def shown(it: Account) -> sender_shapes.Sender:
         "connections": it.connections,
         "limits": dumped(it.limits),
         "receiver_limits": {receiver: dumped(each) for receiver, each in it.receiver_limits.items()},
+        "warmup": warmups.planned(it.warmup),
         "trouble": str(trouble := _trouble(it)),
         "trouble_code": reasons.code(trouble),
         "trouble_at": None if it.trouble_at is None else formats.iso(it.trouble_at),

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
+from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
-from mailing.senders import opening, store
+from mailing.senders import opening, store, warming, warmup
 from mailing.senders.entries import EntryError
 from mailing.senders.presets import OWN, PRESETS
 from mailing.senders.providers import PROVIDERS
@@ -193,6 +194,26 @@ async def stream(sender_id: int, name: str) -> Response:
     return respond(("sender test", name), fill)
 
 
+@blueprint.post(f"{_ONE}/warmup")
+@auth.needs(Permission.SENDERS)
+async def warm_up(sender_id: int) -> AnyResponse | tuple[str, int]:
+    """Begin, change or end a sender's warm-up."""
+    account, form = await the_sender(sender_id), await request.form
+    try:
+        if form.get("act") == "end":
+            await services().do(commands.end_warmup, auth.person(), sender_id)
+        else:
+            wanted = forms.read_warmup(form)
+            await services().do(commands.keep_warmup, auth.person(), sender_id, **wanted)
+    except EntryError as error:
+        typed = forms.of_account(account) | {name: form.get(name, "") for name in forms.WARMUP}
+        return await _form(typed, forms.refused(error), account), 422
+    except SenderError as refusal:
+        abort(409, say_why(refusal))
+    receipts.tell(_("Saved."))
+    return redirect(services().at(f"/senders/{sender_id}#warmup"), 303)
+
+
 async def the_sender(sender_id: int) -> Account:
     """Return the sender that an address names; answer 404 if there is none."""
     found = await services().read(store.get, sender_id)
@@ -225,6 +246,8 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], account: Ac
         trouble=_trouble(account) if account else "",
         provider=PROVIDERS.get(account.provider) if account else None,
         uses=await services().read(store.campaigns_of, account.id) if account else (),
+        calendar=await services().read(warming.calendar, account) if account else (),
+        today=warmup.the_day(now_ms(), account.limits) if account else "",
         back=oauth.back(),
         TLS=forms.TLS,
         SIGN_IN=forms.SIGN_IN,

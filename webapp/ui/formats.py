@@ -75,6 +75,11 @@ def day(ms: int, zone: tzinfo) -> str:
     return format_date(_moment(ms, zone), "full", locale=languages.locale())
 
 
+def date(day: str) -> str:
+    """Return a day of the calendar, ``22 Nov 2026``, that is given as ``2026-11-22``."""
+    return format_date(datetime.fromisoformat(day), "medium", locale=languages.locale())
+
+
 def iso(ms: int | None) -> str:
     """Return the machine's form in UTC, ``2026-11-22T14:02:11.034Z``."""
     return "" if ms is None else f"{_moment(ms // 1000 * 1000, UTC).isoformat()[:19]}.{ms % 1000:03d}Z"

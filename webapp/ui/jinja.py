@@ -60,6 +60,7 @@ def install(app: Quart, services: Services) -> None:
         clock=_clock,
         day=_day,
         stamp=_stamp,
+        date=formats.date,
     )
     env.globals.update(
         root=services.at(""),

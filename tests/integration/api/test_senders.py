@@ -247,3 +247,25 @@ async def test_a_campaign_without_such_a_sender_or_limit_is_not_stored(client, g
     assert response.status_code == 422
     assert (await response.get_json())["code"] == code
     assert (await (await client.get("/api/v1/campaigns")).get_json())["campaigns"] == []
+
+
+async def test_a_warmup_is_begun_read_and_ended(client):
+    sender = await made(client, limits={"per_day": 300})
+    path = f"/{sender['id']}/warmup"
+    status, told = await asked(client, "PUT", path, first=100)
+    assert status == 200
+    assert told["warmup"] == {
+        "first": 100,
+        "growth": 100,
+        "target": None,
+        "cap": 100,
+        "stopped": "",
+        "stopped_code": None,
+    }
+    assert [(row["cap"], row["sent"]) for row in told["days"]] == [(100, 0), (200, None), (300, None)]
+    assert await asked(client, "GET", path) == (200, told)
+    assert (await asked(client, "GET", f"/{sender['id']}"))[1]["warmup"] == told["warmup"]
+    status, refusal = await asked(client, "PUT", path, first=100, target=10)
+    assert (status, refusal["errors"][0]["field"]) == (422, "target")
+    assert await asked(client, "DELETE", path) == (200, {"warmup": None, "days": []})
+    assert (await asked(client, "PUT", "/999/warmup"))[0] == 404

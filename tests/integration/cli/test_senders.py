@@ -91,3 +91,14 @@ def test_a_campaign_uses_senders_in_order_with_limits_of_its_own(stack: Stack) -
     volley(stack, "move", "2", "1")
     assert [account.id for account in senders(stack)] == [2, 1]
     assert "Second was deleted" in volley(stack, "delete", "2")
+
+
+def test_a_warmup_is_begun_shown_changed_and_ended(stack: Stack) -> None:
+    volley(stack, "add", "--host", "smtp.example.org", "--per-day", "300")
+    assert volley(stack, "warmup", "2") == "No warm-up.\n"
+    shown = volley(stack, "warmup", "2", "--first", "100").splitlines()
+    assert [line.split("  ")[1] for line in shown] == ["0 of 100", "200", "300"]
+    shown = volley(stack, "warmup", "2", "--growth", "10").splitlines()
+    assert [line.split("  ")[1] for line in shown][:3] == ["0 of 100", "110", "121"]
+    assert "first day" in volley(stack, "warmup", "2", "--target", "5", status=1)
+    assert volley(stack, "warmup", "2", "--end") == "No warm-up.\n"

@@ -380,3 +380,16 @@ async def test_a_test_send_goes_by_the_sender_that_the_campaign_names_first(visi
         run = visitor.app.extensions["trials"].get(name, "campaign:1")
         await asyncio.wait([run.task])
     assert [message.recipients for message in server.received] == [("me@one.example",)]
+
+
+async def test_a_warmup_is_begun_shown_as_a_calendar_and_ended(visitor, db):
+    where = await add(visitor)
+    refusal = await visitor.post(f"{where}/warmup", {"first": "0", "growth": "100", "target": ""})
+    assert "Write a whole number of emails for the first day" in await said(refusal, 422)
+    saved = await visitor.post(f"{where}/warmup", {"first": "50", "growth": "100", "target": ""})
+    assert saved.status_code == 303
+    page = await visitor.read(where)
+    caps = re.findall(r'<td class="num">([\d,]*)</td><td class="num">([\d,]+)</td>', page)
+    assert caps == [("0", "50"), ("", "100"), ("", "200"), ("", "400"), ("", "500")]
+    await visitor.post(f"{where}/warmup", {"act": "end"})
+    assert senders(db)[-1].warmup is None
