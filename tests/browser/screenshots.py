@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from playwright.sync_api import expect
 
 from mailing.accounts.roles import Role
+from mailing.addresses import parsing as addresses
 from mailing.campaigns.drafts import Draft
+from mailing.schedules.schedule import Schedule
 from mailing.settings import ROOT
-from tasks.commands import lists, people
+from tasks.commands import campaigns, lists, people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
 from tests.support.stack import PERSON, Stack, wait_until
@@ -60,6 +63,14 @@ def invite(stack: Stack) -> None:
     people.invite(stack.backend, PERSON, "dora@school.example", Role.VIEWER)
 
 
+def plan(stack: Stack) -> int:
+    """Schedule a campaign for a December; return its id."""
+    schedule = Schedule.of(1_922_317_200_000, "Asia/Ho_Chi_Minh", "08:00-20:00")
+    draft = replace(DRAFT, schedule=schedule)
+    listed = addresses.parse_pasted("\n".join(recipients()))
+    return campaigns.store(stack.db, PERSON, draft, listed, send=True).campaign_id
+
+
 def signed_in(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> Page:
     """The owner's page."""
     page = browser.new_page(base_url=stack.url, color_scheme=scheme)
@@ -89,9 +100,12 @@ def main() -> None:
         pages["people"] = "/people"
         with (ROOT / "tests/lists/members.xlsx").open("rb") as file:
             pages["columns"] = f"/lists/imports/{lists.upload(stack.backend, PERSON, 'members.xlsx', file)}"
+        pages["schedule"] = f"/campaigns/{plan(stack)}"
         for (name, path), (scheme, page) in itertools.product(pages.items(), readers.items()):
             page.set_viewport_size(SIZE if name in {"live", "people", "columns"} else SMALL)
             page.goto(path)
+            if name == "schedule":
+                page.click("button[commandfor=schedule]")
             if page.locator("#live").count():
                 expect(mark(page)).to_have_text("Live")
                 page.wait_for_timeout(SETTLE_MS)
