@@ -241,7 +241,7 @@ _KEYS: Mapping[str, Callable[[object], None]] = {
     "example": _example,
 }
 _USE: Mapping[str, Collection[Follows]] = {
-    "wait": (Follows.WAIT, Follows.REST),
+    "wait": (Follows.WAIT, Follows.REST, Follows.PAUSE),
     "threshold": (Follows.PAUSE,),
     "check": (Follows.PAUSE, Follows.STOP),
 }

@@ -1,4 +1,7 @@
-"""The receivers of domains are looked up beside all work: in a thread of the worker that sweeps."""
+"""DNS is asked beside all work, in a thread of the worker that sweeps.
+
+For the receivers of domains, and for the records of ours that held lanes wait for.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,52 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing.core import database_errors
 from mailing.internet import receivers as internet
+from mailing.internet import records
 from mailing.internet.names import Dns
-from mailing.ledger import receivers
+from mailing.internet.senders import RESERVED
+from mailing.ledger import evidence, receivers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mailing.core.database import Database
+    from mailing.internet.names import Names
     from mailing.internet.receivers import Exchangers
+    from mailing.internet.records import Look
+    from mailing.ledger.evidence import Held
 
 log = structlog.get_logger()
 _asking = threading.Lock()
 
 
 def give_out(database: Database) -> None:
-    """Have those looked up that are due, unless this process looks some up already."""
+    """Have what is due looked up, unless this process looks something up already."""
     if not _asking.acquire(blocking=False):
         return
-    due: Sequence[str] = ()
+    started = False
     try:
         with database.write() as connection:
-            due = receivers.take_due(connection)
-        if due:
-            threading.Thread(target=_ask, args=(database, due), name="volley-receivers", daemon=True).start()
+            due, held = receivers.take_due(connection), evidence.take_due(connection)
+        if due or held:
+            asking = threading.Thread(
+                target=_ask, args=(database, due, held), name="volley-receivers", daemon=True
+            )
+            asking.start()
+            started = True
     finally:
-        if not due:
+        if not started:
             _asking.release()
 
 
-def _ask(database: Database, due: Sequence[str]) -> None:
+def _ask(database: Database, due: Sequence[str], held: Sequence[Held]) -> None:
     try:
-        look_up(database, due)
+        if due:
+            look_up(database, due)
+        if held:
+            look_at(database, held)
     except DBAPIError as error:
         reason = database_errors.sentence(error, database.url)
-        log.warning("receivers were found but not kept; they are looked up later", reason=reason)
+        log.warning("what DNS says was not kept; it is looked up later", reason=reason)
     finally:
         _asking.release()
 
@@ -57,3 +72,25 @@ def look_up(database: Database, due: Sequence[str], names: Exchangers | None = N
         found |= asyncio.run(internet.look_up(asked, names or Dns()))
     with database.write() as connection:
         receivers.keep(connection, found)
+
+
+def look_at(database: Database, held: Sequence[Held], names: Names | None = None) -> None:
+    """Look at the records that held lanes wait for, and keep what is found. Takes some seconds at most."""
+    found = asyncio.run(_look_at(held, names))
+    for lane, look in zip(held, found, strict=True):
+        with database.write() as connection:
+            tried = evidence.looked(connection, lane, look)
+        said = {"receiver": lane.lane, "found": str(look.finding.said)}
+        log.info("the records that a lane waits for were looked at", **said, tried=tried)
+
+
+async def _look_at(held: Sequence[Held], names: Names | None) -> Sequence[Look]:
+    """Look at all at once. Of the internet's servers nobody asks for names that are nobody's."""
+    servers = names or Dns()
+
+    async def look(check: str, domain: str, key: str) -> Look:
+        if names is None and domain.rpartition(".")[2] in RESERVED:
+            return records.unknown(domain)
+        return await records.look(check, domain, key, servers)
+
+    return await asyncio.gather(*(look(*it.asked) for it in held))

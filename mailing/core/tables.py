@@ -278,6 +278,8 @@ rests = Table(
     Column("probed_at", BigInteger),  # since when one email is being tried
     Column("width", Integer, nullable=False, default=0, server_default="0"),  # of a lane after it: at once
     Column("good", Integer, nullable=False, default=0, server_default="0"),  # accepted at this width
+    Column("looked_at", BigInteger),  # when DNS was last asked for the record that the lane waits for
+    Column("records", String(64)),  # a print of what it answered
     Column("ended_at", BigInteger),
 )
 """Senders whose own limit is reached: they wait, and nobody fails. The last rest of each stays.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailing.core.database import Writer
     from mailing.delivery.taking import Taken, Want
     from mailing.ledger.claims import Claim
+    from mailing.ledger.evidence import Weighed
     from mailing.ledger.lanes import Lanes
     from mailing.ledger.leases import Status
     from mailing.ledger.rests import Rest
@@ -46,6 +47,7 @@ class Route(NamedTuple):
     limits: Mapping[str, Any] | None
 
 
+_PAUSING = frozenset({Follows.PAUSE, Follows.STOP})
 OUT_S = 900  # until a sender that is refused is tried again, while others send for it
 
 
@@ -118,12 +120,14 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
         if entry.watched or entry.status:
             outcome.senders = store.revision(connection)
         _reopen(connection, doubtful, outcome)
+        weighed = _weigh(connection, fresh)
         touched = _rest(connection, fresh, entry)
         for account, rest in entry.rests.items():
             looks = entry.watched or account in touched or _lasts(rest)
             outcome.rests[account] = rests.of(connection, account) if looks else rest
-        open_lanes = _steer(connection, fresh, entry, outcome)
-        _stop_what_must(connection, fresh, entry, outcome)
+        held = {result.account for result, it in weighed if it.held}
+        open_lanes = _steer(connection, fresh, entry, outcome, held)
+        _stop_what_must(connection, fresh, entry, outcome, weighed)
         if outcome.lease_held:
             outcome.claimed = _claims(connection, entry, outcome, open_lanes)
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
@@ -179,15 +183,28 @@ def _has_to_rest(result: Result, ruling: Ruling) -> bool:
     return ruling.follows is Follows.REST or (ruling.follows is Follows.STOP and result.others)
 
 
+def _weigh(connection: Connection, fresh: Sequence[Result]) -> Sequence[tuple[Result, Weighed]]:
+    """Keep the refusals that may be everybody's, behind the locks of all campaigns that may pause by this."""
+    locked = {it.claim.campaign_id for it in fresh if it.result is AttemptResult.FAILED}
+    locked |= {it.claim.campaign_id for it in fresh if it.ruling and it.ruling.follows in _PAUSING}
+    evidence.lock(connection, locked)
+    kept = ((it, it.ruling) for it in fresh if it.ruling and it.ruling.follows is Follows.PAUSE)
+    return [(result, evidence.weigh(connection, result, ruling)) for result, ruling in kept]
+
+
 def _steer(
-    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
+    connection: Connection,
+    fresh: Sequence[Result],
+    entry: Round,
+    outcome: Committed,
+    held: Collection[str],
 ) -> Mapping[str, Sequence[str]]:
     """Have lanes take what came, and read the slow ones; return those of each sender to be asked for claims.
 
     That is each time somebody came out of a lane, and else whenever the campaigns are looked at.
     """
     touched = lanes.heed(connection, fresh, entry.lanes)
-    changed, now, asked = {account for account, _ in touched}, now_ms(), {}
+    changed, now, asked = {account for account, _ in touched} | {*held}, now_ms(), {}
     for account, seen in entry.lanes.items():
         reads = entry.watched or account in changed
         outcome.lanes[account] = lanes.slow(connection, account, seen) if reads else seen
@@ -242,15 +259,17 @@ def _claims(
 
 
 def _stop_what_must(
-    connection: Connection, fresh: Sequence[Result], entry: Round, outcome: Committed
+    connection: Connection,
+    fresh: Sequence[Result],
+    entry: Round,
+    outcome: Committed,
+    weighed: Sequence[tuple[Result, Weighed]],
 ) -> None:
     """Pause campaigns whose sender or message is at fault, or too many of whose emails fail.
 
     Finish campaigns in which nobody waits.
     """
     failed = {result.claim.campaign_id for result in fresh if result.result is AttemptResult.FAILED}
-    pausing = {it.claim.campaign_id for it in fresh if it.ruling and it.ruling.follows is Follows.PAUSE}
-    evidence.lock(connection, failed | pausing)
     for result in fresh:
         if result.ruling is None:
             continue
@@ -262,9 +281,9 @@ def _stop_what_must(
         if result.ruling.follows is Follows.STOP and not result.others:
             reason = _in_words(result, result.ruling)
             evidence.keep(connection, result, result.ruling)
-        elif result.ruling.follows is Follows.PAUSE:
-            reason = evidence.weigh(connection, result, result.ruling)
         _pause(connection, result.claim.campaign_id, reason, outcome)
+    for result, it in weighed:
+        _pause(connection, result.claim.campaign_id, it.pause, outcome)
     for campaign_id in sorted(failed):
         _pause(connection, campaign_id, breaker.weigh(connection, campaign_id), outcome)
     for campaign_id in sorted(entry.finishing):

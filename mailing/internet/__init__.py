@@ -6,6 +6,7 @@
                networks
 ``names``      the TXT records and the mail exchangers of a name, or that nobody could be asked
 ``receivers``  who takes in the mail of a domain, and so whose limits hold: by rules that are data
+``records``    those of a From domain that a refusal is about, and whether they are there by now
 ``senders``    what DNS says of who may send for a domain: SPF, DKIM and DMARC
 ``spf``        a domain's SPF record (RFC 7208), and how many look-ups it takes
 """

@@ -164,7 +164,7 @@ def begin(
 
 def put(connection: Connection, sender: str, lane: str, values: Mapping[str, object]) -> None:
     """Write the row of a rest that begins, unless one lasts already."""
-    row = {"probed_at": None, "ended_at": None, **values}
+    row = {"probed_at": None, "ended_at": None, "looked_at": None, "records": None, **values}
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     statement = insert(rests).values(sender=sender, lane=lane, **row)
     connection.execute(

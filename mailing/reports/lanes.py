@@ -14,11 +14,13 @@ from sqlalchemy import func, select
 
 from mailing.core import reasons
 from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
 from mailing.core.states import RecipientState
 from mailing.core.tables import attempts, recipients, rests
 from mailing.internet.receivers import name_of
 from mailing.ledger import receivers
 from mailing.ledger.domain_tallies import OTHERS
+from mailing.ledger.evidence import RECORD
 from mailing.ledger.lanes import FOREVER, Lane
 from mailing.ledger.rests import ALL, COLUMNS, Rest
 from mailing.ledger.tables import domain_tallies
@@ -75,6 +77,12 @@ class Standing:
     def left(self) -> int | None:
         """How many are queued or being sent."""
         return None if self.total is None else max(0, self.total - sum(self.counts.values()))
+
+    @property
+    def record(self) -> Reason | None:
+        """Why it is held, where a record of our domain is missing: what to publish, and what DNS says."""
+        reason = self.slow.rest.reason if self.slow and self.slow.holds(self.at) else ""
+        return reason if isinstance(reason, Reason) and reason.code == RECORD else None
 
     @property
     def pace(self) -> Pace:

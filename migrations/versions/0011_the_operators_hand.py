@@ -202,6 +202,8 @@ def _lanes() -> None:
         table.add_column(sa.Column("lane", sa.Text(), server_default="", nullable=False))
         table.add_column(sa.Column("width", sa.Integer(), server_default="0", nullable=False))
         table.add_column(sa.Column("good", sa.Integer(), server_default="0", nullable=False))
+        table.add_column(sa.Column("looked_at", sa.BigInteger(), nullable=True))
+        table.add_column(sa.Column("records", sa.String(length=64), nullable=True))
         table.drop_constraint("pk_rests", type_="primary")
         table.create_primary_key("pk_rests", ["sender", "lane"])
     _count_what_is_under_way()
@@ -238,6 +240,8 @@ def _without_lanes() -> None:
     with op.batch_alter_table("rests") as table:
         table.drop_constraint("pk_rests", type_="primary")
         table.create_primary_key("pk_rests", ["sender"])
+        table.drop_column("records")
+        table.drop_column("looked_at")
         table.drop_column("good")
         table.drop_column("width")
         table.drop_column("lane")

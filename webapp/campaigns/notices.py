@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.core import reasons
+from mailing.core.reasons import Reason
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import USUAL
 from mailing.ledger.leases import NoticeKind
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
     from mailing.ledger.rests import Rest
     from mailing.redis.errors import Trouble
+    from mailing.reports.lanes import Standing as Lane
     from webapp.campaigns.bulk_actions import Offer
     from webapp.campaigns.progress import Pace, Standing
 
@@ -90,6 +92,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     found += _hours(campaign)
     if campaign.rest:
         found.append(waits(campaign.rest))
+    found += _held(standing.lanes)
     refuses = trouble is not None and trouble.refuses
     reason = say(trouble.reason) if trouble else ""
     if refuses:
@@ -174,6 +177,26 @@ def waits(rest: Rest) -> Notice:
         say(rest.reason),
         due=rest.until,
     )
+
+
+def _held(lanes: Sequence[Lane]) -> Iterator[Notice]:
+    """Return which record a receiver misses; all others are sent their mail."""
+    for lane in lanes:
+        if (record := lane.record) is None:
+            continue
+        todo, found = record.values["todo"], record.values["found"]
+        assert isinstance(todo, Reason)
+        assert isinstance(found, Reason)
+        goes_on = _(
+            "All other receivers continue. Volley checks DNS every few minutes, then sends a single email to "
+            "this receiver; if it is accepted, more follow."
+        )
+        yield Notice(
+            "deferred",
+            _("%(receiver)s: a DNS record of your domain is missing", receiver=lane.name),
+            f"{say(todo)} {say(found)} {goes_on}",
+            str(record.values["reply"]),
+        )
 
 
 def _long_work(standing: Standing) -> Iterator[Notice]:

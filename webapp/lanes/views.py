@@ -51,6 +51,11 @@ def why_slow(lane: Standing, until: str) -> str:
         return ""
     if lane.pace is Pace.PAUSED:
         return _("Paused. No email is sent to this receiver until it is resumed.")
+    if lane.record:
+        return _(
+            "On hold until the record is published. Volley checks DNS every few minutes and then sends a "
+            "single email; if it is accepted, more follow."
+        )
     if lane.pace is Pace.RESTING:
         return _(
             "Resting until %(time)s. Then a single email is sent; if it is accepted, more follow.",

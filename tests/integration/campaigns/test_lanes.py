@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mailing.core.reasons import Reason
+from mailing.internet.records import advice
 from mailing.ledger import rests as resting
+from mailing.ledger.evidence import RECORD
 from tests.support.web import store
 
 if TYPE_CHECKING:
@@ -27,3 +30,19 @@ async def test_the_page_says_why_a_lane_is_slow_and_steers_it(visitor: Visitor, 
     assert "No email is sent to this receiver until it is resumed." in await visitor.read("/campaigns/1")
     for junk in ({}, {"receiver": "yahoo"}, {"receiver": "yahoo", "order": "x"}):
         assert (await visitor.post("/campaigns/1/lanes", junk)).status_code == 400
+
+
+async def test_the_page_names_the_record_that_a_receiver_misses(visitor: Visitor, db: Database) -> None:
+    sender = visitor.app.extensions["volley"].settings.sender.account
+    store(db, "a@gmail.com b@att.net", send=True)
+    todo = advice("spf", "club.net", "smtp.gmail.com:587", "")
+    found, check = Reason("spf.none", domain="club.net"), Reason("check.spf")
+    reason = Reason(RECORD, check=check, todo=todo, found=found, reply="550 5.7.27 <i>SPF</i> did not pass")
+    with db.write() as connection:
+        resting.begin(connection, sender, 3600, reason, tried_at=0, lane="gmail")
+    text = await visitor.read("/campaigns/1")
+    assert "Gmail: a DNS record of your domain is missing" in text
+    assert "Publish a TXT record at club.net: v=spf1 include:_spf.google.com ~all." in text
+    assert "club.net has no SPF record. All other receivers continue." in text
+    assert "550 5.7.27 &lt;i&gt;SPF&lt;/i&gt; did not pass" in text
+    assert "On hold until the record is published." in text

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from mailing.ledger.results import Result
 
 NO_DKIM = (550, "5.7.30 DKIM didn't pass")
+SPAM = (550, "5.7.1 This message is likely unsolicited mail")
+NO_PTR = (550, "5.7.25 The IP address has no PTR record")
 WHIM = (554, "5.7.1 Message refused")
 
 
@@ -82,7 +84,7 @@ def test_workers_that_count_at_the_same_moment_miss_nothing_and_pause_once(db: D
 
         def work(claims: list[Claim]) -> None:
             barrier.wait(30)  # noqa: B023 - all end before the next one
-            outcome = commit(db, [refused(claims[0], *NO_DKIM)])
+            outcome = commit(db, [refused(claims[0], *SPAM)])
             found.append(CampaignState.PAUSED in outcome.states.values())  # noqa: B023
 
         threads = [threading.Thread(target=work, args=(claims,)) for claims in hands]
@@ -124,23 +126,29 @@ def test_what_nobody_knows_pauses_where_it_holds_for_everybody(db: Database) -> 
     assert state(db, campaign_id)[0] is CampaignState.PAUSED
 
 
-def test_one_receiver_among_many_is_seen_at_its_own_domain(db: Database) -> None:
+@pytest.mark.parametrize("answer", [SPAM, NO_PTR])
+def test_one_receiver_among_many_is_seen_at_its_own_domain(db: Database, answer: tuple[int, str]) -> None:
     campaign_id = store(db, 100)
+    refuse_here_and_there(db, campaign_id, answer)
+    assert state(db, campaign_id)[0] is CampaignState.PAUSED
+
+
+def refuse_here_and_there(db: Database, campaign_id: int, answer: tuple[int, str]) -> None:
+    """Have one receiver refuse three, and all others accept."""
     claims = claim(db, worker(db), campaign_id, 100)
     others = at_domains(db, campaign_id, claims)
     for number in range(3):
         sent = [result(it, AttemptResult.SENT) for it in others[30 * number : 30 * number + 29]]
-        commit(db, [*sent, refused(claims[30 * number + 29], *NO_DKIM)])
-    assert state(db, campaign_id)[0] is CampaignState.PAUSED
+        commit(db, [*sent, refused(claims[30 * number + 29], *answer)])
 
 
 def test_after_a_resume_it_is_counted_anew(db: Database) -> None:
     campaign_id = store(db, 6)
     claims = claim(db, worker(db), campaign_id, 6)
-    commit(db, [refused(it, *NO_DKIM) for it in claims[:3]])
+    commit(db, [refused(it, *SPAM) for it in claims[:3]])
     with db.write() as connection:
         assert lifecycle.act(connection, campaign_id, CampaignAction.RESUME)
-    commit(db, [refused(it, *NO_DKIM) for it in claims[3:5]])
+    commit(db, [refused(it, *SPAM) for it in claims[3:5]])
     assert state(db, campaign_id)[0] is CampaignState.SENDING
-    commit(db, [refused(claims[5], *NO_DKIM)])
+    commit(db, [refused(claims[5], *SPAM)])
     assert state(db, campaign_id)[0] is CampaignState.PAUSED
