@@ -193,7 +193,7 @@ def _held(lanes: Sequence[Lane]) -> Iterator[Notice]:
         )
         yield Notice(
             "deferred",
-            _("%(receiver)s: a DNS record of your domain is missing", receiver=lane.name),
+            _("%(receiver)s: a DNS record of your domain is missing or wrong", receiver=lane.name),
             f"{say(todo)} {say(found)} {goes_on}",
             str(record.values["reply"]),
         )

@@ -41,7 +41,7 @@ async def test_the_page_names_the_record_that_a_receiver_misses(visitor: Visitor
     with db.write() as connection:
         resting.begin(connection, sender, 3600, reason, tried_at=0, lane="gmail")
     text = await visitor.read("/campaigns/1")
-    assert "Gmail: a DNS record of your domain is missing" in text
+    assert "Gmail: a DNS record of your domain is missing or wrong" in text
     assert "Publish a TXT record at club.net: v=spf1 include:_spf.google.com ~all." in text
     assert "club.net has no SPF record. All other receivers continue." in text
     assert "550 5.7.27 &lt;i&gt;SPF&lt;/i&gt; did not pass" in text
