@@ -63,7 +63,7 @@ def record(stack: Stack, campaign_id: int):
 def test_the_lane_is_held_and_named_while_all_others_go_on_and_heals_with_one_email_first(
     make_stack: Callable[..., Stack],
 ) -> None:
-    gmail, names = Gmail(refusal=NO_SPF), Names()
+    gmail, names = Gmail("gmail.com", NO_SPF), Names()
     with serving({"dot": gmail}) as server:
         stack = make_stack(connections=3)
         begin(stack, server)
