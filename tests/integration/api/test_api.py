@@ -89,6 +89,16 @@ ROUTES = {
     f"{CAMPAIGNS}/1/recipients": "GET",
     f"{CAMPAIGNS}/1/follow-up": "POST",
     f"{CAMPAIGNS}/1/events": "GET",
+    f"{CAMPAIGNS}/1/route": "PUT",
+    f"{CAMPAIGNS}/1/receipt": "GET",
+    f"{CAMPAIGNS}/1/lanes": "GET",
+    f"{CAMPAIGNS}/1/lanes/resume": "POST",
+    f"{CAMPAIGNS}/1/recipients/1/attempts": "GET",
+    f"{CAMPAIGNS}/1/schedule": "POST",
+    "/api/v1/senders": "GET POST",
+    "/api/v1/senders/7": "GET PATCH DELETE",
+    "/api/v1/senders/7/test": "POST",
+    "/api/v1/senders/7/warmup": "GET PUT DELETE",
     f"{CAMPAIGNS}/1/preview": "POST",
     f"{CAMPAIGNS}/1/test": "POST",
     f"{CAMPAIGNS}/1/preflight": "POST",
@@ -138,7 +148,8 @@ def test_the_wrong_methods_are_tried_on_every_route(chosen: Settings):
 )
 async def test_an_unknown_campaign_is_not_found(client: TestClientProtocol, path: str, method: str):
     problem = await problem_of(await client.open(path, method=method), 404)
-    code = {"lists": "saved-list", "imports": "request"}.get(path.split("/")[3], "campaign")
+    codes = {"lists": "saved-list", "imports": "request", "route": "request", "attempts": "recipient"}
+    code = next((codes[part] for part in path.split("/") if part in codes), "campaign")
     assert problem["code"] == f"{code}.not-found"
 
 

@@ -55,6 +55,8 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "from": "Default <default@example.org>",
         "subject": "Hi",
         "priority": 5,
+        "senders": None,
+        "limits": {},
         "send_at": None,
         "time_zone": "",
         "hours": None,

@@ -10,6 +10,7 @@ import pytest
 from mailing.accounts.roles import Role
 from mailing.core.actors import ActorKind
 from mailing.core.states import CampaignAction, RecipientAction
+from mailing.ledger.lanes import Order
 from mailing.settings import ROOT
 from webapp.accounts import audit_words
 from webapp.i18n import languages
@@ -44,7 +45,7 @@ def constants(node: ast.expr) -> Iterator[str]:
 
 
 def test_every_action_that_is_written_down_has_words_and_no_words_are_left_over():
-    asked = {*CampaignAction, *RecipientAction} - {CampaignAction.EDIT}
+    asked = {*CampaignAction, *RecipientAction, *(f"lane-{order}" for order in Order)} - {CampaignAction.EDIT}
     assert {*recorded(), *asked} == set(audit_words.ACTIONS)
 
 
