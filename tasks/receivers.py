@@ -17,7 +17,7 @@ from mailing.internet import receivers as internet
 from mailing.internet import records
 from mailing.internet.names import Dns
 from mailing.internet.senders import RESERVED
-from mailing.ledger import evidence, receivers
+from mailing.ledger import batches, evidence, receivers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +80,9 @@ def look_at(database: Database, held: Sequence[Held], names: Names | None = None
     for lane, look in zip(held, found, strict=True):
         with database.write() as connection:
             tried = evidence.looked(connection, lane, look)
+        if tried:  # not in the same transaction: whoever sends locks batches first, and lanes behind them
+            with database.write() as connection:
+                batches.end_rests(connection)
         said = {"receiver": lane.lane, "found": str(look.finding.said)}
         log.info("the records that a lane waits for were looked at", **said, tried=tried)
 

@@ -21,7 +21,7 @@ from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts, campaigns, refusals, rests
 from mailing.internet import records
-from mailing.ledger import batches, receivers
+from mailing.ledger import receivers
 from mailing.ledger import rests as resting
 from mailing.messages.headers import read_from
 from mailing.smtp.account import REHEARSALS
@@ -60,6 +60,7 @@ LATEST = 400  # outcomes of a campaign among which those of one receiver are loo
 RECORD = "lane.record"  # why a lane is held
 HELD_S = 3600  # until one email is tried where nobody can tell
 LOOK_MS = 180_000  # between two looks at the records of one lane
+_IS_HELD = rests.c.reason_code.like(f'{{"code":"{RECORD}"%')
 REPLY_MAX = 1_000  # characters of a reply in the reason; the log has all
 AT_ONCE = 20  # lanes that one process looks at
 
@@ -244,12 +245,20 @@ def _hold(connection: Connection, result: Result, receiver: str, todo: Reason, r
     return True
 
 
+def held(connection: Connection, most: int) -> Mapping[str, Reason]:
+    """Return the receivers whose lanes are held now, each with the record that it misses."""
+    lasts = rests.c.ended_at.is_(None), rests.c.until > now_ms(), _IS_HELD
+    statement = select(rests.c.lane, rests.c.reason, rests.c.reason_code).where(*lasts)
+    rows = connection.execute(statement.order_by(rests.c.lane).limit(most))
+    read = ((row.lane, reasons.load(row.reason, row.reason_code)) for row in rows)
+    return {lane: reason for lane, reason in read if isinstance(reason, Reason)}
+
+
 def take_due(connection: Connection) -> Sequence[Held]:
     """Return held lanes that are to be looked at, and mark them: nobody else looks at them for a while."""
     now = now_ms()
-    ours = rests.c.reason_code.like(f'{{"code":"{RECORD}"%')
     due = or_(rests.c.looked_at.is_(None), rests.c.looked_at < now - LOOK_MS)
-    lasts = rests.c.ended_at.is_(None), rests.c.until > now, ours, due
+    lasts = rests.c.ended_at.is_(None), rests.c.until > now, _IS_HELD, due
     columns = rests.c.sender, rests.c.lane, rests.c.reason_code, rests.c.records
     found = [Held(*row) for row in connection.execute(select(*columns).where(*lasts).limit(AT_ONCE))]
     mine = []
@@ -261,7 +270,7 @@ def take_due(connection: Connection) -> Sequence[Held]:
 
 
 def looked(connection: Connection, held: Held, look: Look) -> bool:
-    """Keep what was found; return whether the next email is tried now."""
+    """Keep what was found; return whether one email is tried now: then batches that rest are to be woken."""
     now = now_ms()
     reason = Reason(RECORD, **{**held.reason.values, "found": look.finding.said})
     values: dict[str, object] = {"reason": str(reason), "reason_code": reasons.dump(reason)}
@@ -276,6 +285,5 @@ def looked(connection: Connection, held: Held, look: Look) -> bool:
         connection.execute(update(rests).where(*this, rests.c.until < later).values(until=later))
     elif held.records and look.print and look.print != held.records:
         connection.execute(update(rests).where(*this).values(until=now, probed_at=None))
-        batches.end_rests(connection)
         return True
     return False

@@ -16,6 +16,7 @@ from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import campaigns as table
 from mailing.core.tables import paces as slots
 from mailing.core.tables import tallies
+from mailing.ledger import evidence
 from mailing.ledger import leases as workers
 from mailing.ledger.rates import SLOT_S
 from mailing.reports import paces
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
 
     from mailing.campaigns.queries import Campaign
+    from mailing.core.reasons import Reason
     from mailing.ledger.leases import Worker
     from mailing.ledger.rates import Speed
 
@@ -45,7 +47,7 @@ class Overview:
     ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``coming`` are
     scheduled, ``not_started`` were so and could not be sent. ``speeds`` are those now, by campaign.
     ``unknown`` are campaigns in which nobody knows of so many people whether they got it. ``today`` counts
-    attempts by result since the reader's midnight.
+    attempts by result since the reader's midnight. ``held`` are receivers that miss a record of our domain.
     """
 
     under_way: Sequence[Campaign]
@@ -57,6 +59,7 @@ class Overview:
     unknown: Sequence[Campaign]
     today: Mapping[AttemptResult, int]
     workers: Sequence[Worker]
+    held: Mapping[str, Reason]
     empty: bool
     at: int
 
@@ -91,6 +94,7 @@ def load(connection: Connection, midnight_s: int, days: Days | None = None) -> O
         unknown=campaigns.read(connection, _unknown()),
         today=(days or Days()).count(connection, midnight_s, now // 1000),
         workers=workers.alive(connection),
+        held=evidence.held(connection, TOLD) if shown else {},
         empty=connection.execute(select(table.c.id).where(campaigns.THERE).limit(1)).first() is None,
         at=now,
     )

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
     from mailing.ledger.rests import Rest
     from mailing.redis.errors import Trouble
-    from mailing.reports.lanes import Standing as Lane
     from webapp.campaigns.bulk_actions import Offer
     from webapp.campaigns.progress import Pace, Standing
 
@@ -92,7 +91,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     found += _hours(campaign)
     if campaign.rest:
         found.append(waits(campaign.rest))
-    found += _held(standing.lanes)
+    found += [misses(lane.name, lane.record) for lane in standing.lanes if lane.record]
     refuses = trouble is not None and trouble.refuses
     reason = say(trouble.reason) if trouble else ""
     if refuses:
@@ -179,24 +178,21 @@ def waits(rest: Rest) -> Notice:
     )
 
 
-def _held(lanes: Sequence[Lane]) -> Iterator[Notice]:
+def misses(receiver: str, record: Reason) -> Notice:
     """Return which record a receiver misses; all others are sent their mail."""
-    for lane in lanes:
-        if (record := lane.record) is None:
-            continue
-        todo, found = record.values["todo"], record.values["found"]
-        assert isinstance(todo, Reason)
-        assert isinstance(found, Reason)
-        goes_on = _(
-            "All other receivers continue. Volley checks DNS every few minutes, then sends a single email to "
-            "this receiver; if it is accepted, more follow."
-        )
-        yield Notice(
-            "deferred",
-            _("%(receiver)s: a DNS record of your domain is missing or wrong", receiver=lane.name),
-            f"{say(todo)} {say(found)} {goes_on}",
-            str(record.values["reply"]),
-        )
+    todo, found = record.values["todo"], record.values["found"]
+    assert isinstance(todo, Reason)
+    assert isinstance(found, Reason)
+    goes_on = _(
+        "All other receivers continue. Volley checks DNS every few minutes, then sends a single email to "
+        "this receiver; if it is accepted, more follow."
+    )
+    return Notice(
+        "deferred",
+        _("%(receiver)s: a DNS record of your domain is missing or wrong", receiver=receiver),
+        f"{say(todo)} {say(found)} {goes_on}",
+        str(record.values["reply"]),
+    )
 
 
 def _long_work(standing: Standing) -> Iterator[Notice]:

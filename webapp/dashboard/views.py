@@ -14,8 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
+from mailing.internet.receivers import name_of
 from mailing.reports import overview
-from webapp.campaigns.notices import held_up, time_left, waits
+from webapp.campaigns.notices import held_up, misses, time_left, waits
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
@@ -135,6 +136,9 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
         notice = waits(waiting.rest)
         link = {svc.at(f"/campaigns/{waiting.id}"): _("View campaign")}
         yield Need(notice.tone, notice.title, notice.text, link, notice.detail)
+    for receiver, record in found.held.items():
+        notice = misses(name_of(receiver), record)
+        yield Need(notice.tone, notice.title, notice.text, {}, notice.detail)
     yield from _of_workers(found, workers)
     if refuses:
         text = _("Nothing is lost. Sending resumes automatically when it accepts work again.")

@@ -40,6 +40,7 @@ async def test_the_page_names_the_record_that_a_receiver_misses(visitor: Visitor
     reason = Reason(RECORD, check=check, todo=todo, found=found, reply="550 5.7.27 <i>SPF</i> did not pass")
     with db.write() as connection:
         resting.begin(connection, sender, 3600, reason, tried_at=0, lane="gmail")
+    assert "Gmail: a DNS record of your domain is missing or wrong" in await visitor.read("/")
     text = await visitor.read("/campaigns/1")
     assert "Gmail: a DNS record of your domain is missing or wrong" in text
     assert "Publish a TXT record at club.net: v=spf1 include:_spf.google.com ~all." in text
