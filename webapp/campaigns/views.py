@@ -44,7 +44,7 @@ from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.messages import files as message_files
-from webapp.messages import message_form, rehearsals, templates, timing_form
+from webapp.messages import message_form, rehearsals, safeguards_form, templates, timing_form
 from webapp.ui import badges, receipts
 
 if TYPE_CHECKING:
@@ -368,6 +368,7 @@ async def _campaign_page(campaign_id: int) -> Response:
 
 
 async def _form(typed: Mapping[str, str], faults: Mapping[str, str], campaign: Campaign | None) -> str:
+    typed = safeguards_form.filled(typed, campaign)
     return await render_template(
         "campaigns/form.html",
         section="campaigns",

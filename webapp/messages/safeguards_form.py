@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from werkzeug.datastructures import MultiDict
+
 from mailing.campaigns.canary import SIZES
 from mailing.core.reasons import UnfitError
 from mailing.ledger.breaker import USUAL, Breaker
@@ -14,6 +16,8 @@ from webapp.i18n.languages import _
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mailing.campaigns.queries import Campaign
+
 _FIELDS = {"percent": "breaker_percent", "of_last": "breaker_of_last", "at_least": "breaker_at_least"}
 _FAULTS = {"breaker.percent": "percent", "breaker.window": "of_last", "breaker.never": "at_least"}
 
@@ -23,6 +27,16 @@ def typed(breaker: Breaker | None = USUAL, canary: int = 0) -> dict[str, str]:
     numbers = (breaker or USUAL).dump()
     held = {_FIELDS[name]: str(n) for name, n in numbers.items()}
     return held | {"breaker": "on" if breaker else "", "canary": str(canary) if canary else ""}
+
+
+def filled(form: Mapping[str, str], campaign: Campaign | None) -> Mapping[str, str]:
+    """Return a form with these fields, also where it comes from a page or a program that had none."""
+    if "safeguards" in form:
+        return form
+    whole = MultiDict(form)
+    for name, value in (typed(campaign.breaker, campaign.canary) if campaign else typed()).items():
+        whole.setdefault(name, value)
+    return whole
 
 
 def read(form: Mapping[str, str], breaker: Breaker | None, canary: int) -> tuple[Breaker | None, int]:
