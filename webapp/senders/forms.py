@@ -23,7 +23,7 @@ TLS: Mapping[str, str] = {
     "starttls": N_("STARTTLS, required"),
     "tls": N_("TLS from the start"),
     "opportunistic": N_("STARTTLS if offered"),
-    "none": N_("None"),
+    "none": N_("No encryption"),
 }
 SIGN_IN: Mapping[str, str] = {
     "": N_("Password, the best method offered"),
