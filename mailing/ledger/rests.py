@@ -127,6 +127,13 @@ def lasting(connection: Connection) -> Lasting:
     return Lasting(found, store.every(connection) if found else ())
 
 
+def accounts(connection: Connection, senders: Sequence[int] | None, rehearses: int | None) -> list[str]:
+    """Return the accounts of a campaign's senders, in order, by their ids and what it rehearses."""
+    if rehearses is not None:
+        return [REHEARSALS]
+    return [sender.account for sender in store.chosen(store.every(connection), senders)]
+
+
 def begin(
     connection: Connection,
     sender: str,

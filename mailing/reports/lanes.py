@@ -22,11 +22,10 @@ from mailing.ledger import receivers
 from mailing.ledger.domain_tallies import OTHERS
 from mailing.ledger.evidence import RECORD
 from mailing.ledger.lanes import FOREVER, Lane
-from mailing.ledger.rests import ALL, COLUMNS, Rest
+from mailing.ledger.rests import ALL, COLUMNS, Rest, accounts
 from mailing.ledger.tables import domain_tallies
 from mailing.ledger.tables import receivers as known
 from mailing.lists import surveys
-from mailing.smtp.account import REHEARSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -100,7 +99,7 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
     """Return the lanes of a campaign, those with the most recipients first, and all others as one."""
     now, top = now_ms(), surveys.load(connection, campaign.id).domains.top
     theirs = receivers.of(connection, top) if top else {}
-    slow = _slow(connection, rehearsal=campaign.rehearses is not None)
+    slow = _slow(connection, campaign)
     totals: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     for domain, n in top.items():
@@ -136,9 +135,9 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
     return found
 
 
-def _slow(connection: Connection, *, rehearsal: bool) -> Mapping[str, Lane]:
-    """Return the slow lanes; of those of several senders that which goes on last."""
-    ours = rests.c.sender == REHEARSALS if rehearsal else rests.c.sender != REHEARSALS
+def _slow(connection: Connection, campaign: Campaign) -> Mapping[str, Lane]:
+    """Return the slow lanes of a campaign's senders; of those of several that which goes on last."""
+    ours = rests.c.sender.in_(accounts(connection, campaign.senders, campaign.rehearses))
     lasts = ours, rests.c.lane != ALL, rests.c.ended_at.is_(None)
     statement = select(rests.c.lane, rests.c.width, *COLUMNS).where(*lasts).order_by(rests.c.until)
     found = {}

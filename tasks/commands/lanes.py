@@ -8,17 +8,14 @@ from mailing.accounts import audit
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.reasons import Reason
-from mailing.ledger import batches, lanes
+from mailing.ledger import batches, lanes, rests
 from mailing.ledger.lanes import Order
 from mailing.redis import events
 from mailing.reports import lanes as reports
 from tasks import sending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mailing.core.actors import Actor
-    from mailing.smtp.account import Sender
     from tasks.commands.campaigns import Backend
 
 MOST_MINUTES = 7 * 24 * 60
@@ -31,10 +28,9 @@ def order(
     receiver: str,
     wanted: Order,
     *,
-    senders: Sequence[Sender],
     minutes: int = 0,
 ) -> None:
-    """Have the lane of a campaign's receiver go on, or rest; it holds for all campaigns of these senders.
+    """Have the lane of a campaign's receiver go on, or rest; it holds for all campaigns of its senders.
 
     Raises ``NotAllowed`` where there is no such lane, or one that is to go on does not rest.
     """
@@ -44,7 +40,7 @@ def order(
             raise NotAllowed(Reason("campaign.not-found"))
         if receiver not in {it.receiver for it in reports.of(connection, campaign) if it.receiver}:
             raise NotAllowed(Reason("lane.not-in-campaign", id=str(campaign_id), receiver=receiver))
-        ours = [it.account for it in senders if it.demo == (campaign.rehearses is not None)]
+        ours = rests.accounts(connection, campaign.senders, campaign.rehearses)
         changed = [lanes.order(connection, account, receiver, wanted, minutes) for account in ours]
         if not any(changed):
             raise NotAllowed(Reason("lane.not-slow", receiver=receiver))

@@ -32,11 +32,9 @@ def show(campaign_id: int) -> None:
 
 def order(campaign_id: int, receiver: str, wanted: Order, minutes: int) -> None:
     """Let a lane go on, or have it rest."""
-    chosen = chosen_settings()
-    senders = (chosen.sender, chosen.demo_inbox)
-    with open_backend(chosen) as backend:
+    with open_backend(chosen_settings()) as backend:
         try:
-            commands.order(backend, ACTOR, campaign_id, receiver, wanted, senders=senders, minutes=minutes)
+            commands.order(backend, ACTOR, campaign_id, receiver, wanted, minutes=minutes)
         except NotAllowed as refusal:
             raise click.ClickException(str(refusal)) from None
     click.echo(f"Done. Follow it: volley lanes {campaign_id}")

@@ -70,9 +70,9 @@ async def order(campaign_id: int, verb: str) -> Response:
     await svc.read(_found, campaign_id)
     known = (_RECEIVER, _MINUTES) if wanted is Order.REST else (_RECEIVER,)
     asked = fields.body(await forms.body(forms.SHORT), known, '{"receiver": "gmail"}')
-    receiver, senders = asked.pop("receiver"), (svc.settings.sender, svc.settings.demo_inbox)
+    receiver = asked.pop("receiver")
     try:
-        await svc.do(commands.order, auth.program(), campaign_id, receiver, wanted, senders=senders, **asked)
+        await svc.do(commands.order, auth.program(), campaign_id, receiver, wanted, **asked)
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
     return _json(await svc.read(_found, campaign_id))

@@ -80,7 +80,6 @@ async def order(campaign_id: int) -> Response:
     if not receiver or chosen is None:
         abort(400, _("This form is out of date. Reload the page."))
     said, wanted, minutes = chosen
-    senders = (svc.settings.sender, svc.settings.demo_inbox)
     try:
         await svc.do(
             commands.order,
@@ -88,7 +87,6 @@ async def order(campaign_id: int) -> Response:
             campaign_id,
             receiver,
             wanted,
-            senders=senders,
             minutes=minutes,
         )
     except NotAllowed as refusal:
