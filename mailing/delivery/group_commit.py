@@ -127,6 +127,7 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             outcome.rests[account] = rests.of(connection, account) if looks else rest
         held = {result.account for result, it in weighed if it.held}
         open_lanes = _steer(connection, fresh, entry, outcome, held)
+        _tell_senders(connection, fresh)
         _stop_what_must(connection, fresh, entry, outcome, weighed)
         if outcome.lease_held:
             outcome.claimed = _claims(connection, entry, outcome, open_lanes)
@@ -290,6 +291,15 @@ def _stop_what_must(
         if lifecycle.finish(connection, campaign_id):
             outcome.states[campaign_id] = CampaignState.FINISHED
             outcome.news.append(events.campaign_changed(campaign_id, CampaignState.FINISHED))
+
+
+def _tell_senders(connection: Connection, fresh: Sequence[Result]) -> None:
+    """Note what keeps a sender from sending, or that nothing does any more: its page says so."""
+    for result in fresh:
+        if result.sender_id and result.heals:
+            store.end_trouble(connection, result.sender_id)
+        elif result.sender_id and result.ruling and result.ruling.follows is Follows.STOP:
+            store.note_trouble(connection, result.sender_id, result.reply)
 
 
 def _pause(connection: Connection, campaign_id: int, reason: Reason | None, outcome: Committed) -> None:

@@ -16,6 +16,7 @@ from mailing.campaigns import recipes
 from mailing.core import clock
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
+from mailing.core.states import AttemptResult
 from mailing.delivery import outcome
 from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
@@ -58,6 +59,7 @@ class Outlet:
         self.account = sender.account
         self.name = name or sender.server
         self.limits = limits
+        self.troubled = False  # whether its page says that it can't send
         self.warms_up = False  # whether its limit of a day is that of its warm-up
         self.fixed = fixed  # whether its number of connections is its own
         self.rests = rests.Seen()
@@ -97,6 +99,7 @@ class Outlet:
             ruling=fate.ruling,
             account=self.account,
             sender_id=self.sender.id or None,
+            heals=self.troubled and fate.result is AttemptResult.SENT,
         )
 
     @property
@@ -234,6 +237,7 @@ class Outlets(Mapping[str, Outlet]):
             else:
                 del before[sender.account]
             outlet.name, outlet.limits = account.name, account.limits_today
+            outlet.troubled = bool(account.trouble)
             outlet.warms_up = account.limits_today != account.limits
             wanted[sender.account] = outlet
         self._by_account = wanted

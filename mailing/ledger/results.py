@@ -87,6 +87,7 @@ class Result(NamedTuple):
     account: str = ""  # of the sender that tried, whose limits are meant
     sender_id: int | None = None  # none: of the demo inbox
     others: bool = False  # whether its campaign has another sender that works
+    heals: bool = False  # whether it shows that its sender can send again
 
     @property
     def state(self) -> RecipientState:

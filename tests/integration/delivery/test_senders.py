@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from mailing.core.reasons import Reason
-from mailing.core.states import CampaignState, RecipientState
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
 from mailing.core.tables import attempts, campaigns
 from mailing.senders import store
 from mailing.senders.entries import Entry
@@ -83,14 +83,27 @@ def test_a_sender_that_is_refused_is_left_out_and_the_campaign_goes_on(
         assert len(delivered(second)) == 40
 
 
+def trouble(stack: Stack, sender_id: int) -> str:
+    """Return what the page of a sender says that keeps it from sending."""
+    with stack.db.read() as connection:
+        return str(store.get(connection, sender_id).trouble)
+
+
 def test_the_only_sender_that_is_refused_pauses_the_campaign(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(connections=1)
     begin(stack)
-    with serving({"auth": WRONG_PASSWORD}, extensions=("PIPELINING", "AUTH PLAIN")) as only:
-        refused = sender(stack, only.port, "refused", username="ann", password="wrong")
+    with serving(
+        {"auth": WRONG_PASSWORD}, extensions=("PIPELINING", "AUTH PLAIN"), login=("ann", "pass")
+    ) as only:
+        refused = sender(stack, only.port, "refused", username="ann", password="pass")
         campaign_id = send(stack, 5, refused)
         campaign = stack.wait_for(campaign_id, "paused")
         assert "authentication failed" in str(campaign.paused_reason)
+        assert "authentication failed" in trouble(stack, refused)
+        only.answers.clear()
+        stack.act(campaign_id, CampaignAction.RESUME)
+        stack.wait_for(campaign_id)
+        wait_until(lambda: not trouble(stack, refused), "its page says that it works")
 
 
 def test_a_sender_whose_password_cannot_be_read_sends_nothing_and_says_so(
