@@ -309,6 +309,8 @@ def test_a_database_without_tables_is_told(stack: Stack, tmp_path: Path):
 
 def test_lanes_are_shown_and_steered(stack: Stack):
     store(stack.db, "a@gmail.com b@x.example", send=True)
+    with stack.db.write() as connection:
+        senders.keep_default(connection, stack.settings.sender)
     assert "gmail: 0 sent of 1, 0/min, free" in volley(stack, "lanes", "1").output
     assert volley(stack, "steer-lane", "1", "gmail", "pause").exit_code == 0
     assert "gmail: 0 sent of 1, 0/min, paused\n    Paused by a person" in volley(stack, "lanes", "1").output
