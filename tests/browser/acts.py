@@ -41,7 +41,7 @@ def write(page: Page, pasted: str) -> None:
     page.goto("/campaigns/new")
     page.get_by_label("Subject").fill("Picnic, {{ name }}")
     page.get_by_label("Message").fill("Dear {{ name }},\n\nbring a blanket.")
-    page.get_by_label("Recipients").fill(pasted)
+    page.get_by_label("Recipients", exact=True).fill(pasted)
     page.get_by_role("button", name="Review").click()
 
 
