@@ -113,7 +113,8 @@ async def _record(campaign_id: int, recipient_id: int, state: RecipientState | N
 
 
 async def _message(campaign_id: int, recipient_id: int) -> bytes:
-    data, fault = await services().read(_compose, await _record(campaign_id, recipient_id))
+    record, version = await _record(campaign_id, recipient_id), params.number("version")
+    data, fault = await services().read(_compose, record, version)
     if fault:
         abort(404, fault)
     return data
@@ -137,10 +138,13 @@ def _harmless(data: bytes) -> str:
     return sanitizing.harmless(pictures.in_place(mail)) if mail.html else ""
 
 
-def _compose(connection: Connection, record: Record) -> tuple[bytes, str]:
-    """Return the message with the date of the last try, or why it cannot be composed."""
+def _compose(connection: Connection, record: Record, version: int | None = None) -> tuple[bytes, str]:
+    """Return the message with the date of the last try, or why it cannot be composed.
+
+    It is the version of that try, unless another one is asked for.
+    """
     last = record.attempts[0].version if record.attempts else None
-    campaign, person = versions.at(connection, record.campaign, last), record.person
+    campaign, person = versions.at(connection, record.campaign, version or last), record.person
     date = record.attempts[0].started_at if record.attempts else now_ms()
     try:
         message = campaigns.whole_message(connection, campaign)

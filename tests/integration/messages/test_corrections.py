@@ -73,6 +73,9 @@ async def test_each_recipient_is_shown_the_version_that_it_got(visitor: Visitor,
     assert "<b>Corrected," not in await visitor.read("/campaigns/1/message?version=1")
     listed = await visitor.read("/campaigns/1/message")
     assert listed.index("Version 2") < listed.index("Version 1")
+    assert "As sent to the first recipient" not in listed  # who got another one
+    assert "New." in await visitor.read("/campaigns/1/recipients/1.eml?version=2")
+    assert "blanket" in await visitor.read("/campaigns/1/recipients/1.eml")
     await visitor.read("/campaigns/1/message?version=3", status=404)
 
 
