@@ -48,6 +48,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "held": limits.held,
     "cost": limits.cost,
     "failover": limits.failover,
+    "quota": limits.quota,
     "far": distance.far,
     "thinking": distance.thinking,
     "scaling": distance.scaling,

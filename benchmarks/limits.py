@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import update
@@ -17,6 +18,7 @@ from mailing.senders import limits as sender_limits
 from mailing.senders import store as senders
 from mailing.senders.entries import Entry
 from mailing.senders.limits import Limits
+from tests.support.days import pass_by
 from tests.support.smtp_server import serving
 from tests.support.stack import wait_until
 
@@ -30,6 +32,7 @@ PER_MINUTE, MINUTES = 600, 3
 WINDOWS_S = {1: PER_MINUTE // 60, 60: PER_MINUTE}
 HELD_BY = 4  # worker processes
 N, MANY = 5_000, 20_000
+QUOTA, QUOTA_N = 1_000, 2_500
 WIDE = Limits(per_second=1_000_000, per_hour=10_000_000, per_24h=10_000_000)  # three that never bind
 PATIENCE_S = 300.0
 
@@ -105,6 +108,29 @@ def failover(site: Site) -> Iterator[Figure]:
     yield Figure("accepted twice", len(everybody) - len(set(everybody)), "emails", how, Bar(0, at_most=True))
     yield Figure("in doubt", N - sent, "emails", "in transit when the server was killed")
     yield Figure("until the second sends", gap_s, "s", how, Bar(1, at_most=True))
+
+
+def quota(site: Site) -> Iterator[Figure]:
+    """Use up the quota of 24 hours in mid-campaign, and move time on until its window opens."""
+    with site.stack() as stack, serving({}) as server:
+        campaign_id = _draft(stack, QUOTA_N, _sender(stack, server.port, "club", Limits(per_24h=QUOTA)))
+        stack.start("redis", "worker", "beat")
+        act(stack, campaign_id, CampaignAction.SEND)
+        for sent in range(QUOTA, QUOTA_N, QUOTA):
+            wait_until(partial(_waits_after, stack, campaign_id, sent), f"it waits after {sent}", PATIENCE_S)
+            pass_by(stack, 24.2)
+        campaign = stack.wait_for(campaign_id, patience_s=PATIENCE_S)
+        everybody = {message.recipients[0] for message in server.accepted}
+    how = f"{QUOTA_N:,} emails, {QUOTA:,} in 24 hours, {site.database}"
+    failed = campaign.counts[RecipientState.FAILED] + campaign.counts[RecipientState.UNKNOWN]
+    yield Figure("failed", failed, "emails", how, Bar(0, at_most=True))
+    yield Figure("sent once", 100 * len(everybody) / QUOTA_N, "%", how, Bar(100))
+    yield Figure("sent twice", len(server.accepted) - len(everybody), "emails", how, Bar(0, at_most=True))
+
+
+def _waits_after(stack: Stack, campaign_id: int, sent: int) -> bool:
+    campaign = stack.campaign(campaign_id)
+    return campaign.rest is not None and campaign.counts[RecipientState.SENT] == sent
 
 
 def most_within(span_s: float, moments: Sequence[float]) -> int:

@@ -132,6 +132,7 @@ _CSRF_EXEMPT = {
     "api_messages": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_recipients": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_rehearsals": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_forecasts": "for programs: only read",
     "api_warmups": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",

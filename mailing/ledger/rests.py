@@ -44,6 +44,12 @@ class Rest(NamedTuple):
     reason: Words
     times: int
     ended_at: int | None
+    sender_id: int = 0  # where it is known whose it is
+
+    @property
+    def ours(self) -> bool:
+        """Whether a limit of ours is reached, and no server asked for it."""
+        return (reasons.code(self.reason) or "").startswith("limit.")
 
     @property
     def lasts(self) -> bool:
@@ -111,8 +117,12 @@ class Lasting(NamedTuple):
             return None
         if rehearses is not None:
             return self.rests.get(REHEARSALS)
-        accounts = {sender.account for sender in store.chosen(self.senders, senders)}
-        found = [self.rests[account] for account in accounts if account in self.rests]
+        accounts = {sender.account: sender.id for sender in store.chosen(self.senders, senders)}
+        found = [
+            self.rests[account]._replace(sender_id=id_)
+            for account, id_ in accounts.items()
+            if account in self.rests
+        ]
         return min(found, key=lambda rest: rest.until) if len(found) == len(accounts) > 0 else None
 
 

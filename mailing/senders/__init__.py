@@ -2,6 +2,7 @@
 
 ``consent``  access tokens of accounts elsewhere (OAuth 2.0): asked for, kept for a while, replaced
 ``entries``  what a person enters for a sender, and all that is wrong with it at once
+``forecasts``  when the rest of a campaign is sent within the limits, and what holds it back
 ``limits``   at most how many emails may leave in a second, a minute, an hour, a day, and in any 24 hours
 ``opening``  from a sender as it is kept to one that can sign in
 ``permits``  what may leave within the limits, shared by all workers in Redis

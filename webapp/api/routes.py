@@ -23,8 +23,8 @@ from webapp.http import params
 from webapp.lanes import programs as lanes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
+from webapp.senders import forecasts, warmups
 from webapp.senders import programs as senders
-from webapp.senders import warmups
 
 if TYPE_CHECKING:
     from mailing.sites import Site
@@ -40,6 +40,7 @@ BLUEPRINTS = tuple(
         lanes,
         lists,
         senders,
+        forecasts,
         warmups,
         events,
         log,

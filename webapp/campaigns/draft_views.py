@@ -97,10 +97,12 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
     )
     shown = await services().read(_load, campaign, view)
     estimate = await services().read(estimates.of, campaign.total, services().settings.sender)
+    outlook = await services().read(estimates.band, campaign)
     here = services().at(f"/campaigns/{campaign.id}")
     shown |= {
         "here": here,
-        "estimate": estimate,
+        "estimate": None if outlook else estimate,
+        "outlook": outlook,
         "box": shown["to_fix"] if box is None else box,
         "rehearsal": await rehearsals.latest(campaign),
         "timing": timing_form.typed(campaign),

@@ -40,7 +40,7 @@ class Notice:
     """Something a person must know now, in the tone of a state; ``detail`` is quoted verbatim.
 
     ``offers`` are what can be done with those whom it is about, ``due`` when it is over by itself, ``until``
-    how long deferred emails are waited for (both in ms).
+    how long deferred emails are waited for (both in ms), ``sender`` the id of the one that it is about.
     """
 
     tone: str
@@ -50,6 +50,7 @@ class Notice:
     offers: Sequence[Offer] = ()
     due: int | None = None
     until: int | None = None
+    sender: int = 0
 
 
 def forecast(now: Standing, pace: Pace) -> str:
@@ -165,7 +166,19 @@ def _hours(campaign: Campaign) -> Iterator[Notice]:
 
 
 def waits(rest: Rest) -> Notice:
-    """Return that a sender's own limit is reached, and when it goes on."""
+    """Return that a sender's own limit is reached, and when it goes on.
+
+    A limit of ours is no trouble: when it goes on is known, and no email has to find out.
+    """
+    if rest.ours:
+        return Notice(
+            "queued",
+            _("A sending limit is reached"),
+            _("No email fails. Sending continues automatically, or immediately when the limit is raised."),
+            say(rest.reason),
+            due=rest.until,
+            sender=rest.sender_id,
+        )
     return Notice(
         "deferred",
         _("The sender is waiting"),
@@ -175,6 +188,7 @@ def waits(rest: Rest) -> Notice:
         ),
         say(rest.reason),
         due=rest.until,
+        sender=rest.sender_id,
     )
 
 

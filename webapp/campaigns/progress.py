@@ -14,7 +14,7 @@ from mailing.ledger import leases as workers
 from mailing.ledger.rates import Speed
 from mailing.recipients import reply_groups as causes
 from mailing.recipients import undertakings
-from mailing.reports import email_log, lanes, paces
+from mailing.reports import email_log, estimates, lanes, paces
 from mailing.reports.log_walks import Search
 from webapp.campaigns.tab import Progress
 from webapp.ui.charts import draw
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailing.recipients.reply_groups import Cause
     from mailing.recipients.undertakings import Undertaking
     from mailing.reports.email_log import LogRow
+    from mailing.senders.forecasts import Band
     from webapp.ui.charts import Chart
 
 TAIL = 10
@@ -89,11 +90,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a campaign goes: since its start, in the last minute, and drawn; all of the same slots."""
+    """How fast a campaign goes: since its start, in the last minute, and drawn; all of the same slots.
+
+    ``outlook`` foretells when the rest is sent, where limits or hours hold it back.
+    """
 
     average: Speed = field(default_factory=Speed)
     recent: Speed = field(default_factory=Speed)
     charts: Sequence[Chart] = ()
+    outlook: Band | None = None
 
 
 def load(connection: Connection, campaign_id: int) -> Standing | None:
@@ -125,4 +130,6 @@ def pace(connection: Connection, now: Standing) -> Pace:
     if whole.until - whole.begun > paces.RECENT_MS:
         courses = [paces.course(connection, campaign, now.at, last_ms=paces.RECENT_MS), whole]
     recent = rates.recent(campaign.started_at, whole.until, courses[0].slots)
-    return Pace(whole.average, recent, [chart for chart in map(draw, courses) if chart])
+    going = campaign.state is CampaignState.SENDING
+    outlook = estimates.band(connection, campaign, recent) if going else None
+    return Pace(whole.average, recent, [chart for chart in map(draw, courses) if chart], outlook)

@@ -103,6 +103,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
             found = {
                 "standing": now,
                 "pace": pace,
+                "outlook": pace.outlook,
                 "forecast": notices.forecast(now, pace),
                 "campaign": now.campaign,
                 "view": page.view,

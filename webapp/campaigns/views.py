@@ -357,6 +357,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         held = await svc.read(surveys.load, campaign_id)
         links = await share_links.of(campaign_id)
         shown |= {"pace": pace, "forecast": notices.forecast(now, pace), "notices": told}
+        shown["outlook"] = pace.outlook
         shown |= await rehearsals.found(svc, now.campaign)
         shown |= {"timing": timing_form.typed(now.campaign), **timing_form.shown()}
         shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.undertakings import Undertaking
+    from mailing.senders.forecasts import Band
     from tasks.commands.campaigns import Backend
 
 LOOK_EVERY_S = 0.25
@@ -160,12 +161,38 @@ def pace(speed: Speed) -> str:
     return f"{figure} per minute {window}."
 
 
-def _retry(retry: Retry) -> str:
-    def local(ms: int) -> str:
-        return f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M:%S %z}"
+def outlook(band: Band) -> str:
+    """Return in two lines when the rest is sent, and what holds it back."""
+    zone, usual = datetime.now().astimezone().tzinfo, band.usual
+    assert zone is not None
+    today = usual.by_day(zone).get(f"{datetime.now(zone):%Y-%m-%d}", 0)
+    end = f"the rest until {_local(usual.ends_at)}" if usual.ends_at else "the rest later than can be told"
+    held = usual.held
+    whose = f" of {held.name}" if held and held.name else ""
+    by = f"{_HOLDS[held.by]}{whose}" if held else "nothing"
+    return f"Forecast: {today:,} today, {end}.\n    Held back by {by}; more workers would not help."
 
-    end = local(retry.given_up_at)
-    return f"Waiting to retry: next attempt at {local(retry.at)}, retries stop at {end}."
+
+_HOLDS = {
+    "second": "the limit per second",
+    "minute": "the limit per minute",
+    "hour": "the hourly limit",
+    "day": "the daily quota",
+    "24h": "the quota of 24 hours",
+    "warmup": "the warm-up",
+    "hours": "the sending hours",
+    "rest": "the mail server",
+    "speed": "the measured speed",
+}
+
+
+def _retry(retry: Retry) -> str:
+    end = _local(retry.given_up_at)
+    return f"Waiting to retry: next attempt at {_local(retry.at)}, retries stop at {end}."
+
+
+def _local(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M:%S %z}"
 
 
 def _in_groups(db: Database, campaign_id: int, state: RecipientState) -> list[str]:

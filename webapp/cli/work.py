@@ -31,7 +31,7 @@ from mailing.core.states import CampaignAction, CampaignState, RecipientAction, 
 from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.redis import events
-from mailing.reports import paces
+from mailing.reports import estimates, paces
 from mailing.schedules.schedule import ANY_TIME, Asked
 from mailing.settings import Settings, SettingsError
 from tasks.commands import campaigns as commands
@@ -117,6 +117,10 @@ def status(*, campaign_id: int, as_json: bool) -> None:
         click.echo("\n".join(progress.summary(backend.db, campaign)))
         if campaign.state is CampaignState.SENDING:
             click.echo(progress.pace(speed))
+        with backend.db.read() as connection:
+            band = estimates.band(connection, campaign, speed)
+        if band:
+            click.echo(progress.outlook(band))
 
 
 def act(campaign_id: int, action: CampaignAction) -> None:

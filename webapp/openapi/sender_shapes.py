@@ -102,6 +102,36 @@ class CampaignRoute(TypedDict):
     limits: Limits
 
 
+class ForecastDay(TypedDict):
+    """What is sent on a day."""
+
+    day: Annotated[str, "Such as `2026-11-26`, in UTC."]
+    emails: int
+
+
+class HeldBy(TypedDict):
+    """What holds a campaign back the most. If it is a limit, more workers would not help."""
+
+    what: Annotated[
+        Literal["second", "minute", "hour", "day", "24h", "warmup", "hours", "rest", "speed"],
+        "The period of a limit; `warmup` of a sender; `hours`: the sending hours; `rest`: the sender waits "
+        "because of its server; `speed`: the measured speed.",
+    ]
+    sender: Annotated[int | None, "The id of the sender; null for the campaign itself."]
+    most: Annotated[int | None, "The limit."]
+
+
+class Forecast(TypedDict):
+    """When the rest of a campaign is sent."""
+
+    left: Annotated[int, "How many emails are to be sent."]
+    ends_at: Annotated[Time | None, "Null if nobody can tell, or if it is too far away."]
+    earliest: Annotated[Time | None, "The same at a higher speed than was measured."]
+    latest: Annotated[Time | None, "And at a lower one."]
+    days: Annotated[list[ForecastDay], "The first days on which emails are sent."]
+    held_by: HeldBy | None
+
+
 class SenderTest(TypedDict):
     """What a test of a sender found."""
 

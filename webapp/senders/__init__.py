@@ -1,6 +1,7 @@
 """Senders: their page, the consent of their accounts, and the same for programs.
 
 ``campaign_views``  by which senders a campaign goes, changed while it is sent
+``forecasts``    when the rest of a campaign is sent, for programs
 ``forms``        what is typed for a sender, and what is wrong with it
 ``inspections``  tests of senders, which pages and API begin in the same way
 ``oauth``        the way to an account's provider and back, with its consent

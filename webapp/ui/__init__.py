@@ -5,6 +5,7 @@
 ``dialogs``       the browser opens ``<dialog id="…" closedby="any">`` modal, without a script
 ``dialogues``     what the stages of an SMTP dialogue are called
 ``explanations``  what an SMTP answer means, in plain words of the language now
+``foretold``      forecasts in words: when the rest is sent, and what holds it back
 ``formats``       how numbers, times and shares are written for people, in the language now: the same on
                   page and stream
 ``jinja``         what templates may use beyond their own data: filters, the reader's time zone, versioned

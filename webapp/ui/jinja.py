@@ -16,7 +16,17 @@ from mailing.messages.values import printed
 from mailing.sites import LOOPBACK_NAMES
 from webapp.http import auth, params, static_files
 from webapp.i18n import domain_texts
-from webapp.ui import badges, charts, dialogs, dialogues, explanations, formats, preferences, receipts
+from webapp.ui import (
+    badges,
+    charts,
+    dialogs,
+    dialogues,
+    explanations,
+    foretold,
+    formats,
+    preferences,
+    receipts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +35,9 @@ if TYPE_CHECKING:
     from quart import Quart
 
     from mailing.campaigns.queries import Campaign
+    from mailing.senders.forecasts import Band
     from webapp.http.services import Services
+    from webapp.ui.foretold import Foretold
 
 
 def install(app: Quart, services: Services) -> None:
@@ -61,6 +73,7 @@ def install(app: Quart, services: Services) -> None:
         day=_day,
         stamp=_stamp,
         date=formats.date,
+        foretold=_foretold,
     )
     env.globals.update(
         root=services.at(""),
@@ -133,3 +146,8 @@ def _day(context: Context, ms: int) -> str:
 @pass_context
 def _stamp(context: Context, ms: int | None) -> str:
     return formats.stamp(ms, cast("tzinfo", context["zone"]))
+
+
+@pass_context
+def _foretold(context: Context, band: Band) -> Foretold:
+    return foretold.words(band, cast("tzinfo", context["zone"]), now_ms())

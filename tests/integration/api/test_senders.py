@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from mailing.accounts.tables import audit
+from mailing.addresses import parsing
 from mailing.addresses.parsing import ParsedList
 from mailing.campaigns import drafts
 from mailing.campaigns.drafts import Draft
@@ -269,3 +270,21 @@ async def test_a_warmup_is_begun_read_and_ended(client):
     assert (status, refusal["errors"][0]["field"]) == (422, "target")
     assert await asked(client, "DELETE", path) == (200, {"warmup": None, "days": []})
     assert (await asked(client, "PUT", "/999/warmup"))[0] == 404
+
+
+async def test_the_forecast_of_a_draft_names_the_quota_that_holds_it_back(client, db):
+    sender = await made(client, limits={"per_24h": 2})
+    people = "\n".join(f"p{n}@one.example" for n in range(5))
+    campaign_id = drafts.create(db, Draft("a@b.example", "Hi", "Dear all"), parsing.parse_pasted(people))
+    with db.write() as connection:
+        own = update(campaigns).where(campaigns.c.id == campaign_id)
+        connection.execute(own.values(senders=[sender["id"]]))
+    response = await client.get(f"/api/v1/campaigns/{campaign_id}/forecast")
+    told = await response.get_json()
+    assert response.status_code == 200
+    assert told["left"] == 5
+    assert [day["emails"] for day in told["days"]] == [2, 2, 1]
+    assert told["held_by"] == {"what": "24h", "sender": sender["id"], "most": 2}
+    page = await (await client.get(f"/campaigns/{campaign_id}")).get_data(as_text=True)
+    assert "2 today, the rest until" in page
+    assert "Held back by the quota of 24 hours of “Club”; more workers would not help." in page

@@ -1,0 +1,65 @@
+"""When the rest of a campaign is sent, for programs: within the limits of its senders and its own."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import orjson
+from quart import Response
+
+from mailing.accounts.roles import Permission
+from mailing.core.clock import now_ms
+from mailing.reports import estimates, paces
+from webapp.http import auth
+from webapp.http.services import services, the_campaign
+from webapp.openapi import operations, sender_shapes
+from webapp.openapi.operations import Answer, described
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mailing.campaigns.queries import Campaign
+    from mailing.senders.forecasts import Band
+
+TOPIC = "Campaigns"
+blueprint = operations.blueprint("api_forecasts")
+
+
+@blueprint.get("/campaigns/<id:campaign_id>/forecast")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("The forecast.", sender_shapes.Forecast)})
+async def get_forecast(campaign_id: int) -> Response:
+    """Get when the rest of a campaign is sent, and what holds it back; of a draft, as if it were sent now.
+
+    It follows the limits of the senders and of the campaign, what they have sent already, the measured speed
+    and the sending hours.
+    """
+    campaign = await the_campaign(campaign_id)
+    band = await services().read(_read, campaign)
+    told = {"left": 0 if campaign.over else campaign.waiting, **shown(band)}
+    return Response(orjson.dumps(told), content_type="application/json")
+
+
+def shown(band: Band | None) -> dict[str, object]:
+    """Return a forecast as programs get it; None: nobody can tell."""
+    if band is None:
+        return {"ends_at": None, "earliest": None, "latest": None, "days": [], "held_by": None}
+    held = band.usual.held
+    return {
+        "ends_at": _time(band.usual.ends_at),
+        "earliest": _time(band.earliest),
+        "latest": _time(band.latest),
+        "days": [{"day": day, "emails": n} for day, n in band.usual.by_day(UTC).items()],
+        "held_by": held and {"what": held.by, "sender": held.sender_id or None, "most": held.most or None},
+    }
+
+
+def _read(connection: Connection, campaign: Campaign) -> Band | None:
+    recent = paces.recent(connection, [campaign], now_ms())[campaign.id]
+    return estimates.band(connection, campaign, recent, always=True)
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else formats.iso(ms)
