@@ -16,11 +16,14 @@ from mailing.campaigns import queries as campaigns
 from mailing.core import clock, database_errors
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
-from mailing.ledger import leases, rests
+from mailing.internet.receivers import domains_of
+from mailing.ledger import batches, lanes, leases, receivers, rests
 from mailing.senders import store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
@@ -58,6 +61,7 @@ class Desk:
             begun = clock.steady_s()
             with self._database.write() as connection:
                 kept = outlets.begin(connection)
+                _note(connection, kept)
                 rests.end_others(connection, kept.accounts)
                 return Registered(begun, leases.register(connection, name), kept)
 
@@ -94,14 +98,17 @@ class Desk:
 
         return await self._until_it_works(message)
 
-    async def kept(self, outlets: Outlets, limited: Iterable[str]) -> Kept:
+    async def kept(self, outlets: Outlets, limited: Sequence[str]) -> Kept:
         """Return the senders as they are now. The rests of our own limits end: they may have been raised."""
 
         def kept() -> Kept:
             with self._database.write() as connection:
                 for account in limited:
                     rests.end_own(connection, account)
-                return outlets.read(connection)
+                if limited:
+                    batches.end_rests(connection)
+                _note(connection, found := outlets.read(connection))
+                return found
 
         return await self._until_it_works(kept)
 
@@ -114,13 +121,17 @@ class Desk:
 
         return await self._until_it_works(pause)
 
-    async def rest(self, outlet: Outlet, window: Window, wait_ms: int) -> None:
-        """Have a sender rest in all processes: its limit is used up for so long."""
+    async def rest(self, outlet: Outlet, window: Window, wait_ms: int, lane: str) -> None:
+        """Have a sender rest in all processes, or one lane: its limit is used up for so long."""
         name = "warmup" if outlet.warms_up and window.begin else window.name
+        name = f"receiver-{window.name}" if lane else name
         reason = Reason(f"limit.{name}", sender=outlet.name, most=window.most)
 
         def rest() -> None:
             with self._database.write() as connection:
+                if lane:
+                    lanes.wait(connection, outlet.account, lane, wait_ms, reason)
+                    return
                 wait_s = -(-wait_ms // 1000)
                 rests.begin(
                     connection, outlet.account, wait_s, reason, tried_at=now_ms(), longest_s=rests.DAY_S
@@ -139,3 +150,9 @@ class Desk:
             except DBAPIError as error:
                 log.warning("the database cannot be used; trying again", reason=self.reason(error))
                 await asyncio.sleep(RETRY_S)
+
+
+def _note(connection: Connection, kept: Kept) -> None:
+    """Have the domains of limited receivers known as theirs, also where a list has few of them."""
+    limited = {receiver for account, _ in kept.senders for receiver in account.receiver_limits}
+    receivers.note(connection, {domain for receiver in limited for domain in domains_of(receiver)})

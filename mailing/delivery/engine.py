@@ -201,7 +201,7 @@ class Engine:
 
     def _pass_on(self, work: Work, active: ActiveCampaign, other: Outlet) -> None:
         """Have mail that could not reach its server go by another at once, if that is within its limits."""
-        if not self._meters.take_one(other, active.campaign):
+        if other.receiver_limits or not self._meters.take_one(other, active.campaign):
             self.hand_back(work)
             return
         self._meters.end(work.claim, spent=False)
@@ -281,18 +281,19 @@ class Engine:
 
     def _rooms(self) -> Rooms:
         """Return how many claims the next commit may bring: what it records makes room."""
-        return Rooms(self._outlets, self._meters, None if self.halted else self._worklist.in_hand)
+        worklist = self._worklist
+        return Rooms(self._outlets, self._meters, worklist.waits, None if self.halted else worklist.in_hand)
 
     async def _follow(self, revision: int) -> None:
         """Have the senders that there are now, if the database says that they have changed."""
         if revision == self._outlets.revision:
             return
-        limited = [account for account, outlet in self._outlets.items() if outlet.limits]
+        limited = [account for account, it in self._outlets.items() if it.limits or it.receiver_limits]
         self._outlets.take(await self._desk.kept(self._outlets, limited))
 
-    def _used_up(self, outlet: Outlet, window: Window, wait_ms: int) -> None:
-        """Have a sender rest whose limit is used up for long."""
-        self._resting.add(task := asyncio.create_task(self._desk.rest(outlet, window, wait_ms)))
+    def _used_up(self, outlet: Outlet, window: Window, wait_ms: int, lane: str) -> None:
+        """Have a sender rest, or one lane, whose limit is used up for long."""
+        self._resting.add(task := asyncio.create_task(self._desk.rest(outlet, window, wait_ms, lane)))
         task.add_done_callback(self._resting.discard)
 
     async def _commit(self) -> None:

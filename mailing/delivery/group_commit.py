@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mailing.ledger.leases import Status
     from mailing.ledger.rests import Rest
     from mailing.ledger.results import Result
+    from mailing.senders.allowance import Allowance
     from mailing.smtp.rulebook import Ruling
 
 
@@ -59,7 +60,8 @@ class Round:
     holds nothing more, ``held`` what it holds (given only when an earlier commit was in doubt), ``status``
     how the worker is doing (given when the lease is to be renewed). ``rests`` are those of the process's
     senders, by account, as they were seen last: while one lasts, one email at most is claimed for that one.
-    ``lanes`` are the slow lanes of each, as they were seen last.
+    ``lanes`` are the slow lanes of each, as they were seen last, ``allowances`` what those may send that have
+    limits by receiver.
     """
 
     worker_id: int
@@ -72,6 +74,7 @@ class Round:
     held: Collection[int] | None
     rests: Mapping[str, Rest | None]
     lanes: Mapping[str, Lanes] = field(default_factory=dict)
+    allowances: Mapping[str, Allowance] = field(default_factory=dict)
     status: Status | None = None
 
 
@@ -208,7 +211,7 @@ def _steer(
     changed, now, asked = {account for account, _ in touched} | {*held}, now_ms(), {}
     for account, seen in entry.lanes.items():
         reads = entry.watched or account in changed
-        outcome.lanes[account] = lanes.slow(connection, account, seen) if reads else seen
+        outcome.lanes[account] = lanes.current(connection, account, seen) if reads else seen
         asked[account] = [
             receiver
             for receiver in outcome.lanes[account].open(now)
@@ -235,21 +238,26 @@ def _claims(
     """Claim what is wanted for each sender that is free, or the one email that is tried after its rest."""
     wanted = Counter[str]()
     for want in entry.wants:
-        wanted[want.account] += 0 if want.lingers else want.limit
+        wanted[want.account] += 0 if want.beside else want.limit
     lasting = {account for account in wanted if _lasts(outcome.rests[account])}
     denied = {account for account in lasting if wanted[account] != 1 or not rests.probe(connection, account)}
     made: list[Taken | None] = []
-    spent = Counter[str]()  # by those that linger, of what the others want
+    spent = Counter[str]()  # beside the others, of what they want
+    allowances = dict(entry.allowances)
     for want in entry.wants:
         account = want.account
         if account in denied or want.batch.campaign_id in outcome.closed:
             made.append(None)
             continue
-        less = 0 if want.lingers else min(spent[account], want.limit)
+        less = 0 if want.beside else min(spent[account], want.limit)
         allowed = replace(want, limit=want.limit - less)
         slow, asked = outcome.lanes.get(account, lanes.NONE), open_lanes.get(account, ())
-        made.append(found := taking.take(connection, entry.worker_id, allowed, slow, asked))
-        spent[account] += len(found.claims) if want.lingers else -less
+        allowance = allowances.get(account)
+        found = taking.take(connection, entry.worker_id, allowed, slow, asked, allowance=allowance)
+        made.append(found)
+        spent[account] += len(found.claims) if want.beside else -less
+        if allowance:
+            allowances[account] = allowance.less(it.limited for it in found.claims if it.limited)
     for want, taken in zip(entry.wants, made, strict=True):
         if taken and taken.claims:
             outcome.news.append(_claimed_news(want, taken.claims, entry.worker_name))

@@ -1,14 +1,16 @@
-"""Meters: one process's permits for what a campaign sends by a sender, asked for ahead of the claims.
+"""Meters: one process's permits for what a campaign or a receiver is sent by a sender.
 
-A meter asks Redis in the background, so nothing waits for its answer but the claims that need it. It holds
-what it was granted until an outcome is known, and gives back what the campaign cannot use.
+They are asked for ahead of the claims. A meter asks Redis in the background, so nothing waits for its answer
+but the claims that need it. It holds what it was granted until an outcome is known, and gives back what
+cannot be used.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,17 +23,19 @@ from mailing.core.clock import now_ms
 from mailing.core.side_thread import SideThread
 from mailing.ledger import usage
 from mailing.senders import limits as sender_limits
+from mailing.senders.allowance import Allowance
 from mailing.senders.permits import LEASE_MS, Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.database import Database
     from mailing.delivery.group_commit import Committed, Round
     from mailing.delivery.outlets import Outlet
     from mailing.ledger.claims import Claim
-    from mailing.senders.permits import Permits
+    from mailing.senders.limits import Limits
+    from mailing.senders.permits import Permits, Scope
     from mailing.senders.windows import Window
 
 EVERY_S = 0.005  # between two requests, unless the claims wait for one
@@ -42,7 +46,9 @@ UNUSED_S = 0.2  # after which permits that no claim wanted go back
 LONG_MS = 60_000  # a wait from which on a sender rests, in all processes, and others take its place
 AWAY_S = 0.5  # until the next request where the last failed
 
-_Key = tuple[str, int]  # a sender's account, a campaign
+FORGOTTEN_S = 5.0  # after which the meter of a receiver ends that nobody waits for
+
+_Key = tuple[str, int | str]  # a sender's account; a campaign, or a receiver that the sender limits
 
 log = structlog.get_logger()
 
@@ -50,8 +56,9 @@ log = structlog.get_logger()
 class Meters:
     """The meters of a process: one for each campaign by each sender, where either is limited.
 
-    ``wake`` is called when claims may be made; ``used_up`` is told of a sender that has to wait for long, and
-    for how many ms.
+    And one for each receiver that a sender limits and that somebody waits for: of the batches at hand, and so
+    of not more receivers than these have recipients. ``wake`` is called when claims may be made; ``used_up``
+    is told of a sender that has to wait for long, or one lane of it, and for how many ms.
     """
 
     def __init__(
@@ -59,13 +66,18 @@ class Meters:
         permits: Permits,
         database: Database,
         wake: Callable[[], None],
-        used_up: Callable[[Outlet, Window, int], None],
+        used_up: Callable[[Outlet, Window, int, str], None],
     ) -> None:
         self._permits, self._database, self._wake, self._used_up = permits, database, wake, used_up
         self._meters: dict[_Key, Meter] = {}
-        self._limited: dict[_Key, tuple[Outlet, Campaign]] = {}
+        self._limited: dict[_Key, tuple[Outlet, Campaign | None]] = {}
         self._thread = SideThread("volley-permits")
         self.worker_id = 0
+
+    @cached_property
+    def _beside(self) -> SideThread:
+        """The thread for receivers: there may be many of them, for which no campaign waits."""
+        return SideThread("volley-receivers")
 
     def of(self, outlet: Outlet, campaign: Campaign) -> Meter | None:
         """Return the meter of a campaign by a sender; None where neither is limited."""
@@ -74,9 +86,34 @@ class Meters:
             self._limited[key] = outlet, campaign
         meter = self._meters.get(key)
         if meter is None and (outlet.limits or campaign.limits):
-            ask, tell = partial(self._ask, key), partial(self._tell, key)
-            self._limited[key] = outlet, campaign
-            meter = self._meters[key] = Meter(ask, tell)
+            meter = self._open(key, outlet, campaign)
+        return meter
+
+    def allowance(self, outlet: Outlet, waits: Mapping[str, int], room: int) -> Allowance:
+        """Return for how many of those who wait for receivers that a sender limits there are permits.
+
+        More are asked for, as many as there is ``room`` for, but not for lanes at rest.
+        """
+        permits, now = {}, now_ms()
+        for receiver, n in waits.items() if room > 0 else ():
+            lane = outlet.lanes.slow.get(receiver)
+            if not sender_limits.of_receiver(outlet.receiver_limits, receiver) or (lane and lane.holds(now)):
+                continue
+            key = outlet.account, receiver
+            self._limited[key] = outlet, None
+            meter = self._meters.get(key) or self._open(key, outlet, None)
+            permits[receiver] = meter.room(min(n, room))
+        return Allowance(outlet.receiver_limits, permits)
+
+    def carry(self, account: str, allowance: Allowance) -> None:
+        """Take all permits of an allowance into a round."""
+        for receiver, n in allowance.permits.items():
+            self._meters[account, receiver].take(n)
+
+    def _open(self, key: _Key, outlet: Outlet, campaign: Campaign | None) -> Meter:
+        ask, tell = partial(self._ask, key), partial(self._tell, key)
+        self._limited[key] = outlet, campaign
+        meter = self._meters[key] = Meter(ask, tell)
         return meter
 
     def take_one(self, outlet: Outlet, campaign: Campaign) -> bool:
@@ -94,35 +131,34 @@ class Meters:
         for want, taken in zip_longest(entry.wants, claimed):
             if meter := self._meters.get((want.account, want.batch.campaign_id)):
                 meter.put_back(want.limit - (len(taken.claims) if taken else 0))
+        for account, allowance in entry.allowances.items():
+            theirs = (taken.claims for taken in claimed if taken)
+            used = Counter(it.limited for made in theirs for it in made if it.account == account)
+            for receiver, n in allowance.permits.items():
+                self._meters[account, receiver].put_back(n - used[receiver])
 
     def end(self, claim: Claim, *, spent: bool) -> None:
         """Take the outcome of a claim."""
-        if meter := self._meters.get((claim.account, claim.campaign_id)):
-            meter.end(spent=spent)
+        for which in (claim.campaign_id, claim.limited):
+            if meter := self._meters.get((claim.account, which)):
+                meter.end(spent=spent)
 
     def let_go(self, held: Collection[int]) -> None:
-        """Close the meters of campaigns of which nothing is held or sent any more."""
+        """Close the meters of campaigns of which nothing is held or sent any more, and of receivers."""
         for key in [key for key, meter in self._meters.items() if key[1] not in held and meter.idle]:
-            del self._limited[key]
-            self._meters.pop(key).cancel()
+            if isinstance(key[1], int) or self._meters[key].forgotten:
+                del self._limited[key]
+                self._meters.pop(key).cancel()
 
     async def close(self) -> None:
         """Give back all that is not used."""
         await asyncio.gather(*(meter.close() for meter in self._meters.values()))
 
     async def _ask(self, key: _Key, asked: Asked) -> Answer:
-        (outlet, campaign), now = self._limited[key], now_ms()
-        scopes = [
-            usage.scope(kind, id_, limits, now)
-            for kind, id_, limits in (
-                ("sender", outlet.sender.id, outlet.limits),
-                ("campaign", campaign.id, sender_limits.load(campaign.limits)),
-            )
-            if limits
-        ]
+        scopes = self._scopes(key)
         if not scopes:  # the limits were taken away
             return Answer(asked.want)
-        holder = f"{self.worker_id}:{campaign.id}:{outlet.sender.id}"
+        holder = f"{self.worker_id}:{key[1]}:{self._limited[key][0].sender.id}"
 
         def ask() -> Answer:
             answer = self._permits.ask(holder, scopes, want=asked.want, held=asked.held, done=asked.done)
@@ -132,14 +168,29 @@ class Meters:
                 self._permits.refill(answer.forgotten, spent)
             return answer
 
-        return await self._thread.run(ask)
+        return await (self._thread if isinstance(key[1], int) else self._beside).run(ask)
+
+    def _scopes(self, key: _Key) -> Sequence[Scope]:
+        (outlet, campaign), now = self._limited[key], now_ms()
+        limited: list[tuple[str, int, Limits, str]]
+        if campaign:
+            limited = [
+                ("sender", outlet.sender.id, outlet.limits, ""),
+                ("campaign", campaign.id, sender_limits.load(campaign.limits), ""),
+            ]
+        else:
+            receiver = str(key[1])
+            by = sender_limits.of_receiver(outlet.receiver_limits, receiver)
+            limited = [("sender", outlet.sender.id, by, receiver)]
+        return [usage.scope(kind, id_, limits, now, to) for kind, id_, limits, to in limited if limits]
 
     def _tell(self, key: _Key, answer: Answer) -> None:
-        outlet, _ = self._limited[key]
+        outlet, campaign = self._limited[key]
         if answer.granted:
             self._wake()
         if answer.window and answer.wait_ms >= LONG_MS and answer.scope.startswith("sender:"):
-            self._used_up(outlet, answer.window, answer.wait_ms)
+            lane = str(key[1]) if campaign is None else ""
+            self._used_up(outlet, answer.window, answer.wait_ms, lane)
 
 
 class Asked(NamedTuple):
@@ -156,7 +207,7 @@ class Meter:
     def __init__(self, ask: Callable[[Asked], Awaitable[Answer]], tell: Callable[[Answer], None]) -> None:
         self._ask, self._tell = ask, tell
         self._unused = self._taken = self._done = self._wanted = 0
-        self._wanted_at = self._asked_at = 0.0  # steady s
+        self._wanted_at = self._asked_at = self._granted_at = 0.0  # steady s
         self._ask_at = 0.0  # not before, after a refusal
         self._plenty = True
         self._kick = asyncio.Event()
@@ -190,6 +241,11 @@ class Meter:
         """Whether nothing is held and nothing is left to tell."""
         return not (self._unused or self._taken or self._done)
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether for a while nobody has asked whether there is room."""
+        return clock.steady_s() - self._wanted_at > FORGOTTEN_S
+
     def cancel(self) -> None:
         """End it; nothing is held."""
         self._task.cancel()
@@ -214,7 +270,7 @@ class Meter:
             if not want and (pause := self._asked_at + EVERY_S - now) > 0:
                 await asyncio.sleep(pause)
             if self._unwanted(now):
-                self._unused = 0
+                self._unused = self._wanted = want = 0
             await self._request(want)
 
     def _rest_s(self) -> float:
@@ -228,7 +284,7 @@ class Meter:
         return max(0, self._wanted * (AHEAD if self._plenty else 1) - self._unused)
 
     def _unwanted(self, now: float) -> bool:
-        return self._unused > 0 and now - self._wanted_at > UNUSED_S
+        return self._unused > 0 and now - max(self._wanted_at, self._granted_at) > UNUSED_S
 
     async def _request(self, want: int) -> None:
         asked = Asked(want, self._unused + self._taken, self._done)
@@ -242,6 +298,8 @@ class Meter:
             log.warning("limits cannot be asked for; nothing limited is sent", reason=str(error))
             return
         self._unused += answer.granted
+        if answer.granted:
+            self._granted_at = clock.steady_s()
         if want:
             self._plenty = answer.granted == want
             wait_s = min(answer.wait_ms / 1000, LONGEST_S)

@@ -61,6 +61,7 @@ class Outlet:
         self.limits = limits
         self.troubled = False  # whether its page says that it can't send
         self.warms_up = False  # whether its limit of a day is that of its warm-up
+        self.receiver_limits: Mapping[str, Limits] = {}
         self.fixed = fixed  # whether its number of connections is its own
         self.rests = rests.Seen()
         self.lanes = lanes.NONE  # the slow ones, as they were read last
@@ -239,6 +240,7 @@ class Outlets(Mapping[str, Outlet]):
             outlet.name, outlet.limits = account.name, account.limits_today
             outlet.troubled = bool(account.trouble)
             outlet.warms_up = account.limits_today != account.limits
+            outlet.receiver_limits = account.receiver_limits
             wanted[sender.account] = outlet
         self._by_account = wanted
         for outlet in before.values():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from mailing.campaigns.queries import Campaign
     from mailing.delivery.meters import Meters
     from mailing.delivery.outlets import Outlets
     from mailing.delivery.turns import Line
+    from mailing.senders.allowance import Allowance
 
 
 class Wanting(Protocol):
@@ -22,16 +23,26 @@ class Wanting(Protocol):
 class Rooms:
     """The rooms of one round: what is ``left`` of each sender's. What one campaign takes others cannot."""
 
-    def __init__(self, outlets: Outlets, meters: Meters, in_hand: Callable[[str], int] | None) -> None:
-        """Find the room beside what is ``in_hand`` of each sender; None: there is none at all."""
+    def __init__(
+        self,
+        outlets: Outlets,
+        meters: Meters,
+        waits: Callable[[str], Mapping[str, int]],
+        in_hand: Callable[[str], int] | None,
+    ) -> None:
+        """Find the room beside what is ``in_hand`` of each sender; None: there is none at all.
+
+        ``waits`` says of a sender with limits by receiver how many wait for each of them.
+        """
         self._outlets, self._meters = outlets, meters
         self.left = {
             account: outlet.room(in_hand(account)) if in_hand else 0 for account, outlet in outlets.items()
         }
-
-    def could(self, active: Wanting) -> bool:
-        """Whether any claim may be made for a campaign."""
-        return any(self._permitted(account, active, self.left[account]) for account in self.ways(active))
+        self._allowances = {
+            account: meters.allowance(outlet, waits(account), self.left[account])
+            for account, outlet in outlets.items()
+            if outlet.receiver_limits
+        }
 
     def ways(self, active: Wanting) -> Sequence[str]:
         """Return by which of its senders a campaign may go: those to be tried again, then one that works."""
@@ -44,6 +55,25 @@ class Rooms:
             if not outlet.doubtful:
                 break
         return found
+
+    def limited(self, account: str, waits: Mapping[str, int] | None) -> int:
+        """Return for how many of those who wait for receivers that a sender limits there are permits.
+
+        Slow lanes have their own way.
+        """
+        allowance, slow = self._allowances.get(account), self._outlets[account].lanes.slow
+        return allowance.room(waits, slow) if allowance else 0
+
+    def may_be_slow(self, account: str) -> bool:
+        """Whether a batch may wait for slow lanes of a sender, and not only for its limits."""
+        return account not in self._allowances or bool(self._outlets[account].lanes)
+
+    def carry(self, accounts: Collection[str]) -> Mapping[str, Allowance]:
+        """Take the permits for all receivers that these senders limit; the unused ones are put back."""
+        carried = {account: it for account, it in self._allowances.items() if account in accounts}
+        for account, allowance in carried.items():
+            self._meters.carry(account, allowance)
+        return carried
 
     def fit(self, account: str, active: Wanting, line: Line) -> Line:
         """Return a line that wants no more than its campaign may send by a sender."""

@@ -19,6 +19,7 @@ from mailing.core.tables import batches, campaigns, recipients, tallies, workers
 from mailing.delivery import turns
 from mailing.ledger import claims, counters, domain_tallies, lanes, rests, results
 from mailing.ledger.batches import Errand, is_open, lose_those_of, somebody_queued
+from mailing.senders import store
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Select
@@ -206,8 +207,8 @@ def vanished_batches(
     Redis was down, or they have deferred recipients that are due again, or the sender had to rest, or the
     hours of the day in which they may be sent begin.
 
-    Of those that were at rest for lanes not more than ``RESTED_AT_ONCE`` while one is slow: few of them are
-    enough for what it may be sent.
+    Of those that were at rest for lanes not more than ``RESTED_AT_ONCE`` while one is slow or limited: few
+    are enough for what it may be sent.
     """
     now = now_ms()
     closed = turns.closed(connection)
@@ -227,7 +228,8 @@ def vanished_batches(
         .limit(most)
     )
     rows = connection.execute(chosen).all()
-    few = [row for row in rows if row.rested][:RESTED_AT_ONCE] if lanes.any_slow(connection) else rows
+    waits = lanes.any_slow(connection) or store.limit_receivers(connection)
+    few = [row for row in rows if row.rested][:RESTED_AT_ONCE] if waits else rows
     found = {row.id: row.priority for row in rows if not row.rested or row in few}
     claimed = (
         update(batches)

@@ -7,7 +7,7 @@ committed, and tells what came of it.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailing.core.states import CampaignState, RecipientState
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mailing.messages.compose import Prepared
 
 LINGERING = 4  # jobs of one process that only go on with narrow lanes
+LIMITED = 32  # the same where they go on with receivers that a sender limits: then the latest
+LIMITED_S = 10.0  # for which one waits for permits, longer than until its batch is given out again
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +59,8 @@ class ActiveCampaign:
 class Job:
     """One run of a batch: where its claims have got to, and until when (monotonic s) it may claim.
 
-    One that ``lingers`` has ended for whoever waits for it: it only goes on with lanes that are narrow.
+    One that ``lingers`` has ended for whoever waits for it: it only goes on with lanes that are narrow or
+    limited. ``waits`` says how many wait for each receiver that a sender limits, by its account.
     """
 
     batch: Batch
@@ -66,6 +69,7 @@ class Job:
     until: float
     ended: asyncio.Future[Ending]
     lingers: bool = False
+    waits: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def line(self) -> turns.Line:
@@ -90,7 +94,7 @@ class Worklist:
         self._results: list[Result] = []
         self._returned: list[Claim] = []
         self._in_hand: Counter[str] = Counter()  # by account: held, and without an outcome
-        self._wishes: list[tuple[Job, str, int]] = []  # those of the round that is being committed
+        self._wishes: list[tuple[Job, str, int, bool]] = []  # those of the round that is being committed
         self._in_doubt = False  # a commit failed: it may have happened all the same
 
     @property
@@ -143,12 +147,24 @@ class Worklist:
         """Return how many recipients are held for a sender, those left out that have their outcome."""
         return self._in_hand[account]
 
+    def waits(self, account: str) -> Mapping[str, int]:
+        """Return how many wait in all batches for each receiver that a sender limits."""
+        found = Counter[str]()
+        for job in self._jobs:
+            found.update(job.waits.get(account, {}))
+        return found
+
     def could_claim(self, rooms: Rooms) -> bool:
         """Whether there is room for claims from a batch."""
-        return any(rooms.could(job.active) for job in self._jobs if not job.lingers)
+        return any(
+            rooms.fit(account, job.active, self._line(job, account, rooms)).most
+            for job in self._jobs
+            for account in rooms.ways(job.active)
+        )
 
     def add(self, job: Job) -> None:
-        """Begin to claim from a batch."""
+        """Begin to claim from a batch, in place of one that goes on with it."""
+        self._jobs = [it for it in self._jobs if not it.lingers or it.batch.id != job.batch.id]
         job.active.sending = True
         self._jobs.append(job)
 
@@ -166,7 +182,7 @@ class Worklist:
         """Have a claim go by another sender."""
         self._in_hand[claim.account] -= 1
         self._in_hand[account] += 1
-        return claim._replace(account=account)
+        return claim._replace(account=account, limited="")
 
     def _has_outcome(self, claim: Claim) -> None:
         self._active[claim.campaign_id].unrecorded += 1
@@ -199,13 +215,15 @@ class Worklist:
             results=results,
             returned=returned,
             wants=[
-                taking.Want(account, job.batch, job.cursor, limit) for job, account, limit in self._wishes
+                taking.Want(account, job.batch, job.cursor, limit, beside, job.waits.get(account))
+                for job, account, limit, beside in self._wishes
             ],
             watched=list(self._active),
             finishing=finishing,
             held=frozenset(self._held) if self._in_doubt else None,
             rests=rests,
             lanes=lanes,
+            allowances=rooms.carry({account for _, account, _, _ in self._wishes}),
         )
 
     def failed(self, entry: Round) -> None:
@@ -226,15 +244,20 @@ class Worklist:
                 active.priority = outcome.priorities.get(id_, active.priority)
                 active.follow(outcome.routes.get(id_))
         taken = []
-        for (job, account, _), found in zip(self._wishes, outcome.claimed, strict=False):
+        for (job, account, _, _), found in zip(self._wishes, outcome.claimed, strict=False):
             if found is None:
                 continue
+            if found.waits is not None:
+                job.waits[account] = found.waits
             self._in_hand[account] += len(found.claims)
             for claim in found.claims:
                 self._held.add(claim.recipient_id)
                 job.active.held += 1
                 taken.append((claim, job.active))
             job.cursor = max(job.cursor, found.cursor)
+            if any(claim.limited for claim in found.claims) and job in self._jobs:
+                self._jobs.remove(job)  # the others' turn
+                self._jobs.append(job)
             if job.cursor >= job.batch.last_id:
                 self._at_its_end(job, found)
         self._go_back(entry)
@@ -246,8 +269,9 @@ class Worklist:
         again = [result.claim for result in entry.results if result.state is RecipientState.QUEUED]
         for claim in (*again, *entry.returned):
             for job in self._jobs:
-                if not job.lingers and job.batch.first_id <= claim.recipient_id <= job.cursor:
-                    job.cursor = claim.recipient_id - 1
+                if job.batch.first_id <= claim.recipient_id <= job.cursor:
+                    job.waits.clear()
+                    job.cursor = job.cursor if job.lingers else claim.recipient_id - 1
 
     def end_jobs(self, now: float, *, halted: bool, rests: Callable[[Campaign], bool]) -> None:
         """End the jobs that may not claim any more at ``now`` (monotonic s), also where all senders rest."""
@@ -258,30 +282,49 @@ class Worklist:
                 self._end(job, Ending.STOPPED)
             elif rests(job.active.campaign):
                 self._end(job, Ending.RESTING)
-            elif now > job.until:
+            elif now > job.until + (LIMITED_S if job.lingers and any(job.waits.values()) else 0):
                 self._end(job, Ending.YIELDED)
 
-    def _share(self, rooms: Rooms) -> Iterator[tuple[Job, str, int]]:
-        """Share each sender's room among its jobs; those that linger ask besides: few find anybody."""
+    def _share(self, rooms: Rooms) -> Iterator[tuple[Job, str, int, bool]]:
+        """Share each sender's room among its jobs; those that linger ask besides: few find anybody.
+
+        But those who wait for limited receivers take part, as far as there are permits.
+        """
         for job in (job for job in self._jobs if job.lingers):
             for account in rooms.ways(job.active):
-                if rooms.take(account, job.active, 1, beside=True):
-                    yield job, account, 1
+                if rooms.may_be_slow(account) and rooms.take(account, job.active, 1, beside=True):
+                    yield job, account, 1, True
         for account, room in rooms.left.items():
-            jobs = [job for job in self._jobs if not job.lingers and account in rooms.ways(job.active)]
-            if room > 0 and jobs:
-                lines = [rooms.fit(account, job.active, job.line) for job in jobs]
-                for job, limit in zip(jobs, turns.share(room, lines), strict=True):
+            lines = [
+                (job, rooms.fit(account, job.active, line))
+                for job in self._jobs
+                if account in rooms.ways(job.active) and (line := self._line(job, account, rooms)).most
+            ]
+            if room > 0 and lines:
+                shares = turns.share(room, [line for _, line in lines])
+                for (job, _), limit in zip(lines, shares, strict=True):
                     if n := rooms.take(account, job.active, limit):
-                        yield job, account, n
+                        yield job, account, n, False
+
+    def _line(self, job: Job, account: str, rooms: Rooms) -> turns.Line:
+        """Return how a job stands in line for claims by a sender."""
+        limited = rooms.limited(account, job.waits.get(account)) if job.lingers else 0
+        return job.line._replace(most=limited) if job.lingers else job.line
 
     def _at_its_end(self, job: Job, found: Taken) -> None:
         """End a job, or have it linger where those are left whose lanes are narrow."""
         if not job.lingers:
-            job.lingers = found.narrow and sum(it.lingers for it in self._jobs) < LINGERING
+            job.lingers = found.narrow and self._may_linger(job)
             job.end(Ending.RESTING if found.rests else Ending.EMPTY)
         if not (job.lingers and found.narrow):
             self._end(job, Ending.RESTING)
+
+    def _may_linger(self, job: Job) -> bool:
+        """Whether there is room for one more that lingers; limited receivers have whoever came last wait."""
+        others = [it for it in self._jobs if it.lingers]
+        if len(others) >= LIMITED and any(job.waits.values()):
+            self._end(others[0], Ending.RESTING)
+        return len(others) < LINGERING or any(job.waits.values())
 
     def _end(self, job: Job, ending: Ending) -> None:
         if job in self._jobs:  # it may have ended by another sender

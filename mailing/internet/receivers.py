@@ -67,6 +67,11 @@ def receiver(domain: str, hosts: Sequence[str]) -> str:
     return f"{_HOST}{organisation(names[0])}"
 
 
+def domains_of(key: str) -> Sequence[str]:
+    """Return the domains that a receiver's rule names; none where no rule has it."""
+    return next((rule.domains for rule in RULES if rule.key == key), ())
+
+
 def organisation(name: str) -> str:
     """Return the last labels of a name, as many as tell whose it is in most countries."""
     labels = name.rstrip(".").lower().split(".")

@@ -38,6 +38,8 @@ class Among(StrEnum):
     FREE = (  # those of no receiver whose lane is slow
         f" AND NOT EXISTS (SELECT 1 FROM rests WHERE sender = ? AND lane = {_RECEIVER} AND ended_at IS NULL)"  # noqa: S608 - no value is formatted in
     )
+    UNNAMED = f"{FREE} AND {_RECEIVER} NOT IN (*)"  # the same, but for some receivers
+    THESE = f"{FREE} AND id IN (*)"  # the same, of some recipients
 
 
 # Without the fence around the sub-select PostgreSQL may run it again, and update more than the limit.
@@ -85,6 +87,7 @@ class Claim(NamedTuple):
     first_tried_at: int  # ms since 1970; the hours until it is given up count from here
     version: int = 1  # of the campaign's message
     account: str = ""  # of the sender by which it goes
+    limited: str = ""  # the receiver for which a permit of that sender is held
 
 
 def claim(
@@ -96,23 +99,27 @@ def claim(
     last: int,
     limit: int,
     canary: bool = False,
-    among: tuple[Among, *tuple[str, ...]] = (Among.ALL,),
+    among: tuple[Among, *tuple[str | int, ...]] = (Among.ALL,),
     account: str = "",
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
-    ``among`` says which, with the receiver of a lane, or the sender whose slow lanes are left out. The rows
-    are ``sending`` from the commit on: the intent is durable before any dot. Fewer than ``limit`` means that
-    the range holds no more of these, or that the campaign is not sending.
+    ``among`` says which, with the receiver of a lane, or the sender whose slow lanes are left out and then,
+    one or more, the receivers or recipients that are meant. The rows are ``sending`` from the commit on: the
+    intent is durable before any dot. Fewer than ``limit`` means that the range holds no more of these, or
+    that the campaign is not sending.
     """
     now = now_ms()
     postgres = connection.dialect.name == "postgresql"
     which, *whose = among
     what = (campaign_id, after, last, campaign_id, canary, *whose, limit)
     values = (*what, worker_id, now, now, now, campaign_id)
-    rows = run(connection, (_CLAIM_SKIPPING if postgres else _CLAIM)[which], values).all()
+    statement = (_CLAIM_SKIPPING if postgres else _CLAIM)[which]
+    statement = statement.replace("(*)", f"({', '.join('?' * (len(whose) - 1))})")
+    rows = run(connection, statement, values).all()
     claims = [
-        Claim._make((worker_id, campaign_id, now, *row, account)) for row in sorted(map(tuple, rows), key=_ID)
+        Claim._make((worker_id, campaign_id, now, *row, account, ""))
+        for row in sorted(map(tuple, rows), key=_ID)
     ]
     if not postgres:
         claims = [

@@ -25,7 +25,7 @@ from mailing.ledger.tables import receivers as known
 from mailing.smtp.rulebook import Follows, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
@@ -48,6 +48,12 @@ class Lane(NamedTuple):
     def holds(self, now: int) -> bool:
         """Whether nothing at all may be sent to this receiver."""
         return self.rest.holds(now)
+
+    @property
+    def by_limit(self) -> bool:
+        """Whether it rests for a limit of ours, and so goes on at once when that is over."""
+        reason = self.rest.reason
+        return isinstance(reason, Reason) and reason.code.startswith("limit.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,15 @@ def slow(connection: Connection, sender: str, seen: Lanes = NONE) -> Lanes:
         return Lanes(found, seen.domains)
     theirs = select(known.c.domain, known.c.receiver).where(known.c.receiver.in_(found)).limit(DOMAINS_MAX)
     return Lanes(found, dict(connection.execute(theirs).all()))
+
+
+def current(connection: Connection, sender: str, seen: Lanes = NONE) -> Lanes:
+    """Return the slow lanes of a sender, and end those that rested for a limit of ours until now."""
+    found, now = slow(connection, sender, seen), now_ms()
+    if not any(lane.by_limit and not lane.holds(now) for lane in found.slow.values()):
+        return found
+    resting.end_limits(connection, sender, now)
+    return slow(connection, sender, found)
 
 
 def any_slow(connection: Connection) -> bool:
@@ -240,6 +255,20 @@ def waiting(connection: Connection, campaign_id: int, first: int, last: int) -> 
     return connection.execute(statement).scalars().all()
 
 
+def queued(connection: Connection, campaign_id: int, first: int, last: int) -> Sequence[tuple[int, str]]:
+    """Return who waits in a range of a campaign's recipients, with the receiver of each."""
+    statement = (
+        select(recipients.c.id, receiver_of())
+        .where(
+            recipients.c.campaign_id == campaign_id,
+            recipients.c.state == RecipientState.QUEUED,
+            recipients.c.id.between(first, last),
+        )
+        .order_by(recipients.c.id)
+    )
+    return [(id_, receiver) for id_, receiver in connection.execute(statement)]
+
+
 def receiver_of() -> ColumnElement[str]:
     """Return the receiver of a recipient, as an expression."""
     found = select(known.c.receiver).where(known.c.domain == recipients.c.domain).correlate(recipients)
@@ -272,6 +301,13 @@ def order(connection: Connection, sender: str, receiver: str, wanted: Order, min
     if not connection.execute(update(rests).where(*mine).values(values)).rowcount:
         resting.put(connection, sender, receiver, {**values, "since": now, "times": 0})
     return True
+
+
+def wait(connection: Connection, sender: str, receiver: str, wait_ms: int, reason: Words) -> None:
+    """Have a lane wait until a limit of ours lets it go on, unless it is slow already."""
+    now = now_ms()
+    said = {"reason": str(reason), "reason_code": reasons.dump(reason), "width": 0, "good": 0}
+    resting.put(connection, sender, receiver, {"since": now, "until": now + wait_ms, "times": 1, **said})
 
 
 def forget(connection: Connection) -> None:

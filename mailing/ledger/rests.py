@@ -222,15 +222,25 @@ def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool
 
 
 def end_own(connection: Connection, sender: str) -> None:
-    """End a rest that a limit of ours began: it may have been raised, and is looked at again."""
-    ours = rests.c.ended_at.is_(None), rests.c.reason_code.like('{"code":"limit.%')
-    connection.execute(update(rests).where(*_this(sender, ALL), *ours).values(ended_at=now_ms()))
+    """End all rests that limits of ours began: they may have been raised, and are looked at again."""
+    connection.execute(update(rests).where(*_by_limit(sender)).values(ended_at=now_ms()))
+
+
+def end_limits(connection: Connection, sender: str, now: int) -> None:
+    """End the rests of lanes that limits of ours began and whose time is over at ``now``."""
+    over = rests.c.lane != ALL, rests.c.until <= now
+    connection.execute(update(rests).where(*_by_limit(sender), *over).values(ended_at=now))
 
 
 def end_others(connection: Connection, senders: Collection[str]) -> None:
     """End the rests of senders that are no longer used: others than these."""
     unused = rests.c.sender.not_in(senders), rests.c.ended_at.is_(None)
     connection.execute(update(rests).where(*unused).values(ended_at=now_ms()))
+
+
+def _by_limit(sender: str) -> tuple[ColumnElement[bool], ...]:
+    ours = rests.c.reason_code.like('{"code":"limit.%')
+    return rests.c.sender == sender, rests.c.ended_at.is_(None), ours
 
 
 def _this(sender: str, lane: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

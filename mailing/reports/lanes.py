@@ -26,6 +26,7 @@ from mailing.ledger.rests import ALL, COLUMNS, Rest, accounts
 from mailing.ledger.tables import domain_tallies
 from mailing.ledger.tables import receivers as known
 from mailing.lists import surveys
+from mailing.senders import limits, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Words
+    from mailing.senders.store import Account
 
 SHOWN = 20  # lanes; those with fewer recipients are counted together, unless they are slow
 SLOW_SHOWN = 50  # slow lanes of domains that are not among the most frequent
@@ -45,6 +47,7 @@ class Pace(StrEnum):
 
     FREE = "free"
     NARROW = "narrow"
+    LIMITED = "limited"
     TRYING = "trying"
     RESTING = "resting"
     PAUSED = "paused"
@@ -54,7 +57,8 @@ class Pace(StrEnum):
 class Standing:
     """How far a lane is. ``total`` is None where it was not counted by itself, and so are ``left``.
 
-    ``said`` is what the receiver answered last, at ``said_at`` (ms); ``slow`` what slows it.
+    ``said`` is what the receiver answered last, at ``said_at`` (ms); ``slow`` what slows it, and ``limit``
+    the limit that a sender of the campaign has for it, empty where none has.
     """
 
     receiver: str
@@ -66,6 +70,7 @@ class Standing:
     said_at: int | None
     slow: Lane | None
     at: int
+    limit: Words = ""
 
     @property
     def name(self) -> str:
@@ -84,10 +89,15 @@ class Standing:
         return reason if isinstance(reason, Reason) and reason.code == RECORD else None
 
     @property
+    def reason(self) -> Words:
+        """Why it is slow; empty where nothing slows it."""
+        return self.slow.rest.reason if self.slow else self.limit
+
+    @property
     def pace(self) -> Pace:
         """How it goes."""
         if self.slow is None:
-            return Pace.FREE
+            return Pace.LIMITED if self.limit else Pace.FREE
         if self.slow.rest.until == FOREVER:
             return Pace.PAUSED
         if self.slow.holds(self.at):
@@ -100,6 +110,8 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
     now, top = now_ms(), surveys.load(connection, campaign.id).domains.top
     theirs = receivers.of(connection, top) if top else {}
     slow = _slow(connection, campaign)
+    rehearsal = campaign.rehearses is not None
+    senders = () if rehearsal else store.chosen(store.every(connection), campaign.senders)
     totals: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     for domain, n in top.items():
@@ -121,6 +133,7 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
             *recent.said[receiver],
             slow.get(receiver),
             now,
+            _limit(senders, receiver),
         )
         for receiver in sorted(listed, key=lambda it: (-totals[it], it))
     ]
@@ -129,9 +142,8 @@ def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:
         found.append(Standing(receiver, 1, None, {}, 0.0, lane.rest.reason, None, lane, now))
     rest = campaign.total - sum(totals[receiver] for receiver in listed)
     if rest > 0:
-        found.append(
-            Standing(OTHERS, 0, rest, counts[OTHERS], recent.per_minute[OTHERS], "", None, None, now)
-        )
+        limit, speed = _limit(senders, OTHERS), recent.per_minute[OTHERS]
+        found.append(Standing(OTHERS, 0, rest, counts[OTHERS], speed, "", None, None, now, limit))
     return found
 
 
@@ -146,6 +158,15 @@ def _slow(connection: Connection, campaign: Campaign) -> Mapping[str, Lane]:
         receiver, width = told.pop("lane"), told.pop("width")
         found[receiver] = Lane(receiver, Rest(**told), width)
     return found
+
+
+def _limit(senders: Iterable[Account], receiver: str) -> Words:
+    """Return what the first of these senders limits a receiver to."""
+    for sender in senders:
+        if bounds := list(limits.of_receiver(sender.receiver_limits, receiver).bounds()):
+            most = tuple(Reason("limits.at-most", n=n, period=limits.worded(period)) for period, n in bounds)
+            return Reason("limits.for-receiver", sender=sender.name, limits=most)
+    return ""
 
 
 def _tallies(connection: Connection, campaign_id: int) -> Iterable[tuple[str, str, int]]:

@@ -1,5 +1,6 @@
 """Senders: the accounts by which mail leaves, each with its limits.
 
+``allowance``  whom a sender limits by receiver, and the permits in hand
 ``consent``  access tokens of accounts elsewhere (OAuth 2.0): asked for, kept for a while, replaced
 ``entries``  what a person enters for a sender, and all that is wrong with it at once
 ``forecasts``  when the rest of a campaign is sent within the limits, and what holds it back

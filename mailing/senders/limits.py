@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from mailing.core.reasons import Reason, UnfitError
+from mailing.internet.receivers import known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,12 +113,18 @@ def parse_receivers(given: object) -> Mapping[str, Limits]:
         receiver = name.strip().lower() if isinstance(name, str) else ""
         if not 0 < len(receiver) <= _LONGEST_RECEIVER or not receiver.isprintable():
             raise LimitsError(Reason("limits.no-receiver"))
+        receiver = known(receiver) or receiver  # gmail.com is Gmail's
         try:
             table[receiver] = parse(limits)
         except LimitsError as error:
             told = (Reason("limits.of-receiver", receiver=receiver, fault=fault) for fault in error.reasons)
             raise LimitsError(*told) from None
     return {receiver: limits for receiver, limits in table.items() if limits}
+
+
+def of_receiver(table: Mapping[str, Limits], receiver: str) -> Limits:
+    """Return the limits of a receiver: its own, or those that ``OTHERS`` have."""
+    return table.get(receiver) or table.get(OTHERS, NONE)
 
 
 def dump_receivers(table: Mapping[str, Limits]) -> dict[str, Any] | None:

@@ -135,6 +135,12 @@ def revision(connection: Connection) -> int:
     return int(connection.execute(select(changes + troubles)).scalar_one())
 
 
+def limit_receivers(connection: Connection) -> bool:
+    """Whether any sender limits its mail by receiver."""
+    limited = _THERE, table.c.receiver_limits.is_not(None)
+    return connection.execute(select(table.c.id).where(*limited).limit(1)).first() is not None
+
+
 def create(connection: Connection, entry: Entry, secret_key: str) -> int:
     """Store a new sender as the last; return its id. Raises ``EntryError`` and ``SenderError``."""
     entries.check(entry)

@@ -47,9 +47,9 @@ def _in_words(lane: Standing) -> str:
     told += "".join(f", {lane.counts[it]:,} {it}" for it in troubles if lane.counts.get(it))
     told += f", {lane.per_minute:,.0f}/min, {lane.pace}"
     if lane.slow is None:
-        return told
+        return f"{told}\n    {lane.reason}" if lane.reason else told
     if lane.pace is Pace.RESTING:
         told += f" until {formats.iso(lane.slow.rest.until)}"
     if lane.pace is Pace.NARROW:
         told += f", {lane.slow.width} in progress"
-    return f"{told}\n    {lane.slow.rest.reason}"
+    return f"{told}\n    {lane.reason}"

@@ -103,8 +103,8 @@ def _lane(it: Standing) -> lane_shapes.Lane:
         "pace": it.pace,
         "width": slow.width or int(it.pace is Pace.TRYING) if slow else None,
         "resumes_at": formats.iso(slow.rest.until) if slow and resting else None,
-        "reason": str(slow.rest.reason) if slow else "",
-        "reason_code": reasons.code(slow.rest.reason) if slow else None,
+        "reason": str(it.reason),
+        "reason_code": reasons.code(it.reason),
         "last_reply": str(it.said),
         "last_reply_at": formats.iso(it.said_at) if it.said_at else None,
     }

@@ -57,10 +57,11 @@ def why_slow(lane: Standing, until: str) -> str:
             "single email; if it is accepted, more follow."
         )
     if lane.pace is Pace.RESTING:
-        return _(
-            "Resting until %(time)s. Then a single email is sent; if it is accepted, more follow.",
-            time=until,
+        limited = _("Resting until %(time)s. Its limit is used up.", time=until)
+        one = _(
+            "Resting until %(time)s. Then a single email is sent; if it is accepted, more follow.", time=until
         )
+        return limited if lane.slow.by_limit else one
     if lane.pace is Pace.TRYING:
         return _("Rested. A single email is sent to see whether mail is accepted again.")
     return ngettext(

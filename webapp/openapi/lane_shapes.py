@@ -23,7 +23,7 @@ class Lane(TypedDict):
     pace: Pace
     width: Annotated[int | None, "How many emails may be in progress; null for any number."]
     resumes_at: Annotated[Time | None, "When it is sent mail again: one email first."]
-    reason: Annotated[Reply, "Why it is slow; empty otherwise."]
+    reason: Annotated[Reply, "Why it is slow, such as a limit of the sender; empty otherwise."]
     reason_code: ReasonCode
     last_reply: Reply
     last_reply_at: Time | None

@@ -70,7 +70,7 @@ class Sender(TypedDict):
     connected: Annotated[bool, "Whether the account has given its consent."]
     connections: Annotated[int | None, "Of each worker process; null for the setting."]
     limits: Limits
-    receiver_limits: Annotated[dict[str, Limits], "Limits by receiver; `*` means all others."]
+    receiver_limits: Annotated[dict[str, Limits], "Limits by receiver; `*` means each of all others."]
     warmup: Warmup | None
     trouble: Annotated[str, "What keeps it from sending now; empty if nothing does."]
     trouble_code: ReasonCode

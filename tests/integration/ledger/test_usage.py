@@ -9,7 +9,7 @@ from sqlalchemy import insert, select
 
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult
-from mailing.ledger import claims, leases, results, usage
+from mailing.ledger import claims, leases, receivers, results, usage
 from mailing.ledger.results import Result, Trace
 from mailing.senders import store as senders
 from mailing.senders.limits import Limits
@@ -50,11 +50,12 @@ def sent(db: Database) -> tuple[int, int]:
     return sender_id, campaign_id
 
 
-def told(db: Database, kind: str, id_: int) -> dict[str, int]:
+def told(db: Database, kind: str, id_: int, receiver: str = "") -> dict[str, int]:
     """Return how many left in each window."""
     found: dict[str, int] = {}
+    scope = usage.scope(kind, id_, LIMITS, now_ms(), receiver)
     with db.read() as connection:
-        for window, ago_ms, n in usage.spent(connection, usage.scope(kind, id_, LIMITS, now_ms()), now_ms()):
+        for window, ago_ms, n in usage.spent(connection, scope, now_ms()):
             assert 0 <= ago_ms <= 60_000
             found[window] = found.get(window, 0) + n
     return found
@@ -69,6 +70,19 @@ def test_what_was_sent_to_the_server_counts_in_each_window_and_nothing_else(
     of_campaign = told(db, "campaign", campaign_id)
     assert (of_campaign["hour"], of_campaign["second"]) == (3, 3)
     assert 3 <= of_campaign["24h"] <= 4  # one that was not reached counts: an error on the safe side
+
+
+def test_what_left_to_a_receiver_counts_for_all_its_domains_and_no_others(
+    db: Database, sent: tuple[int, int]
+) -> None:
+    sender_id, _ = sent
+    itself = told(db, "sender", sender_id, "x.example")
+    assert itself == {"second": 3, "hour": 3, "24h": 3, "day": 3}
+    with db.write() as connection:
+        receivers.note(connection, {"x.example"})
+        receivers.keep(connection, {"x.example": "mx:hoster.example"})
+    assert told(db, "sender", sender_id, "mx:hoster.example") == itself
+    assert told(db, "sender", sender_id, "gmail") == {}
 
 
 def test_other_limits_of_the_same_sender_have_another_name(db: Database) -> None:

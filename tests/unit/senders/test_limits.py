@@ -60,6 +60,17 @@ def test_receivers_have_a_table_of_their_own_with_a_line_for_all_others() -> Non
     assert limits.load_receivers(limits.dump_receivers(table)) == table
 
 
+def test_a_domain_of_a_known_receiver_is_that_receiver() -> None:
+    assert limits.parse_receivers({"Gmail.com": {"per_hour": 100}}) == {"gmail": Limits(per_hour=100)}
+
+
+def test_a_receiver_has_its_own_limits_or_those_of_all_others() -> None:
+    table = {"gmail": Limits(per_hour=100), limits.OTHERS: Limits(per_second=5)}
+    assert limits.of_receiver(table, "gmail") == Limits(per_hour=100)
+    assert limits.of_receiver(table, "a.example") == Limits(per_second=5)
+    assert not limits.of_receiver({"gmail": Limits(per_hour=100)}, "a.example")
+
+
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "x" * 254, 7])
 def test_a_receiver_has_a_name(name: object) -> None:
     with pytest.raises(LimitsError):
