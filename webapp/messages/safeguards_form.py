@@ -33,7 +33,7 @@ def filled(form: Mapping[str, str], campaign: Campaign | None) -> Mapping[str, s
     """Return a form with these fields, also where it comes from a page or a program that had none."""
     if "safeguards" in form:
         return form
-    whole = MultiDict(form)
+    whole = MultiDict(form) if isinstance(form, MultiDict) else dict(form)
     for name, value in (typed(campaign.breaker, campaign.canary) if campaign else typed()).items():
         whole.setdefault(name, value)
     return whole

@@ -43,7 +43,7 @@ _PLAN = (
 @auth.needs(Permission.READ)
 @described(TOPIC, {200: Answer("The plan and its days.", sender_shapes.WarmupCalendar)})
 async def get_warmup(sender_id: int) -> Response:
-    """Get the warm-up of a sender: what was sent on each day, and what may be sent on those to come."""
+    """Get the warm-up of a sender: how much left on each day, and how much may on those to come."""
     return await _told(sender_id)
 
 
