@@ -96,6 +96,15 @@ def test_the_forecast_spreads_it_names_the_quota_and_follows_a_raised_limit_and_
         assert foretold(stack, second)
 
 
+def plan_of(stack: Stack, sender_id: int) -> warmup.Plan:
+    """Return the warm-up of a sender."""
+    with stack.db.read() as connection:
+        account = store.get(connection, sender_id)
+    assert account
+    assert account.warmup
+    return account.warmup
+
+
 def test_the_cap_of_a_warmup_is_a_limit_of_the_day_that_grows_in_the_sweep(
     make_stack: Callable[..., Stack],
 ) -> None:
@@ -109,6 +118,7 @@ def test_the_cap_of_a_warmup_is_a_limit_of_the_day_that_grows_in_the_sweep(
         campaign = rests_at(stack, campaign_id, 10)
         assert campaign.rest
         assert campaign.rest.reason == Reason("limit.warmup", sender="New", most=10)
+        wait_until(lambda: plan_of(stack, new).day, "the sweep begins the plan")
         pass_by(stack, 24)
         with stack.db.write() as connection:
             account = store.get(connection, new)
