@@ -91,6 +91,7 @@ ROUTES = {
     f"{CAMPAIGNS}/1/events": "GET",
     f"{CAMPAIGNS}/1/route": "PUT",
     f"{CAMPAIGNS}/1/receipt": "GET",
+    f"{CAMPAIGNS}/1/forecast": "GET",
     f"{CAMPAIGNS}/1/lanes": "GET",
     f"{CAMPAIGNS}/1/lanes/resume": "POST",
     f"{CAMPAIGNS}/1/recipients/1/attempts": "GET",
