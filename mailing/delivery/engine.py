@@ -166,8 +166,8 @@ class Engine:
         """Take the outcome of a transmission; the next round records it."""
         active = self._worklist.active(work.claim.campaign_id)
         assert active is not None  # it stays as long as anything of it is held
-        other = self._other(work.claim, active)
-        if other and trace.connection is None and delivery.verdict.result is AttemptResult.DEFERRED:
+        unreached = trace.connection is None and delivery.verdict.result is AttemptResult.DEFERRED
+        if unreached and (other := self._other(work.claim, active)):
             self._pass_on(work, active, other)
             return
         self._settle(work.claim, delivery, started_at, active, trace)
@@ -183,12 +183,14 @@ class Engine:
     def _settle(
         self, claim: Claim, delivery: Delivery, started_at: int, active: ActiveCampaign, trace: Trace
     ) -> None:
-        outlet, campaign = self._outlets[claim.account], active.campaign
+        outlet, campaign = self._outlets.whose(claim.account), active.campaign
         closed_ms = campaign.schedule.closed_ms(claim.first_tried_at, now_ms())
         most_ms = campaign.give_up_after * 1000 + closed_ms
         result = outlet.result(claim, delivery, started_at, most_ms, trace)
         self._meters.end(claim, spent=result.used)
-        self._worklist.settle(result._replace(others=self._other(claim, active) is not None))
+        if result.ruling:
+            result = result._replace(others=self._other(claim, active) is not None)
+        self._worklist.settle(result)
 
     def _return(self, claim: Claim) -> None:
         self._meters.end(claim, spent=False)
@@ -367,12 +369,14 @@ class Engine:
         return prepared is not None
 
     async def _begin(self, claim: Claim, active: ActiveCampaign) -> None:
-        if claim.version in active.prepared or await self._renew(active, claim.version):
-            self._compose(claim, active)
+        renewed = claim.version in active.prepared or await self._renew(active, claim.version)
+        outlet = self._outlets.get(claim.account)  # none: the sender has changed since
+        if renewed and outlet:
+            self._compose(claim, active, outlet)
         else:
             self._return(claim)
 
-    def _compose(self, claim: Claim, active: ActiveCampaign) -> None:
+    def _compose(self, claim: Claim, active: ActiveCampaign, outlet: Outlet) -> None:
         try:
             prepared = active.prepared[claim.version]
             filled = prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
@@ -381,7 +385,6 @@ class Engine:
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._settle(claim, failure, now_ms(), active, Trace())
             return
-        outlet = self._outlets[claim.account]
         sender, recipient = prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
         mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
         outlet.lane.put(Work(claim, mail))

@@ -22,7 +22,7 @@ from mailing.ledger import batches, breaker, claims, evidence, lanes, leases, re
 from mailing.redis import events
 from mailing.schedules.schedule import Schedule
 from mailing.senders import store
-from mailing.smtp.rulebook import Follows
+from mailing.smtp.rulebook import Follows, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -124,14 +124,15 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             outcome.senders = store.revision(connection)
         _reopen(connection, doubtful, outcome)
         weighed = _weigh(connection, fresh)
-        touched = _rest(connection, fresh, entry)
+        touched = _rest(connection, fresh, entry, weighed)
         for account, rest in entry.rests.items():
             looks = entry.watched or account in touched or _lasts(rest)
             outcome.rests[account] = rests.of(connection, account) if looks else rest
         held = {result.account for result, it in weighed if it.held}
         open_lanes = _steer(connection, fresh, entry, outcome, held)
         _tell_senders(connection, fresh)
-        _stop_what_must(connection, fresh, entry, outcome, weighed)
+        pausing = [(result, it) for result, it in weighed if not _others_send(result)]
+        _stop_what_must(connection, fresh, entry, outcome, pausing)
         if outcome.lease_held:
             outcome.claimed = _claims(connection, entry, outcome, open_lanes)
     outcome.news[:0] = [_result_news(result, entry.worker_name) for result in fresh]
@@ -165,9 +166,14 @@ def _lasts(rest: Rest | None) -> bool:
     return rest is not None and rest.lasts
 
 
-def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> set[str]:
+def _rest(
+    connection: Connection, fresh: Sequence[Result], entry: Round, weighed: Sequence[tuple[Result, Weighed]]
+) -> set[str]:
     """Have senders rest whose limit was reached, or end their rests; return those of which either may be."""
     touched = set()
+    for result in (result for result, it in weighed if it.pause and _others_send(result)):
+        rests.begin(connection, result.account, OUT_S, result.reply, tried_at=result.started_at)
+        touched.add(result.account)
     lasting = {account for account, rest in entry.rests.items() if _lasts(rest)}
     for result in fresh if lasting else [result for result in fresh if result.ruling]:
         account, ruling = result.account, result.ruling
@@ -184,7 +190,12 @@ def _rest(connection: Connection, fresh: Sequence[Result], entry: Round) -> set[
 
 def _has_to_rest(result: Result, ruling: Ruling) -> bool:
     """Whether its sender waits: its limit is reached, or it is refused itself and others go on without it."""
-    return ruling.follows is Follows.REST or (ruling.follows is Follows.STOP and result.others)
+    return ruling.follows is Follows.REST or (ruling.follows is Follows.STOP and _others_send(result))
+
+
+def _others_send(result: Result) -> bool:
+    """Whether a refusal means its sender, and the campaign goes on by another."""
+    return result.others and result.ruling is not None and result.ruling.scope is Scope.ACCOUNT
 
 
 def _weigh(connection: Connection, fresh: Sequence[Result]) -> Sequence[tuple[Result, Weighed]]:
@@ -287,7 +298,7 @@ def _stop_what_must(
             if result.others:  # they send it at once
                 batches.lose_those_of(connection, result.claim.campaign_id, [result.claim.recipient_id])
         reason: Reason | None = None
-        if result.ruling.follows is Follows.STOP and not result.others:
+        if result.ruling.follows is Follows.STOP and not _others_send(result):
             reason = _in_words(result, result.ruling)
             evidence.keep(connection, result, result.ruling)
         _pause(connection, result.claim.campaign_id, reason, outcome)

@@ -44,6 +44,7 @@ WANTED_S = 1.0  # for how long what was wanted counts as wanted
 LONGEST_S = 2.0  # until the next request: a limit may be raised, and a holder put some back
 UNUSED_S = 0.2  # after which permits that no claim wanted go back
 LONG_MS = 60_000  # a wait from which on a sender rests, in all processes, and others take its place
+CLOSE_S = 5.0  # for how long the end of a process waits for Redis
 AWAY_S = 0.5  # until the next request where the last failed
 
 FORGOTTEN_S = 5.0  # after which the meter of a receiver ends that nobody waits for
@@ -151,8 +152,10 @@ class Meters:
                 self._meters.pop(key).cancel()
 
     async def close(self) -> None:
-        """Give back all that is not used."""
-        await asyncio.gather(*(meter.close() for meter in self._meters.values()))
+        """Give back all that is not used; what Redis does not take in time counts as spent later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await asyncio.gather(*(meter.close() for meter in self._meters.values()))
 
     async def _ask(self, key: _Key, asked: Asked) -> Answer:
         scopes = self._scopes(key)
@@ -210,6 +213,7 @@ class Meter:
         self._wanted_at = self._asked_at = self._granted_at = 0.0  # steady s
         self._ask_at = 0.0  # not before, after a refusal
         self._plenty = True
+        self._asking = False
         self._kick = asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
@@ -238,8 +242,8 @@ class Meter:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is held and nothing is left to tell."""
-        return not (self._unused or self._taken or self._done)
+        """Whether nothing is held, nothing is left to tell, and no answer is awaited."""
+        return not (self._unused or self._taken or self._done or self._asking)
 
     @property
     def forgotten(self) -> bool:
@@ -290,6 +294,7 @@ class Meter:
         asked = Asked(want, self._unused + self._taken, self._done)
         self._done = 0
         self._asked_at = clock.steady_s()
+        self._asking = True
         try:
             answer = await self._ask(asked)
         except (RedisError, OSError, SQLAlchemyError) as error:
@@ -297,6 +302,8 @@ class Meter:
             self._ask_at = clock.steady_s() + AWAY_S
             log.warning("limits cannot be asked for; nothing limited is sent", reason=str(error))
             return
+        finally:
+            self._asking = False
         self._unused += answer.granted
         if answer.granted:
             self._granted_at = clock.steady_s()

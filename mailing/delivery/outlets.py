@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.campaigns import recipes
@@ -159,7 +160,7 @@ class Outlets(Mapping[str, Outlet]):
         self._connections = mail.connections
         self._timeouts = timeouts or Timeouts()
         self._owner: Owner | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[Outlet, asyncio.Task[None]] = {}
         self.remark = WorkerNotice()  # told where nothing keeps mail from leaving
 
     def __getitem__(self, account: str) -> Outlet:
@@ -244,9 +245,16 @@ class Outlets(Mapping[str, Outlet]):
             wanted[sender.account] = outlet
         self._by_account = wanted
         for outlet in before.values():
-            leaving = asyncio.create_task(outlet.lane.close())
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._leaving[outlet] = leaving = asyncio.create_task(outlet.lane.close())
+            leaving.add_done_callback(partial(self._has_left, outlet))
+
+    def _has_left(self, outlet: Outlet, _closed: asyncio.Task[None]) -> None:
+        del self._leaving[outlet]
+
+    def whose(self, account: str) -> Outlet:
+        """Return the outlet by which an email went, also if no more go by it: its sender was changed."""
+        leaving = (outlet for outlet in self._leaving if outlet.account == account)
+        return self.get(account) or next(leaving)
 
     def open(self, owner: Owner) -> None:
         """Open all lanes, in the event loop."""
@@ -310,4 +318,4 @@ class Outlets(Mapping[str, Outlet]):
 
     async def close(self) -> None:
         """Hand back what waits, let what is in flight end, and close all connections."""
-        await asyncio.gather(*self._leaving, *(outlet.lane.close() for outlet in self.values()))
+        await asyncio.gather(*self._leaving.values(), *(outlet.lane.close() for outlet in self.values()))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select, update
 
+from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState, RecipientState
-from mailing.core.tables import attempts, campaigns
+from mailing.core.tables import attempts, campaigns, recipients
 from mailing.senders import store
 from mailing.senders.entries import Entry
 from mailing.senders.limits import Limits
@@ -219,3 +221,45 @@ def test_a_campaign_follows_other_senders_and_limits_while_it_is_sent(
         stack.wait_for(campaign_id, patience_s=25)
         assert counts(stack, campaign_id) == {SENT: 100}
         assert len(other.accepted) > len(one.accepted)
+
+
+def test_a_sender_that_moves_in_mid_campaign_loses_nobody(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(connections=3)
+    begin(stack)
+
+    async def think(_transaction: object) -> None:
+        await asyncio.sleep(0.05)
+
+    with serving({"dot": think}) as old, serving({}) as new:
+        moving = sender(stack, old.port, "moving")
+        campaign_id = send(stack, 300, moving)
+        wait_until(lambda: len(old.accepted) > 30, "some are sent")
+        with stack.db.write() as connection:
+            store.revise(connection, moving, Entry("moving", "127.0.0.1", new.port, tls="none"), KEY)
+        stack.wait_for(campaign_id)
+        assert counts(stack, campaign_id) == {SENT: 300}
+        everybody = delivered(old) + delivered(new)
+        assert len(everybody) == len(set(everybody)) == 300
+        assert new.accepted
+    assert "failed" not in stack.log("worker")
+
+
+def test_a_sender_whose_policy_refuses_many_is_left_out_while_another_sends(
+    make_stack: Callable[..., Stack],
+) -> None:
+    stack = make_stack(connections=2)
+    begin(stack)
+    refusal = b"550 5.1.0 sender rejected\r\n"
+    with serving({"mail": refusal}) as first, serving({}) as second:
+        refusing, there = sender(stack, first.port, "refusing"), sender(stack, second.port, "there")
+        campaign_id = send(stack, 40, refusing, there)
+
+        def ended() -> bool:
+            with stack.db.write() as connection:  # who was deferred is due
+                later = recipients.c.state == RecipientState.DEFERRED
+                connection.execute(update(recipients).where(later).values(due_at=now_ms()))
+            return stack.campaign(campaign_id).state is not CampaignState.SENDING
+
+        wait_until(ended, "the campaign ends")
+        assert counts(stack, campaign_id) == {SENT: 40}
+        assert not stack.campaign(campaign_id).paused_reason
