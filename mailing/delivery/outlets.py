@@ -227,7 +227,7 @@ class Outlets(Mapping[str, Outlet]):
         self._ways.clear()
         wanted = {REHEARSALS: before.pop(REHEARSALS)}
         for account, sender in kept.senders:
-            if not isinstance(sender, Sender) or sender.account in wanted:
+            if not isinstance(sender, Sender):
                 continue
             outlet, fixed = before.get(sender.account), account.connections is not None
             if outlet is None or outlet.sender != sender:

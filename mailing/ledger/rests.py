@@ -221,6 +221,12 @@ def probed(connection: Connection, sender: str, *, tried_at: int, accepted: bool
     )
 
 
+def end(connection: Connection, sender: str) -> None:
+    """End a sender's rest, whatever began it: a person has changed the sender."""
+    lasts = rests.c.ended_at.is_(None)
+    connection.execute(update(rests).where(*_this(sender, ALL), lasts).values(ended_at=now_ms()))
+
+
 def end_own(connection: Connection, sender: str) -> None:
     """End all rests that limits of ours began: they may have been raised, and are looked at again."""
     connection.execute(update(rests).where(*_by_limit(sender)).values(ended_at=now_ms()))

@@ -40,6 +40,7 @@ def usable(account: Account, secret_key: str, default: Sender, database: Databas
         connections=account.connections or default.connections,
         auth=account.auth,
         id=account.id,
+        settings=False,
         verify=account.verify,
         ca=account.ca,
         tokens=_consent(account, secret_key, database) if account.provider else None,

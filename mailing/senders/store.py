@@ -20,6 +20,7 @@ from mailing.core.tables import campaigns
 from mailing.senders import entries, limits, warmup
 from mailing.senders.entries import Entry
 from mailing.senders.tables import senders as table
+from mailing.smtp.account import account_of, kept_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,8 +92,8 @@ class Account:
 
     @property
     def account(self) -> str:
-        """``user@host:port``: whose limits the server counts."""
-        return f"{self.username}@{self.server}" if self.username else self.server
+        """By what its rests and its share of the work are known, as of ``smtp.account.Sender``."""
+        return account_of(self.username, self.server) if self.from_settings else kept_as(self.id)
 
 
 def every(connection: Connection) -> Sequence[Account]:

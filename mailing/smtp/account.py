@@ -53,6 +53,7 @@ class Sender:
     ``auth`` is the way to sign in; empty: the best that the server offers. ``ca`` are certificates (PEM) that
     are trusted instead of the system's; without ``verify`` any certificate will do. Of a ``demo`` nothing
     leaves before the server has said that it is the demo inbox. ``id`` is that of its row; 0: it has none.
+    One of the ``settings`` is known by its server, also before it has a row.
     """
 
     host: str
@@ -64,21 +65,32 @@ class Sender:
     auth: AuthWay = ""
     demo: bool = False
     id: int = 0
+    settings: bool = True
     verify: bool = True
     ca: str = field(default="", repr=False)
     tokens: Tokens | None = field(default=None, repr=False)
 
     @property
     def account(self) -> str:
-        """``user@host:port``: whose limits the server counts."""
+        """By what its rests and its share of the work are known: they are those of one sender."""
         if self.demo:
             return REHEARSALS
-        return f"{self.username}@{self.server}" if self.username else self.server
+        return account_of(self.username, self.server) if self.settings else kept_as(self.id)
 
     @property
     def server(self) -> str:
         """``host:port``, as written into each attempt; an IPv6 address stands in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def account_of(username: str, server: str) -> str:
+    """Return ``user@host:port``."""
+    return f"{username}@{server}" if username else server
+
+
+def kept_as(sender_id: int) -> str:
+    """Return the account of a sender with a row of its own; no host has a space in its name."""
+    return f"sender {sender_id}"
 
 
 def parse_sender(url: str, *, connections: int = 10) -> Sender:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
 from mailing.core.reasons import Reason
+from mailing.ledger import rests
 from mailing.senders import limits, routes, store, warming
 from mailing.senders.store import SenderError
 
@@ -51,6 +52,8 @@ def revise(
     with backend.db.write() as connection:
         before = store.get(connection, sender_id)
         store.revise(connection, sender_id, entry, secret_key, seen=seen)
+        if before:
+            rests.end(connection, before.account)
         told = {"name": entry.name, "changed": _changed(before, entry) if before else ""}
         audit.record(connection, actor, "change sender", _about(sender_id), **told)
 

@@ -263,3 +263,17 @@ def test_a_sender_whose_policy_refuses_many_is_left_out_while_another_sends(
         wait_until(ended, "the campaign ends")
         assert counts(stack, campaign_id) == {SENT: 40}
         assert not stack.campaign(campaign_id).paused_reason
+
+
+def test_two_senders_at_one_server_have_limits_of_their_own(make_stack: Callable[..., Stack]) -> None:
+    stack = make_stack(connections=3)
+    with serving({}) as server:
+        stack.env |= {"VOLLEY_SECRET_KEY": KEY, "VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{server.port}"}
+        stack.start("redis", "worker", "beat")
+        limited = sender(stack, server.port, "limited", limits=Limits(per_day=10))
+        waits = send(stack, 30, limited)
+        wait_until(lambda: stack.campaign(waits).rest, "its sender waits")
+        usual = stack.send(DRAFT, people(50))
+        stack.wait_for(usual)
+        assert counts(stack, usual) == {SENT: 50}
+        assert counts(stack, waits) == {SENT: 10, QUEUED: 20}

@@ -16,7 +16,7 @@ from mailing.ledger import rests
 from mailing.ledger.rests import LONGEST_S, PROBE_MS, Rest, Seen
 from mailing.senders import store as senders
 from mailing.senders.entries import Entry
-from mailing.smtp.account import REHEARSALS, Sender
+from mailing.smtp.account import REHEARSALS, Sender, kept_as
 from tests.integration.ledger.test_ledger import store
 
 if TYPE_CHECKING:
@@ -167,12 +167,12 @@ def test_a_campaign_waits_only_while_all_its_senders_do(db: Database) -> None:
             senders.create(connection, Entry(name, name, 587), "a secret key that is long enough")
             for name in ("one", "two")
         )
-        rests.begin(connection, "one:587", 60, "550 quota", tried_at=0)
+        rests.begin(connection, kept_as(first), 60, "550 quota", tried_at=0)
         both, one, other = [first, second], [first], [second]
         assert rests.lasting(connection).of(one, None)
         assert not rests.lasting(connection).of(both, None)
         assert not rests.lasting(connection).of(other, None)
-        rests.begin(connection, "two:587", 30, "550 quota too", tried_at=0)
+        rests.begin(connection, kept_as(second), 30, "550 quota too", tried_at=0)
         assert rests.lasting(connection).of(both, None).reason == "550 quota too"  # the first to end
         assert not rests.lasting(connection).of(None, None)
 
