@@ -75,7 +75,8 @@ def test_a_campaign_is_canceled(drill: Callable[..., Drill]) -> None:
 @pytest.mark.short
 def test_a_campaign_is_paused_while_a_worker_is_frozen(drill: Callable[..., Drill]) -> None:
     """Woken after that, it sends nothing of what it holds before it has looked at the campaign."""
-    it = drill(**SLOW, extra={"SINK_MISDEED": "answers_late", "LEASE_S": "20"})  # no lease ends meanwhile
+    no_lease_ends = {"SINK_MISDEED": "answers_late", "LEASE_S": "20"}
+    it = drill(**SLOW | {"think_s": 0.15}, extra=no_lease_ends)
     it.begin()
     frozen = freeze_one(it.stack, in_transaction=False)
     try:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 2.0
 SLOW = {"workers": 3, "connections": 5, "think_s": 0.03}  # slow enough to be hit again and again
+SLOWER = {**SLOW, "think_s": 0.15}  # so that no short one is over before a worker is frozen
 WAITING_FOR_A_LOCK = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     "AND wait_event_type = 'Lock' AND query_start < now() - interval '3 s'"
@@ -122,7 +123,7 @@ def test_all_workers_are_asked_to_stop_every_2_s(drill: Callable[..., Drill]) ->
 )
 def test_a_worker_is_frozen_for_longer_than_its_lease(drill: Callable[..., Drill], misdeed: str) -> None:
     """What it had in hand is unknown until it wakes; then it tells, and sends no more of it."""
-    it = drill(**SLOW, extra={"SINK_MISDEED": misdeed} if misdeed else {})
+    it = drill(**SLOWER, extra={"SINK_MISDEED": misdeed} if misdeed else {})
     it.begin()
     frozen = freeze_one(it.stack, in_transaction=False)
     name = leases.name_of(frozen)
@@ -158,7 +159,7 @@ def test_a_worker_is_frozen_in_the_middle_of_a_transaction(drill: Callable[..., 
 
     SQLite has one lock for all who write, and nobody can take it from a process that lives: all wait.
     """
-    it = drill(**SLOW)
+    it = drill(**SLOWER)
     it.begin()
     frozen = freeze_one(it.stack, in_transaction=True)
     try:
