@@ -106,7 +106,11 @@ SETTINGS: tuple[Setting, ...] = (
         "30",
         "for how many days the SMTP dialogue of each attempt that was not sent is kept; `0` keeps none",
     ),
-    Setting("VOLLEY_SECRET_KEY", "created once, kept under `instance/`", "signs sessions and forms"),
+    Setting(
+        "VOLLEY_SECRET_KEY",
+        "created once, kept under `instance/`",
+        "signs sessions and forms, encrypts the passwords of senders: the same for the web and all workers",
+    ),
     Setting(
         "VOLLEY_INSTANCE",
         "`instance`",

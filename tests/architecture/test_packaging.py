@@ -228,6 +228,14 @@ def test_each_password_is_mounted_only_where_it_is_needed():
     }
 
 
+def test_who_reads_the_passwords_of_senders_has_the_key_by_which_they_were_sealed():
+    """One container that made a key of its own could open none of them."""
+    volume = "instance:/app/instance"
+    keepers = {name: it for name, it in compose()["services"].items() if volume in it.get("volumes", ())}
+    assert list(keepers) == ["web", "worker"]
+    assert all(keeper["tmpfs"] == ["/tmp"] for keeper in keepers.values())
+
+
 def test_each_service_reaches_only_what_it_needs():
     file = compose()
     networks = {name: set(service.get("networks", [])) for name, service in file["services"].items()}

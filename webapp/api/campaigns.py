@@ -149,7 +149,7 @@ async def change_campaign(campaign_id: int) -> Response:
     this needs the scope `campaigns:send`, too.
     """
     svc, actor = services(), auth.program()
-    campaign = await svc.read(the_campaign, campaign_id)
+    campaign = await svc.read(problems.the_campaign, campaign_id)
     wanted = await asyncio.to_thread(posted.read_changes, await forms.body(forms.LONGEST), campaign)
     if campaign.state is not CampaignState.DRAFT and Permission.SEND not in auth.rights():
         raise Problem(403, "Changing what is being sent needs the scope campaigns:send.", "request.scope")
@@ -198,7 +198,7 @@ async def campaign(campaign_id: int, verb: str) -> Response:
 
 async def _wanted(campaign_id: int, values: Mapping[str, Any]) -> Asked:
     """Return what is wanted of a campaign's schedule. Raises ``Problem`` with all faults at once."""
-    its, wanted = await services().read(the_campaign, campaign_id), timing_fields.asked(values)
+    its, wanted = await services().read(problems.the_campaign, campaign_id), timing_fields.asked(values)
     if faults := timing_fields.judge(wanted, its.schedule)[1]:
         raise invalid(faults)
     return wanted
@@ -324,18 +324,9 @@ async def notice(svc: Services, campaign: Mapping[str, Any]) -> Mapping[str, str
     return {"notice": said, "notice_code": trouble.reason.code}
 
 
-def the_campaign(connection: Connection, campaign_id: int) -> Campaign:
-    """Return a campaign. Raises ``Problem`` if it does not exist."""
-    found = campaigns.get(connection, campaign_id)
-    if found is None:
-        detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
-        raise Problem(404, detail, "campaign.not-found")
-    return found
-
-
 def read(connection: Connection, campaign_id: int) -> shapes.Campaign:
     """Read a campaign as programs get it. Raises ``Problem`` if it does not exist."""
-    found = the_campaign(connection, campaign_id)
+    found = problems.the_campaign(connection, campaign_id)
     speed = paces.recent(connection, [found], now_ms())[campaign_id]
     going_on = undertakings.under_way(connection, [campaign_id])[campaign_id]
     return answers.campaign(found, speed, going_on)

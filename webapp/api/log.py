@@ -20,8 +20,8 @@ from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
 from mailing.receipts.document import NotOverError
 from mailing.reports import email_log, recipient_record
-from webapp.api import answers, campaigns, exports
-from webapp.http import auth, log_search
+from webapp.api import answers, exports
+from webapp.http import auth, log_search, problems
 from webapp.http.problems import WRONG_VALUE, Fault, Problem
 from webapp.http.services import services
 from webapp.openapi import dialogues, fields, operations, receipt_shapes, shapes
@@ -156,7 +156,7 @@ async def receipt(campaign_id: int) -> Response:
 
     Each line has the hash of all up to it, and the last one is signed. ``volley verify FILE`` checks it.
     """
-    await services().read(campaigns.the_campaign, campaign_id)
+    await services().read(problems.the_campaign, campaign_id)
     try:
         return await download.answer(campaign_id)
     except NotOverError as refusal:

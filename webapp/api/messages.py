@@ -19,7 +19,6 @@ from mailing.internet.names import Dns
 from mailing.reports import checkup, preview
 from mailing.reports.preview import NoMessageError
 from tasks.commands import campaigns as commands
-from webapp.api import campaigns
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
@@ -80,7 +79,7 @@ async def preview_message(campaign_id: int) -> Response:
     Nothing is sent. The message is composed as it will be: its text, HTML, header, and every byte of it.
     """
     svc = services()
-    campaign = await svc.read(campaigns.the_campaign, campaign_id)
+    campaign = await svc.read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), _PREVIEW, '{"recipient": "ann@example.org"}')
     try:
         shown = await svc.read(preview.asked_for, campaign, asked["recipient"] or "", asked["to"] or "")
@@ -104,7 +103,7 @@ async def send_test(campaign_id: int) -> Response:
     after a minute. If the server rejects the email or cannot be reached, the status is 200 all the same, and
     ``accepted`` is false. A key may send five tests, and another one every 15 seconds.
     """
-    await services().read(campaigns.the_campaign, campaign_id)
+    await services().read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), _TEST, '{"to": "me@example.org"}')
     try:
         run = await trials.begin(auth.program(), campaign_id, asked["to"], asked["recipient"] or "")
@@ -128,7 +127,7 @@ async def check_message(campaign_id: int) -> Response:
     records of the domain in ``from``. Findings do not keep a campaign from being sent.
     """
     svc = services()
-    campaign = await svc.read(campaigns.the_campaign, campaign_id)
+    campaign = await svc.read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), _PREFLIGHT, '{"open_links": false}')
     looked = await svc.read(checkup.look, campaign, svc.settings.sender)
     try:

@@ -176,7 +176,7 @@ async def follow_up(campaign_id: int) -> Response:
     Change it with `PATCH`, and send it when it is ready.
     """
     svc = services()
-    followed = await svc.read(campaigns.the_campaign, campaign_id)
+    followed = await svc.read(problems.the_campaign, campaign_id)
     chosen = Choice(**fields.body(await forms.body(forms.SHORT), _FOLLOWED, '{"state": "failed"}'))
     try:
         change = await svc.lists.follow(auth.program(), followed, chosen)

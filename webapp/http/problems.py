@@ -18,14 +18,17 @@ from quart import Response
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from mailing.campaigns import queries as campaigns
 from webapp.http.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from quart import Blueprint
+    from sqlalchemy import Connection
     from werkzeug.exceptions import HTTPException
 
+    from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Reason, ReasonError
 
 NAMED = 20
@@ -73,6 +76,15 @@ class Problem(Exception):  # noqa: N818 - an answer with its status, not a malfu
 
     def __reduce__(self) -> tuple[Any, ...]:  # a list is read in another process, and may be refused there
         return partial(Problem, faults=self.faults, more=self.more), (self.status, str(self), self.code)
+
+
+def the_campaign(connection: Connection, campaign_id: int) -> Campaign:
+    """Return the campaign that the URL of a program names. Raises ``Problem`` if it does not exist."""
+    found = campaigns.get(connection, campaign_id)
+    if found is None:
+        detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
+        raise Problem(404, detail, "campaign.not-found")
+    return found
 
 
 def invalid(faults: Sequence[Fault], **more: Any) -> Problem:

@@ -8,7 +8,6 @@ import orjson
 from quart import Response
 
 from mailing.accounts.roles import Permission
-from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
 from mailing.core.states import RecipientState
@@ -17,7 +16,6 @@ from mailing.reports import lanes
 from mailing.reports.lanes import Pace
 from tasks.commands import lanes as commands
 from webapp.http import auth, forms, problems
-from webapp.http.problems import Problem
 from webapp.http.services import services
 from webapp.openapi import fields, lane_shapes, operations
 from webapp.openapi.fields import Field, Text, Whole
@@ -79,10 +77,7 @@ async def order(campaign_id: int, verb: str) -> Response:
 
 
 def _found(connection: Connection, campaign_id: int) -> lane_shapes.Lanes:
-    campaign = campaigns.get(connection, campaign_id)
-    if campaign is None:
-        detail = f"Campaign {campaign_id} does not exist. Check the id in the URL."
-        raise Problem(404, detail, "campaign.not-found")
+    campaign = problems.the_campaign(connection, campaign_id)
     return {"lanes": [_lane(it) for it in lanes.of(connection, campaign)]}
 
 

@@ -11,8 +11,8 @@ from quart import Response
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.reports import estimates, paces
-from webapp.http import auth
-from webapp.http.services import services, the_campaign
+from webapp.http import auth, problems
+from webapp.http.services import services
 from webapp.openapi import operations, sender_shapes
 from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
@@ -36,7 +36,7 @@ async def get_forecast(campaign_id: int) -> Response:
     It follows the limits of the senders and of the campaign, what they have sent already, the measured speed
     and the sending hours.
     """
-    campaign = await the_campaign(campaign_id)
+    campaign = await services().read(problems.the_campaign, campaign_id)
     band = await services().read(_read, campaign)
     told = {"left": 0 if campaign.over else campaign.waiting, **shown(band)}
     return Response(orjson.dumps(told), content_type="application/json")

@@ -22,7 +22,7 @@ from mailing.senders.store import SenderError
 from tasks.commands import senders as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
-from webapp.http.services import services, the_campaign
+from webapp.http.services import services
 from webapp.live.trials import BusyError
 from webapp.openapi import dialogues, fields, operations, sender_shapes
 from webapp.openapi.fields import Field, Flag, Ids, Name, Text, UnfitValueError, Whole
@@ -368,7 +368,7 @@ async def change_campaign_route(campaign_id: int) -> Response:
     A field that is not given, or null, is reset: to the usual sender, or to no limits.
     """
     svc = services()
-    await the_campaign(campaign_id)
+    await svc.read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), ROUTE, '{"limits": {"per_minute": 60}}')
     route = Route(asked["senders"], asked["limits"] or limits.NONE)
     with refusing():

@@ -149,8 +149,7 @@ def test_the_wrong_methods_are_tried_on_every_route(chosen: Settings):
 )
 async def test_an_unknown_campaign_is_not_found(client: TestClientProtocol, path: str, method: str):
     problem = await problem_of(await client.open(path, method=method), 404)
-    codes = {"lists": "saved-list", "imports": "request", "route": "request", "attempts": "recipient"}
-    codes |= {"forecast": "request"}
+    codes = {"lists": "saved-list", "imports": "request", "attempts": "recipient"}
     code = next((codes[part] for part in path.split("/") if part in codes), "campaign")
     assert problem["code"] == f"{code}.not-found"
 
