@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import expect
 
-from mailing.core.states import AttemptResult
+from mailing.core.states import AttemptResult, CampaignAction
 from tests.browser import picnics
 from tests.browser.acts import follow, mark, row
 from tests.browser.picnics import FAILED, SENT, Picnic, whole
@@ -184,6 +184,18 @@ def test_the_tab_tells_the_progress_and_news_are_spoken_once(page, picnic):
     expect(page.locator("#spoken")).to_have_text("")
     picnic.end(*[SENT] * 80)
     expect(page.locator("#spoken")).to_have_text("Picnic, {{ name }}: 50% processed.")
+
+
+def test_nothing_offers_to_steer_a_campaign_that_has_ended(page, picnic):
+    picnic.watch(page)
+    steers = page.get_by_role("link", name="Senders and limits").or_(
+        page.get_by_role("button", name="Priority and hours…")
+    )
+    expect(steers).to_have_count(2)
+    picnic.end(*[SENT] * 399)
+    picnic.stack.act(picnic.id, CampaignAction.CANCEL)
+    expect(page.locator("#head[data-over]")).to_be_attached()
+    expect(steers).to_have_count(0)
 
 
 def test_notifications_come_to_those_who_asked_for_them(open_page, picnic):
