@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
     from mailing.internet.names import Names
-    from mailing.smtp.account import Sender
 
 _MINUTE_MS = 60_000
 
@@ -39,7 +38,7 @@ class Checkup:
     links: tuple[str, ...]
 
 
-def look(connection: Connection, campaign: Campaign, sender: Sender) -> Checkup:
+def look(connection: Connection, campaign: Campaign) -> Checkup:
     """Check a campaign whose list is stored, as its first recipient gets it."""
     survey = surveys.load(connection, campaign.id)
     shown = preview.of(connection, campaign, None)
@@ -49,7 +48,7 @@ def look(connection: Connection, campaign: Campaign, sender: Sender) -> Checkup:
         domain = read_from(campaign.sender_from)[1].rpartition("@")[2]
     except ComposeError:
         domain = ""
-    duration = _duration(estimates.of(connection, campaign.total, sender))
+    duration = _duration(estimates.of(connection, campaign))
     return Checkup((*found, duration), domain, preflight.links(shown.mail) if shown.mail else ())
 
 

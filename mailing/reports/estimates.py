@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from mailing.ledger.rests import Lasting
     from mailing.senders.forecasts import Band
     from mailing.senders.store import Account
-    from mailing.smtp.account import Sender
 
 LEAST = 3  # whole slots: fewer tell no speed
 MOST = 2_000  # slots that are read
@@ -48,8 +47,17 @@ class Estimate:
     speed: Speed
 
 
-def of(connection: Connection, total: int, sender: Sender | Account) -> Estimate | None:
-    """Estimate how long ``total`` emails take through ``sender``; None without a basis for it."""
+def of(connection: Connection, campaign: Campaign) -> Estimate | None:
+    """Estimate how long all emails of a campaign take by its first sender; None without a basis for it."""
+    accounts = _usable(connection, campaign)
+    return _estimate(connection, campaign.total, accounts[0]) if accounts else None
+
+
+def _usable(connection: Connection, campaign: Campaign) -> Sequence[Account]:
+    return [it for it in store.chosen(store.every(connection), campaign.senders) if not it.trouble]
+
+
+def _estimate(connection: Connection, total: int, account: Account) -> Estimate | None:
     real = campaigns.c.state == CampaignState.FINISHED, campaigns.c.rehearses.is_(None)
     started = select(campaigns.c.id).where(*real)
     last = connection.execute(started.order_by(campaigns.c.id.desc()).limit(1)).scalar()
@@ -57,7 +65,7 @@ def of(connection: Connection, total: int, sender: Sender | Account) -> Estimate
         return None
     ended = select(attempts.c.server).where(attempts.c.campaign_id == last)
     server = connection.execute(ended.order_by(attempts.c.ended_at.desc()).limit(1)).scalar()
-    if server != sender.server:
+    if server != account.server:
         return None
     speed = of_campaign(connection, last)
     return Estimate(round(total * speed.ms / speed.n), speed) if speed else None
@@ -100,7 +108,7 @@ def band(
     now = now_ms()
     if campaign.over or campaign.rehearses is not None or not campaign.waiting:
         return None
-    accounts = [it for it in store.chosen(store.every(connection), campaign.senders) if not it.trouble]
+    accounts = _usable(connection, campaign)
     own = limits.load(campaign.limits)
     bound = bool(own or campaign.hours or any(it.limits or it.warmup for it in accounts))
     speed = _speed(connection, campaign, accounts, recent) if bound or always else None
@@ -157,7 +165,7 @@ def _speed(
 ) -> float | None:
     """Return how many emails a minute leave while nothing holds them back; None if nobody knows."""
     whole = of_campaign(connection, campaign.id) if campaign.started_at else None
-    if whole is None and accounts and (before := of(connection, campaign.waiting, accounts[0])):
+    if whole is None and accounts and (before := _estimate(connection, campaign.waiting, accounts[0])):
         whole = before.speed
     measured = max((it.per_minute for it in (whole, recent) if it), default=0.0)
     bound = [limits.load(campaign.limits), *(it.limits for it in accounts)]

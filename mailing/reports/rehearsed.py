@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Words
     from mailing.reports.estimates import Estimate
-    from mailing.smtp.account import Sender
 
 FAULTS_SHOWN = 20
 WEIGHED = 500  # messages that are composed to learn how large they are
@@ -96,7 +95,7 @@ class Rehearsed:
         return it if it is not None and it.state is CampaignState.DRAFT else None
 
 
-def read(connection: Connection, campaign: Campaign, sender: Sender) -> Rehearsed | None:
+def read(connection: Connection, campaign: Campaign) -> Rehearsed | None:
     """Return what a rehearsal has found so far; None for a campaign that is none."""
     if campaign.rehearses is None:
         return None
@@ -110,7 +109,7 @@ def read(connection: Connection, campaign: Campaign, sender: Sender) -> Rehearse
         faults=_faults(connection, campaign.id) if unwritten else (),
         largest=_largest(connection, campaign) if campaign.over else 0,
         speed=_speed(connection, campaign) if campaign.over else None,
-        estimate=estimates.of(connection, campaign.total, sender),
+        estimate=estimates.of(connection, campaign),
     )
 
 

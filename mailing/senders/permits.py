@@ -129,7 +129,7 @@ _ASK = (
     + """
 local holder, lease, kept, closed = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local want, held, done = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local at, scopes, soon = 8, {}, 25 -- ms until a holder may have put some back
+local at, scopes, soon = 8, {}, 8 -- ms until a holder may have put some back
 for s = 1, #KEYS / 3 do
   scopes[s] = {spent = KEYS[3 * s - 2], held = KEYS[3 * s - 1], closed = KEYS[3 * s]}
   scopes[s].windows, at = read_windows(at)

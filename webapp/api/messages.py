@@ -129,7 +129,7 @@ async def check_message(campaign_id: int) -> Response:
     svc = services()
     campaign = await svc.read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), _PREFLIGHT, '{"open_links": false}')
-    looked = await svc.read(checkup.look, campaign, svc.settings.sender)
+    looked = await svc.read(checkup.look, campaign)
     try:
         if asked["open_links"]:
             await svc.do(commands.begin_opening_links, auth.program(), campaign_id)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.smtp.account import Sender
     from webapp.openapi.fields import Schema
 
 TOPIC = "Rehearsals"
@@ -105,14 +104,13 @@ async def rehearse(campaign_id: int) -> Response:
 @described(TOPIC, {200: Answer("What the rehearsal has found so far.", shapes.Rehearsal)}, refuses=(409,))
 async def rehearsal(campaign_id: int) -> Response:
     """Get what a rehearsal has found, by the rehearsal's own id."""
-    svc = services()
-    return _json(await svc.read(_found, campaign_id, svc.settings.sender))
+    return _json(await services().read(_found, campaign_id))
 
 
-def _found(connection: Connection, campaign_id: int, sender: Sender) -> shapes.Rehearsal:
+def _found(connection: Connection, campaign_id: int) -> shapes.Rehearsal:
     read(connection, campaign_id)
     campaign = campaigns.get(connection, campaign_id)
-    found = rehearsed.read(connection, campaign, sender) if campaign else None
+    found = rehearsed.read(connection, campaign) if campaign else None
     if found is None:
         none = Reason("rehearsal.none", id=campaign_id)
         raise Problem(409, str(none), none.code)

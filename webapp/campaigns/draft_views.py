@@ -96,7 +96,7 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
         params.words(request.args.get("gap", "")),
     )
     shown = await services().read(_load, campaign, view)
-    estimate = await services().read(estimates.of, campaign.total, services().settings.sender)
+    estimate = await services().read(estimates.of, campaign)
     outlook = await services().read(estimates.band, campaign)
     here = services().at(f"/campaigns/{campaign.id}")
     shown |= {

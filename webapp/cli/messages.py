@@ -58,7 +58,7 @@ def preflight(campaign_id: int, *, open_links: bool) -> None:
     chosen = chosen_settings()
     with open_backend(chosen) as backend:
         with backend.db.read() as connection:
-            looked = checkup.look(connection, _campaign(connection, campaign_id), chosen.sender)
+            looked = checkup.look(connection, _campaign(connection, campaign_id))
         try:
             if open_links:
                 commands.begin_opening_links(backend, ACTOR, campaign_id)
@@ -122,7 +122,7 @@ def rehearse(campaign_id: int, name: str, own: Mapping[str, int]) -> None:
                 f"To follow it: volley status {rehearsal_id}"
             ) from None
         with backend.db.read() as connection:
-            found = rehearsed.read(connection, campaign, chosen.sender)
+            found = rehearsed.read(connection, campaign)
     assert found is not None
     click.echo("\n".join(_in_words(found)))
     if found.unwritten or campaign.state is not CampaignState.FINISHED:

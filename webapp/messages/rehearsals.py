@@ -77,7 +77,7 @@ async def rehearse(campaign_id: int) -> AnyResponse | tuple[str, int]:
 
 async def found(svc: Services, campaign: Campaign) -> dict[str, Any]:
     """Return what the page of a rehearsal shows of what it has found."""
-    found = await svc.read(rehearsed.read, campaign, svc.settings.sender)
+    found = await svc.read(rehearsed.read, campaign)
     here = svc.settings.demo_inbox.host in LOOPBACK_NAMES
     return {"rehearsed": found, "answers": ANSWERS, "recipes": NAMES, "inbox_here": here}
 

@@ -143,7 +143,7 @@ def test_what_cannot_be_written_is_found_before_anything_is_sent(make_stack: Cal
     ended = stack.wait_for(rehearsal)
     assert stack.campaign(draft_id).state is CampaignState.DRAFT
     with stack.db.read() as connection:
-        found = rehearsed.read(connection, ended, stack.settings.sender)
+        found = rehearsed.read(connection, ended)
     assert found
     assert [(it.answer, it.wanted, it.got) for it in found.shares] == [("accepted", 31, 30)]
     assert (found.unwritten, [fault.email for fault in found.faults]) == (1, ["zoe@x.example"])
