@@ -9,6 +9,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``messages``    what is sent, to whom (pure)
 ``site``        where a row runs: its folder, its database, its Volley
 ``sinks``       SMTP servers that count: Postfix's ``smtp-sink``, or our own
+``watching``    looking at something while a row does something else
 ``processes``   starting and ending processes; their CPU time and memory
 ``speed``       rows: emails per second over loopback
 ``naive``       the Celery application that Volley is compared with

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import http.client
 import statistics
-import threading
 import time
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import orjson
 from sqlalchemy import insert, select, text
@@ -18,6 +17,7 @@ from benchmarks.figures import Bar, Figure
 from benchmarks.messages import DRAFT
 from benchmarks.processes import cpu_s, memory_mb
 from benchmarks.site import act
+from benchmarks.watching import Watching
 from mailing.contacts.tables import lists
 from mailing.core.database import Database
 from mailing.core.states import CampaignAction
@@ -113,58 +113,42 @@ def _time_ms(browser: Browser, path: str) -> float:
     return 1000 * (time.perf_counter() - begun)
 
 
-class _Watch:
-    """Samples the memory and the CPU time of the web process and of those that it started."""
+class _Watch(Watching):
+    """The memory and the CPU time of the web process and of those that it started."""
 
     def __init__(self, stack: Stack) -> None:
+        super().__init__(0.1)
         self.most_mb = self.cpu_s = 0.0
         self._web = stack.processes["web"].pid
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.1):
-            children = descendants(self._web)
-            with suppress(ProcessLookupError, FileNotFoundError):  # one has just ended
-                self.most_mb = max(self.most_mb, *map(memory_mb, (self._web, *children)))
-                self.cpu_s = cpu_s(children)
+    def look(self) -> None:
+        children = descendants(self._web)
+        with suppress(ProcessLookupError, FileNotFoundError):  # one has just ended
+            self.most_mb = max(self.most_mb, *map(memory_mb, (self._web, *children)))
+            self.cpu_s = cpu_s(children)
 
 
-class _Lock:
-    """Asks again and again for what Send locks, as a worker's results do: the campaign, on SQLite all."""
+class _Lock(Watching):
+    """Asks for what Send locks, as a worker's results do: the campaign, on SQLite all."""
 
     def __init__(self, stack: Stack, campaign_id: int) -> None:
+        super().__init__(EVERY_S)
         self.longest_ms, self.looks = 0.0, 0
         self._db = Database(stack.settings.database_url, pool_size=1)
-        self._campaign_id = campaign_id
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        self._own = select(campaigns.c.id).where(campaigns.c.id == campaign_id).with_for_update()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def __exit__(self, *raised: object) -> None:
+        try:
+            super().__exit__(*raised)
+        finally:
+            self._db.close()
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._db.close()
-
-    def _look(self) -> None:
-        own = select(campaigns.c.id).where(campaigns.c.id == self._campaign_id).with_for_update()
-        while not self._over.wait(EVERY_S):
-            begun = time.perf_counter()
-            with self._db.write() as connection:
-                connection.execute(own).all()
-                self.longest_ms = max(self.longest_ms, 1000 * (time.perf_counter() - begun))
-                self.looks += 1
+    def look(self) -> None:
+        begun = time.perf_counter()
+        with self._db.write() as connection:
+            connection.execute(self._own).all()
+            self.longest_ms = max(self.longest_ms, 1000 * (time.perf_counter() - begun))
+            self.looks += 1
 
 
 # Remainders by primes scatter the addresses.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import statistics
-import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import openpyxl
 
@@ -17,6 +16,7 @@ from benchmarks.messages import DRAFT, people
 from benchmarks.pages import Visitor
 from benchmarks.processes import cpu_s, memory_mb
 from benchmarks.site import PERSON, store
+from benchmarks.watching import Watching
 from mailing.contacts import imports
 from mailing.contacts.tables import ImportState
 from mailing.uploads import reading
@@ -81,23 +81,15 @@ def _imported(site: Site, write: Callable[[Path, int], Path], n: int, bar: Bar) 
     yield Figure(f"{kind}, other pages, p95", p95_ms, "ms", how, Bar(100, at_most=True))
 
 
-class _Watch:
-    """Looks at an import from outside: how far it is, and what the processes need."""
+class _Watch(Watching):
+    """An import seen from outside: how far it is, and what the processes need."""
 
     def __init__(self, stack: Stack, import_id: int) -> None:
+        super().__init__(EVERY_S)
         self.most_mb = self.longest_s = self.cpu_s = 0.0
         self._stack, self._id = stack, import_id
         self._there = {stack.processes["web"].pid, *stack.worker_pids()}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+        self._read, self._since = 0, time.perf_counter()
 
     def done(self) -> Import | None:
         found = self._get()
@@ -109,20 +101,18 @@ class _Watch:
         assert found
         return found
 
-    def _look(self) -> None:
-        read, since = 0, time.perf_counter()
-        while not self._over.wait(EVERY_S):
-            found, now = self._get(), time.perf_counter()
-            if found.read != read:
-                if read:
-                    self.longest_s = max(self.longest_s, now - since)
-                read, since = found.read, now
-            workers = self._stack.worker_pids()
-            for pid in [*workers, self._stack.processes["web"].pid]:
-                with suppress(ProcessLookupError, FileNotFoundError):  # it has just ended
-                    self.most_mb = max(self.most_mb, memory_mb(pid))
-                    if pid not in self._there:  # the import's own
-                        self.cpu_s = max(self.cpu_s, cpu_s([pid]))
+    def look(self) -> None:
+        found, now = self._get(), time.perf_counter()
+        if found.read != self._read:
+            if self._read:
+                self.longest_s = max(self.longest_s, now - self._since)
+            self._read, self._since = found.read, now
+        workers = self._stack.worker_pids()
+        for pid in [*workers, self._stack.processes["web"].pid]:
+            with suppress(ProcessLookupError, FileNotFoundError):  # it has just ended
+                self.most_mb = max(self.most_mb, memory_mb(pid))
+                if pid not in self._there:  # the import's own
+                    self.cpu_s = max(self.cpu_s, cpu_s([pid]))
 
 
 def _rows(n: int) -> Iterator[tuple[str | int, ...]]:

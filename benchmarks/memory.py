@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import statistics
-import threading
 from typing import TYPE_CHECKING
 
 from benchmarks import sinks
 from benchmarks.figures import Bar, Figure
 from benchmarks.processes import memory_mb
 from benchmarks.site import send_all
+from benchmarks.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,25 +26,25 @@ def memory(site: Site) -> Iterator[Figure]:
     with site.stack() as stack, sinks.listening(stack.smtp_port, stack.folder) as sink:
         stack.start("redis", "worker", "beat")
         samples: dict[int, list[float]] = {pid: [] for pid in stack.worker_pids()}
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(EVERY_S):
-                for pid, sizes in samples.items():
-                    sizes.append(memory_mb(pid))
-
-        watching = threading.Thread(target=watch)
-        watching.start()
-        try:
+        with _Sizes(samples):
             send_all(stack, sink, LONG, PATIENCE_S)
-        finally:
-            over.set()
-            watching.join()
     how = f"{LONG:,}, {len(samples)} workers, {site.database}, a sample every {EVERY_S} s"
     peak = max(max(sizes) for sizes in samples.values())
     yield Figure("worker memory, most", peak, "MB", how, Bar(120, at_most=True))
     grown = max(growth(sizes) for sizes in samples.values())
     yield Figure("growth of it", grown, "%", "last quarter against the second", Bar(5, at_most=True))
+
+
+class _Sizes(Watching):
+    """The resident memory of processes, in MB, added to their samples."""
+
+    def __init__(self, samples: dict[int, list[float]]) -> None:
+        super().__init__(EVERY_S)
+        self._samples = samples
+
+    def look(self) -> None:
+        for pid, sizes in self._samples.items():
+            sizes.append(memory_mb(pid))
 
 
 def growth(sizes: list[float]) -> float:

@@ -13,6 +13,7 @@ from benchmarks.browser import Browser
 from benchmarks.figures import Bar, Figure
 from benchmarks.messages import DRAFT, address, people
 from benchmarks.site import store
+from benchmarks.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,39 +67,27 @@ def first_email(site: Site) -> Iterator[Figure]:
     yield Figure("Send to first email", took_s, "s", how, Bar(1, at_most=True))
 
 
-class Visitor:
+class Visitor(Watching):
     """Another client: it asks for the list of campaigns and for one campaign, in turn."""
 
     def __init__(self, port: int, campaign_id: int) -> None:
+        super().__init__(EVERY_S)
         self.waits_s: list[float] = []
         self._browser = Browser(port)
         self._paths = itertools.cycle(["/", "/healthz", f"/campaigns/{campaign_id}"])
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-        self._fault: Exception | None = None
 
     def __enter__(self) -> Self:
         for _ in range(3):
             self._browser.get(next(self._paths))  # the first request of a process compiles its page
-        self._thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._browser.close()
-        if self._fault:
-            raise self._fault
+    def __exit__(self, *raised: object) -> None:
+        try:
+            super().__exit__(*raised)
+        finally:
+            self._browser.close()
 
-    def _look(self) -> None:
-        due = time.perf_counter()
-        while not self._over.is_set():
-            begun = time.perf_counter()
-            try:
-                self._browser.get(next(self._paths))
-            except Exception as error:  # noqa: BLE001 - raised again at the end, where the row sees it
-                self._fault = error
-                return
-            self.waits_s.append(time.perf_counter() - begun)
-            due = max(due + EVERY_S, time.perf_counter())
-            self._over.wait(due - time.perf_counter())
+    def look(self) -> None:
+        begun = time.perf_counter()
+        self._browser.get(next(self._paths))
+        self.waits_s.append(time.perf_counter() - begun)
