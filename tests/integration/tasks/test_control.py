@@ -85,7 +85,7 @@ def test_a_worker_that_was_stopped_takes_nothing_after_redis_came_back_either(st
     stack.kill("redis")
     stack.start("redis")
 
-    wait_until(lambda: obeys(one, stack), "it hears commands again")
+    wait_until(lambda: obeys(one, stack) and obeys(other, stack), "both hear commands again")
     stack.wait_for(stack.send(DRAFT, people(40)))
     assert not told(stack, one).consuming
     assert told(stack, one).done == 0
