@@ -392,7 +392,7 @@ class Engine:
     async def _register(self) -> None:
         self._noticed = None
         self._beaten_at, self._worker_id, kept = await self._desk.register(self.name, self._outlets)
-        self._meters.worker_id = self._worker_id
+        self._meters.begin(self._worker_id)
         self._outlets.take(kept)
 
     async def _pause(self, campaign_id: int, reason: Words) -> None:

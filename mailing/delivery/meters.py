@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from mailing.senders.windows import Window
 
 EVERY_S = 0.005  # between two requests, unless the claims wait for one
-AHEAD = 3  # times what is wanted, while nothing binds
+EASY_EVERY_S = 0.05  # the same while nothing binds
+AHEAD, LOW = 4, 2  # times what is wanted: asked for, and asked for again below, while nothing binds
 WANTED_S = 1.0  # for how long what was wanted counts as wanted
 LONGEST_S = 2.0  # until the next request: a limit may be raised, and a holder put some back
 UNUSED_S = 0.2  # after which permits that no claim wanted go back
@@ -73,7 +74,17 @@ class Meters:
         self._meters: dict[_Key, Meter] = {}
         self._limited: dict[_Key, tuple[Outlet, Campaign | None]] = {}
         self._thread = SideThread("volley-permits")
-        self.worker_id = 0
+        self._worker_id = 0
+        self._begun: asyncio.Task[None] | None = None
+
+    def begin(self, worker_id: int) -> None:
+        """Ask as this worker from now on."""
+        self._worker_id = worker_id
+        self._begun = asyncio.create_task(self._begin())
+
+    async def _begin(self) -> None:
+        with suppress(RedisError, OSError, SQLAlchemyError):  # the first to ask will see
+            await self._thread.run(self._permits.begin)
 
     @cached_property
     def _beside(self) -> SideThread:
@@ -161,7 +172,7 @@ class Meters:
         scopes = self._scopes(key)
         if not scopes:  # the limits were taken away
             return Answer(asked.want)
-        holder = f"{self.worker_id}:{key[1]}:{self._limited[key][0].sender.id}"
+        holder = f"{self._worker_id}:{key[1]}:{self._limited[key][0].sender.id}"
 
         def ask() -> Answer:
             answer = self._permits.ask(holder, scopes, want=asked.want, held=asked.held, done=asked.done)
@@ -214,13 +225,16 @@ class Meter:
         self._ask_at = 0.0  # not before, after a refusal
         self._plenty = True
         self._asking = False
-        self._kick = asyncio.Event()
+        self._kick, self._hurry = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._run())
 
     def room(self, wanted: int) -> int:
         """Return for how many of the claims that are ``wanted`` there are permits; more are asked for."""
-        self._wanted, self._wanted_at = wanted, clock.steady_s()
-        if self._unused < wanted:
+        now = clock.steady_s()
+        self._wanted, self._wanted_at = wanted, now
+        if self._unused < wanted and now >= self._ask_at:
+            self._hurry.set()
+        if self._missing(now):
             self._kick.set()
         return min(self._unused, wanted)
 
@@ -271,8 +285,12 @@ class Meter:
             stale = self._taken + self._unused and now - self._asked_at > LEASE_MS / 3000
             if not (want or self._done or stale or self._unwanted(now)):
                 continue
-            if not want and (pause := self._asked_at + EVERY_S - now) > 0:
-                await asyncio.sleep(pause)
+            pause = self._asked_at + (EASY_EVERY_S if self._plenty else EVERY_S) - now
+            if pause > 0 and not self._hurry.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), pause)
+                want = self._missing(clock.steady_s())
+            self._hurry.clear()
             if self._unwanted(now):
                 self._unused = self._wanted = want = 0
             await self._request(want)
@@ -285,7 +303,9 @@ class Meter:
     def _missing(self, now: float) -> int:
         if now < self._ask_at or now - self._wanted_at > WANTED_S:
             return 0
-        return max(0, self._wanted * (AHEAD if self._plenty else 1) - self._unused)
+        if not self._plenty:
+            return max(0, self._wanted - self._unused)
+        return self._wanted * AHEAD - self._unused if self._unused < self._wanted * LOW else 0
 
     def _unwanted(self, now: float) -> bool:
         return self._unused > 0 and now - max(self._wanted_at, self._granted_at) > UNUSED_S

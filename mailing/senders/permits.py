@@ -6,7 +6,8 @@ there are never more of them than the limit, however long each took.
 
 Scripts go by Redis' own clock. Whoever holds permits says so at each request, and what a dead worker held
 counts as spent once its lease is over. A Redis that has forgotten lets nothing pass for the shortest window,
-until all that was under way is in the database; then the windows are filled from there.
+until all that was under way is in the database; then the windows are filled from there. It is known by the
+moment since which it knows, kept beside the windows: that a sender is new to it is no reason to wait.
 """
 
 from __future__ import annotations
@@ -57,12 +58,16 @@ class Permits:
         self._client = client
         self._ask, self._refill = client.register_script(_ASK), client.register_script(_REFILL)
 
+    def begin(self) -> None:
+        """Have Redis know from now on, so that the first to ask need not wait for it."""
+        self._ask(keys=[self._since], args=["", LEASE_MS, KEPT_MS, CLOSED_MS, 0, 0, 0])
+
     def ask(self, holder: str, scopes: Sequence[Scope], *, want: int, held: int, done: int) -> Answer:
         """Take up to ``want`` permits; ``done`` were spent since the last request, ``held`` still are."""
         args: list[str | int] = [holder, LEASE_MS, KEPT_MS, CLOSED_MS, want, held, done]
         for scope in scopes:
             args += len(scope.windows), *chain.from_iterable(window.script_args for window in scope.windows)
-        keys = [key for scope in scopes for key in self._keys(scope)]
+        keys = [self._since, *(key for scope in scopes for key in self._keys(scope))]
         granted, wait, place, window, forgotten = self._ask(keys=keys, args=args)
         by = scopes[place - 1] if place else None
         return Answer(
@@ -81,12 +86,15 @@ class Permits:
         args: list[str | int] = [KEPT_MS, len(scope.windows)]
         for told in (*(window.script_args for window in scope.windows), *spent):
             args += told
-        spent_key, _, closed_key = self._keys(scope)
-        self._refill(keys=[spent_key, closed_key], args=args)
+        self._refill(keys=[self._keys(scope)[0]], args=args)
 
-    def _keys(self, scope: Scope) -> tuple[str, str, str]:
+    @property
+    def _since(self) -> str:
+        return f"{self._client.prefix}permits:since"
+
+    def _keys(self, scope: Scope) -> tuple[str, str]:
         begin = f"{self._client.prefix}permits:{scope.name}"
-        return f"{begin}:spent", f"{begin}:held", f"{begin}:closed"
+        return f"{begin}:spent", f"{begin}:held"
 
 
 _SPEND = """
@@ -130,18 +138,16 @@ _ASK = (
 local holder, lease, kept, closed = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local want, held, done = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local at, scopes, soon = 8, {}, 8 -- ms until a holder may have put some back
-for s = 1, #KEYS / 3 do
-  scopes[s] = {spent = KEYS[3 * s - 2], held = KEYS[3 * s - 1], closed = KEYS[3 * s]}
+for s = 1, (#KEYS - 1) / 2 do
+  scopes[s] = {spent = KEYS[2 * s], held = KEYS[2 * s + 1]}
   scopes[s].windows, at = read_windows(at)
 end
+redis.call('SET', KEYS[1], whole(now), 'NX')
+redis.call('PEXPIRE', KEYS[1], kept)
+local opens_at = tonumber(redis.call('GET', KEYS[1])) + closed
 for s, scope in ipairs(scopes) do
   if redis.call('HEXISTS', scope.spent, 'born') == 0 then
-    local opens = redis.call('GET', scope.closed)
-    if not opens then
-      opens = now + closed
-      redis.call('SET', scope.closed, whole(opens), 'PX', 60000)
-    end
-    local wait = tonumber(opens) - now
+    local wait = opens_at - now
     if wait > 0 then return {0, wait, s, 0, 0} end
     return {0, 0, s, 0, s}
   end
@@ -232,7 +238,6 @@ for i = at, #ARGV, 3 do
   if window then spend(KEYS[1], window, now - tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])) end
 end
 redis.call('HSET', KEYS[1], 'born', whole(now))
-redis.call('DEL', KEYS[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import sys
@@ -15,19 +16,27 @@ from playwright.sync_api import expect
 from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
 from mailing.campaigns.drafts import Draft
+from mailing.core.states import RecipientState
 from mailing.schedules.schedule import Schedule
+from mailing.senders import store as senders
+from mailing.senders.entries import Entry
+from mailing.senders.routes import Route
 from mailing.settings import ROOT
 from tasks.commands import campaigns, lists, people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
+from tests.support.smtp_server import FakeServer, Transaction, serving
 from tests.support.stack import PERSON, Stack, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from playwright.sync_api import Browser, Page
 
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}
 SMALL = {"width": 1280, "height": 620}
+TALL = {"live", "people", "columns", "receipt"}
 SETTLE_MS = 2_500  # two beats of a worker tell its rate
 PEOPLE = 2_000
 DRAFT = Draft(
@@ -73,6 +82,37 @@ def plan(stack: Stack) -> int:
     return campaigns.store(stack.db, PERSON, draft, listed, send=True).campaign_id
 
 
+def fail(stack: Stack) -> int:
+    """Send a campaign until its failure limit pauses it; return its id."""
+    listed = [it.replace("@", "+bounce@") if n % 6 == 2 else it for n, it in enumerate(recipients()[50:])]
+    campaign_id = stack.send(DRAFT, [it for it in listed if not LASTING.search(it)])
+    stack.wait_for(campaign_id, "paused")
+    return campaign_id
+
+
+def refuse(stack: Stack, server: FakeServer) -> int:
+    """Send a campaign by a server at which one receiver wants silence; return its id."""
+    with stack.db.write() as connection:
+        entry = Entry("Relay", "127.0.0.1", server.port, tls="none")
+        sender_id = senders.create(connection, entry, stack.settings.secret_key)
+    domains = ("gmail.com", "school.example", "club.example", "web.de")
+    listed = addresses.parse_pasted(
+        "\n".join(f"member{n}@{domains[n % len(domains)]}" for n in range(PEOPLE))
+    )
+    draft = replace(DRAFT, route=Route((sender_id,)))
+    campaign_id = campaigns.store(stack.db, PERSON, draft, listed, send=True).campaign_id
+    stack.wait_for_count(campaign_id, RecipientState.SENT, PEOPLE // 2)
+    return campaign_id
+
+
+async def gmail(transaction: Transaction) -> bytes | None:
+    """Answer as Gmail does at an unusual rate, for its own addresses; slowly for all others."""
+    await asyncio.sleep(0.02)
+    if transaction.recipients[0].endswith("@gmail.com"):
+        return b"421 4.7.28 Gmail has detected an unusual rate of mail from your DKIM domain\r\n"
+    return None
+
+
 def signed_in(browser: Browser, stack: Stack, scheme: Literal["light", "dark"]) -> Page:
     """The owner's page."""
     page = browser.new_page(base_url=stack.url, color_scheme=scheme)
@@ -106,17 +146,25 @@ def main() -> None:
         with (ROOT / "tests/lists/members.xlsx").open("rb") as file:
             pages["columns"] = f"/lists/imports/{lists.upload(stack.backend, PERSON, 'members.xlsx', file)}"
         pages["schedule"] = f"/campaigns/{plan(stack)}"
-        for (name, path), (scheme, page) in itertools.product(pages.items(), readers.items()):
-            page.set_viewport_size(SIZE if name in {"live", "people", "columns", "receipt"} else SMALL)
-            page.goto(path)
-            if name == "schedule":
-                page.click("button[commandfor=schedule]")
-            if page.locator("#live").count():
-                expect(mark(page)).to_have_text("Live")
-                page.wait_for_timeout(SETTLE_MS)
-            picture = FOLDER / f"{name}-{scheme}.png"
-            page.screenshot(path=picture)
-            sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
+        take(pages, readers)
+        with serving({"dot": gmail}) as server:
+            take({"lanes": f"/campaigns/{refuse(stack, server)}"}, readers)
+        take({"failures": f"/campaigns/{fail(stack)}"}, readers)
+
+
+def take(pages: Mapping[str, str], readers: Mapping[str, Page]) -> None:
+    """Take the pictures of pages, as each reader sees them."""
+    for (name, path), (scheme, page) in itertools.product(pages.items(), readers.items()):
+        page.set_viewport_size(SIZE if name in TALL else SMALL)
+        page.goto(path)
+        if name == "schedule":
+            page.click("button[commandfor=schedule]")
+        if page.locator("#live").count():
+            expect(mark(page)).to_have_text("Live")
+            page.wait_for_timeout(SETTLE_MS)
+        picture = FOLDER / f"{name}-{scheme}.png"
+        (page.locator("#lanes") if name == "lanes" else page).screenshot(path=picture)
+        sys.stdout.write(f"{picture.relative_to(ROOT)}\n")
 
 
 if __name__ == "__main__":

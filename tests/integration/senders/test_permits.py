@@ -160,6 +160,16 @@ def test_a_redis_that_has_forgotten_lets_nothing_pass_until_it_is_told(
     assert 29_000 < answer.wait_ms <= 31_000 or answer.wait_ms == 1
 
 
+def test_a_sender_that_is_new_to_a_redis_that_knows_need_not_wait(given: Permits) -> None:
+    given.begin()
+    time.sleep(1.05 * permits.CLOSED_MS / 1000)
+    scope = Scope("sender:9", (Window("minute", windows.MINUTE_MS, 10),))
+    answer = given.ask("a", [scope], want=4, held=0, done=0)
+    assert (answer.granted, answer.wait_ms, answer.forgotten) == (0, 0, scope)
+    given.refill(scope, [])
+    assert given.ask("a", [scope], want=4, held=0, done=0).granted == 4
+
+
 def test_a_calendar_day_begins_at_its_midnight(given: Permits, server: redis.Redis) -> None:
     now = int(time.time() * 1000)
     ending = sender(Window("day", windows.DAY_MS, 5, now - windows.DAY_MS + 300))
