@@ -1,7 +1,8 @@
 """What an SMTP answer means, in plain words of the language now.
 
 The enhanced code (RFC 3463) is more exact than the basic code (RFC 5321 section 4.2), so it is looked
-up first: whole, then without its class, then its subject. The server's own line always stands beside.
+up first: whole, then without its class, then without its detail, then its subject. The server's own line
+always stands beside.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ from webapp.i18n.languages import N_, _
 if TYPE_CHECKING:
     from mailing.smtp.replies import ReplyCode
 
-_EXACT = {
-    "4.3.2": N_("the server isn't accepting email now"),
-    "4.7.0": N_("the server asked to retry later"),
-    "4.7.1": N_("the server asked to retry later"),
-}
+_LATER = N_("the server asked to retry later")
+_EXACT = {"4.3.2": N_("the server isn't accepting email now"), "4.7.0": _LATER, "4.7.1": _LATER}
 _DETAILS = {
     "1.0": N_("the address was rejected"),
     "1.1": N_("this mailbox doesn't exist"),
@@ -50,8 +48,14 @@ _DETAILS = {
     "7.0": N_("rejected for security reasons"),
     "7.1": N_("the server's policy forbids this message"),
     "7.8": N_("the user name or password was rejected"),
+    **dict.fromkeys(("7.20", "7.21", "7.22"), N_("the DKIM signature is missing or wrong")),
+    **dict.fromkeys(("7.23", "7.24"), N_("SPF doesn't allow this server to send for the domain")),
+    "7.25": N_("the sending server's reverse DNS is missing or wrong"),
     "7.26": N_("the sender's domain failed authentication"),
+    "7.27": N_("the sender's domain can't receive email"),
+    "7.28": N_("too much email at once"),
 }
+_CLASSES = {"4.7": _LATER}
 _SUBJECTS = {
     "1": N_("problem with the address"),
     "2": N_("problem with the mailbox"),
@@ -85,7 +89,13 @@ def explain(code: int | None, enhanced: str) -> str:
         return ""
     detail = enhanced.partition(".")[2]
     subject = detail.partition(".")[0]
-    known = _EXACT.get(enhanced) or _DETAILS.get(detail) or _CODES.get(code) or _SUBJECTS.get(subject)
+    known = (
+        _EXACT.get(enhanced)
+        or _DETAILS.get(detail)
+        or _CLASSES.get(enhanced.rpartition(".")[0])
+        or _SUBJECTS.get(subject)
+        or _CODES.get(code)
+    )
     return _(known) if known else _("rejected temporarily") if code < 500 else _("rejected permanently")  # noqa: PLR2004
 
 
