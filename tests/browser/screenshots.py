@@ -95,7 +95,7 @@ def refuse(stack: Stack, server: FakeServer) -> int:
     with stack.db.write() as connection:
         entry = Entry("Relay", "127.0.0.1", server.port, tls="none")
         sender_id = senders.create(connection, entry, stack.settings.secret_key)
-    domains = ("gmail.com", "school.example", "club.example", "web.de")
+    domains = ("gmail.com", "school.example", "club.example", "parks.example")
     listed = addresses.parse_pasted(
         "\n".join(f"member{n}@{domains[n % len(domains)]}" for n in range(PEOPLE))
     )
