@@ -12,6 +12,7 @@ from quart import Blueprint, abort, redirect, render_template, request
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
+from mailing.ledger import rests
 from mailing.senders import opening, store, warming, warmup
 from mailing.senders.entries import EntryError
 from mailing.senders.presets import OWN, PRESETS
@@ -28,12 +29,14 @@ from webapp.senders import forms, inspections, oauth
 from webapp.ui import receipts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from quart import Response
+    from sqlalchemy import Connection
     from werkzeug.wrappers import Response as AnyResponse
 
     from mailing.core.reasons import Words
+    from mailing.ledger.rests import Rest
     from mailing.senders.store import Account
     from webapp.live.regions import Board
     from webapp.live.trials import Run
@@ -47,15 +50,23 @@ _ONE = "/senders/<id:sender_id>"
 @auth.needs(Permission.READ)
 async def index() -> str:
     """Show all senders in their order."""
-    senders = await services().read(store.every)
+    senders, resting = await services().read(_load)
     return await render_template(
         "senders/index.html",
         section="senders",
         senders=senders,
+        resting=resting,
         troubles={it.id: _trouble(it) for it in senders},
         summary=forms.summary,
         tls=forms.TLS,
     )
+
+
+def _load(connection: Connection) -> tuple[Sequence[Account], Mapping[str, Rest]]:
+    """Return all senders in their order, and those that wait now, by account."""
+    now = now_ms()
+    lasting = rests.lasting(connection).rests
+    return store.every(connection), {name: it for name, it in lasting.items() if it.holds(now)}
 
 
 @blueprint.get("/senders/new")

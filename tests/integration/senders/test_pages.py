@@ -10,8 +10,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from mailing.accounts.roles import Role
+from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
-from mailing.senders import consent, opening, providers, store
+from mailing.ledger import rests
+from mailing.senders import consent, opening, providers, store, warming
 from mailing.senders.limits import Limits
 from mailing.senders.routes import Route
 from tests.support import consents
@@ -93,6 +95,24 @@ async def test_a_sender_is_added_and_its_password_is_never_shown(visitor, db, ch
     assert "Club" in listed
     assert "500 per calendar day" in listed
     assert "from VOLLEY_SMTP_URL" in listed
+    assert "gmail: 5 per second, 100 per hour" in listed
+
+
+async def test_the_list_says_which_sender_waits_until_when_and_what_a_warm_up_allows(visitor, db):
+    await add(visitor)
+    account = senders(db)[-1]
+    with db.write() as connection:
+        warming.keep(connection, account.id, 50, 100, None)
+    with db.write() as connection:
+        warming.advance(connection)
+        why = Reason("limit.warmup", sender="Club", most=50)
+        rests.begin(connection, account.account, 3600, why, tried_at=now_ms())
+    listed = await visitor.read("/senders")
+    assert "50 per calendar day" in listed
+    assert "500 per calendar day" not in listed
+    assert "Warm-up" in listed
+    assert "Club has sent the 50 emails that its warm-up allows today." in listed
+    assert "Sending resumes at" in listed
 
 
 async def test_a_preset_fills_the_form_in(visitor):
