@@ -53,7 +53,7 @@ _DETAILS = {
     "7.25": N_("the sending server's reverse DNS is missing or wrong"),
     "7.26": N_("the sender's domain failed authentication"),
     "7.27": N_("the sender's domain can't receive email"),
-    "7.28": N_("too much email at once"),
+    "7.28": N_("too much email in a short time"),
 }
 _CLASSES = {"4.7": _LATER}
 _SUBJECTS = {

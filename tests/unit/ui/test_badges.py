@@ -47,7 +47,7 @@ def test_the_bar_shows_every_state_once():
         (550, "5.1.1", "this mailbox doesn't exist"),
         (452, "4.2.2", "the mailbox is full"),
         (550, "", "the mailbox is unavailable"),
-        (421, "4.7.28", "too much email at once"),
+        (421, "4.7.28", "too much email in a short time"),
         (421, "4.7.650", "the server asked to retry later"),
         (451, "4.7.1", "the server asked to retry later"),
         (550, "5.7.23", "SPF doesn't allow this server to send for the domain"),
