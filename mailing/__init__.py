@@ -11,6 +11,7 @@ Wings stand on floors, and import only from floors below::
     lists        recipients in bulk
     ledger       claims, results, counters, batches, leases, rests
     uploads      an uploaded file becomes rows
+    suppression  who must not be mailed, and why
     addresses    pasted text becomes recipients
     senders      accounts at mail servers, and their limits
     smtp         the dialogue with a mail server, and what replies mean

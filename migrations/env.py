@@ -2,12 +2,6 @@
 
 from alembic import context
 
-import mailing.accounts.tables
-import mailing.contacts.tables
-import mailing.ledger.tables
-import mailing.library.tables
-import mailing.receipts.tables
-import mailing.senders.tables  # noqa: F401 - theirs belong to the metadata, too
 from mailing import settings
 from mailing.core.database import Database
 from mailing.core.tables import metadata

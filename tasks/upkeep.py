@@ -23,6 +23,7 @@ from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
 from mailing.senders import warming
+from mailing.suppression import store as suppressions
 from tasks import imports, processes, queues, receivers, starts
 from tasks.app import app
 from tasks.sending import enqueue
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CARRY_S = 1.5  # how long one sweep spends on long work
 FILES = 5  # that one transaction removes: each may have 10 MB
+EXPIRED = 500  # suppressions that one sweep removes
 QUEUED = 1_000  # batches that wait in Redis at each step of priority
 
 Piece: TypeAlias = "Callable[[Connection, int], dict[int, CampaignState] | None]"
@@ -69,6 +71,7 @@ def _sweep(database: Database) -> None:
         changed = sweeper.judge_canaries(connection) | sweeper.finish_idle(connection)
         lanes.forget(connection)
         warming.advance(connection)
+        suppressions.expire(connection, EXPIRED)
         sweeper.forget_closed(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)

@@ -77,6 +77,7 @@ from webapp.receipts import views as receipt_views
 from webapp.senders import campaign_views as campaign_senders
 from webapp.senders import oauth as consents
 from webapp.senders import views as senders
+from webapp.suppression import views as suppression
 from webapp.ui import jinja, preferences
 from webapp.wall import views as wall
 from webapp.workers import views as workers
@@ -114,6 +115,7 @@ _PAGES = (
     lists,
     import_views,
     contact_views,
+    suppression,
     log_views,
     demo_inbox,
     sign_in,
@@ -136,6 +138,7 @@ _CSRF_EXEMPT = {
     "api_warmups": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",
 }
@@ -150,6 +153,7 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "visual.render": autosave.ended,
     "imports.paste": import_views.paste_again,
     "imports.choose": import_views.choose_again,
+    "suppression.add": suppression.again,
 }
 
 _UPLOADS = {"files.attach": FILE_MAX, "imports.bring": UPLOAD_MAX}

@@ -62,6 +62,7 @@ installation = Table(  # which Volley this is: the one row that the migration ma
     metadata,
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("name", String(16), nullable=False),
+    Column("forget_key", String(64)),  # of the hashes of people who are forgotten; none: nobody was
     CheckConstraint("id = 1", name="one"),
 )
 
@@ -157,6 +158,7 @@ recipients = Table(
     Column("claimed_at", BigInteger),
     Column("due_at", BigInteger),  # set exactly while deferred
     Column("first_tried_at", BigInteger),
+    Column("suppressed", String(12)),  # why it must not be mailed
     Column("changed_at", BigInteger, nullable=False, default=now_ms),
     Index("uq_recipients_campaign_email", "campaign_id", text("lower(email)"), "email", unique=True),
     Index("ix_recipients_campaign_state", "campaign_id", "state", "id"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Writer
     from mailing.delivery.taking import Taken, Want
-    from mailing.ledger.claims import Claim
+    from mailing.ledger.claims import Claim, Withheld
     from mailing.ledger.evidence import Weighed
     from mailing.ledger.lanes import Lanes
     from mailing.ledger.leases import Status
@@ -272,6 +272,7 @@ def _claims(
     for want, taken in zip(entry.wants, made, strict=True):
         if taken and taken.claims:
             outcome.news.append(_claimed_news(want, taken.claims, entry.worker_name))
+        outcome.news += [_withheld_news(it, entry.worker_name) for it in (taken.withheld if taken else ())]
     got = {want.account for want, taken in zip(entry.wants, made, strict=True) if taken and taken.claims}
     for account in lasting - denied - got:
         rests.probed(connection, account, tried_at=now_ms(), accepted=False)
@@ -341,6 +342,26 @@ def _claimed_news(want: Want, made: Sequence[Claim], worker_name: str) -> dict[s
         "recipients": [claim.recipient_id for claim in made],
         "worker": worker_name,
         "at": now_ms(),
+    }
+
+
+def _withheld_news(it: Withheld, worker_name: str) -> dict[str, Any]:
+    reason, at = it.reason.told, now_ms()
+    return {
+        "type": "recipient",
+        "campaign": it.campaign_id,
+        "recipient": it.recipient_id,
+        "email": it.email,
+        "state": RecipientState.SUPPRESSED,
+        "attempt": it.attempts,
+        "code": None,
+        "enhanced": "",
+        "reply": str(reason),
+        "reason_code": reason.code,
+        "worker": worker_name,
+        "started_at": at,
+        "at": at,
+        "due_at": None,
     }
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.ledger.batches import Batch
-    from mailing.ledger.claims import Claim
+    from mailing.ledger.claims import Claim, Withheld
     from mailing.ledger.lanes import Lanes
     from mailing.senders.allowance import Allowance
 
@@ -55,12 +55,14 @@ class Taken(NamedTuple):
 
     ``rests``: that is the whole batch, and the others wait for their lanes. ``narrow``: one of these may be
     sent some. ``waits`` says how many wait for each receiver that the sender limits, if that was looked at.
+    ``withheld`` are those who must not be mailed.
     """
 
     claims: Sequence[Claim]
     cursor: int
     rests: bool = False
     narrow: bool = False
+    withheld: Sequence[Withheld] = ()
     waits: Mapping[str, int] | None = None
 
 
@@ -85,7 +87,7 @@ def take(
         taking.narrow(receiver)
     waits = taking.limited(allowance) if allowance and limited else None
     cursor = taking.free()
-    taken = Taken(taking.made, cursor, waits=waits)
+    taken = Taken(taking.made, cursor, withheld=taking.withheld, waits=waits)
     if cursor < want.batch.last_id or not (slow or allowance):
         return taken
     # Read anew: somebody may have let a lane go on since, and then nobody else looks at this batch for long.
@@ -103,6 +105,7 @@ class _Taking:
     slow: Lanes
     allowance: Allowance | None
     made: list[Claim] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
 
     def narrow(self, receiver: str) -> None:
         """Claim for a narrow lane, as much as it leaves room for, and the sender's limit for it."""
@@ -164,6 +167,7 @@ class _Taking:
             limit=limit,
             among=among,
             account=self.want.account,
+            withheld=self.withheld,
         )
 
 

@@ -19,6 +19,7 @@ from mailing.core.statements import run
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients
 from mailing.ledger import counters, domain_tallies
+from mailing.suppression import claims as suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.messages.values import Value
+    from mailing.suppression.tables import SuppressionReason
 
 _RECEIVER = "coalesce((SELECT receiver FROM receivers WHERE domain = recipients.domain), recipients.domain)"
 
@@ -67,8 +69,15 @@ _RELEASE = {
     RecipientState.UNKNOWN: "UPDATE recipients SET state = 'queued', changed_at = ?, worker_id = NULL "
     "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'unknown'",
 }
+_WITHHOLD = (
+    "UPDATE recipients SET state = 'suppressed', suppressed = ?, worker_id = NULL, claimed_at = NULL, "
+    "first_tried_at = CASE attempts WHEN 1 THEN NULL ELSE first_tried_at END, "
+    "attempts = attempts - 1 "  # there was no attempt
+    "WHERE id = ? AND worker_id = ? AND attempts = ? AND state = 'sending'"
+)
 _FORGIVE = "UPDATE recipients SET first_tried_at = NULL WHERE id = ? AND attempts = ? AND state = 'queued'"
 _CLAIMED = (RecipientState.QUEUED, RecipientState.SENDING)
+_WITHHELD = (RecipientState.QUEUED, RecipientState.SUPPRESSED)
 _ID = itemgetter(0)
 
 
@@ -90,6 +99,16 @@ class Claim(NamedTuple):
     limited: str = ""  # the receiver for which a permit of that sender is held
 
 
+class Withheld(NamedTuple):
+    """A recipient that must not be mailed, found out as it was claimed."""
+
+    campaign_id: int
+    recipient_id: int
+    attempts: int  # made before
+    email: str
+    reason: SuppressionReason
+
+
 def claim(
     connection: Connection,
     worker_id: int,
@@ -101,6 +120,7 @@ def claim(
     canary: bool = False,
     among: tuple[Among, *tuple[str | int, ...]] = (Among.ALL,),
     account: str = "",
+    withheld: list[Withheld] | None = None,
 ) -> list[Claim]:
     """Claim up to ``limit`` queued recipients with ``after`` < id <= ``last``, in the order of their ids.
 
@@ -108,26 +128,38 @@ def claim(
     one or more, the receivers or recipients that are meant. The rows are ``sending`` from the commit on: the
     intent is durable before any dot. Fewer than ``limit`` means that the range holds no more of these, or
     that the campaign is not sending.
+
+    Whoever must not be mailed is ``suppressed`` instead, and told by ``withheld``.
     """
     now = now_ms()
     postgres = connection.dialect.name == "postgresql"
     which, *whose = among
-    what = (campaign_id, after, last, campaign_id, canary, *whose, limit)
-    values = (*what, worker_id, now, now, now, campaign_id)
     statement = (_CLAIM_SKIPPING if postgres else _CLAIM)[which]
     statement = statement.replace("(*)", f"({', '.join('?' * (len(whose) - 1))})")
-    rows = run(connection, statement, values).all()
-    claims = [
-        Claim._make((worker_id, campaign_id, now, *row, account, ""))
-        for row in sorted(map(tuple, rows), key=_ID)
-    ]
-    if not postgres:
-        claims = [
-            claim._replace(fields=orjson.loads(claim.fields)) if claim.fields else claim  # type: ignore[arg-type]
-            for claim in claims
+    claims: list[Claim] = []
+    while True:
+        left = limit - len(claims)
+        what = (campaign_id, after, last, campaign_id, canary, *whose, left)
+        rows = run(connection, statement, (*what, worker_id, now, now, now, campaign_id)).all()
+        found = [
+            Claim._make((worker_id, campaign_id, now, *row, account, ""))
+            for row in sorted(map(tuple, rows), key=_ID)
         ]
-    counters.move(connection, campaign_id, worker_id, {_CLAIMED: len(claims)})
-    return claims
+        if not postgres:
+            found = [it._replace(fields=orjson.loads(it.fields)) if it.fields else it for it in found]  # type: ignore[arg-type]
+        barred = suppressed.withheld(connection, {it.recipient_id: it.email for it in found})
+        for it in found:
+            if reason := barred.get(it.recipient_id):
+                run(connection, _WITHHOLD, (reason, it.recipient_id, worker_id, it.attempt))
+                told = Withheld(campaign_id, it.recipient_id, it.attempt - 1, it.email, reason)
+                (withheld if withheld is not None else []).append(told)
+        claims += (it for it in found if it.recipient_id not in barred)
+        moved = {_CLAIMED: len(found) - len(barred), _WITHHELD: len(barred)}
+        counters.move(connection, campaign_id, worker_id, moved)
+        domains = [(it.domain, *_WITHHELD) for it in found if it.recipient_id in barred]
+        domain_tallies.move(connection, campaign_id, worker_id, domains)
+        if not barred or len(found) < left:
+            return claims
 
 
 def release(connection: Connection, claims: Iterable[Claim]) -> set[int]:

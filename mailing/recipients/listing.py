@@ -15,6 +15,7 @@ from mailing.core.states import RecipientState
 from mailing.core.tables import attempts, recipients, workers
 from mailing.recipients import search
 from mailing.recipients.search import EVERYBODY, Choice, Page, Sort
+from mailing.suppression.tables import SuppressionReason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +94,7 @@ def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Rec
             recipients.c.attempts,
             recipients.c.due_at,
             recipients.c.changed_at,
+            recipients.c.suppressed,
             func.coalesce(_holder.c.name, workers.c.name).label("worker"),
             attempts.c.server,
             attempts.c.started_at,
@@ -117,4 +119,6 @@ _holder = workers.alias("holder")
 
 def _recipient(row: Any) -> RecipientRow:
     values = reasons.in_row(row._asdict(), "reply")
+    if suppressed := values.pop("suppressed"):
+        values |= {"code": None, "enhanced": None, "reply": SuppressionReason(suppressed).told}
     return RecipientRow(**(values | {"state": RecipientState(values["state"])}))

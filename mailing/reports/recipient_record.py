@@ -15,6 +15,7 @@ from mailing.ledger.dialogues import Attempt
 from mailing.recipients import search
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import email_log
+from mailing.suppression.tables import SuppressionReason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
+    from mailing.core.reasons import Reason
     from mailing.messages.values import Value
     from mailing.reports.email_log import LogRow
     from mailing.smtp.dialogue import Line
@@ -43,6 +45,7 @@ class Person:
     due_at: int | None
     first_tried_at: int | None
     changed_at: int
+    suppressed: Reason | None  # why it is not mailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,15 @@ def person(connection: Connection, campaign_id: int, recipient_id: int) -> Perso
             recipients.c.due_at,
             recipients.c.first_tried_at,
             recipients.c.changed_at,
+            recipients.c.suppressed,
         )
         .outerjoin(workers, workers.c.id == recipients.c.worker_id)
         .where(recipients.c.id == recipient_id, recipients.c.campaign_id == campaign_id)
     ).one_or_none()
-    return Person(**(row._asdict() | {"state": RecipientState(row.state)})) if row else None
+    if row is None:
+        return None
+    why = SuppressionReason(row.suppressed).told if row.suppressed else None
+    return Person(**(row._asdict() | {"state": RecipientState(row.state), "suppressed": why}))
 
 
 def beside(

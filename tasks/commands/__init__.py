@@ -12,5 +12,6 @@
 ``rehearsals``   a draft is sent to the demo inbox as a campaign of its own
 ``senders``      accounts at mail servers: their credentials, limits and order
 ``steering``     when a campaign is sent, and how urgent it is
+``suppression``  who must not be mailed
 ``templates``    saved messages
 """

@@ -99,6 +99,7 @@ FOUND = {  # rule of the application -> an address of it
     "/senders/new": "/senders/new",
     "/senders/<id:sender_id>": "/senders/{sender}",
     "/senders/<id:sender_id>/test/<name>": "{tested}",
+    "/suppression": "/suppression",
     "/lists": "/lists",
     "/lists/new": "/lists/new",
     "/lists/imports/<id:import_id>": "/lists/imports/{upload}",

@@ -181,7 +181,7 @@ def test_a_worker_is_frozen_in_the_middle_of_a_transaction(drill: Callable[..., 
 @pytest.mark.short(on="sqlite")
 def test_all_workers_are_killed_while_the_canary_is_sent(drill: Callable[..., Drill]) -> None:
     """Nobody else is mailed before a verdict; a person resumes where those in doubt make it a bad one."""
-    it = drill(workers=2, connections=2, think_s=0.2)
+    it = drill(workers=2, connections=2, think_s=0.1)
     canary = it.share(0.2)
     it.begin(replace(DRAFT, canary=canary), sent=2)
     killed = [leases.name_of(pid) for pid in it.stack.worker_pids()]

@@ -6,15 +6,10 @@ holds one.
 
 from __future__ import annotations
 
-import asyncio
-import csv
-import io
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
-from quart import Response
 
 from mailing.accounts import audit
 from mailing.contacts import contacts as contacts_room
@@ -26,14 +21,14 @@ from mailing.messages.values import printed
 from mailing.recipients import listing
 from mailing.reports import email_log
 from webapp.api import answers
-from webapp.http.services import services
 from webapp.i18n import domain_texts
 from webapp.i18n.languages import _
-from webapp.ui import formats
+from webapp.ui import downloads, formats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Sequence
 
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.accounts.audit import Asked, Entry
@@ -51,7 +46,6 @@ if TYPE_CHECKING:
 
 RECIPIENTS_CHUNK = 500
 SKIPPED_CHUNK = 1_000
-REST = 1.0  # how long a download pauses after each chunk, as a part of the time that the chunk took
 _LOG_COLUMNS = (
     "time", "campaign", "address", "attempt", "result", "code", "enhanced", "reply", "server", "worker", "ms",
     "connection", "tls", "connect ms", "envelope ms", "dot ms", "rehearsal", "version",
@@ -61,8 +55,6 @@ _RECIPIENT_COLUMNS = (
     "due",
 )  # fmt: skip
 _AUDIT_COLUMNS = ("time", "by", "id", "name", "from", "action", "about", "details")
-_BOM = b"\xef\xbb\xbf"  # without it Excel reads the local code page
-_KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl"}
 
 
 def log(search: Search, form: str) -> Response:
@@ -74,9 +66,19 @@ def log(search: Search, form: str) -> Response:
         return email_log.export(connection, bounded, after)
 
     if form == "jsonl":
-        return _answer("volley-log.jsonl", form, b"", chunk, lambda rows: _json(map(answers.log_entry, rows)))
-    return _answer(
-        "volley-log.csv", form, _BOM + _csv([_LOG_COLUMNS]), chunk, lambda rows: _csv(map(_log_cells, rows))
+        return downloads.answer(
+            "volley-log.jsonl",
+            form,
+            b"",
+            chunk,
+            lambda rows: downloads.json_lines(map(answers.log_entry, rows)),
+        )
+    return downloads.answer(
+        "volley-log.csv",
+        form,
+        downloads.BOM + downloads.csv_lines([_LOG_COLUMNS]),
+        chunk,
+        lambda rows: downloads.csv_lines(map(_log_cells, rows)),
     )
 
 
@@ -96,9 +98,13 @@ def recipients(campaign_id: int, wanted: Sequence[Choice], name: str) -> Respons
 
     form = name.rpartition(".")[2]
     if form == "jsonl":
-        return _answer(name, form, b"", chunk, lambda rows: _json(map(answers.recipient, rows)))
-    head = _BOM + _csv([_RECIPIENT_COLUMNS])
-    return _answer(name, form, head, chunk, lambda rows: _csv(map(_recipient_cells, rows)))
+        return downloads.answer(
+            name, form, b"", chunk, lambda rows: downloads.json_lines(map(answers.recipient, rows))
+        )
+    head = downloads.BOM + downloads.csv_lines([_RECIPIENT_COLUMNS])
+    return downloads.answer(
+        name, form, head, chunk, lambda rows: downloads.csv_lines(map(_recipient_cells, rows))
+    )
 
 
 def skipped(campaign_id: int) -> Response:
@@ -109,13 +115,15 @@ def skipped(campaign_id: int) -> Response:
         notes = lists.notes(connection, campaign_id, "refused", SKIPPED_CHUNK, after=start)
         return notes, notes[-1].number if len(notes) == SKIPPED_CHUNK else None
 
-    head = _BOM + _csv([(_("Line"), _("Text"), _("Reason"))])
-    return _answer(
+    head = downloads.BOM + downloads.csv_lines([(_("Line"), _("Text"), _("Reason"))])
+    return downloads.answer(
         f"volley-campaign-{campaign_id}-skipped.csv",
         "csv",
         head,
         chunk,
-        lambda notes: _csv((note.line, note.text, domain_texts.say(note.reason)) for note in notes),
+        lambda notes: downloads.csv_lines(
+            (note.line, note.text, domain_texts.say(note.reason)) for note in notes
+        ),
     )
 
 
@@ -130,8 +138,10 @@ def contacts(list_id: int, fields: Sequence[str], q: str, standing: Standing | N
         values = (printed(row.fields[field]) if field in row.fields else "" for field in fields)
         return (row.email, row.name, row.standing, *values)
 
-    head = _BOM + _csv([("email", "name", "status", *fields)])
-    return _answer(f"volley-list-{list_id}.csv", "csv", head, chunk, lambda rows: _csv(map(cells, rows)))
+    head = downloads.BOM + downloads.csv_lines([("email", "name", "status", *fields)])
+    return downloads.answer(
+        f"volley-list-{list_id}.csv", "csv", head, chunk, lambda rows: downloads.csv_lines(map(cells, rows))
+    )
 
 
 def skipped_of_import(import_id: int) -> Response:
@@ -143,10 +153,10 @@ def skipped_of_import(import_id: int) -> Response:
         return found, found[-1].number if len(found) == SKIPPED_CHUNK else None
 
     def write(rows: Sequence[Note]) -> bytes:
-        return _csv((row.line, row.text, domain_texts.say(row.reason)) for row in rows)
+        return downloads.csv_lines((row.line, row.text, domain_texts.say(row.reason)) for row in rows)
 
-    head = _BOM + _csv([(_("Line"), _("Text"), _("Reason"))])
-    return _answer(f"volley-import-{import_id}-skipped.csv", "csv", head, chunk, write)
+    head = downloads.BOM + downloads.csv_lines([(_("Line"), _("Text"), _("Reason"))])
+    return downloads.answer(f"volley-import-{import_id}-skipped.csv", "csv", head, chunk, write)
 
 
 def audit_log(asked: Asked, form: str) -> Response:
@@ -157,53 +167,13 @@ def audit_log(asked: Asked, form: str) -> Response:
 
     name = f"volley-audit.{form}"
     if form == "jsonl":
-        return _answer(name, form, b"", chunk, lambda rows: _json(map(answers.audit_entry, rows)))
-    head = _BOM + _csv([_AUDIT_COLUMNS])
-    return _answer(name, form, head, chunk, lambda rows: _csv(map(_audit_cells, rows)))
-
-
-def _answer(
-    name: str,
-    form: str,
-    head: bytes,
-    chunk: Callable[[Connection, Place | None], tuple[Sequence[Row], Place | None]],
-    write: Callable[[Sequence[Row]], bytes],
-) -> Response:
-    """Answer with a file; ``chunk`` reads rows behind a place, and says from where to go on."""
-    svc = services()
-
-    def read_and_write(connection: Connection, after: Place | None) -> tuple[bytes, Place | None]:
-        rows, place = chunk(connection, after)
-        return write(rows), place
-
-    async def lines() -> AsyncIterator[bytes]:
-        yield head
-        place: Place | None = None
-        while True:
-            begun = time.monotonic()
-            data, place = await svc.read(read_and_write, place)
-            took_s = time.monotonic() - begun
-            yield data
-            if place is None:
-                return
-            await asyncio.sleep(REST * took_s)  # pages come first
-
-    response = Response(
-        lines(),
-        headers={"Content-Type": _KINDS[form], "Content-Disposition": f'attachment; filename="{name}"'},
+        return downloads.answer(
+            name, form, b"", chunk, lambda rows: downloads.json_lines(map(answers.audit_entry, rows))
+        )
+    head = downloads.BOM + downloads.csv_lines([_AUDIT_COLUMNS])
+    return downloads.answer(
+        name, form, head, chunk, lambda rows: downloads.csv_lines(map(_audit_cells, rows))
     )
-    response.timeout = None
-    return response
-
-
-def _csv(rows: Any) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows([formats.safe_cell(str(cell)) for cell in row] for row in rows)
-    return text.getvalue().encode()
-
-
-def _json(rows: Any) -> bytes:
-    return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def _log_cells(row: LogRow) -> Sequence[object]:

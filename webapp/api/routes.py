@@ -25,6 +25,7 @@ from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import forecasts, warmups
 from webapp.senders import programs as senders
+from webapp.suppression import programs as suppressions
 
 if TYPE_CHECKING:
     from mailing.sites import Site
@@ -42,6 +43,7 @@ BLUEPRINTS = tuple(
         senders,
         forecasts,
         warmups,
+        suppressions,
         events,
         log,
         tokens,

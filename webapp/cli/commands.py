@@ -12,7 +12,7 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from webapp.cli import changes, receipts, rulebook, senders, timing
+from webapp.cli import changes, receipts, rulebook, senders, suppress, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -308,7 +308,7 @@ def setup_link() -> None:
     people.setup_link()
 
 
-_GROUPS = (receipts.receipt, receipts.verify, rulebook.rulebook, senders.senders)
+_GROUPS = (receipts.receipt, receipts.verify, rulebook.rulebook, senders.senders, suppress.suppress)
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)
 

@@ -1,4 +1,4 @@
-"""What the commands do that schedule and steer a campaign."""
+"""What the commands do that schedule and steer a campaign, and its lanes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ import click
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.reasons import UnfitError
-from mailing.core.states import CampaignAction, CampaignState
+from mailing.core.states import CampaignAction, CampaignState, RecipientState
+from mailing.reports import lanes
+from mailing.reports.lanes import Pace
 from mailing.schedules.schedule import Asked
 from tasks.commands import campaigns as commands
+from tasks.commands import lanes as lane_commands
 from tasks.commands import steering
 from webapp.cli import progress, work
+from webapp.ui import formats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mailing.ledger.lanes import Order
+    from mailing.reports.lanes import Standing
     from tasks.commands.campaigns import Backend
 
 
@@ -63,6 +69,26 @@ def limit(campaign_id: int, time_zone: str | None, hours: str | None) -> None:
     click.echo(progress.timing(now))
 
 
+def show_lanes(campaign_id: int) -> None:
+    """Print the lanes of a campaign."""
+    with work.open_backend(work.chosen_settings()) as backend, backend.db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+        if campaign is None:
+            raise click.ClickException(f"Campaign {campaign_id} does not exist.")
+        for lane in lanes.of(connection, campaign):
+            click.echo(_in_words(lane))
+
+
+def order_lane(campaign_id: int, receiver: str, wanted: Order, minutes: int) -> None:
+    """Let a lane go on, or have it rest."""
+    with work.open_backend(work.chosen_settings()) as backend:
+        try:
+            lane_commands.order(backend, work.ACTOR, campaign_id, receiver, wanted, minutes=minutes)
+        except NotAllowed as refusal:
+            raise click.ClickException(str(refusal)) from None
+    click.echo(f"Done. Follow it: volley lanes {campaign_id}")
+
+
 @contextmanager
 def _changing() -> Iterator[Backend]:
     with work.open_backend(work.chosen_settings()) as backend:
@@ -70,3 +96,18 @@ def _changing() -> Iterator[Backend]:
             yield backend
         except (NotAllowed, UnfitError) as refusal:
             raise click.ClickException(str(refusal)) from None
+
+
+def _in_words(lane: Standing) -> str:
+    sent, name = lane.counts.get(RecipientState.SENT, 0), lane.receiver or "all others"
+    told = f"{name}: {sent:,} sent" + ("" if lane.total is None else f" of {lane.total:,}")
+    troubles = (RecipientState.DEFERRED, RecipientState.FAILED, RecipientState.UNKNOWN)
+    told += "".join(f", {lane.counts[it]:,} {it}" for it in troubles if lane.counts.get(it))
+    told += f", {lane.per_minute:,.0f}/min, {lane.pace}"
+    if lane.slow is None:
+        return f"{told}\n    {lane.reason}" if lane.reason else told
+    if lane.pace is Pace.RESTING:
+        told += f" until {formats.iso(lane.slow.rest.until)}"
+    if lane.pace is Pace.NARROW:
+        told += f", {lane.slow.width} in progress"
+    return f"{told}\n    {lane.reason}"

@@ -99,9 +99,9 @@ _ACTS = (
 @click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
 def lanes(*, campaign_id: int) -> None:
     """Show how far each receiver of CAMPAIGN is, how fast, and why it is slow."""
-    from webapp.cli import lanes as work  # noqa: PLC0415
+    from webapp.cli import steering as work  # noqa: PLC0415
 
-    work.show(campaign_id)
+    work.show_lanes(campaign_id)
 
 
 @click.command("steer-lane")
@@ -112,9 +112,9 @@ def lanes(*, campaign_id: int) -> None:
 def steer_lane(*, campaign_id: int, receiver: str, wanted: str, minutes: int) -> None:
     """Resume, slow down or pause RECEIVER, as `volley lanes` names it, in all campaigns."""
     from mailing.ledger.lanes import Order  # noqa: PLC0415
-    from webapp.cli import lanes as work  # noqa: PLC0415
+    from webapp.cli import steering as work  # noqa: PLC0415
 
-    work.order(campaign_id, receiver, Order(wanted), minutes)
+    work.order_lane(campaign_id, receiver, Order(wanted), minutes)
 
 
 COMMANDS = (schedule, unschedule, start, *_ACTS, priority, hours, lanes, steer_lane)

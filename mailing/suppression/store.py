@@ -1,0 +1,190 @@
+"""Suppressions are kept, found and lifted; a person is forgotten.
+
+All functions take an open connection; those that write belong to the transaction of their caller.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailing.addresses import address_search
+from mailing.core.clock import now_ms
+from mailing.core.tables import installation
+from mailing.suppression import subjects
+from mailing.suppression.tables import SuppressionReason
+from mailing.suppression.tables import suppressions as table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy import ColumnElement, Connection, Select
+
+CHUNK = 1_000  # rows of one statement's values
+_LAST = "\U0010ffff"  # no text goes on with a later character
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who must not be mailed, until when (ms since 1970; None: until it is lifted), and who says so."""
+
+    subject: str
+    reason: SuppressionReason
+    source: str = ""
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A suppression that is kept. Times in ms since 1970."""
+
+    id: int
+    subject: str
+    reason: SuppressionReason
+    source: str
+    created_at: int
+    expires_at: int | None
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether its person was forgotten: nobody knows the address any more."""
+        return self.subject.startswith(subjects.FORGOTTEN)
+
+
+def keep(connection: Connection, entries: Iterable[Entry]) -> int:
+    """Keep suppressions; return how many are new.
+
+    One that is there already stays as it is, but lasts as long as the longer of both.
+    """
+    now, new = now_ms(), 0
+    chunk: dict[str, Entry] = {}
+    for entry in entries:
+        there = chunk.get(entry.subject)
+        chunk[entry.subject] = there if there and _lasts_longer(there, entry) else entry
+        if len(chunk) == CHUNK:
+            new += _keep(connection, chunk.values(), now)
+            chunk.clear()
+    return new + _keep(connection, chunk.values(), now)
+
+
+def _lasts_longer(one: Entry, other: Entry) -> bool:
+    return one.expires_at is None or (other.expires_at is not None and one.expires_at >= other.expires_at)
+
+
+def _keep(connection: Connection, entries: Collection[Entry], now: int) -> int:
+    rows = [
+        {
+            "subject": it.subject,
+            "reason": it.reason,
+            "source": it.source,
+            "created_at": now,
+            "expires_at": it.expires_at,
+        }
+        for it in sorted(entries, key=lambda it: it.subject)  # one order: no two writers deadlock
+    ]
+    if not rows:
+        return 0
+    there = table.c.subject.in_([it.subject for it in entries])
+    known = int(connection.execute(select(func.count()).select_from(table).where(there)).scalar_one())
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    new = insert.excluded
+    lasts = or_(table.c.expires_at.is_(None), new.expires_at.is_(None))
+    later = case((table.c.expires_at > new.expires_at, table.c.expires_at), else_=new.expires_at)
+    longer = case((lasts, None), else_=later)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=["subject"], set_={"expires_at": longer}), rows
+    )
+    return len(entries) - known
+
+
+def lift(connection: Connection, suppression_id: int) -> bool:
+    """Lift a suppression; return whether it was there."""
+    return bool(connection.execute(delete(table).where(table.c.id == suppression_id)).rowcount)
+
+
+def forget(connection: Connection, email: str) -> None:
+    """Forget a person: no more than a keyed hash of the address is left, until somebody lifts it."""
+    connection.execute(delete(table).where(table.c.subject == subjects.of(email)[0]))
+    key = forget_key(connection)
+    if key is None:
+        own = update(installation).where(installation.c.forget_key.is_(None))
+        connection.execute(own.values(forget_key=secrets.token_hex(32)))
+        key = connection.execute(select(installation.c.forget_key)).scalar_one()
+    keep(connection, [Entry(subjects.forgotten(key, email), SuppressionReason.MANUAL)])
+
+
+def forget_key(connection: Connection) -> str | None:
+    """Return the key of the hashes that are left of people; None if nobody was forgotten."""
+    key: str | None = connection.execute(select(installation.c.forget_key)).scalar_one()
+    return key
+
+
+def expire(connection: Connection, most: int) -> int:
+    """Remove up to ``most`` suppressions that have expired; return how many that were."""
+    over = select(table.c.id).where(table.c.expires_at <= now_ms()).order_by(table.c.id).limit(most)
+    return connection.execute(delete(table).where(table.c.id.in_(over))).rowcount
+
+
+def get(connection: Connection, suppression_id: int) -> Suppression | None:
+    """Return a suppression; None if it is not there."""
+    return next(iter(_read(connection, select(table).where(table.c.id == suppression_id))), None)
+
+
+def why(connection: Connection, email: str) -> Sequence[Suppression]:
+    """Return what keeps an address from being mailed now, the latest first."""
+    covers = table.c.subject.in_(subjects.of(email, forget_key(connection))), holds(now_ms())
+    return _read(connection, select(table).where(*covers).order_by(table.c.id.desc()))
+
+
+def find(
+    connection: Connection,
+    q: str = "",
+    reason: SuppressionReason | None = None,
+    *,
+    before: int | None = None,
+    limit: int = 50,
+) -> Sequence[Suppression]:
+    """Return suppressions, the latest first; ``before`` an id. ``address_search`` says what ``q`` means."""
+    statement = select(table).where(*_matches(q))
+    if reason is not None:
+        statement = statement.where(table.c.reason == reason)
+    if before is not None:
+        statement = statement.where(table.c.id < before)
+    return _read(connection, statement.order_by(table.c.id.desc()).limit(limit))
+
+
+def count(connection: Connection, q: str = "", reason: SuppressionReason | None = None) -> int:
+    """Return how many ``find`` would find."""
+    statement = select(func.count()).select_from(table).where(*_matches(q))
+    if reason is not None:
+        statement = statement.where(table.c.reason == reason)
+    return int(connection.execute(statement).scalar_one())
+
+
+def counts(connection: Connection) -> dict[SuppressionReason, int]:
+    """Return how many there are for each reason, zeros included."""
+    found = connection.execute(select(table.c.reason, func.count()).group_by(table.c.reason)).all()
+    by_reason = dict.fromkeys(SuppressionReason, 0)
+    by_reason.update({SuppressionReason(row[0]): int(row[1]) for row in found})
+    return by_reason
+
+
+def holds(now: int) -> ColumnElement[bool]:
+    """Return the condition that a suppression has not expired."""
+    return or_(table.c.expires_at.is_(None), table.c.expires_at > now)
+
+
+def _matches(q: str) -> Sequence[ColumnElement[bool]]:
+    search = address_search.read(q)
+    if search.domain:
+        return (table.c.subject.endswith(f"@{search.domain}", autoescape=True),)
+    return (table.c.subject >= search.start, table.c.subject < search.start + _LAST) if search.start else ()
+
+
+def _read(connection: Connection, statement: Select[Any]) -> Sequence[Suppression]:
+    rows = (row._asdict() for row in connection.execute(statement))
+    return [Suppression(**{**row, "reason": SuppressionReason(row["reason"])}) for row in rows]
