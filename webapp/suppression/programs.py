@@ -118,7 +118,7 @@ async def create_suppressions() -> Response:
     text = asked["addresses"]
     added = await services().lists.run(text, commands.add, auth.program(), text, asked["reason"], until)
     if not added.new and not added.known:
-        why = added.refused[0].reason if added.refused else Reason("suppression.nobody")
+        why = added.refused[0].reason if added.refused else Reason("do-not-send.nobody")
         raise problems.invalid([Fault.of("addresses", why)])
     skipped = [
         {"line": it.line, "text": it.text, "reason": str(it.reason), "code": it.reason.code}

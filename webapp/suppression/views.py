@@ -73,7 +73,7 @@ async def add() -> AnyResponse | tuple[str, int]:
     except CrowdedError as crowded:
         return await _page(typed=text, fault=str(crowded.description)), 503
     if not added.new and not added.known:
-        fault = say(added.refused[0].reason if added.refused else Reason("suppression.nobody"))
+        fault = say(added.refused[0].reason if added.refused else Reason("do-not-send.nobody"))
         return await _page(typed=text, fault=fault, refused=added.refused), 422
     told = ngettext("%(n)s added.", "%(n)s added.", added.new)
     if added.known:
