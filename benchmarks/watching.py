@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from typing import Self
 
 
-class Watching:
+class Watching(ABC):
     """Calls ``look`` every ``every_s`` in a thread of its own, from ``with`` to its end.
 
     What goes wrong in it is raised at the end, where the row sees it.
@@ -29,9 +30,9 @@ class Watching:
         if self._fault:
             raise self._fault
 
+    @abstractmethod
     def look(self) -> None:
         """Look once."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         due = time.perf_counter()
