@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import update
@@ -36,6 +37,8 @@ HELD_BY = 4  # worker processes
 N, MANY = 5_000, 20_000
 QUOTA, QUOTA_N = 1_000, 2_500
 WIDE = Limits(per_second=1_000_000, per_hour=10_000_000, per_24h=10_000_000)  # three that never bind
+ROUNDS = 3
+UNMETERED = {"PYTHONPATH": str(Path(__file__).with_name("unmetered"))}
 PATIENCE_S = 300.0
 
 
@@ -75,18 +78,26 @@ def _hold(site: Site, *, flushed: bool) -> list[float]:
 
 
 def cost(site: Site) -> Iterator[Figure]:
-    """Send without limits, and with three that never bind, once Redis has known for as long as it must."""
-    rates: list[float] = []
-    for limits in (sender_limits.NONE, WIDE, sender_limits.NONE, WIDE):
-        with site.stack() as stack, sinks.listening(stack.smtp_port, stack.folder) as sink:
-            campaign_id = _draft(stack, MANY, _sender(stack, stack.smtp_port, "wide", limits))
-            stack.start("redis", "worker", "beat")
-            time.sleep(1.1 * permits.CLOSED_MS / 1000)
-            rates.append(send(stack, sink, campaign_id, PATIENCE_S).rate)
-    free, limited = max(rates[::2]), max(rates[1::2])
-    yield Figure("no limit", free, RATE, f"{MANY:,} emails, the better of two runs, {site.database}")
-    how = "three limits that never bind, the better of two runs"
-    yield Figure("limited", limited, RATE, how, Bar(0.9, of="no limit"))
+    """Send without a limiter, without limits, and with three that never bind, each in turn.
+
+    A Redis that has just started lets nothing limited pass until it has known for long enough: that is waited
+    out.
+    """
+    kinds = ((UNMETERED, sender_limits.NONE), ({}, sender_limits.NONE), ({}, WIDE))
+    rates = [[_rate(site, extra, limits) for extra, limits in kinds] for _ in range(ROUNDS)]
+    bare, free, limited = (max(of_kind) for of_kind in zip(*rates, strict=True))
+    how = f"{MANY:,} emails, the best of {ROUNDS} runs, {site.database}"
+    yield Figure("no limiter", bare, RATE, how)
+    yield Figure("no limit", free, RATE, how, Bar(0.95, of="no limiter"))
+    yield Figure("limited", limited, RATE, f"three limits that never bind, {how}", Bar(0.9, of="no limit"))
+
+
+def _rate(site: Site, extra: dict[str, str], limits: Limits) -> float:
+    with site.stack(extra=extra) as stack, sinks.listening(stack.smtp_port, stack.folder) as sink:
+        campaign_id = _draft(stack, MANY, _sender(stack, stack.smtp_port, "wide", limits))
+        stack.start("redis", "worker", "beat")
+        time.sleep(1.1 * permits.CLOSED_MS / 1000)
+        return send(stack, sink, campaign_id, PATIENCE_S).rate
 
 
 def failover(site: Site) -> Iterator[Figure]:

@@ -25,7 +25,7 @@ from tasks.commands.campaigns import Backend
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.sinks import Sink
     from mailing.campaigns.drafts import Draft
@@ -54,12 +54,14 @@ class Site:
         return "PostgreSQL" if self.server else "SQLite"
 
     @contextmanager
-    def stack(self, *, workers: int = 2, connections: int = CONNECTIONS) -> Iterator[Stack]:
+    def stack(
+        self, *, workers: int = 2, connections: int = CONNECTIONS, extra: Mapping[str, str] | None = None
+    ) -> Iterator[Stack]:
         """Make a Volley with a fresh database, in a folder that is removed at the end."""
         with (
             self.folder() as folder,
             self._database() as url,
-            Stack(folder, url, workers=workers, connections=connections) as stack,
+            Stack(folder, url, workers=workers, connections=connections, extra=dict(extra or {})) as stack,
         ):
             yield stack
 

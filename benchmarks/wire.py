@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.site import Site
+    from mailing.messages.attachments import Attachment
     from mailing.messages.compose import Prepared
 
 MAILS, ROUNDS = 60, 5
@@ -39,7 +40,7 @@ def wire(site: Site) -> Iterator[Figure]:
     yield Figure("1 MB, handed over", each_ms[1] - each_ms[0], "ms/email", how, Bar(line_ms, at_most=True))
 
 
-def _prepared(files: tuple[compose.Attachment, ...]) -> Prepared:
+def _prepared(files: tuple[Attachment, ...]) -> Prepared:
     message = Message(MESSAGE.sender_from, "News", "News", files=files)
     return compose.prepare(message, token="0123456789abcdef" * 2, domain=None)
 
@@ -53,7 +54,7 @@ async def _send(sender: Sender, prepared: Prepared) -> float:
         mail = Mail(prepared.envelope_from, address(number), filled.head, clean=True, tail=filled.tail)
         delivery = await session.deliver(mail, None)
         if delivery.verdict.result is not AttemptResult.SENT:
-            raise sinks.WrongCountError(f"A mail was not taken: {delivery.text}")
+            raise sinks.WrongCountError(f"A mail was not taken: {delivery.words}")
     took_s = time.thread_time() - begun
     await session.close()
     return 1000 * took_s / MAILS

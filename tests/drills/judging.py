@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 MOST_IN_FLIGHT = 2  # per connection (P3)
+DOMAINS = 7  # of the recipients
 LOOK_S = 0.25
 DRAFT = Draft(
     "Club <club@sender.example>", "Hello {{ name }}", "Dear {{ name }},\nyou are {{ email }}.\n", breaker=None
@@ -110,7 +111,7 @@ class Drill:
         self._watcher.start()
 
     def _people(self) -> list[str]:
-        return [f"User {i} <user{i}@domain{i % 7}.example>" for i in range(self.row.recipients)]
+        return [f"User {i} <user{i}@domain{i % DOMAINS}.example>" for i in range(self.row.recipients)]
 
     def count(self, state: str) -> int:
         """Return how many recipients are in ``state``."""
