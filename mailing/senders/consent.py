@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0
 LONGEST = 64 * 1024  # bytes of an answer
-EARLY_S = 120.0  # so long before it expires a token is replaced
+EARLY_S = (
+    660.0  # so long before it expires a token is replaced: Microsoft refuses one in its last ten minutes
+)
 USUAL_S = 3_600.0  # how long it is good for, where the provider does not say (RFC 6749 section 5.1)
 FRESH_S = 60.0  # a younger token that is refused is not at fault
 QUIET_S = 5.0  # how long a provider that did not answer is not asked again

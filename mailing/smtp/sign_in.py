@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NOT_IMPLEMENTED = frozenset({500, 501, 502, 504, 534})
 """Codes that refuse a way to sign in, not the password: another way may do (RFC 4954 section 4)."""
 _WRONG_PASSWORD = 535
+_TOKEN_REFUSED = {501, _WRONG_PASSWORD}  # 501 5.5.127: Microsoft, of one that expires soon
 _PRIVATELY = ("plain", "login", "cram-md5")
 _OPENLY = ("cram-md5", "plain", "login")  # CRAM-MD5 does not show the password to who reads along
 XOAUTH2 = "xoauth2"
@@ -81,7 +82,7 @@ async def _sign_in_by(way: str, client: aiosmtplib.SMTP, sender: Sender, dialogu
     try:
         await client.auth_xoauth2(sender.username, token)
     except aiosmtplib.SMTPAuthenticationError as exc:
-        if exc.code != _WRONG_PASSWORD or not client.is_connected:
+        if exc.code not in _TOKEN_REFUSED or not client.is_connected:
             raise
         fresh = await _token(sender, dialogue, instead_of=token)  # it may have been withdrawn before its time
         if fresh == token:

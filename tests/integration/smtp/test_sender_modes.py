@@ -146,10 +146,15 @@ async def test_an_access_token_signs_in():
         assert (await session.deliver(mail())).verdict.result is SENT
 
 
-async def test_a_token_that_was_withdrawn_is_replaced_once():
+@pytest.mark.parametrize("refusal", [b"535 5.7.8 no\r\n", b"501 5.5.127 Token will expire soon\r\n"])
+async def test_a_token_that_is_refused_is_replaced_once(refusal):
     given = Given(["old", "new"])
+
+    async def first_refused(_):
+        return refusal if given.asked == [""] else None
+
     async with (
-        FakeServer(extensions=TOKENS, login=("u", "new")) as server,
+        FakeServer({"auth": first_refused}, extensions=TOKENS, login=("u", "new")) as server,
         opened(server, username="u", auth="xoauth2", tokens=given) as session,
     ):
         assert session.usable

@@ -73,6 +73,28 @@ def test_a_dead_mailbox_is_never_the_accounts_affair(stage, text):
     assert rule(stage, parse(text)).scope is Scope.RECIPIENT
 
 
+@pytest.mark.parametrize("stage", [Stage.RCPT, Stage.DATA, Stage.DOT])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "554 delivery error: dd This account has been temporarily suspended. - mta1.mail.gq1.yahoo.com",
+        "554 5.0.0 Sorry, this account has been disabled or discontinued [#102]",
+        "550 This account is not active",
+        "550 Requested action not taken: this user has been suspended",
+        "550 This domain is suspended",
+        "550 5.7.1 recipient's subscription has expired",
+    ],
+)
+def test_the_account_of_one_recipient_that_was_closed_stops_nobody_else(stage, text):
+    ruling = rule(stage, parse(text))
+    assert ruling.scope is Scope.RECIPIENT or THRESHOLDS[ruling.threshold].unbroken
+
+
+@pytest.mark.parametrize("code", ["501", "502", "503"])
+def test_a_ban_of_our_account_is_not_the_messages_fault(code):
+    assert rule(Stage.DOT, parse(f"550 5.7.{code} Access denied, spam abuse detected")).scope is Scope.ACCOUNT
+
+
 @pytest.mark.parametrize(
     "address", ["daily.quota@limit.example", "spam@blocklist.example", "dmarc@spf.example"]
 )
