@@ -103,6 +103,14 @@ def default_from(value: str) -> str:
     return value
 
 
+def mail_domain(value: str) -> str:
+    """Read a domain that takes mail; empty if none is set."""
+    label = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    if value and not re.fullmatch(rf"(?=.{{1,200}}$){label}(?:\.{label})*", value.lower()):
+        raise ValueError(f"{value!r} must be a domain, such as bounces.example.com")
+    return value.lower()
+
+
 def log(value: str) -> str:
     """Read how the log is written."""
     if value not in {"text", "json"}:

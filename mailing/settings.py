@@ -102,9 +102,16 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("VOLLEY_WORKERS", "number of cores (`make run`: 3)", "worker processes"),
     Setting("VOLLEY_CONNECTIONS", "10", "SMTP connections per worker process"),
     Setting(
+        "VOLLEY_BOUNCE_DOMAIN",
+        "none",
+        "the domain of the envelope senders, like `bounces.example.com`: each recipient gets an own one, by "
+        "which a bounce finds them. Without it, envelopes have the From address",
+    ),
+    Setting(
         "VOLLEY_DIALOGUE_DAYS",
         "30",
-        "for how many days the SMTP dialogue of each attempt that was not sent is kept; `0` keeps none",
+        "for how many days the SMTP dialogue of each attempt that was not sent, and each bounce as it came, "
+        "are kept; `0` keeps none",
     ),
     Setting(
         "VOLLEY_SECRET_KEY",
@@ -162,6 +169,7 @@ class Settings:
     jwt_issuer: str
     jwt_audience: str
     workers: int
+    bounce_domain: str
     dialogue_days: int
     openid: OpenId | None
     instance: Path
@@ -260,6 +268,7 @@ class _Reader:
             "jwt_issuer": self._read("VOLLEY_JWT_ISSUER", "", read_issuer),
             "jwt_audience": self._read("VOLLEY_JWT_AUDIENCE", "", values.audience),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
+            "bounce_domain": self._read("VOLLEY_BOUNCE_DOMAIN", "", values.mail_domain),
             "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,

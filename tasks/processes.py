@@ -70,6 +70,7 @@ def engine() -> Engine:
                 rehearsals=chosen.demo_inbox,
                 secret_key=chosen.secret_key,
                 database=database(),
+                bounce_domain=chosen.bounce_domain,
             )
             if chosen.rulebook:
                 _follow(chosen.rulebook, outlets)

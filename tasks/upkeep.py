@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from mailing.accounts import leftovers
+from mailing.bounces import store as bounces
 from mailing.campaigns import drafts
 from mailing.contacts import leftovers as of_lists
 from mailing.core import clock, database_errors
@@ -138,8 +139,9 @@ def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | Non
 
 
 def _forget(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
-    old = dialogues.forget(connection, processes.dialogue_days(), rows) or usage.forget(connection, rows)
-    return {} if old else None
+    days = processes.dialogue_days()
+    old = dialogues.forget(connection, days, rows) or bounces.forget(connection, days, rows)
+    return {} if old or usage.forget(connection, rows) else None
 
 
 def _unlist(connection: Connection, rows: int) -> dict[int, CampaignState] | None:

@@ -138,6 +138,7 @@ _CSRF_EXEMPT = {
     "api_warmups": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",

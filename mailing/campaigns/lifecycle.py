@@ -63,6 +63,7 @@ def act(
     if action is CampaignAction.RESUME:
         evidence.forget(connection, campaign_id)
         values |= {"counted_after": breaker.newest_attempt(), "canary_until": canary.goes_on(now)}
+        values["complaints_after"] = breaker.complaints_now(campaign_id)
     if not _change(connection, campaign_id, states.sources(action), states.target(action), *where, **values):
         raise refusal(connection, campaign_id, action)
     campaign = get(connection, campaign_id)

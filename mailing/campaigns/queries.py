@@ -76,6 +76,7 @@ class Campaign:
     paused_reason: Words
     breaker: Breaker | None
     counted_after: int
+    complaints_after: int
     canary: int
     canary_until: int | None
     version: int

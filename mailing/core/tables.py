@@ -63,6 +63,7 @@ installation = Table(  # which Volley this is: the one row that the migration ma
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     Column("name", String(16), nullable=False),
     Column("forget_key", String(64)),  # of the hashes of people who are forgotten; none: nobody was
+    Column("bounce_key", String(64)),  # of the tokens in envelope senders
     CheckConstraint("id = 1", name="one"),
 )
 
@@ -101,6 +102,7 @@ campaigns = Table(
     Column("reason_code", Text),
     Column("breaker", JSON(none_as_null=True)),  # when it pauses by itself; none: never for its failures
     Column("counted_after", BigInteger, nullable=False, default=0, server_default="0"),  # this attempt
+    Column("complaints_after", Integer, nullable=False, default=0, server_default="0"),  # this many
     Column("canary", Integer, nullable=False, default=0, server_default="0"),  # how many are sent first
     Column("canary_until", BigInteger),  # set exactly while only those may leave: how long it waits for them
     Column("version", SmallInteger, nullable=False, default=1, server_default="1"),  # of its message
@@ -159,6 +161,9 @@ recipients = Table(
     Column("due_at", BigInteger),  # set exactly while deferred
     Column("first_tried_at", BigInteger),
     Column("suppressed", String(12)),  # why it must not be mailed
+    Column("bounced", String(12)),  # why its email came back after all
+    Column("bounced_at", BigInteger),
+    Column("complained_at", BigInteger),  # when it was called spam
     Column("changed_at", BigInteger, nullable=False, default=now_ms),
     Index("uq_recipients_campaign_email", "campaign_id", text("lower(email)"), "email", unique=True),
     Index("ix_recipients_campaign_state", "campaign_id", "state", "id"),

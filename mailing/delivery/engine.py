@@ -385,7 +385,7 @@ class Engine:
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._settle(claim, failure, now_ms(), active, Trace())
             return
-        sender, recipient = prepared.envelope_from, outlet.recipient(active.campaign, claim.email)
+        sender, recipient = outlet.envelope(active.campaign, claim, prepared.envelope_from)
         mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
         outlet.lane.put(Work(claim, mail))
 

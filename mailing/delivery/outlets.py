@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailing.bounces import tokens
+from mailing.bounces.tokens import Returns
 from mailing.campaigns import recipes
 from mailing.core import clock
 from mailing.core.clock import now_ms
@@ -66,6 +68,7 @@ class Outlet:
         self.fixed = fixed  # whether its number of connections is its own
         self.rests = rests.Seen()
         self.lanes = lanes.NONE  # the slow ones, as they were read last
+        self.returns: Returns | None = None  # where what comes back is sent to
         self.haste = REHEARSED_HASTE if sender.demo else 1.0
 
     def open(self, owner: Owner, timeouts: Timeouts) -> None:
@@ -119,12 +122,16 @@ class Outlet:
         """Whether one email shows if it works again, while all others go by the next sender."""
         return self.lane.failing or (self.rests.rest is not None and self.rests.rest.lasts)
 
-    def recipient(self, campaign: Campaign, email: str) -> str:
-        """Return to whom the envelope of a campaign's email is addressed.
+    def envelope(self, campaign: Campaign, claim: Claim, usual: str) -> tuple[str, str]:
+        """Return from whom and to whom the envelope of a campaign's email is.
 
-        The demo inbox reads there how it is to answer; the email is the same.
+        The sender is the email's own where bounces have a domain, and else the ``usual`` one. The demo inbox
+        reads in the recipient how it is to answer; the email is the same.
         """
-        return write_address(recipes.tagged(campaign, email) if self.sender.demo else email)
+        recipient = write_address(recipes.tagged(campaign, claim.email) if self.sender.demo else claim.email)
+        if self.returns is None or campaign.rehearses is not None:
+            return usual, recipient
+        return self.returns.address(claim.recipient_id, campaign.token), recipient
 
 
 class Kept(NamedTuple):
@@ -150,10 +157,13 @@ class Outlets(Mapping[str, Outlet]):
         secret_key: str = "",
         timeouts: Timeouts | None = None,
         database: Database | None = None,
+        bounce_domain: str = "",
     ) -> None:
         if mail.demo or not rehearsals.demo:
             raise ValueError("Rehearsals go to the demo inbox, and mail to a server that need not be it.")
         self._default, self._secret_key, self._database = mail, secret_key, database
+        self._bounce_domain = bounce_domain
+        self._returns: Returns | None = None
         self._by_account = {REHEARSALS: Outlet(rehearsals)}
         self._kept = Kept(None, ())
         self._ways: dict[tuple[int, ...] | None, tuple[str, ...]] = {}  # of campaigns by these senders
@@ -207,6 +217,8 @@ class Outlets(Mapping[str, Outlet]):
     def begin(self, connection: Connection) -> Kept:
         """Have the sender of the settings among those that are kept; return them all."""
         store.keep_default(connection, self._default)
+        if self._bounce_domain:
+            self._returns = Returns(self._bounce_domain, tokens.stored(connection))
         return self.read(connection)
 
     def read(self, connection: Connection) -> Kept:
@@ -238,7 +250,7 @@ class Outlets(Mapping[str, Outlet]):
                 self._open(outlet)
             else:
                 del before[sender.account]
-            outlet.name, outlet.limits = account.name, account.limits_today
+            outlet.name, outlet.limits, outlet.returns = account.name, account.limits_today, self._returns
             outlet.troubled = bool(account.trouble)
             outlet.warms_up = account.limits_today != account.limits
             outlet.receiver_limits = account.receiver_limits

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from mailing.bounces.causes import Cause
 from mailing.core import reasons
 from mailing.core.states import RecipientState
 from mailing.core.tables import attempts, recipients, workers
@@ -39,6 +40,9 @@ class RecipientRow:
     attempts: int
     due_at: int | None
     changed_at: int
+    bounced: Cause | None  # why it came back after it was sent
+    bounced_at: int | None
+    complained_at: int | None
     worker: str | None
     server: str | None
     started_at: int | None
@@ -95,6 +99,9 @@ def recipients_by_id(connection: Connection, ids: Sequence[int]) -> Sequence[Rec
             recipients.c.due_at,
             recipients.c.changed_at,
             recipients.c.suppressed,
+            recipients.c.bounced,
+            recipients.c.bounced_at,
+            recipients.c.complained_at,
             func.coalesce(_holder.c.name, workers.c.name).label("worker"),
             attempts.c.server,
             attempts.c.started_at,
@@ -121,4 +128,5 @@ def _recipient(row: Any) -> RecipientRow:
     values = reasons.in_row(row._asdict(), "reply")
     if suppressed := values.pop("suppressed"):
         values |= {"code": None, "enhanced": None, "reply": SuppressionReason(suppressed).told}
-    return RecipientRow(**(values | {"state": RecipientState(values["state"])}))
+    bounced = Cause(values["bounced"]) if values["bounced"] else None
+    return RecipientRow(**(values | {"state": RecipientState(values["state"]), "bounced": bounced}))

@@ -11,6 +11,8 @@ nothing depends on hearing it at all: the database is the truth (P1).
                (id), ``email``, ``state``, ``attempt``, ``code``, ``enhanced``, ``reply``, ``reason_code``
                (of a reason of ours), ``worker``, ``started_at``, ``at``, ``due_at``
 ``claimed``    ``campaign``, ``recipients`` (ids now ``sending``), ``worker``, ``at``
+``returned``   an email that was accepted bounced, or was called spam: ``campaign``, ``recipient`` (id),
+               ``email``, ``kind``, ``cause``, ``suppressed`` (whether nobody mails it any more), ``at``
 ``campaign``   its own state or its list changed at large, read it again: ``campaign``, ``state``, ``at``
 =============  =====================================================================================
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from mailing.bounces import store as bounces
+from mailing.bounces.causes import Cause
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients, workers
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.bounces.store import Kept
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Reason
     from mailing.messages.values import Value
@@ -46,19 +49,23 @@ class Person:
     first_tried_at: int | None
     changed_at: int
     suppressed: Reason | None  # why it is not mailed
+    bounced: Cause | None  # why it came back after it was sent
+    bounced_at: int | None
+    complained_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A recipient, its last attempts, the newest first, what was said in those that did not send.
 
-    ``previous`` and ``next`` are the ids of those beside it in the list.
+    ``reports`` are what came back. ``previous`` and ``next`` are the ids of those beside it in the list.
     """
 
     campaign: Campaign
     person: Person
     attempts: Sequence[LogRow]
     dialogues: Mapping[Attempt, Sequence[Line]]
+    reports: Sequence[Kept]
     previous: int | None
     next: int | None
 
@@ -82,6 +89,7 @@ def load(
         found,
         email_log.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
         dialogues.of_recipient(connection, recipient_id, MOST_ATTEMPTS),
+        bounces.of_recipient(connection, recipient_id),
         beside(connection, campaign_id, state, before=recipient_id),
         beside(connection, campaign_id, state, after=recipient_id),
     )
@@ -102,6 +110,9 @@ def person(connection: Connection, campaign_id: int, recipient_id: int) -> Perso
             recipients.c.first_tried_at,
             recipients.c.changed_at,
             recipients.c.suppressed,
+            recipients.c.bounced,
+            recipients.c.bounced_at,
+            recipients.c.complained_at,
         )
         .outerjoin(workers, workers.c.id == recipients.c.worker_id)
         .where(recipients.c.id == recipient_id, recipients.c.campaign_id == campaign_id)
@@ -109,7 +120,9 @@ def person(connection: Connection, campaign_id: int, recipient_id: int) -> Perso
     if row is None:
         return None
     why = SuppressionReason(row.suppressed).told if row.suppressed else None
-    return Person(**(row._asdict() | {"state": RecipientState(row.state), "suppressed": why}))
+    bounced = Cause(row.bounced) if row.bounced else None
+    read = {"state": RecipientState(row.state), "suppressed": why, "bounced": bounced}
+    return Person(**(row._asdict() | read))
 
 
 def beside(

@@ -32,6 +32,7 @@ FLOORS = {  # the lowest first
             "senders",
             "addresses",
             "suppression",
+            "bounces",
             "uploads",
             "ledger",
             "lists",

@@ -39,7 +39,7 @@ class Dialogue(asyncio.Protocol):
         self.buffer = b""
         self.in_text = False
         self.waiting = False
-        self.recipient = b""
+        self.sender = self.recipient = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
@@ -83,6 +83,8 @@ class Dialogue(asyncio.Protocol):
         verb = line[:4].upper()
         if verb == b"RCPT":
             self.recipient = line[line.index(b"<") + 1 : line.index(b">")]
+        elif verb == b"MAIL":
+            self.sender = line[line.index(b"<") + 1 : line.index(b">")]
         elif verb == b"DATA":
             self.in_text = True
             self.buffer = b"\r\n" + self.buffer  # so that a lone dot, too, ends the text
@@ -102,7 +104,7 @@ class Dialogue(asyncio.Protocol):
     def accept(self, text: bytes) -> None:
         start = text.find(b"Message-ID: ") + 12
         message_id = text[start : text.find(b"\r\n", start)]
-        os.write(self.record, self.recipient + b"\t" + message_id + b"\n")
+        os.write(self.record, b"\t".join((self.recipient, message_id, self.sender)) + b"\n")
 
 
 async def serve(port: int, meet: Callable[[], asyncio.Protocol], tls: ssl.SSLContext | None = None) -> None:
@@ -118,10 +120,17 @@ def delivered(record: Path) -> Counter[str]:
 
 def accepted(record: Path) -> list[tuple[str, str]]:
     """Return each message that the sink took, as recipient and Message-ID."""
-    if not record.exists():
-        return []
-    lines = (line.partition("\t") for line in record.read_text().splitlines())
-    return [(recipient, message_id) for recipient, _, message_id in lines]
+    return [(recipient, message_id) for recipient, message_id, _ in _lines(record)]
+
+
+def senders(record: Path) -> dict[str, str]:
+    """Return by recipient from whom the envelope of the last message to them was."""
+    return {recipient: sender for recipient, _, sender in _lines(record)}
+
+
+def _lines(record: Path) -> list[list[str]]:
+    lines = record.read_text().splitlines() if record.exists() else ()
+    return [[*line.split("\t"), ""][:3] for line in lines]
 
 
 def main() -> None:

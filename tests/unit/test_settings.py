@@ -129,6 +129,8 @@ def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_pa
         ("BIND", "a host:5000", "must be host:port"),
         ("WORKERS", "0", "from 1 to 256"),
         ("DIALOGUE_DAYS", "-1", "from 0 to 3650"),
+        ("BOUNCE_DOMAIN", "b@x.example", "must be a domain"),
+        ("BOUNCE_DOMAIN", "bounces example", "must be a domain"),
         ("DIALOGUE_DAYS", "3651", "from 0 to 3650"),
         ("WORKERS", "257", "from 1 to 256"),
         ("WORKERS", "-1", "from 1 to 256"),

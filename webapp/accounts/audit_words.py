@@ -72,6 +72,8 @@ ACTIONS: Mapping[str, str] = {
     "warm up sender": N_("Changed the warm-up of a sender"),
     "end warm-up": N_("Ended the warm-up of a sender"),
     "delete sender": N_("Deleted a sender"),
+    "take bounces": N_("Took in bounces"),
+    "change bounce rule": N_("Changed what follows from bounces"),
     "suppress": N_("Added to the do-not-send list"),
     "lift suppression": N_("Lifted a suppression"),
     "forget person": N_("Forgot a person"),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailing.reports import email_log
     from webapp.openapi.shapes import (
         AuditEntry,
+        Bounce,
         Campaign,
         CreatedCampaign,
         LastAttempt,
@@ -173,8 +174,17 @@ def recipient(row: listing.RecipientRow) -> Recipient:
         "worker": row.worker,
         "due_at": _time(row.due_at),
         "changed_at": formats.iso(row.changed_at),
+        "bounced": _bounce(row),
+        "complained_at": _time(row.complained_at),
         "last_attempt": None if row.started_at is None else last,
     }
+
+
+def _bounce(row: listing.RecipientRow) -> Bounce | None:
+    if row.bounced is None:
+        return None
+    its = row.bounced.bounce_class
+    return {"cause": row.bounced, "bounce_class": its, "at": formats.iso(row.bounced_at)}
 
 
 def log_entry(row: email_log.LogRow) -> LogEntry:

@@ -25,6 +25,7 @@ from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import forecasts, warmups
 from webapp.senders import programs as senders
+from webapp.suppression import bounces
 from webapp.suppression import programs as suppressions
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ BLUEPRINTS = tuple(
         forecasts,
         warmups,
         suppressions,
+        bounces,
         events,
         log,
         tokens,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailing.core import reasons
 from mailing.core.reasons import Reason
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
-from mailing.ledger.breaker import USUAL
+from mailing.ledger.breaker import USUAL, warns
 from mailing.ledger.leases import NoticeKind
 from mailing.schedules.schedule import LATE_MS
 from webapp.campaigns import bulk_actions
@@ -86,6 +86,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
         found.append(_paused(campaign, standing.evidence))
     if standing.canary and campaign.state is CampaignState.SENDING:
         found.append(_canary(standing.canary, campaign.breaker or USUAL))
+    found += _complaints(standing)
     found += _long_work(standing)
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:
         return tuple(found)
@@ -122,7 +123,13 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
 
 
 def _paused(campaign: Campaign, evidence: Evidence | None) -> Notice:
-    if reasons.code(campaign.paused_reason) in _FAILURES:
+    if reasons.code(campaign.paused_reason) == "paused.many-complained":
+        text = _(
+            "Nothing more is sent. Whoever complained is on the do-not-send list. Look at how these "
+            "recipients joined the list and at the message before you resume: receivers reject senders with "
+            "many complaints."
+        )
+    elif reasons.code(campaign.paused_reason) in _FAILURES:
         text = _(
             "Nothing more is sent. Look at the failed emails, then correct the message or exclude "
             "recipients. After you resume, failures are counted from zero."
@@ -134,6 +141,24 @@ def _paused(campaign: Campaign, evidence: Evidence | None) -> Notice:
         )
     said, ways = say(campaign.paused_reason), bulk_actions.ways_past(campaign.state, evidence)
     return Notice("failed", _("Volley paused this campaign"), text, said, ways)
+
+
+def _complaints(standing: Standing) -> Iterator[Notice]:
+    """Return that more people complain than receivers like to see."""
+    n, sent = standing.returned.complained, standing.campaign.counts[RecipientState.SENT]
+    code = reasons.code(standing.campaign.paused_reason)
+    if not warns(n, sent) or code == "paused.many-complained":
+        return
+    title = _(
+        "%(n)s of %(total)s recipients reported the email as spam",
+        n=formats.number(n),
+        total=formats.number(sent),
+    )
+    text = _(
+        "Receivers ask for less than 0.1%%; at 0.3%% they start to reject. Look at how these recipients "
+        "joined the list."
+    )
+    yield Notice("deferred", title, text)
 
 
 def _canary(canary: Canary, limit: Breaker) -> Notice:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailing.bounces import store as bounces
 from mailing.campaigns import canary
 from mailing.campaigns import queries as campaigns
 from mailing.core.clock import now_ms
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from mailing.bounces.store import Counts
     from mailing.campaigns.canary import Canary
     from mailing.campaigns.queries import Campaign
     from mailing.ledger.evidence import Evidence
@@ -42,7 +44,7 @@ class Standing:
     """A campaign, what held it up, its latest results and who works, all read at ``at`` (ms).
 
     ``attempts`` is how many tries have ended, ``evidence`` what paused it, if that was a refusal, ``canary``
-    those who are sent first, while the others wait for them.
+    those who are sent first, while the others wait for them, ``returned`` how many emails came back.
     """
 
     campaign: Campaign
@@ -54,6 +56,7 @@ class Standing:
     under_way: Sequence[Undertaking]
     canary: Canary | None
     lanes: Sequence[lanes.Standing]
+    returned: Counts
     at: int
 
     @property
@@ -116,6 +119,7 @@ def load(connection: Connection, campaign_id: int) -> Standing | None:
         undertakings.under_way(connection, [campaign_id])[campaign_id],
         canary.of(connection, campaign_id, until) if (until := campaign.canary_until) else None,
         () if campaign.state is CampaignState.DRAFT else lanes.of(connection, campaign),
+        bounces.counts(connection, campaign_id),
         now_ms(),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, Response, abort, render_template
 
 from mailing.accounts.roles import Permission
+from mailing.bounces.reading import Kind
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns import versions
 from mailing.core.clock import now_ms
@@ -154,12 +155,22 @@ def _compose(connection: Connection, record: Record, version: int | None = None)
         return b"", str(error)
 
 
+_REPORTS = {
+    Kind.BOUNCED: N_("Bounced"),
+    Kind.DELAYED: N_("Delayed by the receiver"),
+    Kind.COMPLAINED: N_("Reported as spam"),
+    Kind.REPLIED: N_("Automatic reply"),
+    Kind.OTHER: N_("Message from the receiver"),
+}
+
+
 def _shown(record: Record) -> Mapping[str, object]:
     longest = max((row.took_ms for row in record.attempts if row.worker), default=0)
     return {
         "record": record,
         "campaign": record.campaign,
         "person": record.person,
+        "report_kinds": {kind: _(label) for kind, label in _REPORTS.items()},
         "tries": [(row, _parts(row, longest)) for row in record.attempts],
     }
 

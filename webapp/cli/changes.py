@@ -49,11 +49,21 @@ def correct(
 @click.argument("percent", type=click.IntRange(0, 100))
 @click.option("--of-last", type=int, default=200, show_default=True, help="Of how many emails.")
 @click.option("--at-least", type=int, default=20, show_default=True, help="The least number of failures.")
-def failure_limit(*, campaign_id: int, percent: int, of_last: int, at_least: int) -> None:
-    """Pause campaign ID when PERCENT of its last emails failed. 0: never."""
+@click.option("--complaints", type=int, help="Also at this many spam reports per 1,000 sent. 0: never.")
+@click.option("--complaints-at-least", type=int, help="The least number of spam reports.")
+def failure_limit(
+    *,
+    campaign_id: int,
+    percent: int,
+    of_last: int,
+    at_least: int,
+    complaints: int | None,
+    complaints_at_least: int | None,
+) -> None:
+    """Pause campaign ID when PERCENT of its last emails failed. 0: never, also not for spam reports."""
     from webapp.cli import corrections  # noqa: PLC0415
 
-    corrections.change_limit(campaign_id, percent, of_last, at_least)
+    corrections.change_limit(campaign_id, percent, of_last, at_least, (complaints, complaints_at_least))
 
 
 @click.command("follow-up")

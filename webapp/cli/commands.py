@@ -308,7 +308,14 @@ def setup_link() -> None:
     people.setup_link()
 
 
-_GROUPS = (receipts.receipt, receipts.verify, rulebook.rulebook, senders.senders, suppress.suppress)
+_GROUPS = (
+    receipts.receipt,
+    receipts.verify,
+    rulebook.rulebook,
+    senders.senders,
+    suppress.suppress,
+    suppress.bounce,
+)
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)
 

@@ -12,7 +12,7 @@ from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.reasons import UnfitError
 from mailing.core.states import RecipientState
-from mailing.ledger.breaker import Breaker
+from mailing.ledger.breaker import USUAL, Breaker
 from mailing.recipients.search import Choice
 from mailing.writing.written import Writing
 from tasks.commands import campaigns as commands
@@ -45,13 +45,24 @@ def correct(
     click.echo(f"To send it: volley resume {campaign_id}")
 
 
-def change_limit(campaign_id: int, percent: int, of_last: int, at_least: int) -> None:
-    """Have a campaign pause at this share of failures, or never."""
-    with _changing(campaign_id) as (backend, _campaign):
-        limit = Breaker(percent, of_last, at_least) if percent else None
+def change_limit(
+    campaign_id: int,
+    percent: int,
+    of_last: int,
+    at_least: int,
+    for_complaints: tuple[int | None, int | None],
+) -> None:
+    """Have a campaign pause at this share of failures, and of complaints, or never."""
+    with _changing(campaign_id) as (backend, campaign):
+        was = campaign.breaker or USUAL
+        kept = zip(for_complaints, (was.complaints, was.complaints_at_least), strict=True)
+        chosen = (old if new is None else new for new, old in kept)
+        limit = Breaker(percent, of_last, at_least, *chosen) if percent else None
         corrections.change_breaker(backend, ACTOR, campaign_id, limit)
     at = f"pauses when {percent}% of its last {of_last:,} emails failed"
-    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause for failures'}.")
+    if limit and limit.complaints:
+        at += f", or {limit.complaints:,} of 1,000 were reported as spam"
+    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause by itself'}.")
 
 
 def follow_up(campaign_id: int, state: str | None, reply: str | None, search: str) -> None:

@@ -37,7 +37,11 @@ SILENCE_S = 5.0  # Redis is asked whether it is there after this long without a 
 UPDATE_S = 0.25  # at most four readings a second of the same thing
 FEED_LIMIT = 2_000  # news kept for a program that does not read them
 _CONFIRM_S = 2.0
-_KEYS = {"recipient": {"recipient"}, "claimed": {"recipients"}}  # what a viewer looks for in an event
+_KEYS = {
+    "recipient": {"recipient"},
+    "returned": {"recipient"},
+    "claimed": {"recipients"},
+}  # what a viewer looks for in an event
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +80,7 @@ class Viewer:
         """Note which of the shown rows changed."""
         if self.rows:
             for _line, event in happened:
-                if event["type"] == "recipient":
+                if event["type"] in {"recipient", "returned"}:
                     if event["recipient"] in self.rows:
                         self._changed.add(event["recipient"])
                 elif event["type"] == "claimed":

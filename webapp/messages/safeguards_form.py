@@ -18,8 +18,20 @@ if TYPE_CHECKING:
 
     from mailing.campaigns.queries import Campaign
 
-_FIELDS = {"percent": "breaker_percent", "of_last": "breaker_of_last", "at_least": "breaker_at_least"}
-_FAULTS = {"breaker.percent": "percent", "breaker.window": "of_last", "breaker.never": "at_least"}
+_FIELDS = {
+    "percent": "breaker_percent",
+    "of_last": "breaker_of_last",
+    "at_least": "breaker_at_least",
+    "complaints": "breaker_complaints",
+    "complaints_at_least": "breaker_complaints_at_least",
+}
+_FAULTS = {
+    "breaker.percent": "percent",
+    "breaker.window": "of_last",
+    "breaker.never": "at_least",
+    "breaker.complaints": "complaints",
+    "breaker.complaints-at-least": "complaints_at_least",
+}
 
 
 def typed(breaker: Breaker | None = USUAL, canary: int = 0) -> dict[str, str]:
@@ -66,7 +78,8 @@ def faults(form: Mapping[str, str]) -> dict[str, str]:
 def _breaker(form: Mapping[str, str]) -> Breaker | None:
     if not form.get("breaker"):
         return None
-    return Breaker(**{name: _number(form, field) for name, field in _FIELDS.items()})
+    usual = {name for name, field in _FIELDS.items() if name.startswith("complaints") and field not in form}
+    return Breaker(**{name: _number(form, field) for name, field in _FIELDS.items() if name not in usual})
 
 
 def _canary(form: Mapping[str, str]) -> int:

@@ -12,6 +12,6 @@
 ``safeguards``          the fields of a campaign's breaker and its canary
 ``sender_shapes``       the types of answers about senders
 ``shapes``              the types of all other answers
-``suppression_shapes``  the types of answers about suppressions
+``suppression_shapes``  the types of answers about suppressions and bounces
 ``timing_fields``       when a campaign is sent and how urgent it is, as programs say it
 """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mailing.campaigns.canary import SIZES
 from mailing.core.reasons import UnfitError
-from mailing.ledger.breaker import PERCENTS, USUAL, WINDOWS, Breaker
+from mailing.ledger.breaker import COMPLAINTS, PERCENTS, USUAL, WINDOWS, Breaker
 from webapp.openapi.fields import Field, UnfitValueError, Whole
 
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ _NUMBERS = USUAL.dump()
 
 
 class _Breaker:
-    """When a campaign pauses for its failures; null: never."""
+    """When a campaign pauses for its failures and complaints; null: never."""
 
     @property
     def schema(self) -> Schema:
         """An object of whole numbers, or null."""
         bounds = {"percent": PERCENTS, "of_last": WINDOWS, "at_least": range(1, WINDOWS.stop)}
+        bounds |= {"complaints": COMPLAINTS, "complaints_at_least": range(1, COMPLAINTS.stop)}
         own = {
             "type": "object",
             "properties": {
@@ -53,8 +54,9 @@ class _Breaker:
 BREAKER = Field(
     "breaker",
     _Breaker(),
-    "When the campaign pauses because too many emails failed: at `percent` of the last `of_last` that were "
-    "accepted or failed, and at least `at_least` failures. Null: never.",
+    "When the campaign pauses by itself. Because too many emails failed: at `percent` of the last `of_last` "
+    "that were accepted or failed, and at least `at_least` failures. Or because `complaints` of 1,000 sent "
+    "ones were reported as spam, and at least `complaints_at_least`; 0: not for these. Null: never.",
     usual=_NUMBERS,
 )
 CANARY = Field(

@@ -6,6 +6,7 @@ the description of a member, a ``Format`` the form of its text.
 
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
+from mailing.bounces.causes import BounceClass, Cause
 from mailing.core.states import (
     AttemptResult,
     CampaignAction,
@@ -97,11 +98,13 @@ class OngoingDecision(TypedDict):
 
 
 class Breaker(TypedDict):
-    """When a campaign pauses because too many emails failed."""
+    """When a campaign pauses because too many emails failed, or too many recipients complained."""
 
     percent: Annotated[int, "At this share of the last ones that were accepted or failed."]
     of_last: Annotated[int, "How many of these are looked at."]
     at_least: Annotated[int, "The least number of failures."]
+    complaints: Annotated[int, "At so many complaints in 1,000 sent; 0: not for complaints."]
+    complaints_at_least: Annotated[int, "The least number of complaints."]
 
 
 _Hours = TypedDict("_Hours", {"from": str, "to": str})
@@ -144,7 +147,7 @@ class Campaign(_From):
     give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
     rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of. It is sent to nobody."]
     version: Annotated[int, "Of its message: counts up when it is corrected while paused."]
-    breaker: Annotated[Breaker | None, "Null: it does not pause for its failures."]
+    breaker: Annotated[Breaker | None, "Null: it does not pause by itself."]
     canary: Annotated[int, "How many recipients are sent first; 0: no canary."]
     canary_until: Annotated[Time | None, "While only those are sent: how long deferred ones are waited for."]
     total: int
@@ -195,6 +198,14 @@ class LastAttempt(TypedDict):
     reason_code: ReasonCode
 
 
+class Bounce(TypedDict):
+    """Why an email came back after it was accepted."""
+
+    cause: Cause
+    bounce_class: Annotated[BounceClass, "`hard`: the mailbox is dead. `policy`: the message or its sender."]
+    at: Time
+
+
 class Recipient(TypedDict):
     """A recipient with the last attempt."""
 
@@ -206,6 +217,8 @@ class Recipient(TypedDict):
     worker: Annotated[str | None, "The worker that is sending it, or made the last attempt."]
     due_at: Annotated[Time | None, "When the next attempt is due."]
     changed_at: Time
+    bounced: Annotated[Bounce | None, "Beside the state: what was sent stays sent."]
+    complained_at: Annotated[Time | None, "When it was reported as spam."]
     last_attempt: LastAttempt | None
 
 

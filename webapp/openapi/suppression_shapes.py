@@ -1,7 +1,9 @@
-"""The shapes of answers about suppressions, as those in ``shapes``."""
+"""The shapes of answers about suppressions and bounces, as those in ``shapes``."""
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, TypedDict
 
+from mailing.bounces.causes import BounceClass, Cause
+from mailing.bounces.reading import Kind
 from mailing.suppression.tables import SuppressionReason
 from webapp.openapi.shapes import Time
 
@@ -60,3 +62,57 @@ class Why(TypedDict):
 
     email: str
     suppressions: list[Suppression]
+
+
+class Report(TypedDict):
+    """A message that came back: a bounce, a spam report, or what else was sent to a bounce address."""
+
+    id: int
+    received_at: Time
+    kind: Kind
+    campaign: Annotated[int | None, "Null where it proves no recipient of a campaign."]
+    recipient: int | None
+    email: Annotated[str | None, "The recipient's address."]
+    matched_by: Annotated[str, "`token` of its envelope sender, or `message-id`; empty if nobody was found."]
+    cause: Annotated[Cause | None, "Of a bounce."]
+    bounce_class: Annotated[BounceClass | None, "`hard`: the mailbox is dead."]
+    status: Annotated[str, "The enhanced status code (RFC 3463)."]
+    diagnostic: Annotated[str, "The words of the receiving server."]
+    named: Annotated[str, "The address that the report names."]
+    reporter: Annotated[str, "The server that reports."]
+    sender: str
+    subject: str
+
+
+class ReportPage(TypedDict):
+    """Reports, the latest first."""
+
+    bounces: list[Report]
+    next: Annotated[int | None, "The `before` of the next page; null after the last."]
+
+
+class RecordedReport(TypedDict):
+    """What became of a report."""
+
+    id: int
+    kind: Kind
+    new: Annotated[bool, "False: it was recorded before, and nothing changed."]
+    campaign: int | None
+    recipient: int | None
+    cause: Cause | None
+    counted: Annotated[bool, "Whether the recipient changed by it."]
+    suppressed: Annotated[bool, "Whether the address was put on the do-not-send list."]
+
+
+class BounceRule(TypedDict):
+    """What follows from bounces of a class, or from complaints."""
+
+    of: Literal["hard", "soft", "policy", "complained"]
+    times: Annotated[int, "In so many campaigns it happens until the address is suppressed; 0: never."]
+    days: Annotated[int, "Within so many days."]
+
+
+class BounceRules(TypedDict):
+    """What follows from bounces and complaints."""
+
+    rules: list[BounceRule]

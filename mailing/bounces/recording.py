@@ -1,0 +1,219 @@
+"""Reports are recorded, each once, beside the state of their recipients: what was sent stays sent (P2).
+
+Whose it is says a token of ours, wherever it stands in the report; or, where there is none, a Message-ID of
+ours that the report returns. That is believed only if the report names the recipient's address too: whoever
+got one email of a campaign can make up the others' Message-IDs, and nobody must be suppressed by that.
+
+All functions take an open write transaction.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mailing.bounces import following, tokens
+from mailing.bounces.causes import BounceClass, Cause
+from mailing.bounces.following import COMPLAINED
+from mailing.bounces.reading import READ_MOST, Kind
+from mailing.core.clock import now_ms
+from mailing.core.statements import run
+from mailing.foreign import headers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.bounces.following import Rule
+    from mailing.bounces.reading import Failure, Report
+    from mailing.bounces.tokens import Tokens
+    from mailing.core.reasons import Reason
+
+RAW_MOST = 64 * 1024  # bytes of a report that are kept
+_OURS = re.compile(r"<([A-Za-z0-9_-]{1,64})\.(\d{1,18})@[^<>@\s]+>")
+_FIND = (
+    "SELECT recipients.id, recipients.campaign_id, recipients.email, recipients.state, recipients.bounced, "
+    "campaigns.token "
+    "FROM recipients JOIN campaigns ON campaigns.id = recipients.campaign_id WHERE recipients.id = ?"
+)
+_KEEP = (
+    "INSERT INTO reports (digest, received_at, source, kind, campaign_id, recipient_id, matched_by, cause, "
+    "status, diagnostic, named, reporter, sender, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (digest) DO NOTHING RETURNING id"
+)
+_KNOWN = "SELECT id FROM reports WHERE digest = ?"
+_TEXT = "INSERT INTO report_texts (report_id, received_at, size, raw) VALUES (?, ?, ?, ?)"
+_BOUNCE = (
+    "UPDATE recipients SET bounced = ?, bounced_at = ? WHERE id = ? AND coalesce(bounced, '') = ? "
+    "AND attempts > 0"
+)
+_COMPLAIN = "UPDATE recipients SET complained_at = ? WHERE id = ? AND complained_at IS NULL AND attempts > 0"
+_COUNT = (
+    "INSERT INTO bounce_tallies (campaign_id, what, n) VALUES (?, ?, ?) "
+    "ON CONFLICT (campaign_id, what) DO UPDATE SET n = bounce_tallies.n + excluded.n"
+)
+_SEVERITY = (BounceClass.POLICY, BounceClass.SOFT, BounceClass.HARD)
+
+
+class Incoming(NamedTuple):
+    """A report that was read. ``to`` is to whom its envelope was addressed; empty where nobody knows."""
+
+    report: Report
+    raw: bytes
+    source: str
+    to: str = ""
+
+
+class Matched(NamedTuple):
+    """A recipient of ours, and by what it was found: ``token`` or ``message-id``."""
+
+    id: int
+    campaign_id: int
+    email: str
+    state: str
+    bounced: Cause | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a report. ``new``: it had not come before; ``counted``: its recipient changed by it."""
+
+    id: int
+    kind: Kind
+    new: bool
+    matched: Matched | None = None
+    cause: Cause | None = None
+    counted: bool = False
+    suppressed: bool = False
+    at: int = 0
+
+
+def record(
+    connection: Connection,
+    incoming: Incoming,
+    known: Tokens | None = None,
+    rules: Mapping[str, Rule] | None = None,
+) -> Recorded:
+    """Record a report, once, and what follows from it."""
+    report = incoming.report
+    matched = match(connection, incoming, known or tokens.stored(connection))
+    failure = _meant(report, matched)
+    cause = failure.cause if failure and report.kind is Kind.BOUNCED else None
+    now = now_ms()
+    row = (
+        digest(incoming.raw),
+        now,
+        incoming.source,
+        report.kind.value,
+        matched and matched.campaign_id,
+        matched and matched.id,
+        matched.by if matched else "",
+        cause and cause.value,
+        *_words(report, failure),
+    )
+    report_id = run(connection, _KEEP, row).scalar()
+    if report_id is None:
+        return Recorded(int(run(connection, _KNOWN, row[:1]).scalar_one()), report.kind, new=False)
+    raw = incoming.raw
+    run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
+    recorded = Recorded(report_id, report.kind, new=True, matched=matched, cause=cause, at=now)
+    if matched is None:
+        return recorded
+    what = _note(connection, matched, report.kind, cause, now)
+    if what is None:
+        return recorded
+    source = f"report {report_id}"
+    due = following.follow(connection, matched.email, what, source, rules)
+    return Recorded(report_id, report.kind, True, matched, cause, True, due, now)
+
+
+def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | None, now: int) -> str | None:
+    """Note it at the recipient and count it; return what it counts for, or None if it changes nothing.
+
+    A dead mailbox goes before any other cause, and else the first one stays.
+    """
+    if kind is Kind.COMPLAINED:
+        if run(connection, _COMPLAIN, (now, matched.id)).rowcount != 1:
+            return None
+        run(connection, _COUNT, (matched.campaign_id, COMPLAINED, 1))
+        return COMPLAINED
+    if kind is not Kind.BOUNCED or cause is None:
+        return None
+    before, of = matched.bounced, cause.bounce_class
+    if before and _SEVERITY.index(of) <= _SEVERITY.index(before.bounce_class):
+        return None
+    values = (cause.value, now, matched.id, before.value if before else "")
+    if run(connection, _BOUNCE, values).rowcount != 1:
+        return None
+    if before:
+        run(connection, _COUNT, (matched.campaign_id, before.bounce_class.value, -1))
+    run(connection, _COUNT, (matched.campaign_id, of.value, 1))
+    return of.value
+
+
+def match(connection: Connection, incoming: Incoming, known: Tokens) -> Matched | None:
+    """Return the recipient of ours that a report is about; None if it proves none."""
+    for token in tokens.find(incoming.to.encode(), incoming.raw[:READ_MOST]):
+        row = run(connection, _FIND, (token.recipient_id,)).first()
+        if row and known.proves(token, row.token):
+            return _matched(row, "token")
+    named = incoming.report.addresses
+    for secret, recipient_id in _ids(incoming.report.message_ids):
+        row = run(connection, _FIND, (recipient_id,)).first()
+        if row and row.email.lower() in named and hmac.compare_digest(secret, row.token):
+            return _matched(row, "message-id")
+    return None
+
+
+def _ids(given: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Yield the campaign's token and the recipient of each Message-ID that ``compose.message_id`` made."""
+    for each in given:
+        if found := _OURS.fullmatch(each):
+            yield found[1], int(found[2])
+
+
+def _matched(row: Any, by: str) -> Matched:
+    bounced = Cause(row.bounced) if row.bounced else None
+    return Matched(row.id, row.campaign_id, row.email, row.state, bounced, by)
+
+
+def _meant(report: Report, matched: Matched | None) -> Failure | None:
+    """Return what a report says of the recipient, or the mildest of all where it names others only."""
+    if not report.failures:
+        return None
+    if matched:
+        email = matched.email.lower()
+        for it in report.failures:
+            if email in {it.recipient.lower(), it.original.lower()}:
+                return it
+    return min(report.failures, key=lambda it: _SEVERITY.index(it.cause.bounce_class))
+
+
+def _words(report: Report, failure: Failure | None) -> tuple[str, ...]:
+    said = (failure.status, failure.diagnostic, failure.recipient) if failure else ("", "", "")
+    return tuple(_storable(it) for it in (*said, report.reporter, report.sender, report.subject))
+
+
+def _storable(text: str) -> str:
+    """Return a text that every database takes."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def digest(raw: bytes) -> str:
+    """Return what a report is known by again: who wrote it and what, but not the way that it came."""
+    data = raw[:READ_MOST]
+    fields = headers.split(data, 0, len(data), _forget)
+    own = b"\0".join(
+        b"".join(fields.first(name).split()) for name in ("message-id", "date", "from", "subject")
+    )
+    body = b"\n".join(data[fields.end :].split())
+    return sha256(own + b"\0" + body).hexdigest()
+
+
+def _forget(_fault: Reason) -> None:
+    """Nobody asks what is wrong with a report's own characters."""
