@@ -28,6 +28,7 @@ DEFAULT = {
     "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
     "VOLLEY_URL": "http://127.0.0.1:5000",
     "VOLLEY_HOSTS": "",
+    "VOLLEY_BOUNCE_DOMAIN": "",
     "VOLLEY_RULEBOOK": "",
     "VOLLEY_TRUSTED_PROXIES": "",
     "VOLLEY_TLS_CERTIFICATE": "",

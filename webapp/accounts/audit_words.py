@@ -73,7 +73,7 @@ ACTIONS: Mapping[str, str] = {
     "end warm-up": N_("Ended the warm-up of a sender"),
     "delete sender": N_("Deleted a sender"),
     "take bounces": N_("Took in bounces"),
-    "change bounce rule": N_("Changed what follows from bounces"),
+    "change bounce rule": N_("Changed a rule for bounces"),
     "suppress": N_("Added to the do-not-send list"),
     "lift suppression": N_("Lifted a suppression"),
     "forget person": N_("Forgot a person"),

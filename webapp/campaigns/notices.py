@@ -125,9 +125,9 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
 def _paused(campaign: Campaign, evidence: Evidence | None) -> Notice:
     if reasons.code(campaign.paused_reason) == "paused.many-complained":
         text = _(
-            "Nothing more is sent. Whoever complained is on the do-not-send list. Look at how these "
-            "recipients joined the list and at the message before you resume: receivers reject senders with "
-            "many complaints."
+            "Nothing more is sent. The recipients who reported it are on the do-not-send list. Look at how "
+            "they joined the list and at the message before you resume: receivers reject senders with "
+            "many spam reports."
         )
     elif reasons.code(campaign.paused_reason) in _FAILURES:
         text = _(

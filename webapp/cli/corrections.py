@@ -62,7 +62,7 @@ def change_limit(
     at = f"pauses when {percent}% of its last {of_last:,} emails failed"
     if limit and limit.complaints:
         at += f", or {limit.complaints:,} of 1,000 were reported as spam"
-    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause by itself'}.")
+    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause automatically'}.")
 
 
 def follow_up(campaign_id: int, state: str | None, reply: str | None, search: str) -> None:

@@ -103,8 +103,8 @@ class Breaker(TypedDict):
     percent: Annotated[int, "At this share of the last ones that were accepted or failed."]
     of_last: Annotated[int, "How many of these are looked at."]
     at_least: Annotated[int, "The least number of failures."]
-    complaints: Annotated[int, "At so many complaints in 1,000 sent; 0: not for complaints."]
-    complaints_at_least: Annotated[int, "The least number of complaints."]
+    complaints: Annotated[int, "At this many spam reports for 1,000 sent emails; 0: never for these."]
+    complaints_at_least: Annotated[int, "The least number of spam reports."]
 
 
 _Hours = TypedDict("_Hours", {"from": str, "to": str})
@@ -147,7 +147,7 @@ class Campaign(_From):
     give_up_hours: Annotated[int, "For how many hours temporary failures are retried."]
     rehearses: Annotated[int | None, "Of a rehearsal: the campaign that it is one of. It is sent to nobody."]
     version: Annotated[int, "Of its message: counts up when it is corrected while paused."]
-    breaker: Annotated[Breaker | None, "Null: it does not pause by itself."]
+    breaker: Annotated[Breaker | None, "Null: it does not pause automatically."]
     canary: Annotated[int, "How many recipients are sent first; 0: no canary."]
     canary_until: Annotated[Time | None, "While only those are sent: how long deferred ones are waited for."]
     total: int
@@ -217,7 +217,7 @@ class Recipient(TypedDict):
     worker: Annotated[str | None, "The worker that is sending it, or made the last attempt."]
     due_at: Annotated[Time | None, "When the next attempt is due."]
     changed_at: Time
-    bounced: Annotated[Bounce | None, "Beside the state: what was sent stays sent."]
+    bounced: Annotated[Bounce | None, "Beside the state: the recipient stays `sent`."]
     complained_at: Annotated[Time | None, "When it was reported as spam."]
     last_attempt: LastAttempt | None
 

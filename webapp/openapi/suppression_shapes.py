@@ -105,14 +105,14 @@ class RecordedReport(TypedDict):
 
 
 class BounceRule(TypedDict):
-    """What follows from bounces of a class, or from complaints."""
+    """When bounces of a class, or complaints, suppress an address."""
 
     of: Literal["hard", "soft", "policy", "complained"]
-    times: Annotated[int, "In so many campaigns it happens until the address is suppressed; 0: never."]
-    days: Annotated[int, "Within so many days."]
+    times: Annotated[int, "In this many campaigns it happens before the address is suppressed; 0: never."]
+    days: Annotated[int, "Within this many days."]
 
 
 class BounceRules(TypedDict):
-    """What follows from bounces and complaints."""
+    """When bounces and complaints suppress an address."""
 
     rules: list[BounceRule]

@@ -67,10 +67,10 @@ _RULE = (
     Field(
         "times",
         Whole(TIMES, f"Must be from 0 to {TIMES.stop - 1}."),
-        "In so many campaigns it happens until the address is suppressed; 0: never.",
+        "In this many campaigns it happens before the address is suppressed; 0: never.",
         missing="Give the number of campaigns.",
     ),
-    Field("days", Whole(DAYS, f"Must be from 1 to {DAYS.stop - 1}."), "Within so many days.", usual=30),
+    Field("days", Whole(DAYS, f"Must be from 1 to {DAYS.stop - 1}."), "Within this many days.", usual=30),
 )
 
 
@@ -128,7 +128,7 @@ async def get_bounce(report_id: int) -> Response:
 @auth.needs(Permission.READ)
 @described(TOPIC, {200: Answer("The rules.", suppression_shapes.BounceRules)})
 async def list_bounce_rules() -> Response:
-    """List what follows from bounces and complaints."""
+    """List the rules for bounces and complaints."""
     rules = await services().read(following.rules)
     return _json({"rules": [{"of": of, "times": it.times, "days": it.days} for of, it in rules.items()]})
 
@@ -137,7 +137,7 @@ async def list_bounce_rules() -> Response:
 @auth.needs(Permission.LISTS)
 @described(TOPIC, {200: Answer("The rule as it is now.", suppression_shapes.BounceRule)}, bodies={"": _RULE})
 async def change_bounce_rule() -> Response:
-    """Change what follows from a class of bounces, or from complaints."""
+    """Change the rule for a class of bounces, or from complaints."""
     asked = fields.body(await forms.body(forms.SHORT), _RULE, '{"of": "soft", "times": 3, "days": 30}')
     rule = Rule(asked["times"], asked["days"])
     await services().do(commands.change_rule, auth.program(), asked["of"], rule)

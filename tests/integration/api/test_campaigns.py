@@ -47,7 +47,7 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
         "id": answer["id"],
         "rehearses": None,
         "version": 1,
-        "breaker": {"percent": 10, "of_last": 200, "at_least": 20},
+        "breaker": {"percent": 10, "of_last": 200, "at_least": 20, "complaints": 3, "complaints_at_least": 3},
         "canary": 0,
         "canary_until": None,
         "state": "draft",

@@ -178,6 +178,8 @@ async def test_a_recipient_without_an_attempt_has_none(client: TestClientProtoco
         "attempts": 0,
         "worker": None,
         "due_at": None,
+        "bounced": None,
+        "complained_at": None,
         "last_attempt": None,
     }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailing.core.database import Database
 
-USUAL = {"percent": 10, "of_last": 200, "at_least": 20}
+USUAL = {"percent": 10, "of_last": 200, "at_least": 20, "complaints": 3, "complaints_at_least": 3}
 GONE = (AttemptResult.FAILED, 550, "5.1.1", "550 5.1.1 no such user")
 FULL = (AttemptResult.FAILED, 552, "5.2.2", "552 5.2.2 full")
 SENT = (AttemptResult.SENT, 250, "2.0.0", "250 2.0.0 Ok")
