@@ -17,6 +17,7 @@ from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import senders as commands
+from tasks.commands import suppression as suppressing
 from tasks.commands.campaigns import Backend
 from webapp import error_pages
 from webapp.accounts import (
@@ -72,7 +73,7 @@ from webapp.messages import files as message_files
 from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
-from webapp.public import share_views
+from webapp.public import share_views, unsubscribe
 from webapp.receipts import views as receipt_views
 from webapp.senders import campaign_views as campaign_senders
 from webapp.senders import oauth as consents
@@ -109,6 +110,7 @@ _PAGES = (
     lane_views,
     share_links,
     share_views,
+    unsubscribe,
     senders,
     campaign_senders,
     consents,
@@ -157,6 +159,11 @@ _LONG_FORMS: Mapping[str, security.Again] = {
     "suppression.add": suppression.again,
 }
 
+_BY_LINK = {
+    "unsubscribe": "the link is the right: mail providers post to it without a session (RFC 8058), and a "
+    "page of another site that has it could open it as well"
+}
+
 _UPLOADS = {"files.attach": FILE_MAX, "imports.bring": UPLOAD_MAX}
 
 
@@ -189,7 +196,9 @@ def create_app(settings: Settings) -> Quart:
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
     languages.install(app, english=operations.PREFIX)
-    security.install(app, settings, exempt=_CSRF_EXEMPT, long_forms=_LONG_FORMS, uploads=_UPLOADS)
+    security.install(
+        app, settings, exempt=_CSRF_EXEMPT, by_link=_BY_LINK, long_forms=_LONG_FORMS, uploads=_UPLOADS
+    )
     jinja.install(app, services)
     pages.install(app.jinja_env)
     lane_views.install(app.jinja_env)
@@ -211,7 +220,7 @@ def create_app(settings: Settings) -> Quart:
         services.hub.start()
         services.queue.start()
         services.doors.start()
-        await asyncio.wait({asyncio.create_task(_keep_default_sender(services))}, timeout=START_S)
+        await asyncio.wait({asyncio.create_task(_keep_what_workers_need(services))}, timeout=START_S)
 
     @app.after_serving
     async def stop() -> None:
@@ -227,9 +236,10 @@ def create_app(settings: Settings) -> Quart:
     return app
 
 
-async def _keep_default_sender(services: Services) -> None:
-    """Have the sender of the settings in the database; where that is away the workers do it."""
+async def _keep_what_workers_need(services: Services) -> None:
+    """Have the public URL and the sender of the settings in the database, when that is there."""
     try:
+        await services.do(suppressing.keep_site, services.settings.site.url)
         await services.do(commands.keep_default, services.settings.sender)
     except SQLAlchemyError as error:
         log.warning("the senders cannot be read", reason=str(error.__class__.__name__))

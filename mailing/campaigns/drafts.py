@@ -37,6 +37,7 @@ from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.schedules.schedule import ANY_TIME, Schedule
 from mailing.senders import routes
+from mailing.suppression.purposes import BULK, Purpose
 from mailing.writing import written
 from mailing.writing.written import Writing, Written
 
@@ -82,22 +83,16 @@ class Draft:
     canary: int = 0
     schedule: Schedule = ANY_TIME
     route: routes.Route = routes.USUAL
+    purpose: Purpose = BULK
 
     @classmethod
     def of(cls, campaign: Campaign, written: Written | None = None) -> Draft:
         """Return a campaign as a draft, with what is ``written`` now if that has changed."""
         it = written or campaign.written
-        return cls(
-            it.sender_from,
-            it.subject,
-            it.text,
-            it.html,
-            campaign.priority,
-            campaign.give_up_hours,
-            it.preheader,
-            it.writing,
-            *(campaign.breaker, campaign.canary, campaign.schedule, campaign.route),
-        )
+        timing = (campaign.priority, campaign.give_up_hours)
+        guards = (campaign.breaker, campaign.canary, campaign.schedule, campaign.route, campaign.purpose)
+        whole = (it.sender_from, it.subject, it.text, it.html, *timing, it.preheader, it.writing, *guards)
+        return cls(*whole)
 
     @property
     def written(self) -> Written:
@@ -242,7 +237,8 @@ def faults(connection: Connection, campaign_id: int) -> tuple[Reason, ...]:
         return (unmade,)
     shapes = surveys.load(connection, campaign_id).shapes
     encoded = files.encoded_size(files.listed(connection, campaign_id))
-    unsent = readiness.faults(campaign.message, campaign.total, shapes, encoded)
+    message = campaigns.listed_message(connection, campaign)
+    unsent = readiness.faults(message, campaign.total, shapes, encoded)
     return unsent + routes.faults(connection, campaign.route)
 
 
@@ -326,6 +322,7 @@ def _columns(connection: Connection, draft: Draft) -> dict[str, object]:
     return {
         **versions.columns(draft.written),
         **routes.columns(connection, draft.route),
+        **draft.purpose.columns,
         "sender_from": draft.sender_from,
         "priority": draft.priority,
         **draft.schedule.columns,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CLIPPED, NEARLY = 100_000, 90_000  # bytes of HTML; Gmail shows about 102 KB
 SUBJECT_MOST = 70  # characters that most programs show
+MANY = 5_000  # emails a day from which on providers demand a way to unsubscribe
 HIDDEN_MOST = 30  # letters and digits
 PICTURE_ALONE = 50  # letters and digits beside an image that are next to none
 _SHOUTS = 8  # letters from which capitals alone are loud
@@ -65,7 +66,7 @@ def findings(
             *_display_name(mail, name),
             *([] if readiness.blank(message) else _parts(mail)),
             *_html(mail, body),
-            _unsubscribe(mail),
+            *_unsubscribe(message, mail, total),
             *(_traits(mail, body) or [_good("traits")]),
         ]
     return tuple(found)
@@ -158,9 +159,18 @@ def _html(mail: ForeignMail, body: Anatomy) -> Iterator[Finding]:
         yield _good("hidden")
 
 
-def _unsubscribe(mail: ForeignMail) -> Finding:
-    offered = mail.root.fields.first("list-unsubscribe") or _UNSUBSCRIBE.search(f"{mail.text}\n{mail.html}")
-    return _good("unsubscribe") if offered else _fault(Light.AMBER, "no-unsubscribe")
+def _unsubscribe(message: Message, mail: ForeignMail, total: int) -> Iterator[Finding]:
+    about = message.list_fields
+    if about and about.purpose.transactional:
+        yield _good("transactional")
+        return
+    button = mail.root.fields.first("list-unsubscribe")
+    if button or _UNSUBSCRIBE.search(f"{mail.text}\n{mail.html}"):
+        yield _good("unsubscribe")
+    else:
+        yield _fault(Light.RED if total > MANY else Light.AMBER, "no-unsubscribe")
+    if about and not button:
+        yield _fault(Light.AMBER, "no-one-click")
 
 
 def _traits(mail: ForeignMail, body: Anatomy) -> list[Finding]:

@@ -18,6 +18,8 @@ from mailing.library import files
 from mailing.messages.compose import Message
 from mailing.schedules.schedule import Schedule
 from mailing.senders import routes
+from mailing.suppression import leaving
+from mailing.suppression.purposes import Purpose
 from mailing.writing.written import Writing, Written
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Campaign:
     audience: Sequence[Mapping[str, Any]] | None  # ``contacts.origins`` reads it
     rehearses: int | None
     recipe: Mapping[str, int] | None
+    topic: str
+    transactional: bool
     edited_by: str
     edited_at: int | None
     senders: Sequence[int] | None  # their ids in order; none: the first sender
@@ -86,6 +90,11 @@ class Campaign:
     opens_at: int | None = None
 
     @property
+    def purpose(self) -> Purpose:
+        """What it is for."""
+        return Purpose(self.topic, self.transactional)
+
+    @property
     def schedule(self) -> Schedule:
         """When it is sent."""
         return Schedule.of(self.send_at, self.time_zone, self.hours)
@@ -97,7 +106,7 @@ class Campaign:
 
     @property
     def message(self) -> Message:
-        """The message to compose, without its files: ``whole_message`` has them."""
+        """The message to compose, without its files and list fields: ``whole_message`` has them."""
         return Message(self.sender_from, self.subject, self.text, self.html)
 
     @property
@@ -163,8 +172,15 @@ def get(connection: Connection, campaign_id: int) -> Campaign | None:
 
 
 def whole_message(connection: Connection, campaign: Campaign) -> Message:
-    """Return the message of a campaign with its files: what each of its recipients gets."""
-    return replace(campaign.message, files=files.of_campaign(connection, campaign.id))
+    """Return the message of a campaign with its files and list fields: what each of its recipients gets."""
+    return replace(listed_message(connection, campaign), files=files.of_campaign(connection, campaign.id))
+
+
+def listed_message(connection: Connection, campaign: Campaign) -> Message:
+    """Return the message of a campaign with its list fields, without its files."""
+    rehearsal = campaign.rehearses is not None
+    about = leaving.list_fields(connection, campaign.id, campaign.purpose, rehearsal=rehearsal)
+    return replace(campaign.message, list_fields=about)
 
 
 def latest(connection: Connection, *, before: int | None = None, limit: int = 50) -> Sequence[Campaign]:

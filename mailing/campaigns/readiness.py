@@ -14,6 +14,7 @@ from mailing.messages import compose
 from mailing.messages.compose import ComposeError
 from mailing.messages.field_names import field_name
 from mailing.messages.values import KINDS, Kind, MergeError, MissingFieldError, with_default
+from mailing.suppression.list_fields import FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -94,6 +95,8 @@ def _is_of(reason: Reason, fields: Collection[str]) -> bool:
 
 def _lacking(field: str, shape: Shape, total: int, shapes: Shapes) -> Reason:
     used, meant = f"{{{{ {field} }}}}", field_name(field)
+    if field == FIELD:
+        return Reason("list-fault.no-public-url", field=used)
     if field in shapes.fields:
         return Reason("list-fault.no-value", field=used, fix=with_default(field), **_who(shape, total))
     if meant != field and meant in shapes.fields | {"name", "email"}:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _COPIED = (
     *("sender_from", "subject", "text", "html", "preheader", "writing", "body", "typed_text"),
-    *("audience", "priority", "revision"),
+    *("audience", "priority", "revision", "topic", "transactional"),
 )
 TRIED_S = 10  # for how long a recipient is tried in a rehearsal
 _OVER = (CampaignState.FINISHED, CampaignState.CANCELED)

@@ -13,13 +13,15 @@ class ActorKind(StrEnum):
     API = "api"  # a program, over HTTP
     CLI = "cli"  # at a terminal of a machine that Volley runs on
     VOLLEY = "volley"  # Volley itself
+    RECIPIENT = "recipient"  # who follows the unsubscribe link of an email
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who asks. ``id`` is that of the person or the key, ``name`` the e-mail address or the key's name.
 
-    Both are empty where nobody needs to sign in. ``address`` is the IP address from where it was asked.
+    Of a recipient they are its id and the masked address. Both are empty where nobody needs to sign in.
+    ``address`` is the IP address from where it was asked.
     """
 
     kind: ActorKind

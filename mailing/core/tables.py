@@ -64,6 +64,8 @@ installation = Table(  # which Volley this is: the one row that the migration ma
     Column("name", String(16), nullable=False),
     Column("forget_key", String(64)),  # of the hashes of people who are forgotten; none: nobody was
     Column("bounce_key", String(64)),  # of the tokens in envelope senders
+    Column("leave_key", String(64)),  # of the tokens in unsubscribe links; it never changes
+    Column("site", Text, nullable=False, default="", server_default=""),  # its public URL; empty: none yet
     CheckConstraint("id = 1", name="one"),
 )
 
@@ -85,6 +87,8 @@ campaigns = Table(
     Column("recipe", JSON(none_as_null=True)),  # of a rehearsal: how many in 1,000 get which answer
     Column("edited_by", Text, nullable=False, default="", server_default=""),  # who has its form open
     Column("edited_at", BigInteger),  # when they were last seen at it
+    Column("topic", Text, nullable=False, default="", server_default=""),  # what it is about; empty: none
+    Column("transactional", Boolean, nullable=False, default=False, server_default=false()),
     Column("senders", JSON(none_as_null=True)),  # their ids, in their order; none: the first
     Column("limits", JSON(none_as_null=True)),  # senders.limits.dump; none: those of its senders alone
     Column("priority", SmallInteger, nullable=False, default=5),  # 0 leaves first, as in Celery on Redis

@@ -147,7 +147,7 @@ def claim(
         ]
         if not postgres:
             found = [it._replace(fields=orjson.loads(it.fields)) if it.fields else it for it in found]  # type: ignore[arg-type]
-        barred = suppressed.withheld(connection, {it.recipient_id: it.email for it in found})
+        barred = suppressed.withheld(connection, campaign_id, {it.recipient_id: it.email for it in found})
         for it in found:
             if reason := barred.get(it.recipient_id):
                 run(connection, _WITHHOLD, (reason, it.recipient_id, worker_id, it.attempt))

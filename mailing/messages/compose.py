@@ -12,6 +12,7 @@ Files are encoded once, and whoever gets the message shares their bytes.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -41,12 +42,15 @@ if TYPE_CHECKING:
     from mailing.messages.marks import Part
     from mailing.messages.templates import Piece
     from mailing.messages.values import Value, Values
+    from mailing.suppression.list_fields import ListFields
 
 TEXT_MAX = 10_000_000  # bytes of a message as filled, without its files
 MESSAGE_MAX = 30_000_000  # bytes of a message as filled, with its files as they are encoded
 _HEAD_MAX = 10_000
 _ENCODED_GROWTH = 16  # bytes that a character takes at most: 12 as quoted-printable UTF-8, and soft breaks
-_SHORT = frozenset({"name", "email"})  # a list holds them to some hundred characters
+_LINK = "unsubscribe_url"  # Volley's own field
+_SHORT = frozenset({"name", "email", _LINK})  # some hundred characters each
+_SOME_LINK = "https://example.org/u/" + "x" * 200  # where a message is only tried out
 
 __all__ = [
     "MESSAGE_MAX",
@@ -64,13 +68,18 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a person wrote. Subject, text and html are templates; ``html`` is empty for plain text."""
+    """What a person wrote. Subject, text and html are templates; ``html`` is empty for plain text.
+
+    ``list_fields`` is what its header says of the list, and makes the links to unsubscribe; none: it is sent
+    to nobody, or belongs to no list.
+    """
 
     sender_from: str
     subject: str
     text: str
     html: str = ""
     files: tuple[Attachment, ...] = ()
+    list_fields: ListFields | None = dataclasses.field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ class Prepared:
     most: int
     room: int
     boundless: bool
+    list_fields: ListFields | None = None
 
     def fill(
         self, recipient_id: int, email: str, name: str, fields: Mapping[str, Value] | None, date_ms: int
@@ -122,9 +132,10 @@ class Prepared:
         ``email`` must be an address as ``addresses`` returns it. Raises ``MergeError`` when a field is
         missing or does not fit where it is used, and when the message would be longer than ``most``.
         """
-        values: Values = (
-            {**fields, "name": name, "email": email} if fields else {"name": name, "email": email}
-        )
+        lists = self.list_fields
+        link = lists.link(recipient_id, email) if lists else _SOME_LINK
+        own = {"name": name, "email": email, _LINK: link} if link else {"name": name, "email": email}
+        values: Values = {**fields, **own} if fields else own
         try:
             filled = (
                 self._within_bounds(values)
@@ -137,6 +148,7 @@ class Prepared:
                     write_mailbox("To", name, email),
                     write_date(date_ms),
                     f"Message-ID: {message_id(self.token, recipient_id, self.domain)}\r\n".encode(),
+                    (lists.unsubscribing % link).encode() if lists and lists.offered else b"",
                     *filled,
                 )
             )
@@ -150,6 +162,8 @@ class Prepared:
     def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
         """Return all that ``fill`` would raise one after the other, without putting the message together."""
         values: Values = {**fields, "name": name, "email": email}
+        if self.list_fields is None or self.list_fields.site:
+            values = {**values, _LINK: _SOME_LINK}
         faults: list[MergeError] = []
         for piece in (partial(_mailbox_of, email, name), *self.pieces):
             try:
@@ -260,7 +274,8 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
     templates = {part: read(part, source) for part, source in given.items()}
     bodies = {part: quoted.pieces(*template.segments, "\n") for part, template in templates.items()}
     shown, encoded = multiparts.assemble(bodies, message.html, message.files, token)
-    pieces: list[Piece] = [subject_line, b"MIME-Version: 1.0\r\n", *shown]
+    about = message.list_fields.lines(domain) if message.list_fields else b""
+    pieces: list[Piece] = [subject_line, about + b"MIME-Version: 1.0\r\n", *shown]
     merged: list[Piece] = []
     for constant, run in groupby(pieces, key=lambda piece: isinstance(piece, bytes)):
         same = list(run)
@@ -288,6 +303,7 @@ def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:
         most=most,
         room=room,
         boundless=uses.total() * VALUE_MAX > room,
+        list_fields=message.list_fields,
     )
 
 

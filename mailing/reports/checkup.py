@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.campaigns import preflight
+from mailing.campaigns import queries as campaigns
 from mailing.core.reasons import Reason
 from mailing.internet import links, senders
 from mailing.internet.findings import ORDER, Finding, Light
@@ -43,7 +44,8 @@ def look(connection: Connection, campaign: Campaign) -> Checkup:
     survey = surveys.load(connection, campaign.id)
     shown = preview.of(connection, campaign, None)
     name = shown.person.name if shown.person else ""
-    found = preflight.findings(campaign.message, campaign.total, survey.shapes, shown.mail, name)
+    message = campaigns.listed_message(connection, campaign)
+    found = preflight.findings(message, campaign.total, survey.shapes, shown.mail, name)
     try:
         domain = read_from(campaign.sender_from)[1].rpartition("@")[2]
     except ComposeError:

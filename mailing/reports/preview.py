@@ -150,8 +150,11 @@ def somebody(connection: Connection, campaign_id: int, recipient_id: int | None)
 def mail_for(message: Message, person: Person, *, to: str, token: str) -> Mail:
     """Compose a whole message for ``to`` with the values of a person.
 
-    ``token`` makes its Message-ID. Raises ``ComposeError`` or ``MergeError``.
+    ``token`` makes its Message-ID. Nobody can unsubscribe by its link. Raises ``ComposeError`` or
+    ``MergeError``.
     """
+    if message.list_fields:
+        message = replace(message, list_fields=replace(message.list_fields, rehearsal=True))
     prepared = compose.prepare(message, token=token, domain=None)
     filled = prepared.fill(person.id, to, person.name, person.fields, now_ms())
     return Mail(prepared.envelope_from, write_address(to), filled.data, filled.needs_smtputf8, clean=True)

@@ -30,12 +30,21 @@ _LAST = "\U0010ffff"  # no text goes on with a later character
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Who must not be mailed, until when (ms since 1970; None: until it is lifted), and who says so."""
+    """Who must not be mailed, until when (ms since 1970; None: until it is lifted), and who says so.
+
+    ``scope`` is a topic as ``purposes.scope`` writes it, or empty for everything.
+    """
 
     subject: str
     reason: SuppressionReason
     source: str = ""
     expires_at: int | None = None
+    scope: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What no two suppressions have in common."""
+        return self.subject, self.scope, self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,7 @@ class Suppression:
 
     id: int
     subject: str
+    scope: str
     reason: SuppressionReason
     source: str
     created_at: int
@@ -58,13 +68,13 @@ class Suppression:
 def keep(connection: Connection, entries: Iterable[Entry]) -> int:
     """Keep suppressions; return how many are new.
 
-    One that is there already stays as it is, but lasts as long as the longer of both.
+    One that is there already for the same reason stays as it is, but lasts as long as the longer of both.
     """
     now, new = now_ms(), 0
-    chunk: dict[str, Entry] = {}
+    chunk: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
-        there = chunk.get(entry.subject)
-        chunk[entry.subject] = there if there and _lasts_longer(there, entry) else entry
+        there = chunk.get(entry.key)
+        chunk[entry.key] = there if there and _lasts_longer(there, entry) else entry
         if len(chunk) == CHUNK:
             new += _keep(connection, chunk.values(), now)
             chunk.clear()
@@ -79,24 +89,26 @@ def _keep(connection: Connection, entries: Collection[Entry], now: int) -> int:
     rows = [
         {
             "subject": it.subject,
+            "scope": it.scope,
             "reason": it.reason,
             "source": it.source,
             "created_at": now,
             "expires_at": it.expires_at,
         }
-        for it in sorted(entries, key=lambda it: it.subject)  # one order: no two writers deadlock
+        for it in sorted(entries, key=lambda it: it.key)  # one order: no two writers deadlock
     ]
     if not rows:
         return 0
-    there = table.c.subject.in_([it.subject for it in entries])
-    known = int(connection.execute(select(func.count()).select_from(table).where(there)).scalar_one())
+    keys = table.c.subject, table.c.scope, table.c.reason
+    found = connection.execute(select(*keys).where(table.c.subject.in_({it.subject for it in entries})))
+    known = len({tuple(row) for row in found} & {it.key for it in entries})
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     new = insert.excluded
     lasts = or_(table.c.expires_at.is_(None), new.expires_at.is_(None))
     later = case((table.c.expires_at > new.expires_at, table.c.expires_at), else_=new.expires_at)
     longer = case((lasts, None), else_=later)
     connection.execute(
-        insert.on_conflict_do_update(index_elements=["subject"], set_={"expires_at": longer}), rows
+        insert.on_conflict_do_update(index_elements=[*keys], set_={"expires_at": longer}), rows
     )
     return len(entries) - known
 
@@ -104,6 +116,12 @@ def _keep(connection: Connection, entries: Collection[Entry], now: int) -> int:
 def lift(connection: Connection, suppression_id: int) -> bool:
     """Lift a suppression; return whether it was there."""
     return bool(connection.execute(delete(table).where(table.c.id == suppression_id)).rowcount)
+
+
+def there(connection: Connection, subject: str) -> bool:
+    """Whether a subject is suppressed, for everything and now."""
+    whole = table.c.subject == subject, table.c.scope == "", holds(now_ms())
+    return connection.execute(select(table.c.id).where(*whole).limit(1)).first() is not None
 
 
 def forget(connection: Connection, email: str) -> None:

@@ -43,6 +43,16 @@ def forgotten(key: str, email: str) -> str:
     return FORGOTTEN + hmac.new(bytes.fromhex(key), small(email).encode(), sha256).hexdigest()
 
 
+def masked(email: str) -> str:
+    """Return ``a•••@e•••.org`` for ``anna@example.org``: enough to see that it is another, not who it is.
+
+    The domain is masked as well: many a domain is a name, and one letter before it would complete it.
+    """
+    local, _at, domain = email.rpartition("@")
+    host, _dot, top = domain.rpartition(".")
+    return f"{local[:1]}•••@{host[:1]}•••.{top}"
+
+
 def of(email: str, key: str | None = None) -> Sequence[str]:
     """Return all subjects that cover an address; ``key`` where somebody was forgotten."""
     address = small(email)

@@ -31,11 +31,13 @@ suppressions = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("subject", Bytewise, nullable=False),  # as ``subjects`` writes it
+    Column("scope", Bytewise, nullable=False, default="", server_default=""),  # a topic; empty: everything
     Column("reason", String(12), nullable=False),
     Column("source", Text, nullable=False, default=""),  # who or what said so, in a few words
     Column("created_at", BigInteger, nullable=False, default=now_ms),
     Column("expires_at", BigInteger),  # none: it stays until somebody lifts it
-    UniqueConstraint("subject"),
+    # Each reason has a row of its own: to lift one must not lift another.
+    UniqueConstraint("subject", "scope", "reason"),
     one_of("reason", SuppressionReason),
     CheckConstraint("expires_at IS NULL OR expires_at > created_at", name="expires_at"),
 )

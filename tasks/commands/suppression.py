@@ -1,4 +1,7 @@
-"""Commands about who must not be mailed. Each writes into the audit log in its transaction; all block."""
+"""Commands about who must not be mailed: by people who send, and by recipients who unsubscribe.
+
+Each writes into the audit log in its transaction; all block.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,21 @@ from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
 from mailing.addresses import mailbox
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
 from mailing.core.strides import Stride
-from mailing.suppression import reading, store
+from mailing.suppression import leaving, purposes, reading, store, subjects
+from mailing.suppression.purposes import EVERYTHING
 from mailing.suppression.store import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.addresses.findings import Refusal
-    from mailing.core.actors import Actor
     from mailing.core.database import Database
+    from mailing.suppression.leave_tokens import Leaver
     from mailing.suppression.store import Suppression
     from mailing.suppression.tables import SuppressionReason
     from tasks.commands.campaigns import Backend
@@ -31,14 +39,26 @@ class Added:
     refused: Sequence[Refusal]
 
 
-def add(db: Database, actor: Actor, text: str, reason: SuppressionReason, expires_at: int | None) -> Added:
+def add(
+    db: Database,
+    actor: Actor,
+    text: str,
+    reason: SuppressionReason,
+    expires_at: int | None,
+    *,
+    topic: str = "",
+) -> Added:
     """Suppress the addresses and domains in a list, until a time (ms since 1970), or for ever.
 
+    Of a ``topic`` only its campaigns are kept from them; ``UnfitError`` is raised for one that cannot be.
     A long list takes many transactions: what is there already when a process dies stays there.
     """
+    about = purposes.scope(purposes.read(topic, transactional=False).topic)
     listed = reading.read(text)
     source = actor.name or actor.kind
-    entries = [Entry(subject, reason, source, expires_at=expires_at) for subject in listed.subjects]
+    entries = [
+        Entry(subject, reason, source, expires_at=expires_at, scope=about) for subject in listed.subjects
+    ]
     stride, new, done = Stride(), 0, 0
     while done < len(entries):
         some = entries[done : done + stride.rows]
@@ -47,7 +67,9 @@ def add(db: Database, actor: Actor, text: str, reason: SuppressionReason, expire
         done += len(some)
     if entries:
         with db.write() as connection:
-            audit.record(connection, actor, "suppress", "", n=len(entries), new=new, reason=reason)
+            audit.record(
+                connection, actor, "suppress", "", n=len(entries), new=new, reason=reason, topic=about
+            )
     return Added(new, len(entries) - new, listed.refused)
 
 
@@ -70,3 +92,70 @@ def forget(backend: Backend, actor: Actor, email: str) -> None:
     with backend.db.write() as connection:
         store.forget(connection, address)
         audit.record(connection, actor, "forget person")
+
+
+def keep_site(backend: Backend, url: str) -> None:
+    """Keep the public URL for the links in emails."""
+    with backend.db.write() as connection:
+        leaving.keep_site(connection, url)
+
+
+def leave(backend: Backend, who: Leaver, topic: str, address: str = "") -> bool:
+    """Let a recipient leave a topic, or everything where it is empty; return whether that is new.
+
+    ``address`` is the IP address from where it was asked. It needs the database alone; to repeat it changes
+    nothing, and the audit log tells of it once.
+    """
+    with backend.db.write() as connection:
+        return leave_in(connection, who, topic, address)
+
+
+def leave_in(connection: Connection, who: Leaver, topic: str, address: str = "") -> bool:
+    """Do the same in an open transaction."""
+    new = leaving.leave(connection, who.email, topic, _source(who))
+    if new:
+        audit.record(connection, _actor(who, address), "unsubscribe", _about(who), topic=topic)
+    return new
+
+
+def pause(backend: Backend, who: Leaver, address: str = "") -> None:
+    """Send a recipient nothing for 30 days; who had left everything for good gets mail after that."""
+    with backend.db.write() as connection:
+        leaving.come_back(connection, who.email, [EVERYTHING])
+        leaving.leave(connection, who.email, EVERYTHING, _source(who), now_ms() + leaving.BREAK_MS)
+        audit.record(connection, _actor(who, address), "pause emails", _about(who))
+
+
+def come_back(backend: Backend, who: Leaver, topics: Collection[str], address: str = "") -> None:
+    """Let a recipient have again what they left: these topics, an empty one for everything."""
+    with backend.db.write() as connection:
+        _come_back(connection, who, topics, address)
+
+
+def choose(
+    backend: Backend, who: Leaver, wanted: Collection[str], others: Collection[str], address: str = ""
+) -> None:
+    """Let a recipient have the topics that are ``wanted``, and leave the ``others``."""
+    with backend.db.write() as connection:
+        _come_back(connection, who, wanted, address)
+        for topic in others:
+            leave_in(connection, who, topic, address)
+
+
+def _come_back(connection: Connection, who: Leaver, topics: Collection[str], address: str) -> None:
+    if leaving.come_back(connection, who.email, topics):
+        about = ", ".join(filter(None, topics))
+        audit.record(connection, _actor(who, address), "resubscribe", _about(who), topic=about)
+
+
+def _source(who: Leaver) -> str:
+    return f"campaign {who.campaign_id}"
+
+
+def _about(who: Leaver) -> str:
+    return f"campaign:{who.campaign_id}"
+
+
+def _actor(who: Leaver, address: str) -> Actor:
+    """Return a recipient as an actor. The address is masked: the log outlasts who wants to be forgotten."""
+    return Actor(ActorKind.RECIPIENT, subjects.masked(who.email), who.recipient_id, address)

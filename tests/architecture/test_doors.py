@@ -17,6 +17,10 @@ from webapp.http import auth
 from webapp.http.auth import Door
 from webapp.http.security import SAFE_METHODS
 
+UNSUBSCRIBE = {
+    *("GET /u/<path:token>", "POST /u/<path:token>"),
+    *("GET /u/<token>/choices", "POST /u/<token>/choices"),
+}
 OPEN = {
     "the sign-in page and its parts": {
         *("GET /sign-in", "POST /sign-in", "POST /sign-out", "POST /preferences"),
@@ -32,6 +36,7 @@ OPEN = {
     "links that are a right of their own": {
         *("GET /invitations/<token>", "POST /invitations/<token>"),
         *("GET /watch/<token>", "GET /watch/<token>/stream"),
+        *UNSUBSCRIBE,
     },
     "whoever checks a token": {"GET /.well-known/jwks.json"},
     "supervisors": {"GET /healthz", "GET /readyz"},
@@ -40,6 +45,7 @@ BEFORE_THE_FIRST_ACCOUNT = {
     *("GET /setup", "POST /setup", "POST /preferences", "GET /static/<path:name>"),
     "GET /icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg",
     *("GET /healthz", "GET /readyz"),
+    *UNSUBSCRIBE,
 }
 NO_COMMANDS = {
     "backend": "opens what commands change",
@@ -48,6 +54,7 @@ NO_COMMANDS = {
     "touch": "notes that a session is used: a row would come every minute",
     "count_tries": "counts what is tried, which is no change; what is refused is told",
     "use_code": "counts a code; what follows, a sign-in or a refusal, is told",
+    "keep_site": "keeps a setting where the workers find it, asked for by nobody",
     "use_recovery": "as use_code",
     "use_passkey": "as use_code",
     "signing_key": "asked for by nobody: Volley makes a key when it is time to, and tells",

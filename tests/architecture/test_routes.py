@@ -33,11 +33,16 @@ def test_only_known_blueprints_are_exempt_and_each_says_why(app):
     }
     assert all(len(reason) > 20 for reason in app.extensions["csrf_exempt"].values())
     assert set(app.extensions["csrf_exempt"]) <= set(app.blueprints)
+    assert set(app.extensions["by_link"]) == {"unsubscribe"}
+    assert all(len(reason) > 20 for reason in app.extensions["by_link"].values())
 
 
 async def test_every_unsafe_route_refuses_a_request_without_its_proof(app):
     client = app.test_client()
     for path, method, blueprint in unsafe_routes(app):
+        if blueprint in app.extensions["by_link"]:
+            assert (await client.open(path, method=method, headers={"Host": HOST})).status_code == 404
+            continue
         if blueprint in app.extensions["csrf_exempt"]:
             proof = {"Origin": "http://evil.example"}
             other = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -23,6 +23,8 @@ from mailing.recipients import listing
 from mailing.senders import store as senders
 from mailing.senders.presets import PRESETS
 from mailing.settings import ROOT
+from mailing.suppression import leave_tokens, leaving
+from mailing.suppression.leave_tokens import Leaver
 from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
 from tasks.commands import lists as list_commands
@@ -100,6 +102,8 @@ FOUND = {  # rule of the application -> an address of it
     "/senders/<id:sender_id>": "/senders/{sender}",
     "/senders/<id:sender_id>/test/<name>": "{tested}",
     "/suppression": "/suppression",
+    "/u/<path:token>": "/u/{leaver}",
+    "/u/<token>/choices": "/u/{leaver}/choices",
     "/lists": "/lists",
     "/lists/new": "/lists/new",
     "/lists/imports/<id:import_id>": "/lists/imports/{upload}",
@@ -178,7 +182,9 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     page.close()
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
+        leaver = leave_tokens.seal(leaving.key(connection), Leaver(sent, bob.id, "News", bob.email))
     ids = bring(stack) | {
+        "leaver": leaver,
         "sent": sent,
         "done": done,
         "draft": draft,

@@ -77,6 +77,9 @@ ACTIONS: Mapping[str, str] = {
     "suppress": N_("Added to the do-not-send list"),
     "lift suppression": N_("Lifted a suppression"),
     "forget person": N_("Forgot a person"),
+    "unsubscribe": N_("Unsubscribed"),
+    "pause emails": N_("Paused emails for 30 days"),
+    "resubscribe": N_("Subscribed again"),
     "start worker": N_("Resumed a worker"),
     "stop worker": N_("Paused a worker"),
     "resize worker": N_("Changed a worker's connections"),
@@ -114,6 +117,7 @@ KINDS: Mapping[str, str] = {
     ActorKind.API: N_("program"),
     ActorKind.CLI: N_("command line"),
     ActorKind.VOLLEY: "Volley",
+    ActorKind.RECIPIENT: N_("recipient"),
 }
 SUBJECTS: Mapping[str, tuple[str, str]] = {
     "campaign": (N_("campaign %(n)s"), "/campaigns/"),
@@ -168,6 +172,7 @@ DETAILS: Mapping[str, str] = {
     "standing": N_("status"),
     "state": N_("state"),
     "to": N_("to"),
+    "topic": N_("topic"),
     "version": N_("version"),
     "why": N_("reason"),
     "worker": N_("worker"),

@@ -92,6 +92,8 @@ def campaign(
         "condition": read.condition,  # type: ignore[typeddict-item]
         "from": read.sender_from,
         "subject": read.subject,
+        "topic": read.topic,
+        "transactional": read.transactional,
         "senders": None if read.senders is None else list(read.senders),
         "limits": dict(read.limits or {}),
         "priority": read.priority,

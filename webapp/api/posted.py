@@ -30,6 +30,8 @@ from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError
 from webapp.openapi.safeguards import BREAKER, CANARY, breaker_of
 from webapp.openapi.timing_fields import PRIORITY, WHEN
 from webapp.senders.programs import ROUTE
+from webapp.suppression import purpose_fields
+from webapp.suppression.purpose_fields import PURPOSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -191,6 +193,7 @@ CAMPAIGN = (
     BREAKER,
     CANARY,
     *ROUTE,
+    *PURPOSE,
 )
 _ORDER = [field.name for field in CAMPAIGN]
 CHANGES = tuple(
@@ -199,12 +202,12 @@ CHANGES = tuple(
     if field.name
     in {
         *("from", "subject", "text", "html", "writing", "preheader", "give_up_hours", "breaker", "canary"),
-        *("send_at", "time_zone", "hours", "priority"),
+        *("send_at", "time_zone", "hours", "priority", "topic", "transactional"),
     }
 )
 """What can be changed of a stored campaign; what is not sent stays as it is."""
 _WHEN = tuple(field.name for field in WHEN)
-_DRAFTS = frozenset({"from", "give_up_hours", "canary"})
+_DRAFTS = frozenset({"from", "give_up_hours", "canary", "topic", "transactional"})
 _COLUMNS = {"from": "sender_from"}
 _BODY = ("text", "html", "writing")  # with a template they are its own
 _LESS = ("minus_lists", "minus_campaigns", "sample")
@@ -235,7 +238,8 @@ def read_campaign(
     faults = fields.strange(given, [field.name for field in CAMPAIGN])
     values, wrong = fields.judge(given, CAMPAIGN)
     schedule, untimely = timing_fields.judge(timing_fields.asked(values), ANY_TIME)
-    wrong += [fault for fault in untimely if fault.field not in {it.field for it in wrong}]
+    purpose, unfit = purpose_fields.judge(values)
+    wrong += [fault for fault in (*untimely, *unfit) if fault.field not in {it.field for it in wrong}]
     written = {name: values.get(name) or usual for name, usual in _GOOD.items()}
     draft = Draft(
         written["from"],
@@ -250,6 +254,7 @@ def read_campaign(
         values.get("canary") or 0,
         schedule=schedule,
         route=Route(values.get("senders"), values.get("limits") or NONE),
+        purpose=purpose,
     )
     if "subject" not in given:
         wrong.append(Fault("subject", f'"subject" is missing. {_SUBJECT}', "request.missing-field"))
@@ -296,8 +301,11 @@ def read_changes(body: bytes, campaign: Campaign) -> tuple[Draft, Asked]:
     changed = {_COLUMNS.get(name, name): values[name] for name in given if name in values}
     asked = timing_fields.asked({name: changed.pop(name, None) for name in _WHEN})
     schedule, untimely = timing_fields.judge(asked, campaign.schedule)
-    faults += [fault for fault in untimely if fault.field not in {it.field for it in faults}]
-    draft = replace(Draft.of(campaign), **changed, schedule=schedule)
+    purpose, unfit = purpose_fields.judge(
+        {field.name: changed.pop(field.name, None) for field in PURPOSE}, campaign.purpose
+    )
+    faults += [fault for fault in (*untimely, *unfit) if fault.field not in {it.field for it in faults}]
+    draft = replace(Draft.of(campaign), **changed, schedule=schedule, purpose=purpose)
     if faults := faults + message_faults(draft, {fault.field for fault in faults}):
         raise problems.invalid(faults)
     return draft, asked

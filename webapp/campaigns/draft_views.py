@@ -27,6 +27,7 @@ from mailing.messages.compose import ComposeError
 from mailing.recipients import listing
 from mailing.recipients.search import Choice
 from mailing.reports import estimates, preview
+from mailing.suppression import claims
 from mailing.writing import fallbacks
 from tasks.commands import campaigns as commands
 from webapp.api import exports
@@ -238,6 +239,7 @@ def _load(connection: Connection, campaign: Campaign, view: View) -> dict[str, A
         "domains": [*survey.domains.top.items()][:DOMAINS],
         "other_domains": survey.domains.others + max(len(survey.domains.top) - DOMAINS, 0),
         "shown": shown,
+        "withheld": claims.foretell(connection, campaign.id, campaign.purpose),
         "preview": shown.mail,
         **message_files.shown(connection, campaign),
     }

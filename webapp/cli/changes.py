@@ -25,6 +25,14 @@ FAILURE_LIMIT = click.option(
     show_default=True,
     help="Pause when this percentage of the last 200 emails failed, and at least 20. 0: never.",
 )
+TOPIC = click.option(
+    "--topic", default="", help="What it is about, such as Events. Recipients can unsubscribe from one topic."
+)
+TRANSACTIONAL = click.option(
+    "--transactional",
+    is_flag=True,
+    help="Each recipient waits for this email, such as a receipt: nobody can unsubscribe from it.",
+)
 
 
 @click.command()

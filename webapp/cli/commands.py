@@ -41,6 +41,8 @@ def main() -> None:
 )
 @changes.CANARY
 @changes.FAILURE_LIMIT
+@changes.TOPIC
+@changes.TRANSACTIONAL
 @timing.when
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
@@ -54,6 +56,8 @@ def send(
     give_up_hours: int,
     canary: int,
     failure_limit: int,
+    topic: str,
+    transactional: bool,
     yes: bool,
     file: IO[bytes],
     **when: str | None,
@@ -74,6 +78,8 @@ def send(
         give_up_hours=give_up_hours,
         canary=canary,
         failure_limit=failure_limit,
+        topic=topic,
+        transactional=transactional,
         yes=yes,
         file=file,
         when=when,

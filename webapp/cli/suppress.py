@@ -30,9 +30,11 @@ def suppress() -> None:
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
 @click.option("--reason", default="manual", show_default=True, type=click.Choice(_REASONS))
 @click.option("--days", type=click.IntRange(1, 3_650), help="How many days it lasts. Default: until lifted.")
-def add(*, file: IO[bytes], reason: str, days: int | None) -> None:
+@click.option("--topic", default="", help="Only from campaigns with this topic. Default: from all.")
+def add(*, file: IO[bytes], reason: str, days: int | None, topic: str) -> None:
     """Add the addresses, and domains such as @example.com, in LIST, a file or - for standard input."""
     from mailing.core.clock import now_ms  # noqa: PLC0415
+    from mailing.core.reasons import UnfitError  # noqa: PLC0415
     from mailing.suppression.tables import SuppressionReason  # noqa: PLC0415
     from tasks.commands import suppression as commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
@@ -40,7 +42,10 @@ def add(*, file: IO[bytes], reason: str, days: int | None) -> None:
     text = file.read().decode("utf-8-sig", errors="replace")
     until = now_ms() + days * DAY_MS if days else None
     with open_backend(chosen_settings()) as backend:
-        added = commands.add(backend.db, ACTOR, text, SuppressionReason(reason), until)
+        try:
+            added = commands.add(backend.db, ACTOR, text, SuppressionReason(reason), until, topic=topic)
+        except UnfitError as refusal:
+            raise click.ClickException(str(refusal.reason)) from None
     for it in added.refused[:20]:
         click.echo(f"line {it.line}: {it.text}: {it.reason}", err=True)
     click.echo(f"{added.new:,} added, {added.known:,} known, {len(added.refused):,} skipped.")
@@ -140,4 +145,5 @@ def _in_words(it: Suppression) -> str:
 
     until = f" until {formats.iso(it.expires_at)}" if it.expires_at else ""
     by = f" by {it.source}" if it.source else ""
-    return f"{it.id}  {it.subject}  {it.reason} since {formats.iso(it.created_at)}{until}{by}"
+    only = f" from {it.scope}" if it.scope else ""
+    return f"{it.id}  {it.subject}  {it.reason}{only} since {formats.iso(it.created_at)}{until}{by}"

@@ -26,7 +26,7 @@ from mailing.core import database_errors, logs, privacy
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
 from mailing.core.database import Database
-from mailing.core.reasons import Reason
+from mailing.core.reasons import Reason, UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
@@ -34,6 +34,7 @@ from mailing.redis import events
 from mailing.reports import estimates, paces
 from mailing.schedules.schedule import ANY_TIME, Asked
 from mailing.settings import Settings, SettingsError
+from mailing.suppression import purposes
 from tasks.commands import campaigns as commands
 from webapp.api import answers, posted
 from webapp.cli import progress
@@ -63,6 +64,8 @@ def send(
     give_up_hours: int,
     canary: int,
     failure_limit: int,
+    topic: str,
+    transactional: bool,
     yes: bool,
     file: IO[bytes],
     when: Mapping[str, str | None],
@@ -77,7 +80,11 @@ def send(
     schedule = _schedule(when)
     draft = Draft(sender_from, subject, read_text(text_file), html, priority, give_up_hours)
     limit = Breaker(percent=failure_limit) if failure_limit else None
-    draft = replace(draft, breaker=limit, canary=canary, schedule=schedule)
+    try:
+        purpose = purposes.read(topic, transactional=transactional)
+    except UnfitError as refusal:
+        raise click.ClickException(str(refusal.reason)) from None
+    draft = replace(draft, breaker=limit, canary=canary, schedule=schedule, purpose=purpose)
     parsed = addresses.parse_pasted(read_text(file))
     _show_list(parsed)
     _refuse_faulty(draft, parsed)

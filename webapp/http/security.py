@@ -97,16 +97,19 @@ def install(
     settings: Settings,
     *,
     exempt: Mapping[str, str],
+    by_link: Mapping[str, str],
     long_forms: Mapping[str, Again],
     uploads: Mapping[str, int],
 ) -> None:
     """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason.
 
+    ``by_link`` names those whose routes are open to whoever has the link, with the reason: their forms come
+    from anywhere, and change nothing else.
     ``long_forms`` names the endpoints whose forms hold a list or a message, with what shows such a form
     again where its session ended, so that nothing typed is lost. ``uploads`` names those that take a file,
     each with its most bytes: they get it from ``upload``.
     """
-    app.extensions["csrf_exempt"] = dict(exempt)
+    app.extensions["csrf_exempt"], app.extensions["by_link"] = dict(exempt), dict(by_link)
     app.config.update(
         SECRET_KEY=settings.secret_key,
         SESSION_COOKIE_NAME="volley",
@@ -124,6 +127,9 @@ def install(
         _check_host(names)
         if request.routing_exception:  # it does nothing
             return None
+        if request.method not in SAFE_METHODS and request.blueprint in by_link:
+            request.max_content_length = forms.SHORT
+            return await auth.guard()
         most = uploads.get(request.endpoint or "")
         if request.method not in SAFE_METHODS and most is not None:
             return await _check_upload(most)

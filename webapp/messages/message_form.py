@@ -13,6 +13,8 @@ from mailing.lists import surveys
 from mailing.messages import compose, templates
 from mailing.messages.compose import ComposeError
 from mailing.senders.routes import USUAL as ROUTE
+from mailing.suppression.list_fields import FIELD
+from mailing.suppression.purposes import BULK
 from mailing.writing.written import Writing, Written
 from webapp.http import auth
 from webapp.http.services import services
@@ -20,6 +22,7 @@ from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import N_, _
 from webapp.messages import safeguards_form, timing_form
 from webapp.senders import route_form
+from webapp.suppression import purpose_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +39,7 @@ WAYS: Mapping[Writing, str] = {
     Writing.MJML: "MJML",
 }
 """What the ways of writing are called, in the order in which a form offers them."""
+_OWN = ("name", "email", FIELD)  # fields that each message can have
 _HOURS = frozenset(map(str, GIVE_UP_HOURS))
 
 
@@ -65,7 +69,7 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
     known = (await services().read(surveys.load, campaign.id)).shapes.fields if campaign else frozenset[str]()
     return {
         "ways": ways(),
-        "fields": ["name", "email", *sorted(known - {"name", "email"})],
+        "fields": [*_OWN, *sorted(known - {*_OWN})],
         "other": sittings.other(campaign, auth.person().name) if campaign else "",
         **timing_form.shown(),
         **await route_form.shown(),
@@ -75,7 +79,8 @@ async def shown(campaign: Campaign | None) -> Mapping[str, Any]:
 def blank(sender_from: str) -> dict[str, str]:
     """Return what an empty form holds."""
     usual = {"from": sender_from, "writing": Writing.PLAIN, "give_up_hours": str(GIVE_UP_USUALLY)}
-    return usual | safeguards_form.typed() | timing_form.typed(None) | route_form.typed()
+    usual |= safeguards_form.typed() | timing_form.typed(None)
+    return usual | route_form.typed() | purpose_form.typed()
 
 
 def of_written(written: Written) -> dict[str, str]:
@@ -95,7 +100,7 @@ def typed(campaign: Campaign) -> dict[str, str]:
     """Return what the form of a draft holds."""
     held = {"give_up_hours": str(campaign.give_up_hours)} | timing_form.typed(campaign)
     held |= safeguards_form.typed(campaign.breaker, campaign.canary) | route_form.typed(campaign.route)
-    return of_written(campaign.written) | held
+    return of_written(campaign.written) | held | purpose_form.typed(campaign.purpose)
 
 
 def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
@@ -121,6 +126,7 @@ def draft(form: Mapping[str, str], old: Campaign | None = None) -> Draft:
         breaker=breaker,
         canary=canary,
         route=route_form.read(form, old.route if old else ROUTE),
+        purpose=purpose_form.read(form, old.purpose if old else BULK),
     )
 
 
@@ -133,7 +139,7 @@ async def faults(form: MultiDict[str, str], old: Campaign | None = None) -> dict
         found[lacking] = _("Enter a message.")
     if _give_up_hours(form) not in _HOURS:
         found["give_up_hours"] = _("Enter a whole number of hours, from 1 to %(most)s.", most=len(_HOURS))
-    found |= safeguards_form.faults(form) | timing_form.faults(form, old)
+    found |= safeguards_form.faults(form) | timing_form.faults(form, old) | purpose_form.faults(form)
     found |= await route_form.faults(form, old.route if old else ROUTE)
     for error in await asyncio.to_thread(errors, new):
         found.setdefault(error.field, Fault(error))

@@ -133,10 +133,11 @@ class Campaign(_From):
             "waiting_to_retry",
             "waiting_for_hours",
         ],
-        "The state, or what a campaign that is being sent waits for: `waiting_to_retry` while only deferred "
-        "recipients are left, `waiting_for_hours` outside of its sending hours.",
+        "The state, or what it waits for: a retry (only deferred ones are left), or its sending hours.",
     ]
     subject: str
+    topic: Annotated[str, "What it is about; empty: recipients unsubscribe from everything."]
+    transactional: Annotated[bool, "Whether nobody can unsubscribe from it, as each recipient waits for it."]
     senders: Annotated[list[int] | None, "The ids of its senders in their order; null for the usual one."]
     limits: Annotated[dict[str, Any], "Its own limits, as those of a sender."]
     priority: Annotated[int, "From 0, which is sent first, to 9."]

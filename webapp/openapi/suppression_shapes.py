@@ -13,6 +13,7 @@ class Suppression(TypedDict):
 
     id: int
     subject: Annotated[str, "An address, `@` and a domain, or `#` and a hash of whom Volley has forgotten."]
+    topic: Annotated[str, "The topic from which it is kept, in small letters; empty: from everything."]
     reason: SuppressionReason
     source: Annotated[str, "Who or what said so."]
     since: Time

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, render_template
 
 from mailing.campaigns import share_links
+from mailing.suppression.subjects import masked
 from webapp.campaigns import notices, progress
 from webapp.campaigns import share_links as link_pages
 from webapp.http import auth
@@ -116,7 +117,12 @@ def _values(now: Standing, pace: Pace) -> Mapping[str, object]:
         "TAIL": progress.TAIL,
         "causes": [(cause, _why(cause)) for cause in sorted(now.causes[:CAUSES], key=_place)],
         "tail": [
-            Line(row.ended_at, row.result, masked(row.email), explanations.explain(row.code, row.enhanced))
+            Line(
+                row.ended_at,
+                row.result,
+                masked(row.email),
+                explanations.explain(row.code, row.enhanced),
+            )
             for row in now.tail
         ],
     }
@@ -129,13 +135,3 @@ def _place(cause: Cause) -> tuple[str, int, str]:
 
 def _why(cause: Cause) -> str:
     return explanations.reason(cause.reply, cause.result)
-
-
-def masked(email: str) -> str:
-    """Return ``a•••@e•••.org`` for ``anna@example.org``: enough to see that it is another, not who it is.
-
-    The domain is masked as well: many a domain is a name, and one letter before it would complete it.
-    """
-    local, _at, domain = email.rpartition("@")
-    host, _dot, top = domain.rpartition(".")
-    return f"{local[:1]}•••@{host[:1]}•••.{top}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -71,6 +72,7 @@ _ADDRESSES = Field(
 _NEW = (
     _ADDRESSES,
     Field("reason", OneOf(SuppressionReason), "Why.", usual=SuppressionReason.MANUAL),
+    Field("topic", Text(), "Only from campaigns with this topic. Empty: from all.", usual=""),
     Field(
         "days",
         Whole(range(1, 3_651), "Must be from 1 to 3,650."),
@@ -116,7 +118,11 @@ async def create_suppressions() -> Response:
     asked = fields.body(await forms.body(forms.LONGEST), _NEW, '{"addresses": ["ann@example.com"]}')
     until = now_ms() + asked["days"] * DAY_MS if asked["days"] else None
     text = asked["addresses"]
-    added = await services().lists.run(text, commands.add, auth.program(), text, asked["reason"], until)
+    add = partial(commands.add, topic=asked["topic"])
+    try:
+        added = await services().lists.run(text, add, auth.program(), text, asked["reason"], until)
+    except UnfitError as refusal:
+        raise problems.invalid([Fault.of("topic", refusal.reason)]) from None
     if not added.new and not added.known:
         why = added.refused[0].reason if added.refused else Reason("do-not-send.nobody")
         raise problems.invalid([Fault.of("addresses", why)])
@@ -170,6 +176,7 @@ def _shown(it: Suppression) -> suppression_shapes.Suppression:
     return {
         "id": it.id,
         "subject": it.subject,
+        "topic": it.scope,
         "reason": it.reason,
         "source": it.source,
         "since": formats.iso(it.created_at),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from quart import Blueprint, Response, abort, redirect, render_template, request
@@ -67,9 +68,11 @@ async def add() -> AnyResponse | tuple[str, int]:
     if reason not in set(SuppressionReason) or days not in set(map(str, LASTS)):
         abort(400)
     until = now_ms() + int(days) * DAY_MS if int(days) else None
-    chosen = SuppressionReason(reason)
+    work, chosen = partial(commands.add, topic=form.get("topic", "")), SuppressionReason(reason)
     try:
-        added = await services().lists.run(text, commands.add, auth.person(), text, chosen, until)
+        added = await services().lists.run(text, work, auth.person(), text, chosen, until)
+    except UnfitError as refusal:
+        return await _page(typed=text, fault=say(refusal.reason)), 422
     except CrowdedError as crowded:
         return await _page(typed=text, fault=str(crowded.description)), 503
     if not added.new and not added.known:
@@ -159,9 +162,9 @@ def _download(q: str, reason: SuppressionReason | None) -> Response:
 
     def cells(it: Suppression) -> Sequence[object]:
         until = formats.iso(it.expires_at) if it.expires_at else ""
-        return (it.subject, it.reason, it.source, formats.iso(it.created_at), until)
+        return (it.subject, it.scope, it.reason, it.source, formats.iso(it.created_at), until)
 
-    head = downloads.BOM + downloads.csv_lines([("email", "reason", "source", "since", "until")])
+    head = downloads.BOM + downloads.csv_lines([("email", "topic", "reason", "source", "since", "until")])
     return downloads.answer(
         "volley-suppression.csv", "csv", head, chunk, lambda rows: downloads.csv_lines(map(cells, rows))
     )

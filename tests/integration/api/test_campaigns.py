@@ -46,6 +46,8 @@ async def test_a_campaign_tells_its_state_and_its_ledger(client: TestClientProto
     assert campaign == {
         "id": answer["id"],
         "rehearses": None,
+        "topic": "",
+        "transactional": False,
         "version": 1,
         "breaker": {"percent": 10, "of_last": 200, "at_least": 20, "complaints": 3, "complaints_at_least": 3},
         "canary": 0,

@@ -110,4 +110,4 @@ async def test_an_unknown_way_of_writing_changes_nothing(visitor: Visitor, db: D
 
 async def test_the_fields_of_the_list_are_offered(visitor: Visitor, db: Database):
     store(db, "email,city\nbob@one.example,Bonn")
-    assert 'data-fields="name email city"' in await visitor.read("/campaigns/1/edit")
+    assert 'data-fields="name email unsubscribe_url city"' in await visitor.read("/campaigns/1/edit")

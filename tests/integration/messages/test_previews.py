@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from mailing.campaigns import queries as campaigns
 from mailing.messages import compose
 from tests.support.web import DRAFT, running, settings_for, store
 from webapp.http.security import MESSAGE_HEADERS
@@ -62,7 +63,11 @@ async def test_the_source_is_what_the_workers_send_but_for_its_date(visitor, db)
     answer = await visitor.get(f"/campaigns/{campaign_id}/preview.eml?to=2")
     data = await answer.get_data()
     token = re.search(rb"Message-ID: <(\w+)\.2@", data)[1].decode()
-    sent = compose.prepare(BOTH.message, token=token, domain=None).fill(2, "ben@x.example", "Ben Ng", None, 0)
+    with db.read() as connection:
+        campaign = campaigns.get(connection, campaign_id)
+        message = campaigns.listed_message(connection, campaign)
+        message = replace(message, list_fields=replace(message.list_fields, rehearsal=True))
+    sent = compose.prepare(message, token=token, domain=None).fill(2, "ben@x.example", "Ben Ng", None, 0)
     undated = re.compile(rb"^Date: .*\r\n", re.MULTILINE)
     assert undated.sub(b"", data) == undated.sub(b"", sent.data)
     page = await visitor.read(f"/campaigns/{campaign_id}/preview?to=2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,9 +12,12 @@ from mailing.core.clock import now_ms
 from mailing.core.states import RecipientState
 from mailing.core.tables import recipients
 from mailing.ledger import claims, counters, leases
+from mailing.suppression import claims as claims_of
 from mailing.suppression import store, subjects
+from mailing.suppression.purposes import Purpose
 from mailing.suppression.store import Entry
 from mailing.suppression.tables import SuppressionReason
+from tests.support.web import DRAFT
 from tests.support.web import store as store_campaign
 
 if TYPE_CHECKING:
@@ -102,3 +106,26 @@ def test_a_campaign_to_nobody_but_those_who_left_ends(db: Database) -> None:
     suppress(db, *PEOPLE)
     assert claim(db, campaign_id, 4)[0] == []
     assert states(db, campaign_id) == {RecipientState.SUPPRESSED: 10}
+
+
+def test_a_topic_that_somebody_left_bars_its_campaigns_and_no_others(db: Database) -> None:
+    news = store_campaign(db, "\n".join(PEOPLE), replace(DRAFT, purpose=Purpose("News")), send=True)
+    other = store_campaign(db, "\n".join(PEOPLE), replace(DRAFT, purpose=Purpose("Events")), send=True)
+    none = store_campaign(db, "\n".join(PEOPLE), send=True)
+    suppress(db, PEOPLE[0], scope="news")
+    assert [len(claim(db, it)[0]) for it in (news, other, none)] == [9, 10, 10]
+
+
+def test_transactional_mail_goes_to_who_unsubscribed_and_not_to_a_dead_mailbox(db: Database) -> None:
+    draft = replace(DRAFT, purpose=Purpose(transactional=True))
+    campaign_id = store_campaign(db, "\n".join(PEOPLE), draft, send=True)
+    suppress(db, PEOPLE[0])
+    with db.write() as connection:
+        others = [it for it in SuppressionReason if it is not LEFT]
+        store.keep(connection, [Entry(PEOPLE[n], it) for n, it in enumerate(others, 1)])
+        store.keep(connection, [Entry(PEOPLE[0], LEFT, scope="news")])
+        assert claims_of.foretell(connection, campaign_id, draft.purpose) == len(others)
+        assert claims_of.foretell(connection, campaign_id, Purpose("News")) == len(others) + 1
+    made, told = claim(db, campaign_id)
+    assert {it.email for it in made} == {PEOPLE[0], *PEOPLE[5:]}
+    assert {it.reason for it in told} == set(others)

@@ -42,7 +42,7 @@ async def test_a_pasted_list_is_added_searched_taken_away_and_lifted(visitor: Vi
     assert "zoe@y.example isn&#39;t mailed." in await visitor.read("/suppression?q=zoe@y.example")
     answer = await visitor.client.get("/suppression.csv")
     csv = (await answer.get_data()).decode("utf-8-sig").splitlines()
-    assert csv[0] == "email,reason,source,since,until"
+    assert csv[0] == "email,topic,reason,source,since,until"
     assert {line.split(",")[0] for line in csv[1:]} == {"ann@x.example", "'@y.example"}
     assert (await visitor.post("/suppression/1/lift", {})).status_code == 303
     assert (await visitor.post("/suppression/1/lift", {})).status_code == 409

@@ -72,7 +72,7 @@ def test_a_table_of_another_program_is_read_by_its_header() -> None:
 def test_what_is_there_stays_and_lasts_for_the_longer_of_both(db: Database) -> None:
     soon, later = now_ms() + HOUR_MS, now_ms() + 2 * HOUR_MS
     assert keep(db, Entry("ann@x.example", BY_HAND, "Ann", expires_at=soon)) == 1
-    assert keep(db, Entry("ann@x.example", SuppressionReason.BOUNCED, "Ben", expires_at=later)) == 0
+    assert keep(db, Entry("ann@x.example", BY_HAND, "Ben", expires_at=later)) == 0
     assert keep(db, Entry("ann@x.example", BY_HAND, expires_at=soon)) == 0
     with db.read() as connection:
         (kept,) = store.find(connection)
@@ -129,3 +129,14 @@ def test_many_are_kept_in_one_call(db: Database) -> None:
     assert keep(db, *people, Entry("new@x.example", BY_HAND)) == 1
     with db.read() as connection:
         assert store.counts(connection)[BY_HAND] == 2_501
+
+
+def test_each_reason_and_topic_has_a_row_of_its_own_and_is_lifted_alone(db: Database) -> None:
+    left = Entry("ann@x.example", SuppressionReason.UNSUBSCRIBED)
+    news = Entry("ann@x.example", SuppressionReason.UNSUBSCRIBED, scope="news")
+    assert keep(db, left, news, Entry("ann@x.example", SuppressionReason.BOUNCED)) == 3
+    assert keep(db, news) == 0
+    with db.write() as connection:
+        latest = store.find(connection)[0]
+        assert store.lift(connection, latest.id)
+        assert len(store.why(connection, "ann@x.example")) == 2

@@ -1,0 +1,79 @@
+"""What the header of a campaign's email says of the list: how to leave it, and what kind of mail it is.
+
+RFC 2369 and RFC 8058 (unsubscribing with one click), RFC 2919 (List-Id), RFC 3834 (no automatic replies),
+and Feedback-ID, by which Gmail counts complaints. Pure. Fields for programs are one line each and never
+encoded: providers drop a List-Unsubscribe that is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+from mailing.suppression import leave_tokens
+from mailing.suppression.leave_tokens import Leaver
+from mailing.suppression.purposes import Purpose, scope
+
+PATH = "/u/"  # below it the public pages are; short, as it stands in every email
+FIELD = "unsubscribe_url"
+"""The merge field with the link."""
+_SENDER_ID = 15  # characters of a Feedback-ID's last part, at most
+_OTHER = re.compile(r"[^a-z0-9]+")
+_QUIET = b"X-Auto-Response-Suppress: OOF, AutoReply\r\n"
+
+
+@dataclass(frozen=True)
+class ListFields:
+    """What is the same for all emails of a campaign, and how each gets a link of its own.
+
+    ``site`` is the public URL, empty where none is known yet. A rehearsal has links that do nothing.
+    """
+
+    campaign_id: int
+    purpose: Purpose
+    installation: str
+    key: str
+    site: str
+    rehearsal: bool = False
+
+    @property
+    def offered(self) -> bool:
+        """Whether mail programs are offered a button: it takes HTTPS (RFC 8058 section 3.1)."""
+        return not self.purpose.transactional and self.site.startswith("https://")
+
+    def link(self, recipient_id: int, email: str) -> str:
+        """Return the URL by which a recipient unsubscribes; empty where no public URL is known."""
+        if not self.site:
+            return ""
+        whom = Leaver(self.campaign_id, recipient_id, self.purpose.topic, "" if self.rehearsal else email)
+        return f"{self.site}{PATH}{leave_tokens.seal(self.key, whom)}"
+
+    def lines(self, domain: str) -> bytes:
+        """Return the fields that are the same for everybody; ``domain`` is that of the Message-IDs."""
+        kind = "transactional" if self.purpose.transactional else "bulk"
+        label = slug(self.purpose.topic) or kind
+        feedback = f"c{self.campaign_id}:{label}:{kind}:{self.installation[:_SENDER_ID]}"
+        fields = f"Feedback-ID: {feedback}\r\n".encode()
+        if self.purpose.transactional:
+            return fields + b"Auto-Submitted: auto-generated\r\n" + _QUIET
+        return f"List-Id: <{label}.{domain}>\r\n".encode() + fields + b"Precedence: bulk\r\n" + _QUIET
+
+    @cached_property
+    def unsubscribing(self) -> str:
+        """The fields that hold a recipient's link, to be filled with it; empty where none is offered."""
+        if not self.offered:
+            return ""
+        return "List-Unsubscribe: <%s>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+
+
+def slug(topic: str) -> str:
+    """Return a topic as a label of ASCII letters; what has others gets a mark by which it stays apart."""
+    folded = scope(topic)
+    plain = unicodedata.normalize("NFKD", folded.replace("đ", "d"))
+    label = _OTHER.sub("-", "".join(it for it in plain if not unicodedata.combining(it))).strip("-")
+    if label.replace("-", " ") == folded:
+        return label
+    return "-".join(filter(None, (label[:40], sha256(folded.encode()).hexdigest()[:6]))) if folded else ""
