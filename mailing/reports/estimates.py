@@ -98,15 +98,23 @@ def bulk(slots: Sequence[int]) -> Speed | None:
 
 
 def band(
-    connection: Connection, campaign: Campaign, recent: Speed | None = None, *, always: bool = False
+    connection: Connection,
+    campaign: Campaign,
+    recent: Speed | None = None,
+    *,
+    behind: int = 0,
+    always: bool = False,
 ) -> Band | None:
     """Foretell when the rest of a campaign is sent, at its ``recent`` speed or what was measured before.
+
+    Those ``behind`` are left out: of receivers that rest or recover nobody can tell when they are sent.
 
     None where nothing is to come, or nobody can tell; and, if not ``always``, where nothing holds it back but
     its speed, which a simple estimate tells.
     """
     now = now_ms()
-    if campaign.over or campaign.rehearses is not None or not campaign.waiting:
+    left = campaign.waiting - behind
+    if campaign.over or campaign.rehearses is not None or left <= 0:
         return None
     accounts = _usable(connection, campaign)
     own = limits.load(campaign.limits)
@@ -117,7 +125,7 @@ def band(
     resting = rests.lasting(connection)
     asked = Asked(
         max(now, campaign.send_at or 0) if campaign.started_at is None else now,
-        campaign.waiting,
+        left,
         [_source(connection, it, resting, now) for it in accounts],
         Source(limits=own, used=_paced(connection, campaign.id, now) if own else ()),
         speed,

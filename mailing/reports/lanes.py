@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -21,7 +21,7 @@ from mailing.internet.receivers import name_of
 from mailing.ledger import receivers
 from mailing.ledger.domain_tallies import OTHERS
 from mailing.ledger.evidence import RECORD
-from mailing.ledger.lanes import FOREVER, Lane
+from mailing.ledger.lanes import FOREVER, Lane, any_slow
 from mailing.ledger.rests import ALL, COLUMNS, Rest, accounts
 from mailing.ledger.tables import domain_tallies
 from mailing.ledger.tables import receivers as known
@@ -51,6 +51,21 @@ class Pace(StrEnum):
     TRYING = "trying"
     RESTING = "resting"
     PAUSED = "paused"
+
+
+class Behind(NamedTuple):
+    """How many wait for slow receivers: queued or being sent, and deferred."""
+
+    queued: int
+    deferred: int
+
+    @property
+    def all(self) -> int:
+        """Both together."""
+        return self.queued + self.deferred
+
+
+NOBODY = Behind(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +118,25 @@ class Standing:
         if self.slow.holds(self.at):
             return Pace.RESTING
         return Pace.NARROW if self.slow.width else Pace.TRYING
+
+
+def behind(found: Iterable[Standing]) -> Behind:
+    """Return who waits for receivers that rest, recover, or were paused by a person."""
+    slow = [it for it in found if it.pace in {Pace.RESTING, Pace.TRYING, Pace.PAUSED}]
+    deferred = sum(it.counts.get(RecipientState.DEFERRED, 0) for it in slow)
+    return Behind(sum(it.left or 0 for it in slow), deferred)
+
+
+def all_behind(connection: Connection, campaign: Campaign) -> Behind:
+    """Return the same of a campaign whose lanes were not read."""
+    return behind(of(connection, campaign)) if any_slow(connection) else NOBODY
+
+
+def behind_each(connection: Connection, campaigns: Iterable[Campaign]) -> Mapping[int, Behind]:
+    """Return the same of several campaigns."""
+    if not any_slow(connection):
+        return {}
+    return {it.id: behind(of(connection, it)) for it in campaigns}
 
 
 def of(connection: Connection, campaign: Campaign) -> Sequence[Standing]:

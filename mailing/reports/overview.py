@@ -19,7 +19,7 @@ from mailing.core.tables import tallies
 from mailing.ledger import evidence
 from mailing.ledger import leases as workers
 from mailing.ledger.rates import SLOT_S
-from mailing.reports import paces
+from mailing.reports import lanes, paces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Reason
     from mailing.ledger.leases import Worker
     from mailing.ledger.rates import Speed
+    from mailing.reports.lanes import Behind
 
 UNDER_WAY = 20  # campaigns shown of those that are sent or paused
 COMING = 5  # scheduled campaigns that are shown, those that start first
@@ -45,7 +46,8 @@ class Overview:
     """How everything stood at ``at`` (ms since 1970).
 
     ``under_way`` are being sent or paused, ``more`` is how many of them are not shown. ``coming`` are
-    scheduled, ``not_started`` were so and could not be sent. ``speeds`` are those now, by campaign.
+    scheduled, ``not_started`` were so and could not be sent. ``speeds`` are those now, by campaign,
+    ``behind`` who in each waits for receivers that rest or recover.
     ``unknown`` are campaigns in which nobody knows of so many people whether they got it. ``today`` counts
     attempts by result since the reader's midnight. ``held`` are receivers that miss a record of our domain.
     """
@@ -55,6 +57,7 @@ class Overview:
     coming: Sequence[Campaign]
     not_started: Sequence[Campaign]
     speeds: Mapping[int, Speed]
+    behind: Mapping[int, Behind]
     done: Sequence[Campaign]
     unknown: Sequence[Campaign]
     today: Mapping[AttemptResult, int]
@@ -90,6 +93,7 @@ def load(connection: Connection, midnight_s: int, days: Days | None = None) -> O
         coming=campaigns.read(connection, coming.limit(COMING)),
         not_started=campaigns.read(connection, unsent.limit(TOLD)),
         speeds=paces.recent(connection, shown, now),
+        behind=lanes.behind_each(connection, shown),
         done=campaigns.read(connection, done.limit(DONE)),
         unknown=campaigns.read(connection, _unknown()),
         today=(days or Days()).count(connection, midnight_s, now // 1000),

@@ -11,6 +11,7 @@ from mailing.core.reasons import Reason
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import USUAL, warns
 from mailing.ledger.leases import NoticeKind
+from mailing.reports.lanes import NOBODY
 from mailing.schedules.schedule import LATE_MS
 from webapp.campaigns import bulk_actions
 from webapp.i18n.domain_texts import say
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rates import Speed
     from mailing.ledger.rests import Rest
     from mailing.redis.errors import Trouble
+    from mailing.reports.lanes import Behind
     from webapp.campaigns.bulk_actions import Offer
     from webapp.campaigns.progress import Pace, Standing
 
@@ -64,15 +66,19 @@ def forecast(now: Standing, pace: Pace) -> str:
         return _("Estimate unavailable: the sender is waiting")
     if all(worker.held_up for worker in now.workers):
         return _("Estimate unavailable: no worker can send") if campaign.waiting else ""
-    return time_left(campaign, pace.recent, now.at)
+    return time_left(campaign, pace.recent, now.at, now.behind)
 
 
-def time_left(campaign: Campaign, recent: Speed, now: int) -> str:
-    """Return how long the rest of a campaign will take at ``now`` (ms) and this speed."""
+def time_left(campaign: Campaign, recent: Speed, now: int, behind: Behind = NOBODY) -> str:
+    """Return how long the rest of a campaign will take at ``now`` (ms) and this speed.
+
+    Of those ``behind`` at slow receivers nobody can tell.
+    """
     counts = campaign.counts
     return formats.forecast(
-        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING],
-        deferred=counts[RecipientState.DEFERRED],
+        waiting=counts[RecipientState.QUEUED] + counts[RecipientState.SENDING] - behind.queued,
+        behind=behind.all,
+        deferred=counts[RecipientState.DEFERRED] - behind.deferred,
         per_minute=recent.per_minute,
         running_ms=now - (campaign.started_at or now),
     )

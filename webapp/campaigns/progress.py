@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mailing.recipients.reply_groups import Cause
     from mailing.recipients.undertakings import Undertaking
     from mailing.reports.email_log import LogRow
+    from mailing.reports.lanes import Behind
     from mailing.senders.forecasts import Band
     from webapp.ui.charts import Chart
 
@@ -73,6 +74,11 @@ class Standing:
     def worth_retrying(self) -> bool:
         """Whether anybody failed for another reason than that there is no such mailbox."""
         return any(each.result is AttemptResult.FAILED and not each.final for each in self.causes)
+
+    @property
+    def behind(self) -> Behind:
+        """Who waits for receivers that rest or recover."""
+        return lanes.behind(self.lanes)
 
     @property
     def running_ms(self) -> int:
@@ -135,5 +141,5 @@ def pace(connection: Connection, now: Standing) -> Pace:
         courses = [paces.course(connection, campaign, now.at, last_ms=paces.RECENT_MS), whole]
     recent = rates.recent(campaign.started_at, whole.until, courses[0].slots)
     going = campaign.state is CampaignState.SENDING
-    outlook = estimates.band(connection, campaign, recent) if going else None
+    outlook = estimates.band(connection, campaign, recent, behind=now.behind.all) if going else None
     return Pace(whole.average, recent, [chart for chart in map(draw, courses) if chart], outlook)

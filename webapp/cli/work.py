@@ -31,7 +31,7 @@ from mailing.core.states import CampaignAction, CampaignState, RecipientAction, 
 from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.redis import events
-from mailing.reports import estimates, paces
+from mailing.reports import estimates, lanes, paces
 from mailing.schedules.schedule import ANY_TIME, Asked
 from mailing.settings import Settings, SettingsError
 from mailing.suppression import purposes
@@ -125,9 +125,14 @@ def status(*, campaign_id: int, as_json: bool) -> None:
         if campaign.state is CampaignState.SENDING:
             click.echo(progress.pace(speed))
         with backend.db.read() as connection:
-            band = estimates.band(connection, campaign, speed)
+            behind = lanes.all_behind(connection, campaign).all
+            band = estimates.band(connection, campaign, speed, behind=behind)
         if band:
             click.echo(progress.outlook(band))
+        if behind:
+            click.echo(
+                f"{behind:,} emails wait for receivers that rest or recover: volley lanes {campaign_id}"
+            )
 
 
 def act(campaign_id: int, action: CampaignAction) -> None:

@@ -16,6 +16,7 @@ from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.internet.receivers import name_of
 from mailing.reports import overview
+from mailing.reports.lanes import NOBODY
 from webapp.campaigns.notices import held_up, misses, time_left, waits
 from webapp.http import auth
 from webapp.http.services import services
@@ -106,7 +107,10 @@ def _speed(campaign: Campaign, found: Overview) -> str:
     if campaign.state is not CampaignState.SENDING:
         return ""
     speed = found.speeds[campaign.id]
-    left, rate = time_left(campaign, speed, found.at), formats.rate(speed.per_minute)
+    left, rate = (
+        time_left(campaign, speed, found.at, found.behind.get(campaign.id, NOBODY)),
+        formats.rate(speed.per_minute),
+    )
     return f"{rate} · {left}" if left else rate
 
 

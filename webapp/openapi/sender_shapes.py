@@ -125,6 +125,10 @@ class Forecast(TypedDict):
     """When the rest of a campaign is sent."""
 
     left: Annotated[int, "How many emails are to be sent."]
+    behind: Annotated[
+        int,
+        "How many of them wait for receivers that rest or recover; the rest of the forecast leaves them out.",
+    ]
     ends_at: Annotated[Time | None, "Null if nobody can tell, or if it is too far away."]
     earliest: Annotated[Time | None, "The same at a higher speed than was measured."]
     latest: Annotated[Time | None, "And at a lower one."]

@@ -10,7 +10,7 @@ from quart import Response
 
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
-from mailing.reports import estimates, paces
+from mailing.reports import estimates, lanes, paces
 from webapp.http import auth, problems
 from webapp.http.services import services
 from webapp.openapi import operations, sender_shapes
@@ -37,8 +37,8 @@ async def get_forecast(campaign_id: int) -> Response:
     and the sending hours.
     """
     campaign = await services().read(problems.the_campaign, campaign_id)
-    band = await services().read(_read, campaign)
-    told = {"left": 0 if campaign.over else campaign.waiting, **shown(band)}
+    band, behind = await services().read(_read, campaign)
+    told = {"left": 0 if campaign.over else campaign.waiting, "behind": behind, **shown(band)}
     return Response(orjson.dumps(told), content_type="application/json")
 
 
@@ -56,9 +56,10 @@ def shown(band: Band | None) -> dict[str, object]:
     }
 
 
-def _read(connection: Connection, campaign: Campaign) -> Band | None:
+def _read(connection: Connection, campaign: Campaign) -> tuple[Band | None, int]:
     recent = paces.recent(connection, [campaign], now_ms())[campaign.id]
-    return estimates.band(connection, campaign, recent, always=True)
+    behind = lanes.all_behind(connection, campaign).all
+    return estimates.band(connection, campaign, recent, behind=behind, always=True), behind
 
 
 def _time(ms: int | None) -> str | None:

@@ -142,17 +142,20 @@ def segments(counts: Mapping[RecipientState, int], order: tuple[RecipientState, 
     return tuple(parts)
 
 
-def forecast(*, waiting: int, deferred: int, per_minute: float, running_ms: int) -> str:
+def forecast(*, waiting: int, behind: int = 0, deferred: int, per_minute: float, running_ms: int) -> str:
     """Return how long the rest will take, or why nobody can say.
 
-    ``waiting`` counts queued and sending emails, ``per_minute`` is how fast the campaign goes now,
-    ``running_ms`` how long it has been going.
+    ``waiting`` counts queued and sending emails, without those ``behind``: at receivers that rest or recover.
+    ``per_minute`` is how fast the campaign goes now, ``running_ms`` how long it has been going.
     """
-    later = (
-        ngettext("%(n)s email waiting to retry", "%(n)s emails waiting to retry", deferred)
-        if deferred
-        else ""
-    )
+    parts = []
+    if behind:
+        slow = ngettext("%(n)s email behind a slow receiver", "%(n)s emails behind slow receivers", behind)
+        parts.append(slow)
+    if deferred:
+        retried = ngettext("%(n)s email waiting to retry", "%(n)s emails waiting to retry", deferred)
+        parts.append(retried)
+    later = "; ".join(parts)
     if not waiting:
         return later
     if running_ms < _TELLING_MS:

@@ -17,6 +17,8 @@ from mailing.core.clock import now_ms
 from mailing.core.states import CampaignState, RecipientState
 from mailing.core.tables import batches, recipients, rests
 from mailing.ledger import lanes
+from mailing.reports import estimates
+from mailing.reports import lanes as reports
 from mailing.smtp.account import parse_sender
 from tests.integration.delivery.test_refusals import DRAFT, begin, counts, delivered
 from tests.support.smtp_server import serving
@@ -100,6 +102,11 @@ def test_a_lane_rests_and_heals_by_its_receivers_rule_and_all_others_go_on(
         first = gmail.refused
         assert 1 <= first <= 2 * WORKERS * CONNECTIONS, "at most what was in hand"
         lane = slow(stack, server.port).slow[receiver]
+        with stack.db.read() as connection:
+            campaign = stack.campaign(campaign_id)
+            behind = reports.all_behind(connection, campaign)
+            assert behind == (waiting["queued"], waiting["deferred"])
+            assert estimates.band(connection, campaign, behind=behind.all, always=True) is None
         assert 0.9 * wait_s < (lane.rest.until - now_ms()) / 1000 <= wait_s
         assert stack.campaign(campaign_id).state is CampaignState.SENDING
         move_time(stack)

@@ -89,6 +89,14 @@ def test_the_bar_is_always_full_and_shows_every_state_that_has_an_email(counts):
             {"waiting": 600, "deferred": 3, "per_minute": 100, "running_ms": 20_000},
             f"About 6{SP}min; 3{SP}emails waiting to retry",
         ),
+        (
+            {"waiting": 0, "behind": 73, "deferred": 7, "per_minute": 0, "running_ms": 20_000},
+            f"73{SP}emails behind slow receivers; 7{SP}emails waiting to retry",
+        ),
+        (
+            {"waiting": 50, "behind": 1, "deferred": 0, "per_minute": 100, "running_ms": 90_000},
+            f"Less than a minute; 1{SP}email behind a slow receiver",
+        ),
     ],
 )
 def test_a_forecast_is_given_only_when_it_is_honest(given, text):
