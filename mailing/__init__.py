@@ -14,6 +14,7 @@ Wings stand on floors, and import only from floors below::
     bounces      what comes back after an email was accepted, and what follows
     suppression  who must not be mailed, and why
     addresses    pasted text becomes recipients
+    domains      what mail comes from: keys that sign, and what DNS says
     senders      accounts at mail servers, and their limits
     smtp         the dialogue with a mail server, and what replies mean
     library      files and saved messages

@@ -50,6 +50,12 @@ def redis_client() -> events.Client:
 
 
 @functools.cache
+def secret_key() -> str:
+    """Return the key under which secrets are sealed."""
+    return settings.load().secret_key
+
+
+@functools.cache
 def dialogue_days() -> int:
     """Return for how many days the dialogues of attempts that did not send are kept."""
     return settings.load().dialogue_days

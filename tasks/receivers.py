@@ -1,6 +1,7 @@
 """DNS is asked beside all work, in a thread of the worker that sweeps.
 
-For the receivers of domains, and for the records of ours that held lanes wait for.
+For the receivers of domains, for the records of ours that held lanes wait for, and for how the domains stand
+that mail comes from.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from mailing.core import database_errors
+from mailing.core import clock, database_errors
+from mailing.domains import health
 from mailing.internet import receivers as internet
 from mailing.internet import records
 from mailing.internet.names import Dns
 from mailing.internet.senders import RESERVED
 from mailing.ledger import batches, evidence, receivers
+from tasks import processes
+from tasks.commands import dkim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sqlalchemy import Connection
 
     from mailing.core.database import Database
     from mailing.internet.names import Names
@@ -29,7 +35,9 @@ if TYPE_CHECKING:
     from mailing.ledger.evidence import Held
 
 log = structlog.get_logger()
+DOMAINS_S = 30.0  # between two looks at which domains are due
 _asking = threading.Lock()
+_looked = [-DOMAINS_S]  # when this process did so, steady s
 
 
 def give_out(database: Database) -> None:
@@ -40,9 +48,10 @@ def give_out(database: Database) -> None:
     try:
         with database.write() as connection:
             due, held = receivers.take_due(connection), evidence.take_due(connection)
-        if due or held:
+            ours = _our_domains(connection)
+        if due or held or ours:
             asking = threading.Thread(
-                target=_ask, args=(database, due, held), name="volley-receivers", daemon=True
+                target=_ask, args=(database, due, held, ours), name="volley-receivers", daemon=True
             )
             asking.start()
             started = True
@@ -51,8 +60,17 @@ def give_out(database: Database) -> None:
             _asking.release()
 
 
-def _ask(database: Database, due: Sequence[str], held: Sequence[Held]) -> None:
+def _our_domains(connection: Connection) -> Sequence[str]:
+    if clock.steady_s() < _looked[0] + DOMAINS_S:
+        return ()
+    _looked[0] = clock.steady_s()
+    return health.take_due(connection)
+
+
+def _ask(database: Database, due: Sequence[str], held: Sequence[Held], ours: Sequence[str]) -> None:
     try:
+        for domain in ours:
+            dkim.check(database, domain, processes.secret_key())
         if due:
             look_up(database, due)
         if held:

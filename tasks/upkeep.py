@@ -19,6 +19,7 @@ from mailing.core import clock, database_errors
 from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
+from mailing.domains import keys as dkim_keys
 from mailing.ledger import dialogues, lanes, leases, usage
 from mailing.library import files
 from mailing.recipients import undertakings
@@ -73,6 +74,7 @@ def _sweep(database: Database) -> None:
         lanes.forget(connection)
         warming.advance(connection)
         suppressions.expire(connection, EXPIRED)
+        dkim_keys.advance(connection)
         sweeper.forget_closed(connection)
     _tell({**dict.fromkeys(lost, CampaignState.SENDING), **carrying.news(), **changed})
     _give_out(database)

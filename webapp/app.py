@@ -45,6 +45,7 @@ from webapp.campaigns import (
 from webapp.campaigns import views as pages
 from webapp.dashboard import views as dashboard
 from webapp.demo_inbox import views as demo_inbox
+from webapp.domains import views as domains
 from webapp.http import compression, forms, params, security, static_files
 from webapp.http.doorkeeper import Doorkeeper
 from webapp.http.list_process import Lists
@@ -117,6 +118,7 @@ _PAGES = (
     lists,
     import_views,
     contact_views,
+    domains,
     suppression,
     log_views,
     demo_inbox,
@@ -141,6 +143,7 @@ _CSRF_EXEMPT = {
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_domains": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",

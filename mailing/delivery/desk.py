@@ -16,9 +16,9 @@ from mailing.campaigns import queries as campaigns
 from mailing.core import clock, database_errors
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
+from mailing.domains import signers
 from mailing.internet.receivers import domains_of
 from mailing.ledger import batches, lanes, leases, receivers, rests
-from mailing.senders import store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,12 +80,12 @@ class Desk:
         """Take the batch that Celery brought, or another that deserves the turn more."""
         return await self._until_it_works(lambda: turns.take(self._database, batch_id, at_work))
 
-    async def revision(self) -> int:
-        """Return the revision of all senders."""
+    async def revision(self) -> object:
+        """Return the revision of all senders and of the keys that sign."""
 
-        def revision() -> int:
+        def revision() -> object:
             with self._database.read() as connection:
-                return store.revision(connection)
+                return signers.revision(connection)
 
         return await self._until_it_works(revision)
 

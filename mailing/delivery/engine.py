@@ -40,7 +40,7 @@ from mailing.redis import events
 from mailing.senders.permits import Permits
 from mailing.smtp import verdicts
 from mailing.smtp.replies import Stage
-from mailing.smtp.session import Delivery, Mail
+from mailing.smtp.session import Delivery
 
 if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
@@ -203,7 +203,8 @@ class Engine:
 
     def _pass_on(self, work: Work, active: ActiveCampaign, other: Outlet) -> None:
         """Have mail that could not reach its server go by another at once, if that is within its limits."""
-        if other.receiver_limits or not self._meters.take_one(other, active.campaign):
+        may = other.may_replace(self._outlets.whose(work.claim.account))
+        if not may or not self._meters.take_one(other, active.campaign):
             self.hand_back(work)
             return
         self._meters.end(work.claim, spent=False)
@@ -251,8 +252,8 @@ class Engine:
                 return Ending.STOPPED
             await self._follow(await self._desk.revision())
             active = self._worklist.activate(campaign, prepared)
-        if not self._outlets.of(active.campaign):
-            await self._pause(campaign.id, self._outlets.fault(campaign))
+        if fault := self._outlets.fault(active.campaign):
+            await self._pause(campaign.id, fault)
             return Ending.STOPPED
         until = clock.steady_s() + seconds
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
@@ -286,7 +287,7 @@ class Engine:
         worklist = self._worklist
         return Rooms(self._outlets, self._meters, worklist.waits, None if self.halted else worklist.in_hand)
 
-    async def _follow(self, revision: int) -> None:
+    async def _follow(self, revision: object) -> None:
         """Have the senders that there are now, if the database says that they have changed."""
         if revision == self._outlets.revision:
             return
@@ -370,24 +371,22 @@ class Engine:
 
     async def _begin(self, claim: Claim, active: ActiveCampaign) -> None:
         renewed = claim.version in active.prepared or await self._renew(active, claim.version)
-        outlet = self._outlets.get(claim.account)  # none: the sender has changed since
-        if renewed and outlet:
-            self._compose(claim, active, outlet)
-        else:
-            self._return(claim)
+        if fault := self._outlets.fault(active.campaign):  # the senders or keys have changed since
+            await self._pause(claim.campaign_id, fault)
+        usable = renewed and not fault and claim.account in self._outlets
+        self._compose(claim, active) if usable else self._return(claim)
 
-    def _compose(self, claim: Claim, active: ActiveCampaign, outlet: Outlet) -> None:
+    def _compose(self, claim: Claim, active: ActiveCampaign) -> None:
+        prepared = active.prepared[claim.version]
         try:
-            prepared = active.prepared[claim.version]
             filled = prepared.fill(claim.recipient_id, claim.email, claim.name, claim.fields, now_ms())
         except MergeError as error:
             why = Reason("message.cannot-be-composed", reason=error.reason)
             failure = Delivery(verdicts.of(verdicts.FAILED), None, why, Stage.MAIL, alive=True)
             self._settle(claim, failure, now_ms(), active, Trace())
             return
-        sender, recipient = outlet.envelope(active.campaign, claim, prepared.envelope_from)
-        mail = Mail(sender, recipient, filled.head, filled.needs_smtputf8, clean=True, tail=filled.tail)
-        outlet.lane.put(Work(claim, mail))
+        mail = self._outlets.mail(active.campaign, claim, prepared.envelope_from, filled)
+        self._outlets[claim.account].lane.put(Work(claim, mail))
 
     async def _register(self) -> None:
         self._noticed = None

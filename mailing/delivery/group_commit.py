@@ -18,6 +18,7 @@ from mailing.core.reasons import Reason
 from mailing.core.states import ENDED, AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import campaigns
 from mailing.delivery import taking
+from mailing.domains import signers
 from mailing.ledger import batches, breaker, claims, evidence, lanes, leases, rests, results
 from mailing.redis import events
 from mailing.schedules.schedule import Schedule
@@ -96,7 +97,7 @@ class Committed:
     news: list[dict[str, Any]] = field(default_factory=list)
     rests: dict[str, Rest | None] = field(default_factory=dict)
     lanes: dict[str, Lanes] = field(default_factory=dict)
-    senders: int | None = None  # the revision of them all, where it was looked for
+    senders: object = None  # the revision of them all and of the keys that sign, where it was looked for
 
 
 def commit(writer: Writer, entry: Round) -> Committed:
@@ -121,7 +122,7 @@ def _commit(writer: Writer, entry: Round, *, at_once: bool) -> Committed:
             claims.release_strays(connection, entry.worker_id, entry.held)
         _look(connection, entry.watched, outcome)
         if entry.watched or entry.status:
-            outcome.senders = store.revision(connection)
+            outcome.senders = signers.revision(connection)
         _reopen(connection, doubtful, outcome)
         weighed = _weigh(connection, fresh)
         touched = _rest(connection, fresh, entry, weighed)

@@ -23,6 +23,8 @@ from mailing.core.states import AttemptResult
 from mailing.delivery import outcome
 from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
+from mailing.domains import names, signers
+from mailing.domains.dkim import Signer
 from mailing.ledger import lanes, rests
 from mailing.ledger.leases import WorkerNotice
 from mailing.ledger.results import Result
@@ -31,6 +33,7 @@ from mailing.senders import opening, store
 from mailing.senders.limits import NONE
 from mailing.senders.store import SenderError
 from mailing.smtp.account import REHEARSALS, Sender
+from mailing.smtp.envelope import Mail
 from mailing.smtp.session import Timeouts
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from mailing.delivery.pool import Owner
     from mailing.ledger.claims import Claim
     from mailing.ledger.results import Trace
+    from mailing.messages.compose import Filled
     from mailing.senders.limits import Limits
     from mailing.senders.store import Account
     from mailing.smtp.session import Delivery
@@ -122,6 +126,10 @@ class Outlet:
         """Whether one email shows if it works again, while all others go by the next sender."""
         return self.lane.failing or (self.rests.rest is not None and self.rests.rest.lasts)
 
+    def may_replace(self, other: Outlet) -> bool:
+        """Whether what was composed for another may go by it: signed as it signs, and at once."""
+        return not self.receiver_limits and self.sender.signs == other.sender.signs
+
     def envelope(self, campaign: Campaign, claim: Claim, usual: str) -> tuple[str, str]:
         """Return from whom and to whom the envelope of a campaign's email is.
 
@@ -135,10 +143,14 @@ class Outlet:
 
 
 class Kept(NamedTuple):
-    """The senders as they are kept, in order: each one opened, or the reason why it cannot be."""
+    """The senders as they are kept, in order: each one opened, or the reason why it cannot be.
+
+    And by domain who signs its mail, or why nobody can.
+    """
 
     revision: object
     senders: Sequence[tuple[Account, Sender | Words]]
+    signers: Mapping[str, Signer | Reason]
 
     @property
     def accounts(self) -> list[str]:
@@ -165,7 +177,7 @@ class Outlets(Mapping[str, Outlet]):
         self._bounce_domain = bounce_domain
         self._returns: Returns | None = None
         self._by_account = {REHEARSALS: Outlet(rehearsals)}
-        self._kept = Kept(None, ())
+        self._kept = Kept(None, (), {})
         self._ways: dict[tuple[int, ...] | None, tuple[str, ...]] = {}  # of campaigns by these senders
         self._connections = mail.connections
         self._timeouts = timeouts or Timeouts()
@@ -199,10 +211,23 @@ class Outlets(Mapping[str, Outlet]):
         """Whether a campaign waits because all its senders do."""
         return all(self[account].rests.holds for account in self.of(campaign))
 
-    def fault(self, campaign: Campaign) -> Words:
-        """Return why none of a campaign's senders can be used."""
+    def fault(self, campaign: Campaign) -> Words | None:
+        """Return why nothing of a campaign can leave: it has no sender, or nobody who can sign."""
+        if ways := self.of(campaign):
+            signer = self._kept.signers.get(names.of(campaign.sender_from))
+            signs = any(self[account].sender.signs for account in ways)
+            return signer if isinstance(signer, Reason) and signs else None
         faults = (why for _, why in self._named(campaign) if not isinstance(why, Sender))
         return next(faults, Reason("sender.not-found"))
+
+    def mail(self, campaign: Campaign, claim: Claim, usual: str, filled: Filled) -> Mail:
+        """Return an email of a campaign as it leaves by one of its senders: signed, where that does so."""
+        outlet, head = self[claim.account], filled.head
+        signer = self._kept.signers.get(names.of(campaign.sender_from)) if outlet.sender.signs else None
+        if isinstance(signer, Signer):
+            head = signer.fields(head, filled.tail, now_ms() // 1000) + head
+        sender, recipient = outlet.envelope(campaign, claim, usual)
+        return Mail(sender, recipient, head, filled.needs_smtputf8, clean=True, tail=filled.tail)
 
     def _named(self, campaign: Campaign) -> Iterable[tuple[Account, Sender | Words]]:
         opened = {account.id: sender for account, sender in self._kept.senders}
@@ -230,8 +255,8 @@ class Outlets(Mapping[str, Outlet]):
             except SenderError as error:
                 return error.reason
 
-        revision = store.revision(connection)
-        return Kept(revision, [(account, opened(account)) for account in store.every(connection)])
+        found = [(account, opened(account)) for account in store.every(connection)]
+        return Kept(signers.revision(connection), found, signers.every(connection, self._secret_key))
 
     def take(self, kept: Kept) -> None:
         """Have an outlet for each of these senders, in the event loop; what the others send goes on."""

@@ -6,12 +6,14 @@ It is outside the ledger: neither the recipient nor their attempts know of it.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailing.addresses import mailbox
 from mailing.campaigns import queries as campaigns
+from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, UnfitError
+from mailing.domains import signers
 from mailing.messages.compose import ComposeError, MergeError
 from mailing.reports import preview
 from mailing.reports.preview import NoMessageError
@@ -20,16 +22,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.reports.recipient_record import Person
+    from mailing.smtp.account import Sender
     from mailing.smtp.envelope import Mail
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A mail that may be sent, to whom, and with whose data."""
+    """A mail that may be sent, to whom, with whose data, and from which From line."""
 
     mail: Mail
     to: str
     person: Person
+    sender_from: str
 
 
 def compose(connection: Connection, campaign_id: int, to: str, like: int | str) -> Trial:
@@ -51,4 +55,16 @@ def compose(connection: Connection, campaign_id: int, to: str, like: int | str) 
         mail = preview.mail_for(message, person, to=email, token=secrets.token_hex(16))
     except (ComposeError, MergeError) as error:
         raise NoMessageError(error.reason) from None
-    return Trial(mail, email, person)
+    return Trial(mail, email, person, campaign.sender_from)
+
+
+def signed(connection: Connection, trial: Trial, sender: Sender, secret_key: str) -> Trial:
+    """Return a test as a campaign's email would leave by a sender. Raises ``NoMessageError``."""
+    signer = signers.of(connection, trial.sender_from, secret_key) if sender.signs else None
+    if isinstance(signer, Reason):
+        raise NoMessageError(signer)
+    if signer is None:
+        return trial
+    mail = trial.mail
+    fields = signer.fields(mail.data, mail.tail, now_ms() // 1000)
+    return replace(trial, mail=mail._replace(data=fields + mail.data))

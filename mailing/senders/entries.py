@@ -36,7 +36,8 @@ class EntryError(UnfitError):
 class Entry:
     """A sender as it was entered. ``connections`` is of one worker process; none: as the setting says.
 
-    A secret that is None stays what it is; an empty one is taken away.
+    It ``signs`` with DKIM, unless its server does. A secret that is None stays what it is; an empty one is
+    taken away.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Entry:
     tenant: str = ""
     client_id: str = ""
     client_secret: str | None = field(default=None, repr=False)
+    signs: bool = True
     connections: int | None = None
     limits: Limits = NONE
     receiver_limits: Mapping[str, Limits] = field(default_factory=dict)

@@ -28,7 +28,8 @@ def usable(account: Account, secret_key: str, default: Sender, database: Databas
     be read, or it has no consent yet: nothing may be sent then.
     """
     if account.from_settings:
-        return replace(default, id=account.id, connections=account.connections or default.connections)
+        connections = account.connections or default.connections
+        return replace(default, id=account.id, connections=connections, signs=account.signs)
     if account.provider and not account.refresh_token:
         raise SenderError(Reason("sender.not-connected", name=account.name))
     return Sender(
@@ -41,6 +42,7 @@ def usable(account: Account, secret_key: str, default: Sender, database: Databas
         auth=account.auth,
         id=account.id,
         settings=False,
+        signs=account.signs,
         verify=account.verify,
         ca=account.ca,
         tokens=_consent(account, secret_key, database) if account.provider else None,

@@ -69,6 +69,7 @@ class Account:
     client_id: str
     client_secret: str = field(repr=False)
     refresh_token: str = field(repr=False)
+    signs: bool
     connections: int | None
     limits: Limits
     receiver_limits: Mapping[str, Limits]
@@ -168,7 +169,7 @@ def revise(
 
     ``seen`` is the revision that the change was made from. A secret goes nowhere but where it was given for:
     with another server, or another way to protect the line, it must be entered again. Of the sender of
-    the settings only name, connections and limits change. Raises ``EntryError`` and ``SenderError``.
+    the settings only name, signing, connections and limits change. Raises ``EntryError`` and ``SenderError``.
     """
     entries.check(entry)
     now = get(connection, sender_id)
@@ -178,7 +179,7 @@ def revise(
     if now.from_settings:
         if any(values[name] != getattr(now, name) for name in (*_WHERE, *_OF_SETTINGS)):
             raise SenderError(Reason("sender.of-settings", name=now.name))
-        values = {name: values[name] for name in ("name", "connections", *_LIMITS)}
+        values = {name: values[name] for name in ("name", "signs", "connections", *_LIMITS)}
     elif any(values[name] != getattr(now, name) for name in _WHERE):
         if now.password and entry.password is None:
             raise entries.EntryError({"password": Reason("sender-fault.password-again")})
@@ -338,6 +339,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "provider": entry.provider,
         "tenant": entry.tenant,
         "client_id": entry.client_id,
+        "signs": entry.signs,
         "connections": entry.connections,
         "limits": limits.dump(entry.limits),
         "receiver_limits": limits.dump_receivers(entry.receiver_limits),

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     text,
+    true,
 )
 
 from mailing.core.clock import now_ms
@@ -44,6 +45,9 @@ senders = Table(
     Column("client_id", Text, nullable=False, default=""),
     Column("client_secret", Text, nullable=False, default=""),  # sealed
     Column("refresh_token", Text, nullable=False, default=""),  # sealed
+    Column(
+        "signs", Boolean, nullable=False, default=True, server_default=true()
+    ),  # with DKIM; else its server
     Column("connections", SmallInteger),  # of one worker process; none: the setting
     Column("limits", JSON(none_as_null=True)),  # limits.dump
     Column("receiver_limits", JSON(none_as_null=True)),  # by receiver, and "*" for all others

@@ -53,7 +53,8 @@ class Sender:
     ``auth`` is the way to sign in; empty: the best that the server offers. ``ca`` are certificates (PEM) that
     are trusted instead of the system's; without ``verify`` any certificate will do. Of a ``demo`` nothing
     leaves before the server has said that it is the demo inbox. ``id`` is that of its row; 0: it has none.
-    One of the ``settings`` is known by its server, also before it has a row.
+    One of the ``settings`` is known by its server, also before it has a row. What leaves by one that
+    ``signs`` has our DKIM signature; else its server signs.
     """
 
     host: str
@@ -69,6 +70,7 @@ class Sender:
     verify: bool = True
     ca: str = field(default="", repr=False)
     tokens: Tokens | None = field(default=None, repr=False)
+    signs: bool = True
 
     @property
     def account(self) -> str:

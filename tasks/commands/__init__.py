@@ -3,13 +3,13 @@
 ``bounces``      what comes back: bounces, spam reports, and what follows from them
 ``campaigns``    stored, revised, sent, decided about, shared; and what all commands share
 ``corrections``  the message of a paused campaign, and when a campaign pauses by itself
+``dkim``         the keys that sign
 ``drafting``     drafts that save themselves while they are written
 ``factors``      ways to sign in: authenticator apps, passkeys, recovery codes
-``keys``         API keys
+``keys``         API keys, and the keys that sign tokens and receipts
 ``lanes``        lanes by hand: a receiver is let go on, or has to rest
 ``lists``        saved lists, their contacts and their imports
 ``people``       accounts, roles, sessions, invitations
-``receipts``     the key that signs receipts
 ``rehearsals``   a draft is sent to the demo inbox as a campaign of its own
 ``senders``      accounts at mail servers: their credentials, limits and order
 ``steering``     when a campaign is sent, and how urgent it is

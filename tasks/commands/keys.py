@@ -1,4 +1,4 @@
-"""Commands about API keys and signing keys. Each writes into the audit log in its transaction; all block."""
+"""Commands about API keys, and keys that sign tokens and receipts. Each writes into the audit log; all block."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from mailing.accounts import audit
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
 from mailing.programs import access_tokens, api_keys
+from mailing.receipts import keys as receipt_keys
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mailing.accounts.roles import Permission
     from mailing.programs.access_tokens import SigningKey
     from mailing.programs.api_keys import ApiKey
+    from mailing.receipts.keys import ReceiptKey
     from tasks.commands.campaigns import Backend
 
 _DAY_MS = 24 * 3600 * 1000
@@ -59,3 +61,14 @@ def signing_key(backend: Backend, secret_key: str) -> SigningKey:
             audit.record(connection, Actor(ActorKind.VOLLEY), "make signing key", f"signing-key:{kid}")
             keys = access_tokens.trusted(connection, secret_key)
     return access_tokens.signer(keys, now_ms())
+
+
+def receipt_key(backend: Backend, secret_key: str) -> ReceiptKey:
+    """Return the key that signs receipts; make it if there is none that this secret key opens."""
+    with backend.db.read() as connection:
+        if found := receipt_keys.current(connection, secret_key):
+            return found
+    with backend.db.write() as connection:
+        made = receipt_keys.make(connection, secret_key)
+        audit.record(connection, Actor(ActorKind.VOLLEY), "make receipt key", f"receipt-key:{made.number}")
+        return made

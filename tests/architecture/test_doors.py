@@ -58,6 +58,7 @@ NO_COMMANDS = {
     "use_recovery": "as use_code",
     "use_passkey": "as use_code",
     "signing_key": "asked for by nobody: Volley makes a key when it is time to, and tells",
+    "receipt_key": "as signing_key",
     "keep_piece": "goes on with an upload that is in the log already",
     "upload": "does as the commands that it calls, which tell",
     "go_on": "goes on with a decision that is in the log already",

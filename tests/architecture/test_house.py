@@ -57,6 +57,8 @@ PURE = (  # rooms, and wings as a whole
     "campaigns.preflight",
     "campaigns.readiness",
     "internet.findings",
+    "domains.dkim",
+    "domains.records",
     "delivery.outcome",
     "delivery.waits",
     "delivery.width",

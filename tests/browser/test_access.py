@@ -104,6 +104,8 @@ FOUND = {  # rule of the application -> an address of it
     "/suppression": "/suppression",
     "/u/<path:token>": "/u/{leaver}",
     "/u/<token>/choices": "/u/{leaver}/choices",
+    "/domains": "/domains",
+    "/domains/<domain>": "/domains/example.org",
     "/lists": "/lists",
     "/lists/new": "/lists/new",
     "/lists/imports/<id:import_id>": "/lists/imports/{upload}",

@@ -19,6 +19,7 @@ from webapp.api import (
     templates,
     tokens,
 )
+from webapp.domains import programs as domains
 from webapp.http import params
 from webapp.lanes import programs as lanes
 from webapp.openapi import document as openapi
@@ -44,6 +45,7 @@ BLUEPRINTS = tuple(
         senders,
         forecasts,
         warmups,
+        domains,
         suppressions,
         bounces,
         events,

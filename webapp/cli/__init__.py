@@ -3,11 +3,11 @@
 ``changes``      ``volley correct``, ``failure-limit``, ``follow-up``, ``retry``, ``skip`` and more
 ``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and more
 ``corrections``  what the commands do that change what is being sent
+``dkim``         ``volley dkim``: the keys that sign
 ``lists``        what the commands about saved lists do
 ``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,
                  checked, rehearsed
-``people``       what the commands about people do
-``programs``     what the commands for programs do: API keys, the description of the API
+``people``       what the commands about people and programs do: accounts, API keys, the API described
 ``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``
 ``rulebook``     ``volley rulebook check`` and ``ask``

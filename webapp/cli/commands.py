@@ -12,7 +12,7 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from webapp.cli import changes, receipts, rulebook, senders, suppress, timing
+from webapp.cli import changes, dkim, receipts, rulebook, senders, suppress, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -108,9 +108,9 @@ def check() -> None:
 @click.argument("file", type=click.File("wb", lazy=True), default="-")
 def api_docs(*, file: IO[bytes]) -> None:
     """Write the description of the API (OpenAPI 3.1) to FILE, or to standard output."""
-    from webapp.cli import programs  # noqa: PLC0415
+    from webapp.cli import people  # noqa: PLC0415
 
-    programs.describe(file)
+    people.describe(file)
 
 
 _ROLE = click.Choice([role.value for role in Role])
@@ -204,26 +204,26 @@ def key_add(*, name: str, scopes: tuple[str, ...], days: int | None) -> None:
 
     Repeat --scope for each scope. Without --expires-days it works until it is revoked.
     """
-    from webapp.cli import programs  # noqa: PLC0415
+    from webapp.cli import people  # noqa: PLC0415
 
-    programs.add(name, [Permission(scope) for scope in scopes], days)
+    people.add_key(name, [Permission(scope) for scope in scopes], days)
 
 
 @key.command("list")
 def key_list() -> None:
     """List the API keys."""
-    from webapp.cli import programs  # noqa: PLC0415
+    from webapp.cli import people  # noqa: PLC0415
 
-    programs.show()
+    people.show_keys()
 
 
 @key.command("revoke")
 @click.argument("prefix")
 def key_revoke(*, prefix: str) -> None:
     """Revoke the API key with this PREFIX: its tokens and streams end."""
-    from webapp.cli import programs  # noqa: PLC0415
+    from webapp.cli import people  # noqa: PLC0415
 
-    programs.revoke(prefix)
+    people.revoke_key(prefix)
 
 
 @main.group("lists")
@@ -315,6 +315,7 @@ def setup_link() -> None:
 
 
 _GROUPS = (
+    dkim.dkim,
     receipts.receipt,
     receipts.verify,
     rulebook.rulebook,

@@ -85,6 +85,7 @@ def test(campaign_id: int, to: str, like: str) -> None:
                 wanted = trials.compose(connection, campaign_id, to, like)
                 ids = _campaign(connection, campaign_id).senders
                 sender = opening.first(connection, ids, chosen.secret_key, chosen.sender)
+                wanted = trials.signed(connection, wanted, sender, chosen.secret_key)
             commands.begin_test(backend, ACTOR, campaign_id, wanted)
         except (NoMessageError, NotAllowed, SenderError) as refusal:
             raise click.ClickException(f"Nothing was sent. {refusal}") from None

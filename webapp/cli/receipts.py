@@ -31,13 +31,13 @@ def receipt(*, campaign_id: int, file: str) -> None:
     """
     from mailing.receipts import document  # noqa: PLC0415
     from mailing.receipts.document import NotOverError  # noqa: PLC0415
-    from tasks.commands import receipts as commands  # noqa: PLC0415
+    from tasks.commands import keys as commands  # noqa: PLC0415
     from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     name = file or document.file_name(campaign_id)
     with open_backend(chosen) as backend:
-        key = commands.key(backend, chosen.secret_key)
+        key = commands.receipt_key(backend, chosen.secret_key)
         try:
             with backend.db.snapshot() as connection, _whole(name) as out:
                 for block in document.blocks(connection, campaign_id, key):

@@ -42,6 +42,7 @@ def _entered(command: Any) -> Any:
         click.option("--port", type=click.IntRange(1, 65_535)),
         click.option("--tls", type=click.Choice(_TLS), help="starttls requires it; opportunistic takes it."),
         click.option("--verify/--no-verify", default=None, help="Whether its certificate must be trusted."),
+        click.option("--sign/--no-sign", "signs", default=None, help="Whether Volley signs with DKIM."),
         click.option("--ca-file", type=click.File("r"), help="Certificates (PEM) to trust instead."),
         click.option("--user", "username", help="The user name."),
         click.option("--auth", type=click.Choice(_AUTH), help="The sign-in method. Default: the best."),

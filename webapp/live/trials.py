@@ -127,6 +127,7 @@ async def begin(actor: Actor, campaign_id: int, to: str, like: int | str = "") -
     runs().make_sure()
     wanted = await svc.read(trials.compose, campaign_id, to, like)
     sender = await svc.read(_sender, campaign_id, svc.settings)
+    wanted = await svc.read(trials.signed, wanted, sender, svc.settings.secret_key)
     await svc.do(commands.begin_test, actor, campaign_id, wanted)
     return runs().begin(about(campaign_id), sender, partial(trial.carry, sender, wanted.mail), wanted)
 

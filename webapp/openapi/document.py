@@ -144,6 +144,7 @@ def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
             answers[str(status)] = {"$ref": f"#/components/responses/{refusal(status)}"}
     parameters = [
         *({"in": "path", "name": name, "required": True, "schema": _ID} for name in operation.ids),
+        *({"in": "path", "name": name, "required": True, "schema": _NAME} for name in operation.names),
         *(
             {"in": "query", "name": each.name, "description": each.about, "schema": _bare(each)}
             for each in description.query
@@ -166,6 +167,7 @@ def _operation(operation: Operation, shapes: Shapes) -> dict[str, Any]:
     }
 
 
+_NAME: Schema = {"type": "string", "minLength": 1}
 _ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
 
 

@@ -76,6 +76,7 @@ class Operation:
     summary: str
     about: str
     ids: tuple[str, ...]
+    names: tuple[str, ...]
     fields: Sequence[Field] | None
     description: Description
     door: Door
@@ -87,7 +88,7 @@ class Operation:
         posted = {400, 408, 413, 415, 422} if self.fields is not None else set()
         sent = {415} if self.method in UNSAFE else set()
         asked = {422} if self.description.query else set()
-        found = {404} if self.ids else set()
+        found = {404} if self.ids or self.names else set()
         usual = {403, 421, 500, 503}
         return tuple(sorted(usual | guarded | posted | sent | asked | found | {*self.description.refuses}))
 
@@ -125,6 +126,7 @@ def listed(app: Quart) -> Iterator[Operation]:
         first, _blank, more = inspect.cleandoc(view.__doc__ or "").replace("``", "`").partition("\n\n")
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         ids = tuple(name for kind, name in _PLACEHOLDER.findall(rule.rule) if kind == "id")
+        names = tuple(name for kind, name in _PLACEHOLDER.findall(rule.rule) if not kind)
         path = _PLACEHOLDER.sub(lambda found: f"{{{found[2]}}}", rule.rule)
         for verb, does in (description.verbs or {"": ""}).items():
             yield Operation(
@@ -134,6 +136,7 @@ def listed(app: Quart) -> Iterator[Operation]:
                 does or first.removesuffix("."),
                 (f"{first}\n\n{more}" if does else more).strip(),
                 ids,
+                names,
                 description.bodies.get(verb),
                 description,
                 getattr(view, "door", Door()),

@@ -68,6 +68,7 @@ class Sender(TypedDict):
     client_id: str
     has_client_secret: bool
     connected: Annotated[bool, "Whether the account has given its consent."]
+    signs: Annotated[bool, "Whether Volley signs with DKIM what leaves by it."]
     connections: Annotated[int | None, "Of each worker process; null for the setting."]
     limits: Limits
     receiver_limits: Annotated[dict[str, Limits], "Limits by receiver; `*` means each of all others."]

@@ -18,7 +18,7 @@ from quart import Response
 from mailing.campaigns import queries as campaigns
 from mailing.core.reasons import Reason, ReasonError
 from mailing.receipts import document
-from tasks.commands import receipts as commands
+from tasks.commands import keys as commands
 from webapp.http.services import services
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def answer(campaign_id: int) -> Response:
     await svc.read(_ready, campaign_id)
     if sum(it.filling for it in _spools) >= MOST or len(_spools) >= MOST_FILES:
         raise BusyError(Reason("receipt.busy"))
-    key = await svc.do(commands.key, svc.settings.secret_key)
+    key = await svc.do(commands.receipt_key, svc.settings.secret_key)
 
     async def lines() -> AsyncIterator[bytes]:
         spool = _Spool()

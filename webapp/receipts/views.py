@@ -8,7 +8,7 @@ from mailing.accounts.roles import Permission
 from mailing.receipts import document, keys
 from mailing.receipts.document import NotOverError
 from mailing.recipients import reply_groups as causes
-from tasks.commands import receipts as commands
+from tasks.commands import keys as commands
 from webapp.http import auth
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
@@ -24,7 +24,7 @@ _ONE = "/campaigns/<id:campaign_id>/receipt"
 async def show(campaign_id: int) -> str:
     """Show what became of a campaign, and the key that signs its receipt."""
     svc, campaign = services(), await the_campaign(campaign_id)
-    key = await svc.do(commands.key, svc.settings.secret_key)
+    key = await svc.do(commands.receipt_key, svc.settings.secret_key)
     return await render_template(
         "receipts/show.html",
         section="campaigns",

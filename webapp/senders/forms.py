@@ -56,6 +56,7 @@ def of_preset(preset: Preset) -> dict[str, str]:
         "port": str(preset.port),
         "tls": preset.tls,
         "verify": "1",
+        "signs": "1",
         "username": preset.username,
         "sign_in": preset.provider or preset.auth,
         "connections": str(preset.connections or ""),
@@ -69,6 +70,7 @@ def of_account(account: Account) -> dict[str, str]:
         **{name: str(getattr(account, name)) for name in _KEPT},
         "port": str(account.port),
         "verify": "1" if account.verify else "",
+        "signs": "1" if account.signs else "",
         "sign_in": account.provider or account.auth,
         "connections": str(account.connections or ""),
         "receiver_limits": "\n".join(
@@ -103,7 +105,7 @@ def told(it: Limits) -> str:
 def entered(form: Mapping[str, str], account: Account | None) -> tuple[Entry | None, dict[str, str]]:
     """Return what a form enters, and what is wrong with it by the name of its field: one of both.
 
-    Of the ``account`` of the settings a form holds only name, connections and limits.
+    Of the ``account`` of the settings a form holds only name, signing, connections and limits.
     """
     faults: dict[str, str] = {}
     values: dict[str, Any] = {}
@@ -115,6 +117,7 @@ def entered(form: Mapping[str, str], account: Account | None) -> tuple[Entry | N
         values["receiver_limits"] = limits.parse_receivers(_receivers(form.get("receiver_limits", "")))
     except LimitsError as error:
         faults["receiver_limits"] = " ".join(map(say, error.reasons))
+    values["signs"] = bool(form.get("signs"))
     values["connections"] = _number(form.get("connections", "")) or None
     if account is not None and account.from_settings:
         entry = store.as_entered(account, name=form.get("name", ""), **values)

@@ -107,6 +107,11 @@ _CHANGE = (
     Field("client_id", Text(), "Of your own application at the provider."),
     Field("client_secret", Text(), "Of that application; kept as `password` is."),
     Field(
+        "signs",
+        Flag("True: Volley signs with DKIM where the From domain has a key."),
+        "Whether Volley signs with DKIM; false where the server does.",
+    ),
+    Field(
         "connections",
         OrNull(Whole(entries.CONNECTIONS, "Must be a whole number from 1 to 100.")),
         "Of each worker process; null for the setting.",
@@ -313,6 +318,7 @@ def shown(it: Account) -> sender_shapes.Sender:
         "client_id": it.client_id,
         "has_client_secret": bool(it.client_secret),
         "connected": bool(it.refresh_token),
+        "signs": it.signs,
         "connections": it.connections,
         "limits": dumped(it.limits),
         "receiver_limits": {receiver: dumped(each) for receiver, each in it.receiver_limits.items()},

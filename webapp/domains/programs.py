@@ -1,0 +1,188 @@
+"""Domains for programs: listed, looked up in DNS; keys are made, rotated and retired."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import orjson
+from quart import Response
+
+from mailing.accounts.roles import Permission
+from mailing.core.reasons import UnfitError
+from mailing.domains import names
+from mailing.domains.dkim import Algorithm
+from mailing.domains.keys import DkimError
+from tasks.commands import dkim as commands
+from webapp.domains import reading
+from webapp.http import auth, forms, problems
+from webapp.http.problems import Fault, Problem
+from webapp.http.services import services
+from webapp.openapi import domain_shapes, fields, operations
+from webapp.openapi.fields import Field, OneOf, Text
+from webapp.openapi.operations import Answer, described
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailing.domains.health import Health
+    from mailing.domains.keys import DkimKey
+    from mailing.internet.findings import Finding
+    from tasks.commands.campaigns import Backend
+    from webapp.domains.reading import Standing
+
+TOPIC = "Domains"
+blueprint = operations.blueprint("api_domains")
+_ONE = "/domains/<domain>"
+_NEW = (
+    Field("domain", Text(), "Such as `example.com`.", missing="Name the domain.", example="example.com"),
+    Field("algorithm", OneOf(Algorithm), "Of the only key; if not given, one of each kind is made."),
+)
+
+
+@blueprint.get("/domains")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("All of them.", domain_shapes.DomainList)})
+async def list_domains() -> Response:
+    """List the domains that campaigns come from, or that have keys."""
+    svc = services()
+    found = await svc.read(reading.every, svc.settings.secret_key)
+    return _json({"domains": [_shown(it) for it in found]})
+
+
+@blueprint.post("/domains")
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {201: Answer("Publish their records.", domain_shapes.MadeKeys)},
+    bodies={"": _NEW},
+    refuses=(409,),
+)
+async def create_domain_keys() -> Response:
+    """Create keys for a domain: one of RSA and one of Ed25519, or only one.
+
+    They sign once their records are in DNS. Volley looks for them every few minutes.
+    """
+    asked = fields.body(await forms.body(forms.SHORT), _NEW, '{"domain": "example.com"}')
+    try:
+        domain = names.read(asked["domain"])
+    except UnfitError as refusal:
+        raise problems.invalid([Fault.of("domain", refusal.reason)]) from None
+    algorithms = [asked["algorithm"]] if asked["algorithm"] else [*Algorithm]
+    svc = services()
+    with _refusing():
+        made = await svc.do(commands.create, auth.program(), domain, algorithms, svc.settings.secret_key)
+    return _json({"keys": [_key(it) for it in made]}, 201)
+
+
+@blueprint.get(_ONE)
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)})
+async def get_domain(domain: str) -> Response:
+    """Return a domain, its keys, and what DNS said of it."""
+    return _json(_shown(await _standing(domain)))
+
+
+@blueprint.post(f"{_ONE}/check")
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {200: Answer("The domain as DNS has it now.", domain_shapes.Domain)})
+async def check_domain(domain: str) -> Response:
+    """Ask DNS about a domain now. Keys whose records are found start to sign."""
+    standing = await _standing(domain)
+    svc = services()
+    await svc.do(_check, standing.domain, svc.settings.secret_key)
+    return _json(_shown(await _standing(domain)))
+
+
+@blueprint.post(f"{_ONE}/rotate")
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {201: Answer("Publish their records.", domain_shapes.MadeKeys)}, refuses=(409,))
+async def rotate_domain_keys(domain: str) -> Response:
+    """Create a successor for each key that signs.
+
+    The old key signs until the record of the new one has been in DNS for an hour.
+    """
+    standing = await _standing(domain)
+    svc = services()
+    with _refusing():
+        made = await svc.do(commands.rotate, auth.program(), standing.domain, svc.settings.secret_key)
+    return _json({"keys": [_key(it) for it in made]}, 201)
+
+
+@blueprint.delete(f"{_ONE}/keys/<selector>")
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)}, refuses=(409,))
+async def retire_domain_key(domain: str, selector: str) -> Response:
+    """Stop signing with a key. Leave its record in DNS until `removable_at`."""
+    standing = await _standing(domain)
+    if selector not in {it.selector for it in standing.keys}:
+        said = f"{standing.domain} has no key {selector}. GET /api/v1/domains lists them."
+        raise Problem(404, said, "dkim.not-found")
+    with _refusing():
+        await services().do(commands.retire, auth.program(), standing.domain, selector)
+    return _json(_shown(await _standing(domain)))
+
+
+def _check(backend: Backend, domain: str, secret_key: str) -> Health:
+    return commands.check(backend.db, domain, secret_key)
+
+
+async def _standing(domain: str) -> Standing:
+    svc = services()
+    try:
+        found = await svc.read(reading.of, names.read(domain), svc.settings.secret_key)
+    except UnfitError:
+        found = None
+    if found is None or not (found.keys or found.domain in await svc.read(names.of_campaigns)):
+        said = f"There is no domain {domain}. GET /api/v1/domains lists them."
+        raise Problem(404, said, "domain.not-found")
+    return found
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except DkimError as refusal:
+        raise problems.refused(refusal) from None
+
+
+def _shown(it: Standing) -> domain_shapes.Domain:
+    return {
+        "domain": it.domain,
+        "signs": it.signs,
+        "light": it.light,
+        "looked_at": formats.iso(it.health.looked_at) if it.health.looked_at else None,
+        "records": {kind: _finding(found) for kind, found in it.health.records.items()},
+        "keys": [_key(key, it.health.keys.get(key.id)) for key in it.keys],
+    }
+
+
+def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
+    def at(ms: int | None) -> str | None:
+        return formats.iso(ms) if ms else None
+
+    return {
+        "selector": it.selector,
+        "algorithm": it.algorithm,
+        "state": it.state,
+        "name": it.name,
+        "value": it.value,
+        "zone_line": it.zone_line,
+        "found": _finding(found) if found else None,
+        "created_at": formats.iso(it.created_at),
+        "published_at": at(it.published_at),
+        "activated_at": at(it.activated_at),
+        "retiring_at": at(it.retiring_at),
+        "retired_at": at(it.retired_at),
+        "removable_at": at(it.removable_at),
+    }
+
+
+def _finding(it: Finding) -> domain_shapes.DomainFinding:
+    return {"light": it.light, "said": str(it.said), "code": it.said.code, "todo": str(it.todo or "")}
+
+
+def _json(told: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(told), status, content_type="application/json")

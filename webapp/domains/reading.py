@@ -1,0 +1,61 @@
+"""How the domains stand that mail comes from, for pages and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailing.domains import health, keys, names
+from mailing.domains.tables import KeyState
+from mailing.internet.findings import ORDER, Light
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.domains.health import Health
+    from mailing.domains.keys import DkimKey
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A domain, its keys, and what DNS said. ``unreadable`` are keys that another secret key sealed."""
+
+    domain: str
+    keys: Sequence[DkimKey]
+    health: Health
+    unreadable: Sequence[str]
+
+    @property
+    def signs(self) -> bool:
+        """Whether its mail is signed."""
+        return any(it.state is KeyState.ACTIVE for it in self.keys) and not self.unreadable
+
+    @property
+    def light(self) -> Light:
+        """The gravest of all."""
+        return min(self.health.light, Light.RED if self.unreadable else Light.GREEN, key=ORDER.index)
+
+
+def every(connection: Connection, secret_key: str) -> Sequence[Standing]:
+    """Return the domains that have keys, and those that the latest campaigns come from."""
+    known = health.every(connection)
+    by_domain: dict[str, list[DkimKey]] = {it: [] for it in names.of_campaigns(connection)}
+    for key in keys.every(connection):
+        by_domain.setdefault(key.domain, []).append(key)
+    return [
+        _standing(domain, its, known.get(domain) or health.of(connection, domain), secret_key)
+        for domain, its in sorted(by_domain.items())
+    ]
+
+
+def of(connection: Connection, domain: str, secret_key: str) -> Standing:
+    """Return how a domain stands."""
+    return _standing(domain, keys.of(connection, domain), health.of(connection, domain), secret_key)
+
+
+def _standing(domain: str, its: Sequence[DkimKey], found: Health, secret_key: str) -> Standing:
+    active = (it for it in its if it.state is KeyState.ACTIVE)
+    unreadable = [it.selector for it in active if not keys.unsealed(it, secret_key)]
+    return Standing(domain, its, found, unreadable)

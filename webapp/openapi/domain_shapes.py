@@ -1,0 +1,62 @@
+"""The shapes of answers about domains and the keys that sign, as those in ``shapes``."""
+
+from typing import Annotated, TypedDict
+
+from mailing.domains.dkim import Algorithm
+from mailing.domains.tables import KeyState
+from mailing.internet.findings import Light
+from webapp.openapi.shapes import Time
+
+
+class DomainFinding(TypedDict):
+    """What DNS said of one record."""
+
+    light: Light
+    said: str
+    code: str
+    todo: Annotated[str, "What to do; empty if there is nothing."]
+
+
+class DkimKey(TypedDict):
+    """A key that signs, or will, or did. Its private half is never shown."""
+
+    selector: str
+    algorithm: Algorithm
+    state: Annotated[
+        KeyState,
+        "`created` until its record is in DNS, then `published`; `active` while it signs. The record of one "
+        "that is `retiring` must stay until `removable_at`.",
+    ]
+    name: Annotated[str, "Where its TXT record has to be."]
+    value: Annotated[str, "What the record says."]
+    zone_line: Annotated[str, "The record as in a zone file, in strings of at most 255 bytes."]
+    found: Annotated[DomainFinding | None, "Null: nobody has looked yet, or its record is not needed."]
+    created_at: Time
+    published_at: Time | None
+    activated_at: Time | None
+    retiring_at: Time | None
+    retired_at: Time | None
+    removable_at: Time | None
+
+
+class Domain(TypedDict):
+    """A domain that mail comes from."""
+
+    domain: str
+    signs: Annotated[bool, "Whether Volley signs its mail."]
+    light: Annotated[Light, "The gravest finding; `unknown` if nobody has looked."]
+    looked_at: Time | None
+    records: Annotated[dict[str, DomainFinding], "By `spf`, `dkim`, `dmarc` and `mx`."]
+    keys: list[DkimKey]
+
+
+class DomainList(TypedDict):
+    """The domains that campaigns come from, or that have keys."""
+
+    domains: list[Domain]
+
+
+class MadeKeys(TypedDict):
+    """Keys that were made: publish their records."""
+
+    keys: list[DkimKey]
