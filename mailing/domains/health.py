@@ -6,7 +6,7 @@ To look takes a few seconds at most. Where nobody answers, nothing is known: tha
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import select, update
@@ -15,7 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
+from mailing.core.tables import campaigns
 from mailing.domains import keys, names, records
+from mailing.domains.tables import KeyState
 from mailing.domains.tables import domain_looks as table
 from mailing.internet import dmarc, spf
 from mailing.internet.findings import ORDER, Finding, Light
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 SOON_MS = 300_000  # while the record of a new key is waited for
+MANY = 5_000  # recipients above which Gmail and Yahoo hold a sender to be one of bulk mail
 MOST = 20  # domains that one look asks for
 
 
@@ -83,7 +86,10 @@ async def look(domain: str, its_keys: Sequence[DkimKey], servers: Servers) -> He
 
 
 async def _key(key: DkimKey, servers: Servers) -> Finding:
-    return records.judge(await servers.texts(key.name), key.name, key.algorithm, key.public_key)
+    """Return whether the record of a key is there; it is grave where mail is signed with it."""
+    found = records.judge(await servers.texts(key.name), key.name, key.algorithm, key.public_key)
+    signs = key.state is KeyState.ACTIVE
+    return found if signs or found.light is not Light.RED else replace(found, light=Light.AMBER)
 
 
 async def _exchangers(domain: str, servers: Servers) -> Finding:
@@ -141,6 +147,16 @@ def of(connection: Connection, domain: str) -> Health:
     """Return how a domain stands."""
     row = connection.execute(select(table).where(table.c.domain == domain)).first()
     return _load(domain, row)
+
+
+def red(connection: Connection, campaign_id: int) -> str:
+    """Return the From domain of a campaign to many, where it is red; empty if not, or if nobody can tell."""
+    own = select(campaigns.c.sender_from, campaigns.c.total).where(campaigns.c.id == campaign_id)
+    row = connection.execute(own).first()
+    if row is None or row.total <= MANY:
+        return ""
+    domain = names.of(row.sender_from)
+    return domain if of(connection, domain).light is Light.RED else ""
 
 
 def every(connection: Connection) -> Mapping[str, Health]:

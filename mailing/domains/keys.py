@@ -166,7 +166,7 @@ def settle(connection: Connection, domain: str, seen: Mapping[int, Light], secre
     """Have the keys of a domain follow what was ``seen`` of their records, by id."""
     for key in reversed(of(connection, domain)):  # the oldest first: a newer one takes its place
         light = seen.get(key.id)
-        if key.state is KeyState.PUBLISHED and light is Light.RED:
+        if key.state is KeyState.PUBLISHED and light in {Light.RED, Light.AMBER}:
             _move(connection, key, KeyState.CREATED)
         if light is not Light.GREEN or not key.waits:
             continue

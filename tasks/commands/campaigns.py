@@ -29,6 +29,7 @@ from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
+from mailing.domains import health
 from mailing.ledger import batches
 from mailing.ledger.batches import Errand
 from mailing.library import files
@@ -234,9 +235,17 @@ def announce(backend: Backend, change: Change) -> bool:
 
 
 def act(
-    backend: Backend, actor: Actor, campaign_id: int, action: CampaignAction, *, seen: int | None = None
+    backend: Backend,
+    actor: Actor,
+    campaign_id: int,
+    action: CampaignAction,
+    *,
+    seen: int | None = None,
+    despite: bool = True,
 ) -> Campaign:
     """Send, schedule, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
+
+    So it does for many recipients of a From domain whose records are wrong, unless that is ``despite`` them.
 
     With the revision that was ``seen``, what is sent is what was seen, or nothing is. Moves the first of
     those whom a cancel leaves waiting; the sweep moves the others.
@@ -247,6 +256,10 @@ def act(
             checked = drafts.ready(connection, campaign_id)
         if seen not in {None, checked}:
             raise NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
+        if not despite:
+            with backend.db.read() as connection:
+                if domain := health.red(connection, campaign_id):
+                    raise NotAllowed(Reason("campaign.domain-red", domain=domain))
     with backend.db.write() as connection:
         campaign = lifecycle.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()

@@ -1,4 +1,4 @@
-"""Commands about API keys, and keys that sign tokens and receipts. Each writes into the audit log; all block."""
+"""Commands about API keys and keys that sign. Each writes into the audit log with its change; all block."""
 
 from __future__ import annotations
 

@@ -43,7 +43,13 @@ def steer(
 
 
 def schedule(
-    backend: Backend, actor: Actor, campaign_id: int, asked: Asked = NOTHING, *, seen: int | None = None
+    backend: Backend,
+    actor: Actor,
+    campaign_id: int,
+    asked: Asked = NOTHING,
+    *,
+    seen: int | None = None,
+    despite: bool = True,
 ) -> Campaign:
     """Schedule a draft for its time, or for the one that is asked for; return how it stands then.
 
@@ -56,4 +62,4 @@ def schedule(
             if seen is not None and seen != before.revision:
                 raise NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
         seen = None if seen is None else seen + 1
-    return commands.act(backend, actor, campaign_id, CampaignAction.SCHEDULE, seen=seen)
+    return commands.act(backend, actor, campaign_id, CampaignAction.SCHEDULE, seen=seen, despite=despite)

@@ -21,6 +21,7 @@ from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins
 from mailing.contacts.conditions import AudienceError
 from mailing.core.states import CampaignAction
+from mailing.domains import health
 from mailing.lists import store as lists
 from mailing.lists import surveys
 from mailing.messages.compose import ComposeError
@@ -109,6 +110,7 @@ async def page(campaign: Campaign, *, box: str | None = None, fault: str = "") -
         "timing": timing_form.typed(campaign),
         **timing_form.shown(),
         "fault": fault,
+        "red": await services().read(health.red, campaign.id),
     }
     return await render_template(
         "campaigns/draft.html", section="campaigns", campaign=campaign, view=view, **shown

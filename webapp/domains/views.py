@@ -39,11 +39,11 @@ STATES: Mapping[KeyState, str] = {
 }
 ALGORITHMS: Mapping[Algorithm, str] = {Algorithm.RSA: "RSA-2048", Algorithm.ED25519: "Ed25519"}
 RECORDS = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "mx": "MX"}
-LIGHTS: Mapping[Light, tuple[str, str, str]] = {  # shape, color, word
-    Light.RED: ("cross", "failed", N_("Fix")),
-    Light.AMBER: ("alert", "deferred", N_("Please check")),
-    Light.UNKNOWN: ("question", "unknown", N_("Unknown")),
-    Light.GREEN: ("check", "sent", N_("Good")),
+LIGHTS: Mapping[Light, tuple[str, str, str]] = {  # word, color, shape
+    Light.RED: (N_("Fix"), "failed", "cross"),
+    Light.AMBER: (N_("Please check"), "deferred", "alert"),
+    Light.UNKNOWN: (N_("Unknown"), "unknown", "question"),
+    Light.GREEN: (N_("Good"), "sent", "check"),
 }
 
 

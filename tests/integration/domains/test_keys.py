@@ -82,7 +82,7 @@ def test_a_key_signs_once_its_record_is_seen_and_its_successor_an_hour_later(
     assert {it.algorithm for it in made} == {*Algorithm}
     assert {*states(db).values()} == {"created"}
     found = commands.check(db, DOMAIN, SECRET, zone)
-    assert found.light is Light.RED
+    assert found.light is Light.AMBER
     zone.publish(*made)
     found = commands.check(db, DOMAIN, SECRET, zone)
     assert found.light is Light.GREEN

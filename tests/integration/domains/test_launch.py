@@ -1,0 +1,67 @@
+"""A campaign to many is not launched by accident while the records of its From domain are wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import update
+
+from mailing.core.clock import now_ms
+from mailing.core.reasons import Reason
+from mailing.core.states import CampaignState
+from mailing.core.tables import campaigns as table
+from mailing.domains import health
+from mailing.domains.health import Health
+from mailing.internet.findings import Finding, Light
+from tests.support.web import DRAFT, running, settings_for, store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mailing.core.database import Database
+    from tests.support.web import Visitor
+
+DOMAIN = "example.org"
+
+
+@pytest.fixture
+async def visitor(db: Database, tmp_path: Path, database_url: str) -> AsyncIterator[Visitor]:
+    async with running(settings_for(tmp_path, database_url)) as visitor:
+        yield visitor
+
+
+def looked(db: Database, light: Light, total: int) -> int:
+    """Store a draft to so many, from a domain that was found to be so; return its id."""
+    campaign_id = store(db, "ann@x.example")
+    found = Finding(light, Reason("spf.several", domain=DOMAIN, n=2))
+    with db.write() as connection:
+        connection.execute(update(table).values(total=total))
+        health.keep(connection, Health(DOMAIN, now_ms(), {"spf": found}, {}), "x")
+    assert DRAFT.sender_from.endswith(f"@{DOMAIN}>")
+    return campaign_id
+
+
+async def test_red_has_to_be_confirmed(visitor: Visitor, db: Database) -> None:
+    campaign_id = looked(db, Light.RED, 5_001)
+    page = await visitor.read(f"/campaigns/{campaign_id}")
+    assert "Send anyway" in page
+    answer = await visitor.post(f"/campaigns/{campaign_id}/send", {})
+    assert answer.status_code == 409
+    assert "have errors" in (await answer.get_data()).decode()
+    with db.read() as connection:
+        assert connection.execute(table.select()).one().state == CampaignState.DRAFT
+    confirmed = await visitor.post(f"/campaigns/{campaign_id}/send", {"despite": "dns"})
+    assert confirmed.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("light", "total"), [(Light.RED, 5_000), (Light.AMBER, 5_001), (Light.UNKNOWN, 5_001)]
+)
+async def test_few_recipients_or_what_nobody_knows_needs_none(
+    visitor: Visitor, db: Database, light: Light, total: int
+) -> None:
+    campaign_id = looked(db, light, total)
+    assert "Send anyway" not in await visitor.read(f"/campaigns/{campaign_id}")
+    assert (await visitor.post(f"/campaigns/{campaign_id}/send", {})).status_code == 303
