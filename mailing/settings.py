@@ -108,6 +108,11 @@ SETTINGS: tuple[Setting, ...] = (
         "which a bounce finds them. Without it, envelopes have the From address",
     ),
     Setting(
+        "VOLLEY_BOUNCE_BIND",
+        "none",
+        "where bounces are taken over SMTP and LMTP, like `127.0.0.1:2525`: only mail to the bounce domain",
+    ),
+    Setting(
         "VOLLEY_DIALOGUE_DAYS",
         "30",
         "for how many days the SMTP dialogue of each attempt that was not sent, and each bounce as it came, "
@@ -170,6 +175,7 @@ class Settings:
     jwt_audience: str
     workers: int
     bounce_domain: str
+    bounce_bind: tuple[str, int] | None
     dialogue_days: int
     openid: OpenId | None
     instance: Path
@@ -269,6 +275,9 @@ class _Reader:
             "jwt_audience": self._read("VOLLEY_JWT_AUDIENCE", "", values.audience),
             "workers": self._number("VOLLEY_WORKERS", os.cpu_count() or 1, most=256),
             "bounce_domain": self._read("VOLLEY_BOUNCE_DOMAIN", "", values.mail_domain),
+            "bounce_bind": self._read(
+                "VOLLEY_BOUNCE_BIND", "", lambda value: values.bind(value) if value else None
+            ),
             "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,
@@ -279,6 +288,8 @@ class _Reader:
         pair = {chosen["jwt_issuer"], chosen["jwt_audience"]}
         if "" in pair and len(pair) > 1 and None not in pair:
             self.faults.append("VOLLEY_JWT_ISSUER and VOLLEY_JWT_AUDIENCE: set both, or neither.")
+        if chosen["bounce_bind"] and chosen["bounce_domain"] == "":
+            self.faults.append("VOLLEY_BOUNCE_DOMAIN: must be set too, as VOLLEY_BOUNCE_BIND is.")
         if self.faults:
             raise SettingsError(self.faults)
         chosen["secret_key"] = chosen["secret_key"] or self._kept_secret(instance, "secret_key", "SECRET_KEY")

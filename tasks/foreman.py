@@ -60,6 +60,8 @@ def main() -> None:
     manager = Foreman(Printer(sys.stdout))
     environment = {**settings.dotenv(), **os.environ}
     for name, command in parse_procfile((settings.ROOT / "Procfile").read_text()).processes.items():
+        if name == "bounces" and not environment.get("VOLLEY_BOUNCE_BIND"):
+            continue  # a door that nobody has asked for
         manager.add_process(name, command, env=environment, cwd=str(settings.ROOT))
     manager.loop()
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -4,6 +4,7 @@
 ``delivery_status``  the machine's part of a report about delivery (RFC 3464, pure)
 ``patterns``         bounces that follow no standard (pure)
 ``reading``          what a message in the bounce mailbox is: any bytes in, a record out (pure)
+``receiving``        what is said with a server that brings reports, SMTP or LMTP (pure)
 ``tokens``           envelope senders that know their recipient (VERP)
 ``tables``           the tables
 ``recording``        reports are recorded, each once, beside the state of their recipients

@@ -281,17 +281,21 @@ class Stack:
         process = self.processes[name]
         if process.poll() is not None:
             raise AssertionError(f"{name} ended with {process.returncode}:\n{self.log(name)}")
-        if name == "redis":
-            return listens(self.redis_port)
-        if name in {"inbox", "sink"}:
-            return listens(self.smtp_port)
-        if name == "rehearsals":
-            return listens(self.demo_port)
-        if name == "web":
-            return listens(self.web_port)
+        if name in (ports := self._ports()):
+            return listens(ports[name])
         if name == "worker":
             return len(self.worker_pids()) >= self.workers and len(self.alive()) >= self.workers
         return True
+
+    def _ports(self) -> dict[str, int]:
+        door = self.settings.bounce_bind
+        return {
+            "redis": self.redis_port,
+            "rehearsals": self.demo_port,
+            "web": self.web_port,
+            "bounces": door[1] if door else 0,
+            **dict.fromkeys(("inbox", "sink"), self.smtp_port),
+        }
 
     def alive(self) -> list[str]:
         """Return the names of the worker processes that run and have registered."""
@@ -317,6 +321,7 @@ class Stack:
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
+    "bounces": ["tasks.bounces"],
     "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],

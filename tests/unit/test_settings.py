@@ -129,6 +129,7 @@ def test_a_file_of_tls_that_cannot_be_used_is_told_before_anything_starts(tmp_pa
         ("BIND", "a host:5000", "must be host:port"),
         ("WORKERS", "0", "from 1 to 256"),
         ("DIALOGUE_DAYS", "-1", "from 0 to 3650"),
+        ("BOUNCE_BIND", "2525", "must be host:port"),
         ("BOUNCE_DOMAIN", "b@x.example", "must be a domain"),
         ("BOUNCE_DOMAIN", "bounces example", "must be a domain"),
         ("DIALOGUE_DAYS", "3651", "from 0 to 3650"),
@@ -268,3 +269,10 @@ def test_dialogues_are_kept_for_a_month_or_as_long_as_is_said_or_not_at_all(tmp_
     assert loaded(tmp_path).dialogue_days == 30
     assert loaded(tmp_path, VOLLEY_DIALOGUE_DAYS="0").dialogue_days == 0
     assert loaded(tmp_path, VOLLEY_DIALOGUE_DAYS="365").dialogue_days == 365
+
+
+def test_a_door_for_bounces_needs_their_domain(tmp_path):
+    (fault,) = faults(tmp_path, VOLLEY_BOUNCE_BIND="127.0.0.1:2525")
+    assert fault == "VOLLEY_BOUNCE_DOMAIN: must be set too, as VOLLEY_BOUNCE_BIND is."
+    found = loaded(tmp_path, VOLLEY_BOUNCE_BIND="127.0.0.1:2525", VOLLEY_BOUNCE_DOMAIN="B.x.example")
+    assert (found.bounce_bind, found.bounce_domain) == (("127.0.0.1", 2525), "b.x.example")
