@@ -21,6 +21,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``memory``      row: the workers' memory over a long campaign
 ``looking``     row: pages, searches and exports over years of sending
 ``receipts``    row: the receipt of a million recipients, written, checked, and spoiled
+``returned``    row: bounces that a mail server brings
 ``archive``     these years, written straight into the tables
 =============== ==================================================================================
 """
