@@ -22,7 +22,7 @@ from mailing.bounces.tables import bounce_rules
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, UnfitError
 from mailing.core.tables import recipients
-from mailing.suppression import store, subjects
+from mailing.suppression import subjects
 from mailing.suppression.store import Entry
 from mailing.suppression.tables import SuppressionReason
 
@@ -77,18 +77,15 @@ def change(connection: Connection, what: str, rule: Rule) -> None:
     connection.execute(insert(bounce_rules).values(what=str(what), times=rule.times, days=rule.days))
 
 
-def follow(
-    connection: Connection, email: str, what: str, source: str, known: Mapping[str, Rule] | None = None
-) -> bool:
-    """Suppress an address if by now it is due; return whether that is new. ``source`` says what it was.
+def due(connection: Connection, email: str, what: str, source: str, rule: Rule) -> Entry | None:
+    """Return the suppression of an address if it is due by now; ``source`` says by what.
 
     What has just happened must have been noted.
     """
-    rule = (known or rules(connection))[what]
     if not rule.times or (rule.times > 1 and _campaigns(connection, email, what, rule) < rule.times):
-        return False
+        return None
     reason = SuppressionReason.COMPLAINED if what == COMPLAINED else SuppressionReason.BOUNCED
-    return bool(store.keep(connection, [Entry(subjects.of(email)[0], reason, source)]))
+    return Entry(subjects.of(email)[0], reason, source)
 
 
 def _campaigns(connection: Connection, email: str, what: str, rule: Rule) -> int:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mailing.bounces.reading import Failure, Report
     from mailing.bounces.tokens import Tokens
     from mailing.core.reasons import Reason
+    from mailing.suppression.store import Entry
 
 RAW_MOST = 64 * 1024  # bytes of a report that are kept
 _OURS = re.compile(r"<([A-Za-z0-9_-]{1,64})\.(\d{1,18})@[^<>@\s]+>")
@@ -81,7 +82,10 @@ class Matched(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a report. ``new``: it had not come before; ``counted``: its recipient changed by it."""
+    """What became of a report. ``new``: it had not come before; ``counted``: its recipient changed by it.
+
+    ``entry`` is the suppression that is due by it, and to be kept in the same transaction.
+    """
 
     id: int
     kind: Kind
@@ -89,19 +93,19 @@ class Recorded:
     matched: Matched | None = None
     cause: Cause | None = None
     counted: bool = False
-    suppressed: bool = False
+    entry: Entry | None = None
     at: int = 0
 
+    @property
+    def suppressed(self) -> bool:
+        """Whether nobody mails the address any more because of it."""
+        return self.entry is not None
 
-def record(
-    connection: Connection,
-    incoming: Incoming,
-    known: Tokens | None = None,
-    rules: Mapping[str, Rule] | None = None,
-) -> Recorded:
-    """Record a report, once, and what follows from it."""
+
+def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Mapping[str, Rule]) -> Recorded:
+    """Record a report, once, and find out what follows from it."""
     report = incoming.report
-    matched = match(connection, incoming, known or tokens.stored(connection))
+    matched = match(connection, incoming, known)
     failure = _meant(report, matched)
     cause = failure.cause if failure and report.kind is Kind.BOUNCED else None
     now = now_ms()
@@ -121,15 +125,20 @@ def record(
         return Recorded(int(run(connection, _KNOWN, row[:1]).scalar_one()), report.kind, new=False)
     raw = incoming.raw
     run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
-    recorded = Recorded(report_id, report.kind, new=True, matched=matched, cause=cause, at=now)
-    if matched is None:
-        return recorded
-    what = _note(connection, matched, report.kind, cause, now)
-    if what is None:
-        return recorded
-    source = f"report {report_id}"
-    due = following.follow(connection, matched.email, what, source, rules)
-    return Recorded(report_id, report.kind, True, matched, cause, True, due, now)
+    what = _note(connection, matched, report.kind, cause, now) if matched else None
+    entry = None
+    if matched and what:
+        entry = following.due(connection, matched.email, what, f"report {report_id}", rules[what])
+    return Recorded(
+        report_id,
+        report.kind,
+        new=True,
+        matched=matched,
+        cause=cause,
+        counted=bool(what),
+        entry=entry,
+        at=now,
+    )
 
 
 def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | None, now: int) -> str | None:

@@ -17,6 +17,7 @@ from mailing.core.actors import ActorKind
 from mailing.core.states import CampaignState
 from mailing.ledger import breaker, evidence
 from mailing.redis import events
+from mailing.suppression import store as suppressions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ def keep(backend: Backend, actor: Actor, incoming: Sequence[Incoming]) -> Sequen
             some = [
                 recording.record(connection, it, known, rules) for it in incoming[first : first + AT_ONCE]
             ]
+            suppressions.keep(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:
                 _audit(connection, actor, some)
