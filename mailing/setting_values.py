@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -174,3 +176,19 @@ def fault_of_tls(certificate: Path, key: Path) -> str:
             "and its key without a password"
         )
     return ""
+
+
+def keep_secret(path: Path) -> str:
+    """Return the key in ``path``, made on first use; several processes may race, the first wins."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        try:
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_hex(SECRET_MIN))
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink(missing_ok=True)
+    return path.read_text().strip()

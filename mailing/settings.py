@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import secrets
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -336,7 +335,7 @@ class _Reader:
         """Return a secret that the instance folder keeps, and make both if they are not there yet."""
         kept = instance / name
         try:
-            key = _keep_secret(kept)
+            key = values.keep_secret(kept)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
@@ -393,19 +392,3 @@ class _Reader:
 
 def _unreadable(file: Path | str, error: Exception) -> str:
     return f"cannot read {file}: {getattr(error, 'strerror', None) or 'it is not UTF-8 text'}"
-
-
-def _keep_secret(path: Path) -> str:
-    """Return the key in ``path``, made on first use; several processes may race, the first wins."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        try:
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_hex(SECRET_MIN))
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink(missing_ok=True)
-    return path.read_text().strip()

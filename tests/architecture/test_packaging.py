@@ -267,11 +267,11 @@ def test_images_are_named_by_their_full_version():
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-|$)", image), image
 
 
-def test_the_procfile_names_the_five_processes():
-    assert set(procfile()) == {"redis", "inbox", "web", "worker", "beat"}
+def test_the_procfile_names_the_six_processes():
+    assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "beat"}
 
 
-@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "bounces", "beat"])
 def test_each_process_is_a_module_that_replaces_its_shell(name: str):
     python, option, module, *_ = commands()[name]
     assert (python, option) == (".venv/bin/python", "-m")

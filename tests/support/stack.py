@@ -321,7 +321,7 @@ class Stack:
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
-    "bounces": ["tasks.bounces"],
+    "bounces": ["webapp.suppression.door"],
     "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],
