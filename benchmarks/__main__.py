@@ -16,6 +16,7 @@ from benchmarks import (
     filling,
     imported,
     lanes,
+    leaving,
     limits,
     live,
     looking,
@@ -74,6 +75,7 @@ ROWS: Mapping[str, Row] = {  # the references first
     "tab": tabs.long_watch,
     "wall": tabs.long_wall,
     "views": tabs.first_views,
+    "leave": leaving.leave,
 }
 
 

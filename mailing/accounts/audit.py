@@ -50,7 +50,17 @@ class Asked:
 
 def record(connection: Connection, actor: Actor, action: str, subject: str = "", **details: Any) -> None:
     """Write down what is being done in this transaction."""
-    row = {
+    record_all(connection, [(actor, action, subject, details)])
+
+
+def record_all(connection: Connection, told: Sequence[tuple[Actor, str, str, Mapping[str, Any]]]) -> None:
+    """Write down several at once: who, the action, the subject and the details of each."""
+    if told:
+        connection.execute(insert(table), [_row(*it) for it in told])
+
+
+def _row(actor: Actor, action: str, subject: str, details: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
         "actor_kind": actor.kind,
         "actor_id": actor.id,
         "actor_name": actor.name,
@@ -59,7 +69,6 @@ def record(connection: Connection, actor: Actor, action: str, subject: str = "",
         "subject": subject,
         "details": details,
     }
-    connection.execute(insert(table).values(row))
 
 
 def page(

@@ -88,11 +88,27 @@ def leave(connection: Connection, email: str, topic: str, source: str, expires_a
 
     An address of no list may leave, too. Whoever was forgotten has left already, and stays forgotten.
     """
+    return bool(leave_all(connection, [(email, topic, source)], expires_at))
+
+
+def leave_all(
+    connection: Connection, people: Sequence[tuple[str, str, str]], expires_at: int | None = None
+) -> set[int]:
+    """Do the same for several, each an address, a topic and the source; return the places of those new."""
     forget_key = store.forget_key(connection)
-    if forget_key and store.there(connection, subjects.forgotten(forget_key, email)):
-        return False
-    entry = Entry(small(email), _OWN, source, expires_at, scope(topic))
-    return bool(store.keep(connection, [entry]))
+    entries: dict[int, Entry] = {}
+    for place, (email, topic, source) in enumerate(people):
+        if forget_key and store.there(connection, subjects.forgotten(forget_key, email)):
+            continue
+        entries[place] = Entry(small(email), _OWN, source, expires_at, scope(topic))
+    known = store.known_of(connection, entries.values()) if entries else set()
+    store.keep(connection, entries.values())
+    new: set[int] = set()
+    for place, entry in entries.items():
+        if entry.key not in known:
+            known.add(entry.key)
+            new.add(place)
+    return new
 
 
 def come_back(connection: Connection, email: str, topics: Collection[str]) -> int:

@@ -81,6 +81,13 @@ def keep(connection: Connection, entries: Iterable[Entry]) -> int:
     return new + _keep(connection, chunk.values(), now)
 
 
+def known_of(connection: Connection, entries: Collection[Entry]) -> set[tuple[str, str, str]]:
+    """Return the keys of those that are there already."""
+    keys = table.c.subject, table.c.scope, table.c.reason
+    found = connection.execute(select(*keys).where(table.c.subject.in_({it.subject for it in entries})))
+    return {tuple(row) for row in found} & {it.key for it in entries}
+
+
 def _lasts_longer(one: Entry, other: Entry) -> bool:
     return one.expires_at is None or (other.expires_at is not None and one.expires_at >= other.expires_at)
 
@@ -100,8 +107,7 @@ def _keep(connection: Connection, entries: Collection[Entry], now: int) -> int:
     if not rows:
         return 0
     keys = table.c.subject, table.c.scope, table.c.reason
-    found = connection.execute(select(*keys).where(table.c.subject.in_({it.subject for it in entries})))
-    known = len({tuple(row) for row in found} & {it.key for it in entries})
+    known = len(known_of(connection, entries))
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     new = insert.excluded
     lasts = or_(table.c.expires_at.is_(None), new.expires_at.is_(None))

@@ -110,6 +110,19 @@ def leave(backend: Backend, who: Leaver, topic: str, address: str = "") -> bool:
         return leave_in(connection, who, topic, address)
 
 
+def leave_together(backend: Backend, people: Sequence[tuple[Leaver, str]]) -> None:
+    """Let several leave what their emails were about, in one transaction; each with the IP address."""
+    with backend.db.write() as connection:
+        asked = [(who.email, who.topic, _source(who)) for who, _address in people]
+        new = sorted(leaving.leave_all(connection, asked))
+        told = [(people[place][0], people[place][1]) for place in new]
+        rows = [
+            (_actor(who, address), "unsubscribe", _about(who), {"topic": who.topic} if who.topic else {})
+            for who, address in told
+        ]
+        audit.record_all(connection, rows)
+
+
 def leave_in(connection: Connection, who: Leaver, topic: str, address: str = "") -> bool:
     """Do the same in an open transaction."""
     new = leaving.leave(connection, who.email, topic, _source(who))

@@ -1,5 +1,6 @@
 """What strangers reach without signing in: share links, and the links to unsubscribe.
 
-``share_views``  one campaign, live, without any address and without the rest of Volley
-``unsubscribe``  behind the link in an email: leave at once, take a break, choose topics, undo
+``leaving_desk``  one-click unsubscribes, committed in groups
+``share_views``   one campaign, live, without any address and without the rest of Volley
+``unsubscribe``   behind the link in an email: leave at once, take a break, choose topics, undo
 """

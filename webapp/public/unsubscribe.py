@@ -7,15 +7,17 @@ A page shows of the address only enough to tell it from another: a forwarded ema
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from quart import Blueprint, render_template, request
+from quart import Blueprint, current_app, render_template, request
 
 from mailing.suppression import leave_tokens, leaving, subjects
 from mailing.suppression.purposes import EVERYTHING
 from tasks.commands import suppression as commands
 from webapp.http import auth
 from webapp.http.services import services
+from webapp.i18n.languages import _
+from webapp.public.leaving_desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +48,7 @@ async def _guard(response: Response) -> Response:
 @auth.open_to_all(_WHY, always=True)
 async def show(token: str) -> tuple[str, int]:
     """Ask whether to unsubscribe; nothing is changed."""
-    who = await services().read(_who, token)
+    who = await _desk().read(token)
     return await _page(who, token, "ask")
 
 
@@ -55,15 +57,18 @@ async def show(token: str) -> tuple[str, int]:
 async def act(token: str) -> tuple[str, int]:
     """Unsubscribe at once, from the topic of the email or from everything; or undo it."""
     form, svc = await request.form, services()
-    who = await svc.read(_who, token)
+    who = await _desk().read(token)
     if who is None or not who.email:
         return await _page(who, token, "ask")
+    if form.get(FIELD, "").strip().casefold() == ONE_CLICK:
+        await _desk().leave(who, _from())
+        return _("You are unsubscribed"), 200  # read by a program
+    if form.get("do") == "leave":
+        await svc.do(commands.leave, who, who.topic, _from())
+        return await _page(who, token, "left")
     if form.get("do") == "undo":
         await svc.do(commands.come_back, who, [who.topic], _from())
         return await _page(who, token, "back")
-    if form.get("do") == "leave" or form.get(FIELD, "").strip().casefold() == ONE_CLICK:
-        await svc.do(commands.leave, who, who.topic, _from())
-        return await _page(who, token, "left")
     return await _page(who, token, "ask", 400)
 
 
@@ -71,7 +76,7 @@ async def act(token: str) -> tuple[str, int]:
 @auth.open_to_all(_WHY, always=True)
 async def choices(token: str) -> tuple[str, int]:
     """Show what the recipient gets, and what else there is to choose."""
-    return await _choices(await services().read(_who, token), token)
+    return await _choices(await _desk().read(token), token)
 
 
 @blueprint.post("/u/<token>/choices")
@@ -79,7 +84,7 @@ async def choices(token: str) -> tuple[str, int]:
 async def choose(token: str) -> tuple[str, int]:
     """Do what the recipient chose: some topics, a break, nothing any more, or all again."""
     form, svc = await request.form, services()
-    who = await svc.read(_who, token)
+    who = await _desk().read(token)
     if who is None or not who.email:
         return await _page(who, token, "ask")
     wish = form.get("do", "")
@@ -136,8 +141,12 @@ def _from() -> str:
     return request.remote_addr or ""
 
 
-def _who(connection: Connection, token: str) -> Leaver | None:
-    return leave_tokens.unseal(leaving.key(connection), token)
+def _desk() -> Desk:
+    """Return the desk of this web process."""
+    found = current_app.extensions.get("leaving_desk")
+    if found is None:
+        found = current_app.extensions["leaving_desk"] = Desk(services())
+    return cast("Desk", found)
 
 
 def _offered(connection: Connection, who: Leaver) -> tuple[Sequence[str], Decided]:
