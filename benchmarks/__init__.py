@@ -15,6 +15,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``naive``       the Celery application that Volley is compared with
 ``pages``       rows: pasting a long list, the first email after Send
 ``imported``    row: a long file becomes a saved list
+``leaving``     row: one-click unsubscribes to one web process, while emails leave
 ``browser``     a client for the pages
 ``distance``    rows: servers that are far away or slow
 ``slow_line``   the line to them

@@ -165,12 +165,19 @@ class Drill:
         self.row.seconds = time.monotonic() - self.begun
 
     def judge(
-        self, *, unknown: int = 0, failed: int = 0, canceled: int = 0, killed: Collection[str] = ()
+        self,
+        *,
+        unknown: int = 0,
+        failed: int = 0,
+        canceled: int = 0,
+        suppressed: int = 0,
+        killed: Collection[str] = (),
     ) -> None:
         """Compare the account with the sink's.
 
         Each worker in ``killed`` may leave two emails per connection in doubt, and nobody else any but the
-        ``unknown`` that the sink is to blame for. ``failed`` are refused, ``canceled`` a person's doing.
+        ``unknown`` that the sink is to blame for. ``failed`` are refused, ``canceled`` a person's doing, and
+        ``suppressed`` have unsubscribed.
         """
         self.stop_watching()
         self._look()
@@ -198,7 +205,9 @@ class Drill:
         unexplained = {name: n for name, n in in_doubt.items() if name not in killed}
         assert sum(unexplained.values()) <= unknown, f"unknown: {unexplained}, {unknown} may be"
         assert counts["failed"] == failed
-        assert counts["sent"] + counts["unknown"] + failed + canceled == self.row.recipients, counts
+        assert counts["suppressed"] == suppressed
+        others = failed + canceled + suppressed
+        assert counts["sent"] + counts["unknown"] + others == self.row.recipients, counts
         self.row.verdict = "kept"
 
     def tell(self) -> None:
