@@ -167,7 +167,11 @@ _BY_LINK = {
     "page of another site that has it could open it as well"
 }
 
-_UPLOADS = {"files.attach": FILE_MAX, "imports.bring": UPLOAD_MAX}
+_UPLOADS = {
+    "files.attach": FILE_MAX,
+    "imports.bring": UPLOAD_MAX,
+    "suppression.bring": suppression.FILE_MAX,
+}
 
 
 START_S = 1.0  # how long the start waits for a database that does not answer

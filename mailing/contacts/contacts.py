@@ -161,6 +161,18 @@ def remove(connection: Connection, list_id: int, contact_id: int) -> Contact:
     return found
 
 
+def forget(connection: Connection, email: str) -> int:
+    """Take an address out of all saved lists; return of how many."""
+    its = func.lower(table.c.email) == email.encode().lower().decode()
+    found = connection.execute(select(table.c.list_id, table.c.id).where(its).order_by(table.c.list_id)).all()
+    for row in found:
+        try:
+            remove(connection, row.list_id, row.id)
+        except ListError:  # of a list that was deleted, and is being removed
+            connection.execute(delete(table).where(table.c.id == row.id))
+    return len(found)
+
+
 def weightier(one: Standing, other: Standing) -> Standing:
     """Return which of two standings a contact has that came with both: never the active one."""
     return max(one, other, key=_WEIGHTS.index)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
 from mailing.addresses import mailbox
+from mailing.contacts import contacts
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
 from mailing.core.strides import Stride
+from mailing.recipients import forgetting
 from mailing.suppression import leaving, purposes, reading, store, subjects
 from mailing.suppression.purposes import EVERYTHING
 from mailing.suppression.store import Entry
@@ -86,11 +88,15 @@ def lift(backend: Backend, actor: Actor, suppression_id: int) -> Suppression | N
 def forget(backend: Backend, actor: Actor, email: str) -> None:
     """Forget a person, who is never mailed again. Raises ``UnfitError`` if it is no address.
 
-    What was done stays in the audit log, the address does not.
+    The address goes from the do-not-send list, from saved lists, and from campaigns that are over. What was
+    done stays in the audit log, the address does not.
     """
     address = mailbox.judge(email)
     with backend.db.write() as connection:
         store.forget(connection, address)
+        key = store.forget_key(connection) or ""
+        contacts.forget(connection, address)
+        forgetting.forget(connection, key, address)
         audit.record(connection, actor, "forget person")
 
 

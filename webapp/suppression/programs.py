@@ -162,7 +162,7 @@ async def explain_suppression() -> Response:
 async def forget_person() -> Response:
     """Forget a person: the address is replaced by a hash, and never mailed again.
 
-    Campaigns and saved lists keep what they have.
+    It is also removed from saved lists and from campaigns that are over, whose counts stay.
     """
     asked = fields.body(await forms.body(forms.SHORT), (_EMAIL,), '{"email": "ann@example.com"}')
     try:

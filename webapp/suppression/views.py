@@ -14,7 +14,7 @@ from mailing.core.reasons import Reason, UnfitError
 from mailing.suppression import store
 from mailing.suppression.tables import SuppressionReason
 from tasks.commands import suppression as commands
-from webapp.http import auth, params
+from webapp.http import auth, params, security
 from webapp.http.list_process import CrowdedError
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 blueprint = Blueprint("suppression", __name__)
 SIZE, CHUNK = 50, 500
 REFUSED_SHOWN = 10
+FILE_MAX = 20_000_000  # bytes: some hundred thousand addresses
+SHOWN_AGAIN = 1_000_000  # characters of a list that was refused
+_ARCHIVES = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how workbooks begin
 DAY_MS = 86_400_000
 LASTS = (0, 30, 90, 365)  # days that a suppression lasts; 0: for ever
 REASONS: Mapping[SuppressionReason, str] = {
@@ -64,7 +67,26 @@ async def index() -> str:
 async def add() -> AnyResponse | tuple[str, int]:
     """Suppress the addresses and domains of a pasted list."""
     form = await request.form
-    text, reason, days = form.get("recipients", ""), form.get("reason", ""), form.get("days", "0")
+    return await _add(form.get("recipients", ""), form)
+
+
+@blueprint.post("/suppression/file")
+@auth.needs(Permission.LISTS)
+async def bring() -> AnyResponse | tuple[str, int]:
+    """Suppress the addresses and domains in a file: text or CSV."""
+    upload = security.upload()
+    if not upload.name:
+        return await _page(fault=_("Choose a file first.")), 422
+    data = b"".join([piece async for piece in upload.pieces])
+    if data.startswith(_ARCHIVES):
+        return await _page(
+            fault=_("Workbooks can't be read here. Save the file as CSV, then upload that.")
+        ), 422
+    return await _add(data.decode("utf-8-sig", errors="replace"), upload.fields)
+
+
+async def _add(text: str, form: Mapping[str, str]) -> AnyResponse | tuple[str, int]:
+    reason, days = form.get("reason", ""), form.get("days", "0")
     if reason not in set(SuppressionReason) or days not in set(map(str, LASTS)):
         abort(400)
     until = now_ms() + int(days) * DAY_MS if int(days) else None
@@ -72,12 +94,12 @@ async def add() -> AnyResponse | tuple[str, int]:
     try:
         added = await services().lists.run(text, work, auth.person(), text, chosen, until)
     except UnfitError as refusal:
-        return await _page(typed=text, fault=say(refusal.reason)), 422
+        return await _page(typed=text[:SHOWN_AGAIN], fault=say(refusal.reason)), 422
     except CrowdedError as crowded:
-        return await _page(typed=text, fault=str(crowded.description)), 503
+        return await _page(typed=text[:SHOWN_AGAIN], fault=str(crowded.description)), 503
     if not added.new and not added.known:
         fault = say(added.refused[0].reason if added.refused else Reason("do-not-send.nobody"))
-        return await _page(typed=text, fault=fault, refused=added.refused), 422
+        return await _page(typed=text[:SHOWN_AGAIN], fault=fault, refused=added.refused), 422
     told = ngettext("%(n)s added.", "%(n)s added.", added.new)
     if added.known:
         told += " " + ngettext("%(n)s was there already.", "%(n)s were there already.", added.known)

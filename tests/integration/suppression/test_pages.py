@@ -89,3 +89,28 @@ async def test_who_may_not_change_lists_sees_them_only(
         typed = {"recipients": "a@x.example", "reason": "manual", "days": "0"}
         assert (await visitor.post("/suppression", typed)).status_code == 403
     assert not kept(db)
+
+
+async def upload(visitor: Visitor, data: bytes, name: str = "left.csv") -> int:
+    parts = {"csrf_token": visitor.token, "reason": "imported"}
+    body = b"".join(
+        f'--x\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
+        for field, value in parts.items()
+    )
+    body += f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'.encode()
+    headers = {"Host": "127.0.0.1", "Content-Type": "multipart/form-data; boundary=x"}
+    whole = body + data + b"\r\n--x--\r\n"
+    answer = await visitor.client.post("/suppression/file", data=whole, headers=headers)
+    return answer.status_code
+
+
+async def test_a_file_is_read_like_a_pasted_list(visitor: Visitor, db: Database) -> None:
+    listed = "email,reason\nann@x.example,bounce\n@y.example\n".encode("utf-8-sig")
+    assert await upload(visitor, listed) == 303
+    assert kept(db) == {"ann@x.example": "imported", "@y.example": "imported"}
+
+
+async def test_a_workbook_or_no_file_is_refused_with_what_to_do(visitor: Visitor, db: Database) -> None:
+    assert await upload(visitor, b"PK\x03\x04 and so on", "left.xlsx") == 422
+    assert await upload(visitor, b"", "") == 422
+    assert kept(db) == {}
