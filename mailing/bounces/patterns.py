@@ -90,7 +90,7 @@ _RETURNED = re.compile(  # from here on it is the message that came back, or its
     re.MULTILINE,
 )
 _ADDRESS = re.compile(r"[a-z0-9_.!#$%&'*+/=?^`{|}~-]+@[a-z0-9][a-z0-9.-]*\.[a-z0-9-]{2,}", re.IGNORECASE)
-_AROUND = re.compile(r"(e-?mail|mail|contact|support|postmaster|help|visit|write|reply|address(ed)? to)\W*$")
+_AROUND = re.compile(r"(e-?mail|mail|contact|support|postmaster|help|visit|write|reply)\W*$")
 _HELPERS = ("postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "support@", "administrator@", "noc@")
 
 
@@ -136,7 +136,7 @@ def recipients(text: str, others: Iterable[str]) -> Sequence[str]:
     lines = text.split("\n")[:LINES_MOST]
     for line in lines:
         for match in _ADDRESS.finditer(line[:1000]):
-            address = match[0].strip(".'`").lower()
+            address = match[0].partition("..")[0].strip(".'`").lower().removeprefix("smtp=")
             if address in skipped or address.startswith(_HELPERS):
                 continue
             if _AROUND.search(line[: match.start()].lower()) and not line.strip().startswith(("<", "to:")):
