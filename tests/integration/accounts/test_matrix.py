@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from mailing.accounts.roles import ANYBODY, NOTHING, PERMISSIONS, SCOPES, Permission, Role
+from mailing.accounts.throttle import Limit
 from tests.support.programs import bearing, make_key, make_token, person
 from tests.support.routes import Route, routes
 from tests.support.web import HOST, Visitor, running, settings_for
 from webapp.http import auth
 from webapp.http.auth import API
 from webapp.http.security import SAFE_METHODS, TOKEN_FIELD
+from webapp.programs import limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,7 +123,10 @@ async def differences(app, who: Somebody):
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_with_an_account_somebody_gets_where_the_role_leads_and_nowhere_else(chosen, db, door):
+async def test_with_an_account_somebody_gets_where_the_role_leads_and_nowhere_else(
+    chosen, db, door, monkeypatch
+):
+    monkeypatch.setattr(limits, "LIMIT", Limit(burst=10_000, every_ms=1))  # each route is asked twice
     async with running(chosen) as visitor:
         people = {role: DOORS[door](visitor.app, role) for role in Role}
         for who in people.values():
