@@ -20,15 +20,16 @@ RESERVED = frozenset({"localhost", "local", "test", "example", "invalid", "inter
 """Names that are nobody's on the internet (RFC 2606, RFC 6761)."""
 
 
-async def findings(domain: str, names: Names) -> tuple[Finding, ...]:
-    """Return what is known of a From domain, within ``PATIENCE_S``."""
+async def findings(domain: str, names: Names, dkim: Finding | None = None) -> tuple[Finding, ...]:
+    """Return what is known of a From domain, within ``PATIENCE_S``; ``dkim`` is known where Volley signs."""
     if "." not in domain or domain.rpartition(".")[2] in RESERVED:
         return (Finding(Light.AMBER, Reason("dns.reserved", domain=domain), Reason("dns.use-own")),)
     asked = await asyncio.gather(
         _in_time("SPF", domain, spf.finding(domain, names)),
         _in_time("DMARC", domain, dmarc.finding(domain, names)),
     )
-    return (asked[0], Finding(Light.UNKNOWN, Reason("dkim.selector"), Reason("dkim.look")), asked[1])
+    dkim = dkim or Finding(Light.UNKNOWN, Reason("dkim.selector"), Reason("dkim.look"))
+    return (asked[0], dkim, asked[1])
 
 
 async def _in_time(record: str, domain: str, asking: Awaitable[Finding]) -> Finding:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mailing.campaigns import preflight
 from mailing.campaigns import queries as campaigns
 from mailing.core.reasons import Reason
+from mailing.domains import health, keys, names
+from mailing.domains.tables import KeyState
 from mailing.internet import links, senders
 from mailing.internet.findings import ORDER, Finding, Light
 from mailing.lists import surveys
@@ -31,12 +33,14 @@ _MINUTE_MS = 60_000
 class Checkup:
     """What was found without asking anybody, and whom to ask: the From domain, the links of the message.
 
-    ``domain`` is empty where From cannot be read.
+    ``domain`` is empty where From cannot be read. ``dkim`` is what DNS said last of the keys that sign its
+    mail; None where Volley has none.
     """
 
     findings: tuple[Finding, ...]
     domain: str
     links: tuple[str, ...]
+    dkim: Finding | None = None
 
 
 def look(connection: Connection, campaign: Campaign) -> Checkup:
@@ -51,16 +55,25 @@ def look(connection: Connection, campaign: Campaign) -> Checkup:
     except ComposeError:
         domain = ""
     duration = _duration(estimates.of(connection, campaign))
-    return Checkup((*found, duration), domain, preflight.links(shown.mail) if shown.mail else ())
+    its_links = preflight.links(shown.mail) if shown.mail else ()
+    return Checkup((*found, duration), domain, its_links, _signed(connection, campaign.sender_from))
 
 
-async def ask(checkup: Checkup, names: Names, *, open_links: bool) -> tuple[Finding, ...]:
+def _signed(connection: Connection, sender_from: str) -> Finding | None:
+    domain = names.of(sender_from)
+    seen = health.of(connection, domain).keys
+    active = [key.id for key in keys.of(connection, domain) if key.state is KeyState.ACTIVE]
+    found = [seen[id_] for id_ in active if id_ in seen]
+    return min(found, key=lambda it: ORDER.index(it.light), default=None)
+
+
+async def ask(checkup: Checkup, dns: Names, *, open_links: bool) -> tuple[Finding, ...]:
     """Return what was found, with what DNS says of the domain; and the links, if they are to be opened.
 
     The gravest comes first. Takes some seconds at most, and most of a minute with links.
     """
     asked = await asyncio.gather(
-        senders.findings(checkup.domain, names) if checkup.domain else _nothing(),
+        senders.findings(checkup.domain, dns, checkup.dkim) if checkup.domain else _nothing(),
         links.findings(checkup.links) if open_links else _nothing(),
     )
     return ordered((*checkup.findings, *asked[0], *asked[1]))

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import update
 
+from mailing.campaigns import queries as campaigns
+from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns as table
 from mailing.domains import health
+from mailing.domains.dkim import Algorithm
 from mailing.domains.health import Health
+from mailing.internet import senders
 from mailing.internet.findings import Finding, Light
+from mailing.reports import checkup
+from tasks.commands import dkim as commands
+from tasks.commands.campaigns import Backend
+from tests.integration.domains.test_keys import SECRET, Zone
 from tests.support.web import DRAFT, running, settings_for, store
 
 if TYPE_CHECKING:
@@ -65,3 +74,30 @@ async def test_few_recipients_or_what_nobody_knows_needs_none(
     campaign_id = looked(db, light, total)
     assert "Send anyway" not in await visitor.read(f"/campaigns/{campaign_id}")
     assert (await visitor.post(f"/campaigns/{campaign_id}/send", {})).status_code == 303
+
+
+def test_the_preflight_check_says_what_dns_said_of_the_keys_that_sign(db: Database) -> None:
+    campaign_id = store(db, "ann@x.example")
+
+    def dkim() -> Finding | None:
+        with db.read() as connection:
+            campaign = campaigns.get(connection, campaign_id)
+            assert campaign
+            return checkup.look(connection, campaign).dkim
+
+    assert dkim() is None
+    backend = Backend(db, None)  # type: ignore[arg-type]  # nothing is told
+    [made] = commands.create(backend, Actor(ActorKind.CLI), DOMAIN, [Algorithm.RSA], SECRET)
+    assert dkim() is None, "it does not sign yet"
+    zone = Zone()
+    zone.publish(made)
+    commands.check(db, DOMAIN, SECRET, zone)
+    there = dkim()
+    assert there
+    assert (there.light, str(there.said)) == (Light.GREEN, f"The key is published at {made.name}.")
+    zone.texts_of.clear()
+    commands.check(db, DOMAIN, SECRET, zone)
+    gone = dkim()
+    assert gone
+    assert gone.light is Light.RED
+    assert gone in asyncio.run(senders.findings(DOMAIN, zone, gone))
