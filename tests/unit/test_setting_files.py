@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import make_url
 
-from mailing import settings
+from mailing import setting_values
 from mailing.settings import ROOT, SettingsError, load
 from tests.support.configured import SECRET, faults, loaded
 
@@ -114,13 +114,13 @@ class TestSecretKey:
         assert not (tmp_path / "secret_key").exists()
 
     def test_is_one_when_eight_start_at_the_same_moment(self, tmp_path, monkeypatch):
-        start, token_hex = Barrier(8), settings.secrets.token_hex
+        start, token_hex = Barrier(8), setting_values.secrets.token_hex
 
         def wait_and_make(size):
             start.wait(30)  # for all to have seen that there is no key
             return token_hex(size)
 
-        monkeypatch.setattr(settings.secrets, "token_hex", wait_and_make)
+        monkeypatch.setattr(setting_values.secrets, "token_hex", wait_and_make)
         with ThreadPoolExecutor(8) as pool:
             keys = set(pool.map(lambda _: loaded(tmp_path).secret_key, range(8)))
         assert len(keys) == 1

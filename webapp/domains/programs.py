@@ -136,7 +136,7 @@ async def _standing(domain: str) -> Standing:
         found = None
     if found is None or not (found.keys or found.domain in await svc.read(names.of_campaigns)):
         said = f"There is no domain {domain}. GET /api/v1/domains lists them."
-        raise Problem(404, said, "domain.not-found")
+        raise Problem(404, said, "from-domain.not-found")
     return found
 
 

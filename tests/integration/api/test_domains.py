@@ -62,4 +62,4 @@ async def test_what_is_no_domain_gets_no_key(client: TestClientProtocol, db: Dat
 
 @pytest.mark.parametrize("domain", ["x.example", "no domain", "x"])
 async def test_a_domain_that_is_unknown_is_not_found(client: TestClientProtocol, domain: str) -> None:
-    assert (await problem_of(await client.get(f"{PATH}/{domain}"), 404))["code"] == "domain.not-found"
+    assert (await problem_of(await client.get(f"{PATH}/{domain}"), 404))["code"] == "from-domain.not-found"
