@@ -103,8 +103,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "VOLLEY_BOUNCE_DOMAIN",
         "none",
-        "the domain of the envelope senders, like `bounces.example.com`: each recipient gets an own one, by "
-        "which a bounce finds them. Without it, envelopes have the From address",
+        "the domain of the envelope senders, like `bounces.example.com`: each recipient gets one of its own, "
+        "by which a bounce finds them. Without it, envelopes have the From address",
     ),
     Setting(
         "VOLLEY_BOUNCE_BIND",

@@ -21,11 +21,11 @@ from mailing.domains.tables import KeyState
 from mailing.domains.tables import domain_looks as table
 from mailing.internet import dmarc, spf
 from mailing.internet.findings import ORDER, Finding, Light
-from mailing.internet.names import Names, UnansweredError
-from mailing.internet.senders import PATIENCE_S
+from mailing.internet.names import Names
+from mailing.internet.senders import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -67,12 +67,12 @@ async def look(domain: str, its_keys: Sequence[DkimKey], servers: Servers) -> He
     """Ask for all records of a domain at once."""
     shown = [key for key in its_keys if key.needs_record]
     kinds = {
-        "spf": _in_time("SPF", domain, spf.finding(domain, servers)),
-        "dmarc": _in_time("DMARC", domain, dmarc.finding(domain, servers)),
-        "mx": _in_time("MX", domain, _exchangers(domain, servers)),
+        "spf": in_time("SPF", domain, spf.finding(domain, servers)),
+        "dmarc": in_time("DMARC", domain, dmarc.finding(domain, servers)),
+        "mx": in_time("MX", domain, _exchangers(domain, servers)),
     }
     asked = await asyncio.gather(
-        *kinds.values(), *(_in_time("DKIM", domain, _key(key, servers)) for key in shown)
+        *kinds.values(), *(in_time("DKIM", domain, _key(key, servers)) for key in shown)
     )
     found = dict(zip(kinds, asked, strict=False))
     if not shown:
@@ -98,14 +98,6 @@ async def _exchangers(domain: str, servers: Servers) -> Finding:
     if not found:
         return Finding(Light.AMBER, Reason("mx.none", domain=domain), Reason("mx.add", domain=domain))
     return Finding(Light.GREEN, Reason("mx.there", domain=domain, server=found[0]))
-
-
-async def _in_time(record: str, domain: str, asking: Awaitable[Finding]) -> Finding:
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            return await asking
-    except (UnansweredError, TimeoutError):
-        return Finding(Light.UNKNOWN, Reason("dns.unanswered", record=record, domain=domain))
 
 
 def unknown(domain: str, its_keys: Sequence[DkimKey]) -> Health:

@@ -25,14 +25,15 @@ async def findings(domain: str, names: Names, dkim: Finding | None = None) -> tu
     if "." not in domain or domain.rpartition(".")[2] in RESERVED:
         return (Finding(Light.AMBER, Reason("dns.reserved", domain=domain), Reason("dns.use-own")),)
     asked = await asyncio.gather(
-        _in_time("SPF", domain, spf.finding(domain, names)),
-        _in_time("DMARC", domain, dmarc.finding(domain, names)),
+        in_time("SPF", domain, spf.finding(domain, names)),
+        in_time("DMARC", domain, dmarc.finding(domain, names)),
     )
     dkim = dkim or Finding(Light.UNKNOWN, Reason("dkim.selector"), Reason("dkim.look"))
     return (asked[0], dkim, asked[1])
 
 
-async def _in_time(record: str, domain: str, asking: Awaitable[Finding]) -> Finding:
+async def in_time(record: str, domain: str, asking: Awaitable[Finding]) -> Finding:
+    """Return what was found of a record, or that nobody answered within ``PATIENCE_S``."""
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await asking
