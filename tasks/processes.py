@@ -77,6 +77,7 @@ def engine() -> Engine:
                 secret_key=chosen.secret_key,
                 database=database(),
                 bounce_domain=chosen.bounce_domain,
+                site=chosen.site.url,
             )
             if chosen.rulebook:
                 _follow(chosen.rulebook, outlets)

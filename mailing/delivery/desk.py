@@ -112,11 +112,17 @@ class Desk:
 
         return await self._until_it_works(kept)
 
-    async def pause(self, campaign_id: int, reason: Words) -> bool:
-        """Pause a campaign; return whether this call did."""
+    async def pause(self, campaign_id: int, reason: Words, seen: object = None) -> bool:
+        """Pause a campaign; return whether this call did.
+
+        With ``seen``, the revision of the senders and keys whose fault it is, only while that is theirs: a
+        person may have mended it and resumed meanwhile.
+        """
 
         def pause() -> bool:
             with self._database.write() as connection:
+                if seen is not None and signers.revision(connection) != seen:
+                    return False
                 return lifecycle.pause(connection, campaign_id, reason)
 
         return await self._until_it_works(pause)

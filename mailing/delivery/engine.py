@@ -253,7 +253,7 @@ class Engine:
             await self._follow(await self._desk.revision())
             active = self._worklist.activate(campaign, prepared)
         if fault := self._outlets.fault(active.campaign):
-            await self._pause(campaign.id, fault)
+            await self._pause(campaign.id, fault, self._outlets.revision)
             return Ending.STOPPED
         until = clock.steady_s() + seconds
         job = Job(batch, active, batch.first_id - 1, until, self._loop.create_future())
@@ -372,7 +372,7 @@ class Engine:
     async def _begin(self, claim: Claim, active: ActiveCampaign) -> None:
         renewed = claim.version in active.prepared or await self._renew(active, claim.version)
         if fault := self._outlets.fault(active.campaign):  # the senders or keys have changed since
-            await self._pause(claim.campaign_id, fault)
+            await self._pause(claim.campaign_id, fault, self._outlets.revision)
         usable = renewed and not fault and claim.account in self._outlets
         self._compose(claim, active) if usable else self._return(claim)
 
@@ -394,6 +394,6 @@ class Engine:
         self._meters.begin(self._worker_id)
         self._outlets.take(kept)
 
-    async def _pause(self, campaign_id: int, reason: Words) -> None:
-        if await self._desk.pause(campaign_id, reason):
+    async def _pause(self, campaign_id: int, reason: Words, seen: object = None) -> None:
+        if await self._desk.pause(campaign_id, reason, seen):
             self._announcer.tell([events.campaign_changed(campaign_id, CampaignState.PAUSED)])

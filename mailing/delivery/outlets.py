@@ -35,6 +35,7 @@ from mailing.senders.store import SenderError
 from mailing.smtp.account import REHEARSALS, Sender
 from mailing.smtp.envelope import Mail
 from mailing.smtp.session import Timeouts
+from mailing.suppression import leaving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -170,11 +171,12 @@ class Outlets(Mapping[str, Outlet]):
         timeouts: Timeouts | None = None,
         database: Database | None = None,
         bounce_domain: str = "",
+        site: str = "",
     ) -> None:
         if mail.demo or not rehearsals.demo:
             raise ValueError("Rehearsals go to the demo inbox, and mail to a server that need not be it.")
         self._default, self._secret_key, self._database = mail, secret_key, database
-        self._bounce_domain = bounce_domain
+        self._bounce_domain, self._site = bounce_domain, site
         self._returns: Returns | None = None
         self._by_account = {REHEARSALS: Outlet(rehearsals)}
         self._kept = Kept(None, (), {})
@@ -240,8 +242,9 @@ class Outlets(Mapping[str, Outlet]):
         return self._kept.revision
 
     def begin(self, connection: Connection) -> Kept:
-        """Have the sender of the settings among those that are kept; return them all."""
+        """Have the sender and the public URL of the settings among what is kept; return all senders."""
         store.keep_default(connection, self._default)
+        leaving.begin_site(connection, self._site)
         if self._bounce_domain:
             self._returns = Returns(self._bounce_domain, tokens.stored(connection))
         return self.read(connection)

@@ -74,6 +74,11 @@ def keep_site(connection: Connection, url: str) -> None:
     connection.execute(other.values(site=url))
 
 
+def begin_site(connection: Connection, url: str) -> None:
+    """Keep the public URL unless one is known: the web process, which knows best, may start last."""
+    connection.execute(update(installation).where(installation.c.site == "").values(site=url))
+
+
 def decided(connection: Connection, email: str) -> Decided:
     """Return what somebody has left."""
     own = _own(email)

@@ -270,8 +270,10 @@ class Stack:
         try:
             return wait_until(arrived, f"campaign {campaign_id} is {state}", patience_s)
         except TookTooLongError as error:
-            counts = self.campaign(campaign_id).counts
-            raise TookTooLongError(f"{error}; it is {counts}\n{self.log('worker')[-3000:]}") from None
+            found = self.campaign(campaign_id)
+            counts = {str(each): n for each, n in found.counts.items() if n}
+            told = f"{error}; it is {found.state} {found.paused_reason} {counts}"
+            raise TookTooLongError(f"{told}\n{self.log('worker')[-3000:]}") from None
 
     def wait_for_count(self, campaign_id: int, state: RecipientState, n: int) -> None:
         """Wait until at least ``n`` recipients of a campaign are in ``state``."""

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from mailing import demo_inbox_file as inbox
 from mailing.core.actors import Actor, ActorKind
+from mailing.core.reasons import Reason
+from mailing.core.side_thread import SideThread
 from mailing.core.states import CampaignAction, CampaignState
-from mailing.domains import keys
+from mailing.delivery.desk import Desk
+from mailing.domains import keys, signers
 from mailing.domains.dkim import Algorithm
 from mailing.domains.tables import KeyState, dkim_keys
-from mailing.senders import store
+from mailing.senders import store as senders
 from tasks.commands import dkim as commands
+from tests.integration.ledger.test_evidence import state
+from tests.integration.ledger.test_ledger import store
 from tests.support.sent import DRAFT
 from tests.support.signed import good
 from tests.support.stack import wait_until
@@ -19,10 +24,12 @@ from tests.support.stack import wait_until
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from mailing.core.database import Database
     from tests.support.stack import Stack
 
 DOMAIN = "sender.example"
 CLI = Actor(ActorKind.CLI)
+FAULT = Reason("dkim.unreadable", selector="v1", domain=DOMAIN)
 PEOPLE = ["Nguyễn Văn An <a@x.example>", "Ann <ann@y.example>", "b@z.example"]
 
 
@@ -52,9 +59,9 @@ def test_what_workers_send_is_signed_by_all_keys_until_the_sender_says_that_its_
     stack.wait_for(stack.send(DRAFT, PEOPLE))
     assert sorted(good(it, there) for it in arrived(stack, 6)) == [[]] * 3 + [[True, True]] * 3
     with stack.db.write() as connection:
-        (sender,) = store.every(connection)
-        entry = store.as_entered(sender, signs=False)
-        store.revise(connection, sender.id, entry, stack.settings.secret_key)
+        (sender,) = senders.every(connection)
+        entry = senders.as_entered(sender, signs=False)
+        senders.revise(connection, sender.id, entry, stack.settings.secret_key)
     stack.wait_for(stack.send(DRAFT, PEOPLE))
     assert len([it for it in arrived(stack, 9) if b"DKIM-Signature" in it]) == 3
 
@@ -78,3 +85,16 @@ def test_nothing_leaves_unsigned_where_the_key_cannot_be_read(make_stack: Callab
     stack.act(campaign_id, CampaignAction.RESUME)
     stack.wait_for(campaign_id)
     assert len([it for it in arrived(stack, 3) if b"DKIM-Signature" in it]) == 3
+
+
+async def test_a_fault_that_is_mended_while_a_worker_tells_it_pauses_nothing(db: Database) -> None:
+    campaign_id, desk = store(db, 1), Desk(db, SideThread("test"))
+    with db.write() as connection:
+        seen = signers.revision(connection)
+        keys.keep(connection, DOMAIN, keys.generate([Algorithm.ED25519]), "a secret key of now")
+    assert not await desk.pause(campaign_id, FAULT, seen)
+    assert state(db, campaign_id)[0] is CampaignState.SENDING
+    with db.read() as connection:
+        seen = signers.revision(connection)
+    assert await desk.pause(campaign_id, FAULT, seen)
+    assert state(db, campaign_id)[0] is CampaignState.PAUSED
