@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,25 +65,29 @@ def functions(file: Path) -> Iterator[Function]:
             yield Function(file.stem, node.name, text)
 
 
-FUNCTIONS = [function for file in FILES for function in functions(file)]
+@functools.cache
+def all_functions() -> list[Function]:
+    return [function for file in FILES for function in functions(file)]
 
 
 def test_whoever_changes_a_recipients_state_has_it_counted_by_the_one_mover():
     """``counters.move`` refuses what no recipient may do; ``results.record`` calls it for each result."""
-    writers = [it for it in FUNCTIONS if it.sets_state("recipients")]
+    writers = [it for it in all_functions() if it.sets_state("recipients")]
     assert {it.name for it in writers} >= {"claim", "release", "settle", "wake_deferred", "cancel_waiting"}
-    assert all(it.calls("counters.move") for it in FUNCTIONS if (it.room, it.name) == ("results", "record"))
+    assert all(
+        it.calls("counters.move") for it in all_functions() if (it.room, it.name) == ("results", "record")
+    )
     assert [it for it in writers if not (it.calls("counters.move") or it.calls("record"))] == []
 
 
 def test_only_one_room_changes_a_campaigns_state_and_asks_the_table_each_time():
-    (mover,) = [it for it in FUNCTIONS if it.sets_state("campaigns")]
+    (mover,) = [it for it in all_functions() if it.sets_state("campaigns")]
     assert (mover.room, mover.name) == ("lifecycle", "_change")
     assert "CAMPAIGN_CHANGES" in mover.text
 
 
 def test_only_one_room_writes_the_counters():
-    assert {it.room for it in FUNCTIONS if it.writes("tallies")} == {"counters"}
+    assert {it.room for it in all_functions() if it.writes("tallies")} == {"counters"}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
