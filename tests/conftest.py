@@ -70,8 +70,11 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _surroundings() -> Iterator[None]:
+def _surroundings(request: pytest.FixtureRequest) -> Iterator[None]:
     """The same signals, variables, time zone and open files, whoever starts the tests; nothing is left."""
+    processes.Keeper.forked = sys.platform == "linux" and not request.config.getoption(
+        "--long", default=False
+    )
     processes.heed_signals()
     for name in [name for name in os.environ if not name.startswith(KEPT)]:
         del os.environ[name]
@@ -81,6 +84,7 @@ def _surroundings() -> Iterator[None]:
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
+    processes.end_nursery()
     assert not processes.left_behind(), "tests have left processes behind"
 
 

@@ -14,7 +14,11 @@ SPAWNERS = {
     "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
     "pty": {"spawn", "fork"},
 }
-ALONE = {"tests/support/processes.py", "tests/support/marks.py"}  # through which all others start processes
+ALONE = {  # through which all others start processes
+    "tests/support/processes.py",
+    "tests/support/nursery.py",
+    "tests/support/marks.py",
+}
 FILES = sorted(
     file
     for folder in ("tests", "benchmarks")

@@ -1,8 +1,9 @@
 """Processes that carry a mark in their environment, which whatever they start inherits.
 
-So all of them are found and ended, those too whose parent has died. ``python -m tests.support.marks MARK``
-waits for the end of its input, which comes when the process at the other end is gone by whatever cause, and
-then ends all that carry the mark.
+Forks of the nursery carry it as their name instead: their environment is not what ``/proc`` shows. So all
+of them are found and ended, those too whose parent has died. ``python -m tests.support.marks MARK`` waits for
+the end of its input, which comes when the process at the other end is gone by whatever cause, and then ends
+all that carry the mark.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from hashlib import blake2s
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +26,20 @@ PATIENCE_S = 30.0
 PROC = Path("/proc")
 
 
+def name(mark: str) -> str:
+    """Return a mark as the name of a process: at most 15 characters."""
+    return f"t{blake2s(mark.encode(), digest_size=7).hexdigest()}"
+
+
 def marked(mark: str) -> list[int]:
     """Return the ids of processes whose mark begins with ``mark``; none where there is no /proc."""
-    wanted = f"{NAME}={mark}".encode()
+    wanted, named = f"{NAME}={mark}".encode(), f"{name(mark)}\n"
     found = []
     for pid in _ids():
         with suppress(OSError):  # it has just ended, or is another user's
+            if (PROC / str(pid) / "comm").read_text() == named:
+                found.append(pid)
+                continue
             variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
             if any(variable.startswith(wanted) for variable in variables):
                 found.append(pid)

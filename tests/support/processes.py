@@ -15,15 +15,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 import uuid
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from mailing.settings import ROOT, SETTINGS
 from tests.support import marks
+from tests.support.nursery import Forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from io import BufferedWriter
 
 PATIENCE_S = 60.0
 TIME_ZONE = "XXX-5:30"  # none of its hours is one of UTC
@@ -54,11 +58,13 @@ def _do_nothing(*_: object) -> None:
 
 
 class Keeper:
-    """Whoever starts processes, and sees that they end."""
+    """Whoever starts processes, and sees that they end. Modules are ``forked`` by the nursery, if so."""
+
+    forked: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._mark = f"{_SELF}:{uuid.uuid4().hex}"
-        self._started: list[subprocess.Popen[Any]] = []
+        self._started: list[subprocess.Popen[Any] | Forked] = []
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +81,25 @@ class Keeper:
         those of ``subprocess.Popen``.
         """
         _guard()
-        whole = {"PATH": os.environ["PATH"], **SURROUNDINGS, **(env or {}), marks.NAME: self._mark}
+        whole = self._environment(env or {})
         usual = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "start_new_session": True}
         process = subprocess.Popen(command, env=whole, **(usual | options))
         self._started.append(process)
         return process
+
+    def start_module(
+        self, module: Sequence[str], env: Mapping[str, str], output: BufferedWriter
+    ) -> subprocess.Popen[Any] | Forked:
+        """Start ``python -m`` with a module and its arguments; everything that it says goes to ``output``."""
+        if not self.forked:
+            return self.start([sys.executable, "-m", *module], env=env, stdout=output, stderr=output)
+        whole, name = self._environment(env), marks.name(self._mark)
+        process = Forked(_nursery(), module, whole, mark=name, output=output.fileno())
+        self._started.append(process)
+        return process
+
+    def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], **SURROUNDINGS, **env, marks.NAME: self._mark}
 
     def run(
         self,
@@ -121,6 +141,25 @@ def run(command: Sequence[str | Path], **options: Any) -> subprocess.CompletedPr
 def left_behind() -> list[int]:
     """End whatever we started and nobody has ended; return the ids of it."""
     return marks.end_marked(_SELF)
+
+
+@functools.cache
+def _nursery() -> Path:
+    """Start the nursery, once; return where it listens."""
+    place = Path(tempfile.mkdtemp()) / "nursery"
+    process = _HOUSE.start([sys.executable, "-m", "tests.support.nursery", place])
+    while not place.exists():
+        assert process.poll() is None, "the nursery has ended"
+        time.sleep(0.01)
+    return place
+
+
+def end_nursery() -> None:
+    """End the nursery, and all that is left of its processes."""
+    _HOUSE.end()
+
+
+_HOUSE = Keeper()
 
 
 @functools.cache

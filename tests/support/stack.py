@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from mailing.core.states import RecipientAction, RecipientState
     from mailing.recipients.search import Choice
     from mailing.recipients.undertakings import Undertaking
+    from tests.support.nursery import Forked
 
 PERSON = Actor(ActorKind.PERSON)
 OWNER, PASSWORD = "olga@volley.example", "seven quiet herons"
@@ -127,7 +128,7 @@ class Stack:
     demo_port: int = 0  # of the demo inbox, where that is not where mail goes
     redis_port: int = field(default_factory=free_port)
     web_port: int = field(default_factory=free_port)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes] | Forked] = field(default_factory=dict)
     keeper: Keeper = field(default_factory=Keeper)
     extra: dict[str, str] = field(default_factory=dict)
 
@@ -193,14 +194,14 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start processes and wait until each does its work."""
         for name in names:
-            command = [sys.executable, "-m", *_COMMANDS[name]]
+            command = [*_COMMANDS[name]]
             if name in {"inbox", "sink"}:
                 command += ["--port", str(self.smtp_port)]
             if name == "sink":
                 command += ["--record", str(self.record), "--think", str(self.think_s)]
             log = (self.folder / f"{name}.log").open("ab")
             with log:
-                self.processes[name] = self.keeper.start(command, env=self.env, stdout=log, stderr=log)
+                self.processes[name] = self.keeper.start_module(command, self.env, log)
         for name in names:
             wait_until(lambda name=name: self._is_up(name), f"{name} starts\n{self.log(name)}")
 
@@ -313,7 +314,7 @@ class Stack:
             self._kill(process)
             raise TookTooLongError(f"{name} did not end within {patience_s} s\n{self.log(name)}") from None
 
-    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+    def _kill(self, process: subprocess.Popen[bytes] | Forked) -> None:
         for pid in [process.pid, *descendants(process.pid)]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
