@@ -91,7 +91,7 @@ class Keeper:
         self, module: Sequence[str], env: Mapping[str, str], output: BufferedWriter
     ) -> subprocess.Popen[Any] | Forked:
         """Start ``python -m`` with a module and its arguments; everything that it says goes to ``output``."""
-        if not self.forked:
+        if not self.forked or "PYTHONPATH" in env:  # what it adds is for an interpreter that starts
             return self.start([sys.executable, "-m", *module], env=env, stdout=output, stderr=output)
         whole, name = self._environment(env), marks.name(self._mark)
         process = Forked(_nursery(), module, whole, mark=name, output=output.fileno())
