@@ -54,6 +54,7 @@ FLOORS = {  # the lowest first
             "lanes",
             "domains",
             "suppression",
+            "bounces",
             "api",
             "lists",
             "messages",
