@@ -1,16 +1,14 @@
 """Reports are recorded, each once, beside the state of their recipients: what was sent stays sent (P2).
 
 Whose it is says a token of ours, wherever it stands in the report; or, where there is none, a Message-ID of
-ours that the report returns. That is believed only if the report names the recipient's address too: whoever
-got one email of a campaign can make up the others' Message-IDs, and nobody must be suppressed by that.
+ours that the report returns, whose mark nobody else can make (``messages.message_ids``), if the report names
+the recipient's address too: what people forward says nothing of another person.
 
 All functions take an open write transaction.
 """
 
 from __future__ import annotations
 
-import hmac
-import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,9 +20,10 @@ from mailing.bounces.reading import READ_MOST, Kind
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.foreign import headers
+from mailing.messages import message_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from mailing.suppression.store import Entry
 
 RAW_MOST = 64 * 1024  # bytes of a report that are kept
-_OURS = re.compile(r"<([A-Za-z0-9_-]{1,64})\.(\d{1,18})@[^<>@\s]+>")
 _FIND = (
     "SELECT recipients.id, recipients.campaign_id, recipients.email, recipients.state, recipients.bounced, "
     "campaigns.token "
@@ -172,18 +170,11 @@ def match(connection: Connection, incoming: Incoming, known: Tokens) -> Matched 
         if row and known.proves(token, row.token):
             return _matched(row, "token")
     named = incoming.report.addresses
-    for secret, recipient_id in _ids(incoming.report.message_ids):
-        row = run(connection, _FIND, (recipient_id,)).first()
-        if row and row.email.lower() in named and hmac.compare_digest(secret, row.token):
+    for marked in filter(None, map(message_ids.read, incoming.report.message_ids)):
+        row = run(connection, _FIND, (marked.recipient_id,)).first()
+        if row and row.email.lower() in named and message_ids.proves(known.key, marked, row.token):
             return _matched(row, "message-id")
     return None
-
-
-def _ids(given: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield the campaign's token and the recipient of each Message-ID that ``compose.message_id`` made."""
-    for each in given:
-        if found := _OURS.fullmatch(each):
-            yield found[1], int(found[2])
 
 
 def _matched(row: Any, by: str) -> Matched:

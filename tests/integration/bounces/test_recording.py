@@ -19,6 +19,7 @@ from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.core.tables import campaigns, installation, recipients
 from mailing.ledger import counters
+from mailing.messages import message_ids
 from mailing.suppression import store as suppressions
 from tasks.commands import bounces as commands
 from tasks.commands.bounces import Message
@@ -65,7 +66,10 @@ def address_of(db: Database, campaign_id: int, email: str = ANN) -> str:
 
 
 def message_id_of(db: Database, campaign_id: int, email: str = ANN) -> str:
-    return f"<{token_of(db, campaign_id)}.{id_of(db, campaign_id, email)}@sender.example>"
+    with db.read() as connection:
+        key = tokens.stored(connection).key
+    token, recipient_id = token_of(db, campaign_id), id_of(db, campaign_id, email)
+    return message_ids.make(key, token, recipient_id, "sender.example").decode()
 
 
 def take(db: Database, *raw: bytes, to: str = "") -> list[Recorded]:
@@ -117,6 +121,7 @@ def test_what_is_forged_finds_nobody(db: Database) -> None:
     campaign_id = sent_campaign(db)
     real, own = address_of(db, campaign_id), token_of(db, campaign_id)
     bob = id_of(db, campaign_id, "bob@x.example")
+    mark = message_id_of(db, campaign_id).partition("@")[0].rpartition(".")[2]  # Ann knows her own
     wrong = "a" if real[20] != "a" else "b"
     forged = [
         bounces.dsn(to=f"{real[:20]}{wrong}{real[21:]}", number="2"),
@@ -126,6 +131,8 @@ def test_what_is_forged_finds_nobody(db: Database) -> None:
         bounces.dsn(message_id=f"<{own}.{bob}@sender.example>", number="6"),  # Ann knows it from her own
         bounces.dsn(message_id=f"<{own}.999999@sender.example>", number="7"),
         bounces.complaint(message_id=f"<{own}.{bob}@sender.example>"),
+        bounces.dsn("bob@x.example", message_id=f"<{own}.{bob}.{mark}@sender.example>", number="8"),
+        bounces.dsn("bob@x.example", message_id=f"<{own}.{bob}@sender.example>", number="9"),
     ]
     done = take(db, *forged)
     assert all(it.new and it.matched is None and not it.counted for it in done)
