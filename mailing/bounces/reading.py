@@ -55,6 +55,7 @@ class Kind(StrEnum):
     BOUNCED = "bounced"
     DELAYED = "delayed"
     COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"  # told by a provider only
     REPLIED = "auto-reply"
     OTHER = "other"
 

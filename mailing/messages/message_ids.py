@@ -10,7 +10,11 @@ from __future__ import annotations
 import hmac
 import re
 from hashlib import blake2b
-from typing import NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MARK = 8  # bytes
 _SHAPE = re.compile(rf"<?([A-Za-z0-9_-]{{1,64}})\.(\d{{1,18}})\.([0-9a-f]{{{2 * MARK}}})@[^<>@\s]+>?")
@@ -36,6 +40,11 @@ def read(message_id: str) -> Marked | None:
     """Return what a Message-ID says, with its brackets or without; None if it is none of ours."""
     found = _SHAPE.fullmatch(message_id)
     return Marked(found[1], int(found[2]), found[3]) if found else None
+
+
+def find(text: str, most: int) -> Iterator[str]:
+    """Yield the Message-IDs of our form in a text, each once and at most so many."""
+    yield from list(dict.fromkeys(match[0] for match in islice(_SHAPE.finditer(text), 10 * most)))[:most]
 
 
 def proves(key: bytes, marked: Marked, token: str) -> bool:

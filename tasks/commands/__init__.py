@@ -15,4 +15,5 @@
 ``steering``     when a campaign is sent, and how urgent it is
 ``suppression``  who must not be mailed
 ``templates``    saved messages
+``webhooks``     webhooks of mail providers, and the events that they bring
 """

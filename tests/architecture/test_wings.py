@@ -34,6 +34,7 @@ FLOORS = {  # the lowest first
             "addresses",
             "suppression",
             "bounces",
+            "feedback",
             "uploads",
             "ledger",
             "lists",

@@ -20,6 +20,7 @@ from webapp.api import (
     tokens,
 )
 from webapp.bounces import programs as bounces
+from webapp.bounces import webhook_programs as webhooks
 from webapp.domains import programs as domains
 from webapp.http import params
 from webapp.lanes import programs as lanes
@@ -48,6 +49,7 @@ BLUEPRINTS = tuple(
         domains,
         suppressions,
         bounces,
+        webhooks,
         events,
         log,
         tokens,

@@ -74,7 +74,9 @@ class Report(TypedDict):
     campaign: Annotated[int | None, "Null where it proves no recipient of a campaign."]
     recipient: int | None
     email: Annotated[str | None, "The recipient's address."]
-    matched_by: Annotated[str, "`token` of its envelope sender, or `message-id`; empty if nobody was found."]
+    matched_by: Annotated[
+        str, "`token` of its envelope sender, `message-id`, `address` (a webhook), or empty."
+    ]
     cause: Annotated[Cause | None, "Of a bounce."]
     bounce_class: Annotated[BounceClass | None, "`hard`: the mailbox is dead."]
     status: Annotated[str, "The enhanced status code (RFC 3463)."]
