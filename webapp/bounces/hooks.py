@@ -25,7 +25,7 @@ from mailing.feedback.events import text
 from mailing.feedback.fetching import Amazon, AwayError
 from mailing.feedback.providers import Proof, Provider
 from mailing.redis import limits
-from tasks.commands import webhooks as commands
+from tasks.commands import bounces as commands
 from webapp.http import auth, forms
 from webapp.http.services import services
 
@@ -84,7 +84,7 @@ async def take(provider: str, webhook_id: int) -> Response:
         return _said(429, "Too many requests without proof.", {"Retry-After": str(wait_s)})
     with gate.enter() as free:
         if not free:
-            return _said(503, "Too many requests at once.", {"Retry-After": "5"})
+            return _said(503, "Too many requests.", {"Retry-After": "5"})
         webhook = await services().read(store.get, webhook_id)
         if webhook is None or webhook.provider != provider:
             gate.failed(address)
@@ -116,7 +116,7 @@ async def _take(gate: Gate, webhook: Webhook) -> Response:
         return _said(401, "The signature is missing, old or wrong.")
     if webhook.provider is Provider.SES and (refused := await _of_amazon(gate, webhook, document)):
         return refused
-    await svc.do(commands.take, webhook, document)
+    await svc.do(commands.take_events, webhook, document)
     return _said(200, "Taken.")
 
 
@@ -141,7 +141,7 @@ async def _of_amazon(gate: Gate, webhook: Webhook, message: object) -> Response 
     except (AwayError, TimeoutError):
         return _said(503, "Amazon SNS does not answer.", {"Retry-After": "30"})
     if confirms:
-        await services().do(commands.confirm, webhook.id)
+        await services().do(commands.confirm_webhook, webhook.id)
         return _said(200, "Confirmed.")
     return None
 

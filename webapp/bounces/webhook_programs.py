@@ -11,12 +11,12 @@ from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
 from mailing.feedback import store
 from mailing.feedback.providers import Proof, Provider
-from tasks.commands import webhooks as commands
+from tasks.commands import bounces as commands
 from webapp.bounces.webhooks import address
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, webhook_shapes
+from webapp.openapi import fields, operations, suppression_shapes
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
@@ -37,7 +37,7 @@ _KEY = (Field("key", Text(), "The provider's key. Leave it out where the passwor
 
 @blueprint.get("/webhooks")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", webhook_shapes.WebhookList)})
+@described(TOPIC, {200: Answer("All of them.", suppression_shapes.WebhookList)})
 async def list_webhooks() -> Response:
     """List the webhooks to which mail providers post what became of emails."""
     found = await services().read(store.every)
@@ -47,7 +47,7 @@ async def list_webhooks() -> Response:
 @blueprint.post("/webhooks")
 @auth.needs(Permission.SENDERS)
 @described(
-    TOPIC, {201: Answer("Enter its URL at the provider.", webhook_shapes.NewWebhook)}, bodies={"": _NEW}
+    TOPIC, {201: Answer("Enter its URL at the provider.", suppression_shapes.NewWebhook)}, bodies={"": _NEW}
 )
 async def create_webhook() -> Response:
     """Create a webhook for a provider."""
@@ -55,7 +55,7 @@ async def create_webhook() -> Response:
     given = "topic" if asked["provider"] is Provider.SES else "key"
     try:
         made = await svc.do(
-            commands.create, auth.program(), asked["provider"], asked[given], svc.settings.secret_key
+            commands.create_webhook, auth.program(), asked["provider"], asked[given], svc.settings.secret_key
         )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of(given, refusal.reason)]) from None
@@ -64,7 +64,7 @@ async def create_webhook() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The webhook.", webhook_shapes.Webhook)})
+@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.Webhook)})
 async def get_webhook(webhook_id: int) -> Response:
     """Return a webhook."""
     return _json(_shown(await _the(webhook_id)))
@@ -72,13 +72,15 @@ async def get_webhook(webhook_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/key")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The webhook.", webhook_shapes.NewWebhook)}, bodies={"": _KEY})
+@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.NewWebhook)}, bodies={"": _KEY})
 async def change_webhook_key(webhook_id: int) -> Response:
     """Keep the key that the provider shows, or make a new password."""
     await _the(webhook_id)
     asked, svc = fields.body(await forms.body(forms.SHORT), _KEY, '{"key": "..."}'), services()
     try:
-        await svc.do(commands.change_key, auth.program(), webhook_id, asked["key"], svc.settings.secret_key)
+        await svc.do(
+            commands.change_webhook_key, auth.program(), webhook_id, asked["key"], svc.settings.secret_key
+        )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of("key", refusal.reason)]) from None
     return _json(_with_password(await _the(webhook_id)))
@@ -86,10 +88,10 @@ async def change_webhook_key(webhook_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It is removed.", webhook_shapes.Webhook)})
+@described(TOPIC, {200: Answer("It is removed.", suppression_shapes.Webhook)})
 async def remove_webhook(webhook_id: int) -> Response:
     """Remove a webhook. What its provider posts is refused from now on."""
-    gone = await services().do(commands.remove, auth.program(), webhook_id)
+    gone = await services().do(commands.remove_webhook, auth.program(), webhook_id)
     if gone is None:
         raise _missing(webhook_id)
     return _json(_shown(gone))
@@ -103,16 +105,16 @@ async def _the(webhook_id: int) -> Webhook:
 
 
 def _missing(webhook_id: int) -> Problem:
-    return Problem(404, f"Webhook {webhook_id} does not exist.", "webhook.not-found")
+    return Problem(404, f"Webhook {webhook_id} does not exist.", "hook.not-found")
 
 
-def _with_password(it: Webhook) -> webhook_shapes.NewWebhook:
+def _with_password(it: Webhook) -> suppression_shapes.NewWebhook:
     ours = it.proof is Proof.PASSWORD
     password = store.secret(it, services().settings.secret_key) if ours else None
     return {**_shown(it), "password": password}
 
 
-def _shown(it: Webhook) -> webhook_shapes.Webhook:
+def _shown(it: Webhook) -> suppression_shapes.Webhook:
     return {
         "id": it.id,
         "provider": it.provider,

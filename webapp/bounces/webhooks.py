@@ -10,7 +10,7 @@ from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
 from mailing.feedback import proofs, store
 from mailing.feedback.providers import NAMES, PROOFS, Proof, Provider
-from tasks.commands import webhooks as commands
+from tasks.commands import bounces as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
@@ -28,7 +28,7 @@ blueprint = Blueprint("webhooks", __name__)
 STEPS: Mapping[Provider, Sequence[str]] = {
     Provider.SES: (
         N_("In Amazon SNS, open the topic and create a subscription: protocol HTTPS, and the URL above."),
-        N_("Leave “Enable raw message delivery” off. Volley confirms the subscription by itself."),
+        N_("Leave “Enable raw message delivery” off. Volley confirms the subscription automatically."),
         N_("In Amazon SES, send bounce and complaint notifications of your identity to this topic."),
     ),
     Provider.SENDGRID: (
@@ -76,7 +76,7 @@ async def create() -> AnyResponse | tuple[str, int]:
     chosen = Provider(provider)
     given = topic if PROOFS[chosen] is Proof.TOPIC else ""
     try:
-        made = await svc.do(commands.create, auth.person(), chosen, given, svc.settings.secret_key)
+        made = await svc.do(commands.create_webhook, auth.person(), chosen, given, svc.settings.secret_key)
     except UnfitError as refusal:
         return await _page(provider, topic, say(refusal.reason)), 422
     receipts.tell(_("The webhook for %(provider)s was created. Follow its steps.", provider=made.name))
@@ -89,7 +89,9 @@ async def change_key(webhook_id: int) -> AnyResponse | tuple[str, int]:
     """Keep the key that the provider shows, or make a new password."""
     key, svc = (await request.form).get("key", ""), services()
     try:
-        changed = await svc.do(commands.change_key, auth.person(), webhook_id, key, svc.settings.secret_key)
+        changed = await svc.do(
+            commands.change_webhook_key, auth.person(), webhook_id, key, svc.settings.secret_key
+        )
     except UnfitError as refusal:
         return await _page(fault=say(refusal.reason)), 422
     if not changed:
@@ -102,7 +104,7 @@ async def change_key(webhook_id: int) -> AnyResponse | tuple[str, int]:
 @auth.needs(Permission.SENDERS)
 async def remove(webhook_id: int) -> AnyResponse:
     """Remove a webhook."""
-    gone = await services().do(commands.remove, auth.person(), webhook_id)
+    gone = await services().do(commands.remove_webhook, auth.person(), webhook_id)
     if gone is None:
         abort(409, _("This webhook was removed."))
     receipts.tell(_("The webhook was removed. Remove it at %(provider)s too.", provider=gone.name))

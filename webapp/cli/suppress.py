@@ -178,14 +178,14 @@ def new(*, provider: str, topic: str, key_from: IO[str] | None) -> None:
     from mailing.core.reasons import UnfitError  # noqa: PLC0415
     from mailing.feedback import proofs, store  # noqa: PLC0415
     from mailing.feedback.providers import Proof, Provider  # noqa: PLC0415
-    from tasks.commands import webhooks as commands  # noqa: PLC0415
+    from tasks.commands import bounces as commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     given = topic if provider == "ses" else key_from.read(10_000) if key_from else ""
     try:
         with open_backend(chosen) as backend:
-            made = commands.create(backend, ACTOR, Provider(provider), given, chosen.secret_key)
+            made = commands.create_webhook(backend, ACTOR, Provider(provider), given, chosen.secret_key)
     except UnfitError as refusal:
         raise click.ClickException(str(refusal)) from None
     click.echo(f"{chosen.site.url}{made.path}")
@@ -197,10 +197,10 @@ def new(*, provider: str, topic: str, key_from: IO[str] | None) -> None:
 @click.argument("webhook_id", metavar="WEBHOOK", type=int)
 def remove(*, webhook_id: int) -> None:
     """Remove WEBHOOK."""
-    from tasks.commands import webhooks as commands  # noqa: PLC0415
+    from tasks.commands import bounces as commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend:
-        if commands.remove(backend, ACTOR, webhook_id) is None:
+        if commands.remove_webhook(backend, ACTOR, webhook_id) is None:
             raise click.ClickException(f"There is no webhook {webhook_id}. volley webhooks list shows all.")
     click.echo(f"Webhook {webhook_id} is removed. Remove it at the provider too.")

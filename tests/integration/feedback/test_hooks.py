@@ -17,7 +17,7 @@ from mailing.feedback import fetching, proofs, store
 from mailing.feedback.fetching import AwayError
 from mailing.feedback.providers import Provider
 from mailing.feedback.tables import webhooks
-from tasks.commands import webhooks as commands
+from tasks.commands import bounces as commands
 from tests.integration.bounces.test_recording import (
     ANN,
     address_of,
@@ -71,7 +71,7 @@ def made(db: Database, chosen: Settings, provider: Provider) -> tuple[Webhook, s
         Provider.MAILGUN: MAILGUN_KEY,
     }
     actor = Actor(ActorKind.VOLLEY)
-    it = commands.create(backend_of(db), actor, provider, given.get(provider, ""), chosen.secret_key)
+    it = commands.create_webhook(backend_of(db), actor, provider, given.get(provider, ""), chosen.secret_key)
     return it, store.secret(it, chosen.secret_key)
 
 
