@@ -44,7 +44,8 @@ _FIND = (
 _LAST = (  # a provider that tries for days tells of the email, whatever was sent since
     _FIND.replace("recipients.id = ?", "lower(recipients.email) = lower(?)")
     + " AND recipients.attempts > 0 AND recipients.state = 'sent' AND recipients.changed_at <= ? "
-    "AND recipients.changed_at > ? AND campaigns.rehearses IS NULL ORDER BY recipients.changed_at DESC, recipients.id DESC LIMIT 1"
+    "AND recipients.changed_at > ? AND campaigns.rehearses IS NULL "
+    "ORDER BY recipients.changed_at DESC, recipients.id DESC LIMIT 1"
 )
 _KEEP = (
     "INSERT INTO reports (digest, received_at, source, kind, campaign_id, recipient_id, matched_by, cause, "

@@ -75,12 +75,12 @@ def test_reports_are_found_by_sort_address_code_and_words(db: Database) -> None:
 
 async def test_the_page_tells_who_why_and_how_long_after(visitor: Visitor, db: Database) -> None:
     campaign_id = some(db)
-    page = await visitor.read("/bounces")
+    page = (await visitor.read("/bounces")).replace("<wbr>", "")
     for text in (ANN, BOB, EVE, KIM, "Dead mailbox", "Soft bounce", "Blocked by policy", "Reported as spam"):
         assert text in page
     assert "after sending: mailbox full" in page
     assert f"/campaigns/{campaign_id}/recipients/" in page
-    page = await visitor.read("/bounces?state=soft&q=x.example")
+    page = (await visitor.read("/bounces?state=soft&q=x.example")).replace("<wbr>", "")
     assert BOB in page
     assert ANN not in page
     assert "Nothing matches." in await visitor.read("/bounces?q=nothing")
