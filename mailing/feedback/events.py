@@ -84,7 +84,7 @@ def text(value: object, *path: str) -> str:
     """Return the text or number at a path; empty if there is none."""
     found = at(value, *path)
     if isinstance(found, str):
-        return found[:TEXT_MOST]
+        return found[:TEXT_MOST].replace("\x00", "\ufffd")  # PostgreSQL holds none
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
 
 
