@@ -40,6 +40,9 @@ class Sort(StrEnum):
 _CLASSES = {Sort.DEAD: BounceClass.HARD, Sort.SOFT: BounceClass.SOFT, Sort.POLICY: BounceClass.POLICY}
 
 
+AGAIN_DAYS = 2  # longer than any proof of a request counts (``feedback.proofs``)
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A report that is kept. ``email`` is its recipient of ours, who was sent the email at ``sent_at``.
@@ -159,13 +162,14 @@ def counts_of(connection: Connection, campaign_ids: Sequence[int]) -> Mapping[in
 def forget(connection: Connection, days: int, rows: int) -> int:
     """Delete at most ``rows`` texts that came more than ``days`` ago, and reports about nobody of ours.
 
-    Returns how many.
+    These stay ``AGAIN_DAYS`` at least, so that what a provider posts again is known. Returns how many.
     """
     until = now_ms() - days * DAY_MS
     old = select(report_texts.c.report_id).where(report_texts.c.received_at <= until).limit(rows)
     done = connection.execute(delete(report_texts).where(report_texts.c.report_id.in_(old))).rowcount
     if done < rows:
-        nobody = reports.c.received_at <= until, reports.c.recipient_id.is_(None)
+        known = min(until, now_ms() - AGAIN_DAYS * DAY_MS)
+        nobody = reports.c.received_at <= known, reports.c.recipient_id.is_(None)
         some = select(reports.c.id).where(*nobody).limit(rows - done)
         done += connection.execute(delete(reports).where(reports.c.id.in_(some))).rowcount
     return done

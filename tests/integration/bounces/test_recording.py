@@ -16,6 +16,7 @@ from mailing.bounces.store import Counts
 from mailing.bounces.tables import report_texts, reports
 from mailing.bounces.tokens import Returns
 from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.core.tables import campaigns, installation, recipients
 from mailing.ledger import counters
@@ -269,6 +270,17 @@ def test_texts_are_kept_for_some_days_and_reports_about_nobody_too(db: Database)
         assert store.text(connection, mine.id) is None
         assert store.get(connection, nobody.id) is None
         assert [it.id for it in store.of_recipient(connection, id_of(db, campaign_id))] == [mine.id]
+
+
+def test_a_report_about_nobody_is_known_again_for_two_days_whatever_the_setting(db: Database) -> None:
+    (it,) = take(db, bounces.QMAIL)
+    with db.write() as connection:
+        connection.execute(update(reports).values(received_at=now_ms() - following.DAY_MS))
+        store.forget(connection, 0, 100)
+        assert store.get(connection, it.id)
+        connection.execute(update(reports).values(received_at=now_ms() - 3 * following.DAY_MS))
+        store.forget(connection, 0, 100)
+        assert store.get(connection, it.id) is None
 
 
 def test_a_draft_that_is_deleted_takes_its_reports_along(db: Database) -> None:
