@@ -23,6 +23,7 @@ reference of the same run wherever the machine decides the absolute figure.
 ``looking``     row: pages, searches and exports over years of sending
 ``receipts``    row: the receipt of a million recipients, written, checked, and spoiled
 ``returned``    row: bounces that a mail server brings
+``accuracy``    how well bounces are read, by samples that are not in this house
 ``archive``     these years, written straight into the tables
 =============== ==================================================================================
 """

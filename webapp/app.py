@@ -32,6 +32,8 @@ from webapp.accounts import (
     sign_in,
 )
 from webapp.api import docs, routes
+from webapp.bounces import hooks, webhooks
+from webapp.bounces import views as bounces
 from webapp.campaigns import (
     draft_views,
     favicon,
@@ -120,6 +122,9 @@ _PAGES = (
     contact_views,
     domains,
     suppression,
+    bounces,
+    webhooks,
+    hooks,
     log_views,
     demo_inbox,
     sign_in,
@@ -143,6 +148,7 @@ _CSRF_EXEMPT = {
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_webhooks": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_domains": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
@@ -164,8 +170,10 @@ _LONG_FORMS: Mapping[str, security.Again] = {
 
 _BY_LINK = {
     "unsubscribe": "the link is the right: mail providers post to it without a session (RFC 8058), and a "
-    "page of another site that has it could open it as well"
+    "page of another site that has it could open it as well",
+    "hooks": "mail providers post to it, each request with its own proof: a signature or a password",
 }
+_LONG_BODIES = {"hooks": hooks.BODY_MOST}
 
 _UPLOADS = {
     "files.attach": FILE_MAX,
@@ -204,7 +212,13 @@ def create_app(settings: Settings) -> Quart:
     app.extensions["volley"] = services
     languages.install(app, english=operations.PREFIX)
     security.install(
-        app, settings, exempt=_CSRF_EXEMPT, by_link=_BY_LINK, long_forms=_LONG_FORMS, uploads=_UPLOADS
+        app,
+        settings,
+        exempt=_CSRF_EXEMPT,
+        by_link=_BY_LINK,
+        long_forms=_LONG_FORMS,
+        uploads=_UPLOADS,
+        long_bodies=_LONG_BODIES,
     )
     jinja.install(app, services)
     pages.install(app.jinja_env)

@@ -86,7 +86,7 @@ _SIZE = re.compile(
     r"(too (big|large)|(exceed|larger|bigger|greater)\w*\b.{0,50}(size|limit|maximum|allowed|max)|"
     r"exceeds? (the )?(fixed|maximum))"
     r"|(size|length) limit (has been )?exceeded|exceeds.{0,20}(size|message) limit|too large"
-    r"|max message size"
+    r"|max message size|exceed(s|ed)?( \w+){0,4} message size"
 )
 _SLOW = re.compile(r"at a rate|receiving (mail|email) (too|at)|too (many|much) (mail|messages|connections)")
 _NOBODY = re.compile(

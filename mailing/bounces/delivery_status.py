@@ -111,19 +111,25 @@ def _groups(body: bytes) -> list[dict[str, str]]:
 
 
 def _block(group: dict[str, str]) -> Block:
-    diagnostic = typed(group.get("diagnostic-code", ""))
     status = _STATUS.search(group.get("status", ""))
+    diagnostic = typed(group.get("diagnostic-code", "" if status else group.get("status", "")))
     code = status[1] if status else ""
     if _GENERIC.fullmatch(code) and (better := _WITHIN.search(diagnostic)):
         code = better[1]
     return Block(
         address(group.get("final-recipient", "")),
         address(group.get("original-recipient", "")),
-        group.get("action", "").partition("(")[0].strip().lower(),
+        _action(group.get("action", "")),
         code,
         diagnostic,
         typed(group.get("remote-mta", "")),
     )
+
+
+def _action(value: str) -> str:
+    """Return an action; ``failed`` also where it is called failure or fail."""
+    action = value.partition("(")[0].strip().lower()
+    return "failed" if action.startswith("fail") else action
 
 
 def _forget(_fault: Reason) -> None:

@@ -88,6 +88,11 @@ def due(connection: Connection, email: str, what: str, source: str, rule: Rule) 
     return Entry(subjects.of(email)[0], reason, source)
 
 
+def left(email: str, source: str) -> Entry:
+    """Return the suppression of an address whose owner unsubscribed at a provider: from everything."""
+    return Entry(subjects.of(email)[0], SuppressionReason.UNSUBSCRIBED, source)
+
+
 def _campaigns(connection: Connection, email: str, what: str, rule: Rule) -> int:
     """Return in how many campaigns it happened within the days of a rule."""
     since = now_ms() - rule.days * DAY_MS

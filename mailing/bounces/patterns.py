@@ -44,7 +44,16 @@ _SAYS_SO = re.compile(
     r"|user unknown|unknown user|no such user|mailbox (is )?full|over quota|does not exist|no longer"
     r"|unreachable for|returning (your|this) message|i (was unable|wasn.t able)|message.{0,30}(bounced"
     r"|rejected)"
+    r"|automatically rejected|无法(发送|送达|投递)|投递失败|退信|無法(傳送|投遞)|配信できません"
+    r"|届けられません"
+    r"|配達できません|không thể (gửi|chuyển)|не (может быть|было|удалось).{0,20}доставлен"
 )
+_GOES_ON = re.compile(
+    r"(attempts|retries|tries) will (continue|go on)"
+    r"|will (continue|keep)( on)? (to (try|attempt|retry)|trying)"
+    r"|will (be|continue to be) (retried|attempted|made|tried)"
+)
+_OVER = re.compile(r"permanent|giv(en|ing) up|no (further|more) (attempts|retries)")
 _DELAYED = re.compile(
     r"delivery (status notification \(delay|delayed|temporarily|is delayed)|\bdelay(ed)?\b"
     r"|warning: (message|could)"
@@ -90,7 +99,15 @@ _RETURNED = re.compile(  # from here on it is the message that came back, or its
     re.MULTILINE,
 )
 _ADDRESS = re.compile(r"[a-z0-9_.!#$%&'*+/=?^`{|}~-]+@[a-z0-9][a-z0-9.-]*\.[a-z0-9-]{2,}", re.IGNORECASE)
-_AROUND = re.compile(r"(e-?mail|mail|contact|support|postmaster|help|visit|write|reply)\W*$")
+_AROUND = re.compile(
+    r"(e-?mail|mail|contact|support|postmaster|help|visit|write|reply|\bmail from"
+    r"|\b(try|send|sending|mailing|emailing|finger)( to)?|\bif|e\.g\.)\W*$"
+)
+_LISTED = re.compile(  # what is named comes below it
+    r"(following|these|below|intended) (e-?mail )?(recipient|address|destination|user|mailbox)\S*"
+    r"|message not delivered to"
+)
+_BARE = re.compile(r"[ \t]+<?([a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?)>?[:,;]?", re.IGNORECASE)
 _HELPERS = ("postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "support@", "administrator@", "noc@")
 
 
@@ -107,9 +124,16 @@ def failed(subject: str, text: str) -> bool:
 def delayed(subject: str, text: str) -> bool:
     """Whether a report says that something is still being tried."""
     text, subject = _joined(text), subject.lower()
+    if _GOES_ON.search(text) and not _OVER.search(text):
+        return True
     if _DELAYED.search(subject):
         return not _GAVE_UP.search(subject)
     return bool(_DELAYED.search(text)) and not _GAVE_UP.search(text) and not _FAILED.search(subject)
+
+
+def rejected(subject: str, text: str) -> bool:
+    """Whether somebody's filter says that it rejects a message."""
+    return "reject" in subject.lower() or "automatically rejected" in _joined(text)
 
 
 def replied(subject: str) -> bool:
@@ -129,8 +153,32 @@ def said(text: str) -> str:
     return text[: found.start()] if found else text
 
 
-def recipients(text: str, others: Iterable[str]) -> Sequence[str]:
-    """Return the addresses that a text names, each once, but for the ``others``: who wrote and who reads."""
+def recipients(text: str, others: Iterable[str], domain: str = "") -> Sequence[str]:
+    """Return the addresses that a text names, each once, but for the ``others``: who wrote and who reads.
+
+    Where a line announces the recipients, they stand below it: what is above tells of the message. There a
+    name alone is one at the reporter's own ``domain``.
+    """
+    announced = [match.end() for match in _LISTED.finditer(text.lower())][:1]
+    below = text[announced[0] :] if announced else ""
+    return (
+        (announced and _named(below, others))
+        or _named(text, others)
+        or (_bare(below, domain) if announced and domain else ())
+    )
+
+
+def _bare(text: str, domain: str) -> Sequence[str]:
+    found: dict[str, None] = {}
+    for line in text.split("\n")[1:LINES_MOST]:
+        if match := _BARE.fullmatch(line.rstrip()):
+            found.setdefault(f"{match[1]}@{domain}".lower())
+        elif found and line.strip():
+            break
+    return [*found][:NAMED_MOST]
+
+
+def _named(text: str, others: Iterable[str]) -> Sequence[str]:
     skipped = {it.lower() for it in others}
     found: dict[str, None] = {}
     lines = text.split("\n")[:LINES_MOST]

@@ -55,6 +55,7 @@ class Kind(StrEnum):
     BOUNCED = "bounced"
     DELAYED = "delayed"
     COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"  # told by a provider only
     REPLIED = "auto-reply"
     OTHER = "other"
 
@@ -112,13 +113,48 @@ def _judged(found: ForeignMail, parts: Sequence[Part]) -> tuple[Kind, Sequence[F
     if _COMPLAINT_SUBJECT.search(found.subject.lower()):
         return Kind.COMPLAINED, (), ""
     if kinds & _RECEIPTS or named_type == "disposition-notification":
-        return Kind.REPLIED, (), ""
+        return _receipt(found, parts, text)
     status = next((part for part in parts if part.kind in _STATUS_KINDS), None)
     if status is not None:
         read = _delivery(status, text)
         if read is not None:
             return read
-    return _plain(found, text)
+    plain = _plain(found, text)
+    within = _wrapped(parts) if status is None and not _names_anybody(plain) else None
+    if within is None or not patterns.daemon(found.sender):
+        return plain
+    return _delivery(within[0], within[1]) or plain
+
+
+def _names_anybody(judged: tuple[Kind, Sequence[Failure], str]) -> bool:
+    return any(it.recipient for it in judged[1])
+
+
+def _wrapped(parts: Sequence[Part]) -> tuple[Part, str] | None:
+    """Return the report within a report: a gateway packs what it passes on into a message of its own."""
+    for part in parts:
+        for inner in part.parts if part.kind == "message/rfc822" else ():
+            pieces = list(_all(inner))
+            status = next((it for it in pieces if it.kind in _STATUS_KINDS), None)
+            if status is not None:
+                return status, ""
+    return None
+
+
+def _receipt(found: ForeignMail, parts: Sequence[Part], text: str) -> tuple[Kind, Sequence[Failure], str]:
+    """Judge a receipt of the reader: a mailbox whose filter rejects answers with one (RFC 5429 section 2.1).
+
+    Such a mailbox is not dead.
+    """
+    part = next((part for part in parts if part.kind in _RECEIPTS), None)
+    said = patterns.said(text)
+    if part is None or not patterns.rejected(found.subject, said) or not patterns.daemon(found.sender):
+        return Kind.REPLIED, (), ""
+    block = next(iter(delivery_status.read(part.body).blocks), None)
+    cause = causes.judge("", said)
+    cause = Cause.OTHER if cause.bounce_class is causes.BounceClass.HARD else cause
+    person = block.final or block.original if block else ""
+    return Kind.BOUNCED, [Failure(person, cause, "", _brief(said))], ""
 
 
 def _feedback(parts: Sequence[Part]) -> tuple[Kind, Sequence[Failure], str]:
@@ -199,7 +235,8 @@ def _plain(found: ForeignMail, text: str) -> tuple[Kind, Sequence[Failure], str]
     answers = fields.count("in-reply-to") and not daemon
     named = list(dict.fromkeys(_failed_recipients(value("x-failed-recipients"))))
     own = [it.address for name in ("from", "to", "return-path") for it in _mailboxes(found, name)]
-    named = named or list(patterns.recipients(said, own))
+    domain = next((it.address.rpartition("@")[2] for it in _mailboxes(found, "from")), "")
+    named = named or list(patterns.recipients(said, own, domain))
     if not daemon and (answers or not named):
         return Kind.OTHER, (), ""
     if patterns.delayed(found.subject, text):

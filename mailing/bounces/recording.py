@@ -1,16 +1,14 @@
 """Reports are recorded, each once, beside the state of their recipients: what was sent stays sent (P2).
 
 Whose it is says a token of ours, wherever it stands in the report; or, where there is none, a Message-ID of
-ours that the report returns. That is believed only if the report names the recipient's address too: whoever
-got one email of a campaign can make up the others' Message-IDs, and nobody must be suppressed by that.
+ours that the report returns, whose mark nobody else can make (``messages.message_ids``), if the report names
+the recipient's address too: what people forward says nothing of another person.
 
 All functions take an open write transaction.
 """
 
 from __future__ import annotations
 
-import hmac
-import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,9 +20,10 @@ from mailing.bounces.reading import READ_MOST, Kind
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.foreign import headers
+from mailing.messages import message_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy import Connection
 
@@ -35,11 +34,18 @@ if TYPE_CHECKING:
     from mailing.suppression.store import Entry
 
 RAW_MOST = 64 * 1024  # bytes of a report that are kept
-_OURS = re.compile(r"<([A-Za-z0-9_-]{1,64})\.(\d{1,18})@[^<>@\s]+>")
+RETURNS_MS = 10 * 86_400_000  # how long after it was sent an email comes back, at most
+CLOCKS_MS = 300_000  # a provider's clock may differ
 _FIND = (
     "SELECT recipients.id, recipients.campaign_id, recipients.email, recipients.state, recipients.bounced, "
     "campaigns.token "
     "FROM recipients JOIN campaigns ON campaigns.id = recipients.campaign_id WHERE recipients.id = ?"
+)
+_LAST = (  # a provider that tries for days tells of the email, whatever was sent since
+    _FIND.replace("recipients.id = ?", "lower(recipients.email) = lower(?)")
+    + " AND recipients.attempts > 0 AND recipients.state = 'sent' AND recipients.changed_at <= ? "
+    "AND recipients.changed_at > ? AND campaigns.rehearses IS NULL "
+    "ORDER BY recipients.changed_at DESC, recipients.id DESC LIMIT 1"
 )
 _KEEP = (
     "INSERT INTO reports (digest, received_at, source, kind, campaign_id, recipient_id, matched_by, cause, "
@@ -61,16 +67,24 @@ _SEVERITY = (BounceClass.POLICY, BounceClass.SOFT, BounceClass.HARD)
 
 
 class Incoming(NamedTuple):
-    """A report that was read. ``to`` is to whom its envelope was addressed; empty where nobody knows."""
+    """A report that was read. ``to`` is to whom its envelope was addressed; empty where nobody knows.
+
+    ``key`` is what it is known by when it comes again; empty: by what it says. Where a provider has ``sworn``
+    to it, an address alone is believed: it is about the last email sent to it by the time ``at`` (ms since
+    1970; None: now).
+    """
 
     report: Report
     raw: bytes
     source: str
     to: str = ""
+    key: str = ""
+    sworn: bool = False
+    at: int | None = None
 
 
 class Matched(NamedTuple):
-    """A recipient of ours, and by what it was found: ``token`` or ``message-id``."""
+    """A recipient of ours, and by what it was found: ``token``, ``message-id`` or ``address``."""
 
     id: int
     campaign_id: int
@@ -110,7 +124,7 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
     cause = failure.cause if failure and report.kind is Kind.BOUNCED else None
     now = now_ms()
     row = (
-        digest(incoming.raw),
+        incoming.key or digest(incoming.raw),
         now,
         incoming.source,
         report.kind.value,
@@ -127,7 +141,9 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
     run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
     what = _note(connection, matched, report.kind, cause, now) if matched else None
     entry = None
-    if matched and what:
+    if matched and report.kind is Kind.UNSUBSCRIBED:
+        entry = following.left(matched.email, f"report {report_id}")
+    elif matched and what:
         entry = following.due(connection, matched.email, what, f"report {report_id}", rules[what])
     return Recorded(
         report_id,
@@ -172,18 +188,16 @@ def match(connection: Connection, incoming: Incoming, known: Tokens) -> Matched 
         if row and known.proves(token, row.token):
             return _matched(row, "token")
     named = incoming.report.addresses
-    for secret, recipient_id in _ids(incoming.report.message_ids):
-        row = run(connection, _FIND, (recipient_id,)).first()
-        if row and row.email.lower() in named and hmac.compare_digest(secret, row.token):
+    for marked in filter(None, map(message_ids.read, incoming.report.message_ids)):
+        row = run(connection, _FIND, (marked.recipient_id,)).first()
+        if row and row.email.lower() in named and message_ids.proves(known.key, marked, row.token):
             return _matched(row, "message-id")
+    if incoming.sworn:
+        by = (incoming.at or now_ms()) + CLOCKS_MS
+        for address in sorted(named)[:1]:
+            if row := run(connection, _LAST, (address, by, by - RETURNS_MS)).first():
+                return _matched(row, "address")
     return None
-
-
-def _ids(given: Sequence[str]) -> Iterator[tuple[str, int]]:
-    """Yield the campaign's token and the recipient of each Message-ID that ``compose.message_id`` made."""
-    for each in given:
-        if found := _OURS.fullmatch(each):
-            yield found[1], int(found[2])
 
 
 def _matched(row: Any, by: str) -> Matched:

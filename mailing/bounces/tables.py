@@ -27,12 +27,12 @@ reports = Table(
     Column("digest", String(64), nullable=False),  # of what it says, without the way that it came
     Column("received_at", BigInteger, nullable=False, default=now_ms),
     Column("source", String(10), nullable=False),  # by which door it came
-    Column("kind", String(10), nullable=False),
+    Column("kind", String(12), nullable=False),
     Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), index=True),
     Column(
         "recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), index=True
     ),  # none: nobody of ours
-    Column("matched_by", String(10), nullable=False, default=""),  # token, message-id
+    Column("matched_by", String(10), nullable=False, default=""),  # token, message-id, address
     Column("cause", String(12)),  # of a bounce
     Column("status", String(12), nullable=False, default=""),  # RFC 3463
     Column("diagnostic", Text, nullable=False, default=""),  # the server's words

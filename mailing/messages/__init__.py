@@ -10,6 +10,7 @@
 ``locales``         dates and numbers as people of a language write them
 ``marks``           what in a message is Volley's and what is the writer's own: fields, conditions, and
                     the text between
+``message_ids``     message-IDs that know their recipient, and nobody else can make
 ``multiparts``      the parts of a message, one within the other
 ``policies``        how Python's own library writes a message of ours: fields that programs read come out
                     as they are

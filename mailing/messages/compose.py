@@ -22,7 +22,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from mailing.core.reasons import Reason
-from mailing.messages import multiparts, quoted
+from mailing.messages import message_ids, multiparts, quoted
 from mailing.messages.headers import HOST, read_from, read_subject, write_date, write_mailbox
 from mailing.messages.marks import ComposeError
 from mailing.messages.templates import read
@@ -61,7 +61,6 @@ __all__ = [
     "Message",
     "Prepared",
     "fields_used",
-    "message_id",
     "prepare",
 ]
 
@@ -147,7 +146,7 @@ class Prepared:
                     self.sender,
                     write_mailbox("To", name, email),
                     write_date(date_ms),
-                    f"Message-ID: {message_id(self.token, recipient_id, self.domain)}\r\n".encode(),
+                    self._message_id(recipient_id),
                     (lists.unsubscribing % link).encode() if lists and lists.offered else b"",
                     *filled,
                 )
@@ -158,6 +157,10 @@ class Prepared:
             raise MergeError("text", _too_large(size, self.most))
         needs_smtputf8 = not (email.isascii() and self.envelope_from.isascii())
         return Filled(head, needs_smtputf8, self.tail)
+
+    def _message_id(self, recipient_id: int) -> bytes:
+        key = self.list_fields.mark_key if self.list_fields else b""
+        return b"Message-ID: %b\r\n" % message_ids.make(key, self.token, recipient_id, self.domain)
 
     def probe(self, email: str, name: str, fields: Mapping[str, Value]) -> list[MergeError]:
         """Return all that ``fill`` would raise one after the other, without putting the message together."""
@@ -252,11 +255,6 @@ def fields_used(message: Message) -> frozenset[str]:
     """
     parts: list[tuple[Part, str]] = [*_bodies(message), ("subject", message.subject)]
     return frozenset[str]().union(*(read(part, source).fields for part, source in parts))
-
-
-def message_id(token: str, recipient_id: int, domain: str) -> str:
-    """Return the Message-ID (RFC 5322 section 3.6.4) of one recipient's email, the same at each try."""
-    return f"<{token}.{recipient_id}@{domain}>"
 
 
 def prepare(message: Message, *, token: str, domain: str | None) -> Prepared:

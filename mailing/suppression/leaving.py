@@ -64,8 +64,9 @@ def list_fields(
 ) -> ListFields:
     """Return what the header of a campaign's emails says of the list, and how their links are made."""
     it = installation.c
-    row = connection.execute(select(it.name, it.leave_key, it.site)).one()
-    return ListFields(campaign_id, purpose, row.name, row.leave_key, row.site, rehearsal)
+    row = connection.execute(select(it.name, it.leave_key, it.site, it.bounce_key)).one()
+    marks = bytes.fromhex(row.bounce_key)
+    return ListFields(campaign_id, purpose, row.name, row.leave_key, row.site, rehearsal, marks)
 
 
 def keep_site(connection: Connection, url: str) -> None:

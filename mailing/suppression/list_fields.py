@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
@@ -30,6 +30,7 @@ class ListFields:
     """What is the same for all emails of a campaign, and how each gets a link of its own.
 
     ``site`` is the public URL, empty where none is known yet. A rehearsal has links that do nothing.
+    ``mark_key`` marks its Message-IDs (``messages.message_ids``).
     """
 
     campaign_id: int
@@ -38,6 +39,7 @@ class ListFields:
     key: str
     site: str
     rehearsal: bool = False
+    mark_key: bytes = field(default=b"", repr=False)
 
     @property
     def offered(self) -> bool:

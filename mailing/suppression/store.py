@@ -64,6 +64,12 @@ class Suppression:
         """Whether its person was forgotten: nobody knows the address any more."""
         return self.subject.startswith(subjects.FORGOTTEN)
 
+    @property
+    def report_id(self) -> int | None:
+        """The report of a bounce or a complaint that brought it about (``bounces.following``)."""
+        of, _, number = self.source.partition(" ")
+        return int(number) if of == "report" and number.isascii() and number.isdigit() else None
+
 
 def keep(connection: Connection, entries: Iterable[Entry]) -> int:
     """Keep suppressions; return how many are new.

@@ -1,6 +1,6 @@
 """The only way by which pages, API and command line change anything, each a room for what is changed.
 
-``bounces``      what comes back: bounces, spam reports, and what follows from them
+``bounces``      what comes back: bounces, spam reports, what follows from them, and webhooks
 ``campaigns``    stored, revised, sent, decided about, shared; and what all commands share
 ``corrections``  the message of a paused campaign, and when a campaign pauses by itself
 ``dkim``         the keys that sign

@@ -1,4 +1,4 @@
-"""Commands about what comes back: the only way by which a report comes in. All block.
+"""Commands about what comes back, and about webhooks: the only way by which a report comes in. All block.
 
 A report is read before its transaction. In it the report is recorded, its recipient noted, and what follows
 done: an address is suppressed, a campaign with too many complaints pauses. After the commit pages are told.
@@ -13,8 +13,11 @@ from mailing.bounces import following, reading, recording, tokens
 from mailing.bounces.reading import Kind
 from mailing.bounces.recording import Incoming
 from mailing.campaigns import lifecycle
-from mailing.core.actors import ActorKind
+from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignState
+from mailing.feedback import events as provider_events
+from mailing.feedback import readers
+from mailing.feedback import store as webhooks
 from mailing.ledger import breaker, evidence
 from mailing.redis import events
 from mailing.suppression import store as suppressions
@@ -26,10 +29,12 @@ if TYPE_CHECKING:
 
     from mailing.bounces.following import Rule
     from mailing.bounces.recording import Recorded
-    from mailing.core.actors import Actor
+    from mailing.feedback.providers import Provider
+    from mailing.feedback.store import Webhook
     from tasks.commands.campaigns import Backend
 
 AT_ONCE = 200  # reports of one transaction
+_VOLLEY = Actor(ActorKind.VOLLEY)
 
 
 class Message(NamedTuple):
@@ -76,6 +81,52 @@ def change_rule(backend: Backend, actor: Actor, what: str, rule: Rule) -> None:
     with backend.db.write() as connection:
         following.change(connection, what, rule)
         audit.record(connection, actor, "change bounce rule", "", of=what, n=rule.times, days=rule.days)
+
+
+def create_webhook(
+    backend: Backend, actor: Actor, provider: Provider, given: str, secret_key: str
+) -> Webhook:
+    """Make a webhook. ``given`` is a topic's ARN or a key, or empty. Raises ``UnfitError``."""
+    with backend.db.write() as connection:
+        made = webhooks.create(connection, provider, given, secret_key)
+        audit.record(connection, actor, "create webhook", f"webhook:{made.id}", provider=made.provider)
+    return made
+
+
+def change_webhook_key(backend: Backend, actor: Actor, webhook_id: int, key: str, secret_key: str) -> bool:
+    """Keep another key, or make a new password; return whether the webhook is there. ``UnfitError``."""
+    with backend.db.write() as connection:
+        there = webhooks.change_key(connection, webhook_id, key, secret_key)
+        if there:
+            audit.record(connection, actor, "change webhook key", f"webhook:{webhook_id}")
+    return there
+
+
+def remove_webhook(backend: Backend, actor: Actor, webhook_id: int) -> Webhook | None:
+    """Remove a webhook; return it as it was, None if it was not there."""
+    with backend.db.write() as connection:
+        gone = webhooks.remove(connection, webhook_id)
+        if gone:
+            audit.record(connection, actor, "remove webhook", f"webhook:{gone.id}", provider=gone.provider)
+    return gone
+
+
+def take_events(backend: Backend, webhook: Webhook, document: object) -> Sequence[Recorded]:
+    """Record the events of a request that was proven, each once, however often they come.
+
+    Returns what became of each. It is no person's change, and not in the audit log.
+    """
+    told = readers.read(webhook.provider, document)
+    done = keep(backend, _VOLLEY, [provider_events.incoming(webhook.provider, it) for it in told])
+    with backend.db.write() as connection:
+        webhooks.came(connection, webhook.id, sum(it.new for it in done))
+    return done
+
+
+def confirm_webhook(backend: Backend, webhook_id: int) -> None:
+    """Note that Amazon SNS was answered that its messages are wanted."""
+    with backend.db.write() as connection:
+        webhooks.confirmed(connection, webhook_id)
 
 
 def _pause(connection: Connection, recorded: Sequence[Recorded]) -> Sequence[int]:

@@ -21,6 +21,7 @@ UNSUBSCRIBE = {
     *("GET /u/<path:token>", "POST /u/<path:token>"),
     *("GET /u/<token>/choices", "POST /u/<token>/choices"),
 }
+HOOKS = {"POST /hooks/<provider>/<id:webhook_id>"}
 OPEN = {
     "the sign-in page and its parts": {
         *("GET /sign-in", "POST /sign-in", "POST /sign-out", "POST /preferences"),
@@ -38,6 +39,7 @@ OPEN = {
         *("GET /watch/<token>", "GET /watch/<token>/stream"),
         *UNSUBSCRIBE,
     },
+    "mail providers, each request with its own proof": HOOKS,
     "whoever checks a token": {"GET /.well-known/jwks.json"},
     "supervisors": {"GET /healthz", "GET /readyz"},
 }
@@ -46,6 +48,7 @@ BEFORE_THE_FIRST_ACCOUNT = {
     "GET /icons/<any(sent, deferred, failed, unknown):tone>-<int(max=100):percent>.svg",
     *("GET /healthz", "GET /readyz"),
     *UNSUBSCRIBE,
+    *HOOKS,
 }
 NO_COMMANDS = {
     "backend": "opens what commands change",

@@ -30,11 +30,11 @@ def test_only_known_blueprints_are_exempt_and_each_says_why(app):
     assert set(app.extensions["csrf_exempt"]) == {
         *("api", "api_lanes", "api_lists", "api_messages", "api_recipients", "api_rehearsals"),
         *("api_bounces", "api_domains", "api_forecasts", "api_senders"),
-        *("api_suppressions", "api_warmups", "tokens"),
+        *("api_suppressions", "api_warmups", "api_webhooks", "tokens"),
     }
     assert all(len(reason) > 20 for reason in app.extensions["csrf_exempt"].values())
     assert set(app.extensions["csrf_exempt"]) <= set(app.blueprints)
-    assert set(app.extensions["by_link"]) == {"unsubscribe"}
+    assert set(app.extensions["by_link"]) == {"unsubscribe", "hooks"}
     assert all(len(reason) > 20 for reason in app.extensions["by_link"].values())
 
 

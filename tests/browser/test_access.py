@@ -18,6 +18,7 @@ from playwright.sync_api import expect
 from mailing.campaigns import drafts, lifecycle
 from mailing.contacts import contacts, imports
 from mailing.core.states import CampaignAction
+from mailing.feedback.providers import Provider
 from mailing.library import templates
 from mailing.recipients import listing
 from mailing.senders import store as senders
@@ -27,9 +28,13 @@ from mailing.suppression import leave_tokens, leaving
 from mailing.suppression.leave_tokens import Leaver
 from mailing.uploads.plans import Format, Plan, PlannedColumn, Role
 from mailing.writing.written import Written
+from tasks.commands import bounces as bounce_commands
 from tasks.commands import lists as list_commands
 from tasks.commands import rehearsals
+from tasks.commands.bounces import Message
 from tests.browser.acts import DRAFT, mark, row
+from tests.support import bounces
+from tests.support.feedback import TOPIC
 from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
 from webapp.app import create_app
@@ -102,6 +107,9 @@ FOUND = {  # rule of the application -> an address of it
     "/senders/<id:sender_id>": "/senders/{sender}",
     "/senders/<id:sender_id>/test/<name>": "{tested}",
     "/suppression": "/suppression",
+    "/bounces": "/bounces",
+    "/bounces/<id:report_id>": "/bounces/{report}",
+    "/webhooks": "/webhooks",
     "/u/<path:token>": "/u/{leaver}",
     "/u/<token>/choices": "/u/{leaver}/choices",
     "/domains": "/domains",
@@ -130,7 +138,7 @@ MORE = (
 LIST = b"Email\nann@one.example\nbob@gmial.com\ninfo@one.example\nno address\n"
 NO_PAGE = re.compile(
     r"/api/v1/|/static/|/icons/|^/files/|/stream$|[.](<.*>|eml|jsonl?|csv)$|/tail$|/healthz|/readyz|/html$|/openid"
-    r"|/audience$|/connect(ed)?$"
+    r"|/audience$|/connect(ed)?$|/raw$"
 )
 
 
@@ -187,6 +195,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         leaver = leave_tokens.seal(leaving.key(connection), Leaver(sent, bob.id, "News", bob.email))
     ids = bring(stack) | {
         "leaver": leaver,
+        "report": came_back(stack),
         "sent": sent,
         "done": done,
         "draft": draft,
@@ -205,6 +214,22 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
 
 PARTS_OF_PAGES = 3  # judged in so many tests, each within its time on a busy machine
 FRAMED = {"/messages/visual"}  # part of the form: judged by test_editors
+
+
+def came_back(stack: Stack) -> int:
+    """Have reports come back, and a webhook of each kind; return a report."""
+    some = (
+        bounces.dsn(status="5.2.2", diagnostic="552 5.2.2 Mailbox full"),
+        bounces.QMAIL,
+        bounces.complaint(),
+        bounces.VACATION,
+    )
+    done = bounce_commands.take(stack.backend, PERSON, [Message(raw) for raw in some], "test")
+    for provider in (Provider.SES, Provider.SENDGRID, Provider.POSTMARK):
+        bounce_commands.create_webhook(
+            stack.backend, PERSON, provider, TOPIC if provider == "ses" else "", KEY
+        )
+    return done[0].id
 
 
 def bring(stack: Stack) -> dict[str, int]:

@@ -324,7 +324,7 @@ class Stack:
 _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
-    "bounces": ["webapp.suppression.door"],
+    "bounces": ["webapp.bounces.door"],
     "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],

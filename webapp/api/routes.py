@@ -19,6 +19,8 @@ from webapp.api import (
     templates,
     tokens,
 )
+from webapp.bounces import programs as bounces
+from webapp.bounces import webhook_programs as webhooks
 from webapp.domains import programs as domains
 from webapp.http import params
 from webapp.lanes import programs as lanes
@@ -26,7 +28,6 @@ from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import forecasts, warmups
 from webapp.senders import programs as senders
-from webapp.suppression import bounces
 from webapp.suppression import programs as suppressions
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ BLUEPRINTS = tuple(
         domains,
         suppressions,
         bounces,
+        webhooks,
         events,
         log,
         tokens,

@@ -100,11 +100,13 @@ def install(
     by_link: Mapping[str, str],
     long_forms: Mapping[str, Again],
     uploads: Mapping[str, int],
+    long_bodies: Mapping[str, int],
 ) -> None:
     """Guard ``app``. ``exempt`` names the blueprints whose unsafe routes take no token, with the reason.
 
     ``by_link`` names those whose routes are open to whoever has the link, with the reason: their forms come
-    from anywhere, and change nothing else.
+    from anywhere, and change nothing else. ``long_bodies`` says how many bytes such a blueprint takes, where
+    that is more than a form's.
     ``long_forms`` names the endpoints whose forms hold a list or a message, with what shows such a form
     again where its session ended, so that nothing typed is lost. ``uploads`` names those that take a file,
     each with its most bytes: they get it from ``upload``.
@@ -128,7 +130,7 @@ def install(
         if request.routing_exception:  # it does nothing
             return None
         if request.method not in SAFE_METHODS and request.blueprint in by_link:
-            request.max_content_length = forms.SHORT
+            request.max_content_length = long_bodies.get(request.blueprint or "", forms.SHORT)
             return await auth.guard()
         most = uploads.get(request.endpoint or "")
         if request.method not in SAFE_METHODS and most is not None:

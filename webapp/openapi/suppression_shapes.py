@@ -1,9 +1,10 @@
-"""The shapes of answers about suppressions and bounces, as those in ``shapes``."""
+"""The shapes of answers about suppressions, bounces and webhooks, as those in ``shapes``."""
 
 from typing import Annotated, Literal, TypedDict
 
 from mailing.bounces.causes import BounceClass, Cause
 from mailing.bounces.reading import Kind
+from mailing.feedback.providers import Provider
 from mailing.suppression.tables import SuppressionReason
 from webapp.openapi.shapes import Time
 
@@ -74,7 +75,9 @@ class Report(TypedDict):
     campaign: Annotated[int | None, "Null where it proves no recipient of a campaign."]
     recipient: int | None
     email: Annotated[str | None, "The recipient's address."]
-    matched_by: Annotated[str, "`token` of its envelope sender, or `message-id`; empty if nobody was found."]
+    matched_by: Annotated[
+        str, "`token` of its envelope sender, `message-id`, `address` (a webhook), or empty."
+    ]
     cause: Annotated[Cause | None, "Of a bounce."]
     bounce_class: Annotated[BounceClass | None, "`hard`: the mailbox is dead."]
     status: Annotated[str, "The enhanced status code (RFC 3463)."]
@@ -117,3 +120,29 @@ class BounceRules(TypedDict):
     """When bounces and complaints suppress an address."""
 
     rules: list[BounceRule]
+
+
+class Webhook(TypedDict):
+    """Where a mail provider posts bounces, complaints and unsubscriptions."""
+
+    id: int
+    provider: Provider
+    url: Annotated[str, "Enter it at the provider."]
+    topic: Annotated[str | None, "The ARN of the Amazon SNS topic; no other is believed."]
+    ready: Annotated[bool, "False: the provider's key is missing, and its requests are refused."]
+    confirmed_at: Annotated[Time | None, "When Amazon SNS was last answered."]
+    last_at: Annotated[Time | None, "When the provider last posted, with proof."]
+    events: Annotated[int, "How many events were new."]
+    created_at: Time
+
+
+class NewWebhook(Webhook):
+    """A webhook with its password."""
+
+    password: Annotated[str | None, "Of the user `volley`, or a bearer token; null where the provider signs."]
+
+
+class WebhookList(TypedDict):
+    """All webhooks, the newest first."""
+
+    webhooks: list[Webhook]

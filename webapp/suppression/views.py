@@ -156,6 +156,7 @@ async def _page(
     return await render_template(
         "suppression/index.html",
         section="suppression",
+        tab="suppression",
         page=page,
         kept={name: value for name, value in (("q", q), ("state", reason)) if value},
         before=before,

@@ -16,9 +16,11 @@ from mailing.bounces.store import Counts
 from mailing.bounces.tables import report_texts, reports
 from mailing.bounces.tokens import Returns
 from mailing.core.actors import Actor, ActorKind
+from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.core.tables import campaigns, installation, recipients
 from mailing.ledger import counters
+from mailing.messages import message_ids
 from mailing.suppression import store as suppressions
 from tasks.commands import bounces as commands
 from tasks.commands.bounces import Message
@@ -65,7 +67,10 @@ def address_of(db: Database, campaign_id: int, email: str = ANN) -> str:
 
 
 def message_id_of(db: Database, campaign_id: int, email: str = ANN) -> str:
-    return f"<{token_of(db, campaign_id)}.{id_of(db, campaign_id, email)}@sender.example>"
+    with db.read() as connection:
+        key = tokens.stored(connection).key
+    token, recipient_id = token_of(db, campaign_id), id_of(db, campaign_id, email)
+    return message_ids.make(key, token, recipient_id, "sender.example").decode()
 
 
 def take(db: Database, *raw: bytes, to: str = "") -> list[Recorded]:
@@ -117,6 +122,7 @@ def test_what_is_forged_finds_nobody(db: Database) -> None:
     campaign_id = sent_campaign(db)
     real, own = address_of(db, campaign_id), token_of(db, campaign_id)
     bob = id_of(db, campaign_id, "bob@x.example")
+    mark = message_id_of(db, campaign_id).partition("@")[0].rpartition(".")[2]  # Ann knows her own
     wrong = "a" if real[20] != "a" else "b"
     forged = [
         bounces.dsn(to=f"{real[:20]}{wrong}{real[21:]}", number="2"),
@@ -126,6 +132,8 @@ def test_what_is_forged_finds_nobody(db: Database) -> None:
         bounces.dsn(message_id=f"<{own}.{bob}@sender.example>", number="6"),  # Ann knows it from her own
         bounces.dsn(message_id=f"<{own}.999999@sender.example>", number="7"),
         bounces.complaint(message_id=f"<{own}.{bob}@sender.example>"),
+        bounces.dsn("bob@x.example", message_id=f"<{own}.{bob}.{mark}@sender.example>", number="8"),
+        bounces.dsn("bob@x.example", message_id=f"<{own}.{bob}@sender.example>", number="9"),
     ]
     done = take(db, *forged)
     assert all(it.new and it.matched is None and not it.counted for it in done)
@@ -262,6 +270,17 @@ def test_texts_are_kept_for_some_days_and_reports_about_nobody_too(db: Database)
         assert store.text(connection, mine.id) is None
         assert store.get(connection, nobody.id) is None
         assert [it.id for it in store.of_recipient(connection, id_of(db, campaign_id))] == [mine.id]
+
+
+def test_a_report_about_nobody_is_known_again_for_two_days_whatever_the_setting(db: Database) -> None:
+    (it,) = take(db, bounces.QMAIL)
+    with db.write() as connection:
+        connection.execute(update(reports).values(received_at=now_ms() - following.DAY_MS))
+        store.forget(connection, 0, 100)
+        assert store.get(connection, it.id)
+        connection.execute(update(reports).values(received_at=now_ms() - 3 * following.DAY_MS))
+        store.forget(connection, 0, 100)
+        assert store.get(connection, it.id) is None
 
 
 def test_a_draft_that_is_deleted_takes_its_reports_along(db: Database) -> None:

@@ -62,7 +62,7 @@ async def test_the_source_is_what_the_workers_send_but_for_its_date(visitor, db)
     campaign_id = store(db, LIST, BOTH)
     answer = await visitor.get(f"/campaigns/{campaign_id}/preview.eml?to=2")
     data = await answer.get_data()
-    token = re.search(rb"Message-ID: <(\w+)\.2@", data)[1].decode()
+    token = re.search(rb"Message-ID: <(\w+)\.2\.", data)[1].decode()
     with db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
         message = campaigns.listed_message(connection, campaign)

@@ -1,4 +1,4 @@
-"""The door for bounces over SMTP or LMTP: ``python -m webapp.suppression.door`` at ``VOLLEY_BOUNCE_BIND``.
+"""The door for bounces over SMTP or LMTP: ``python -m webapp.bounces.door`` at ``VOLLEY_BOUNCE_BIND``.
 
 A report is accepted once it is committed, and not before: whoever brings it keeps it until then. All that
 have come meanwhile are recorded in one transaction, so one commit serves many connections. While the database
