@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import ssl
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,31 @@ def mail_domain(value: str) -> str:
     if value and not re.fullmatch(rf"(?=.{{1,200}}$){label}(?:\.{label})*", value.lower()):
         raise ValueError(f"{value!r} must be a domain, such as bounces.example.com")
     return value.lower()
+
+
+def mail_domains(value: str) -> tuple[str, ...]:
+    """Read domains with commas or blanks between them."""
+    return tuple(mail_domain(each) for each in value.replace(",", " ").split())
+
+
+def addresses(value: str) -> tuple[str, ...]:
+    """Read IP addresses with commas or blanks between them."""
+    try:
+        return tuple(str(ip_address(each.strip("[]"))) for each in value.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"{value!r} must be IP addresses, such as 192.0.2.1, 2001:db8::1") from None
+
+
+def name_server(value: str) -> tuple[str, int] | None:
+    """Read the address of a DNS server, with a port unless it is 53; None if none is set."""
+    try:
+        return (str(ip_address(value.strip("[]"))), 53) if value else None
+    except ValueError:
+        host, port = bind(value)
+    try:
+        return str(ip_address(host)), port
+    except ValueError:
+        raise ValueError(f"{value!r} must be an IP address, such as 192.0.2.53 or 127.0.0.1:5353") from None
 
 
 def log(value: str) -> str:

@@ -112,6 +112,23 @@ SETTINGS: tuple[Setting, ...] = (
         "where bounces are taken over SMTP and LMTP, like `127.0.0.1:2525`: only mail to the bounce domain",
     ),
     Setting(
+        "VOLLEY_DNS",
+        "those of the system",
+        "the DNS server that is asked, like `192.0.2.53` or `127.0.0.1:5353`; it is asked for names such as "
+        "`mail.test` too",
+    ),
+    Setting(
+        "VOLLEY_RELAY_ADDRESSES",
+        "those of its host name",
+        "the public addresses from which your own mail server sends, where it has a private one here: for "
+        "SPF, PTR and blocklists",
+    ),
+    Setting(
+        "VOLLEY_DNSBL",
+        "none",
+        "blocklists that are asked about these addresses, like `zen.spamhaus.org`",
+    ),
+    Setting(
         "VOLLEY_DIALOGUE_DAYS",
         "30",
         "for how many days the SMTP dialogue of each attempt that was not sent, and each bounce as it came, "
@@ -175,6 +192,9 @@ class Settings:
     workers: int
     bounce_domain: str
     bounce_bind: tuple[str, int] | None
+    dns: tuple[str, int] | None
+    relay_addresses: tuple[str, ...]
+    dnsbl: tuple[str, ...]
     dialogue_days: int
     openid: OpenId | None
     instance: Path
@@ -277,6 +297,9 @@ class _Reader:
             "bounce_bind": self._read(
                 "VOLLEY_BOUNCE_BIND", "", lambda value: values.bind(value) if value else None
             ),
+            "dns": self._read("VOLLEY_DNS", "", values.name_server),
+            "relay_addresses": self._read("VOLLEY_RELAY_ADDRESSES", "", values.addresses),
+            "dnsbl": self._read("VOLLEY_DNSBL", "", values.mail_domains),
             "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,

@@ -84,11 +84,13 @@ def check(*, domain: str) -> None:
     from tasks.commands import dkim as commands  # noqa: PLC0415
 
     with _open(domain) as (backend, chosen, name):
-        found = commands.check(backend.db, name, chosen.secret_key)
+        found = commands.check(backend.db, name, chosen.secret_key, ours=commands.ours(chosen))
         for it in (*found.records.values(), *found.keys.values()):
             click.echo(f"{it.light}: {it.said}")
             if it.todo:
                 click.echo(f"  {it.todo}")
+        for record in (each for its in found.publish.values() for each in its):
+            click.echo(f"{record.why}\n  {record.zone_line}")
         with backend.db.read() as connection:
             for key in keys.of(connection, name):
                 click.echo(f"{key.selector}: {key.state}")

@@ -17,6 +17,21 @@ class DomainFinding(TypedDict):
     todo: Annotated[str, "What to do; empty if there is nothing."]
 
 
+DomainRecord = TypedDict(
+    "DomainRecord",
+    {
+        "for": Annotated[str, "Of which of the `records` it is the record."],
+        "type": Annotated[str, "`TXT` or `MX`."],
+        "name": str,
+        "value": str,
+        "zone_line": Annotated[str, "The record as in a zone file."],
+        "instead_of": Annotated[str, "What it replaces, one record per line; empty if nothing is there."],
+        "why": str,
+    },
+)
+"""A record to publish."""
+
+
 class DkimKey(TypedDict):
     """A key that signs, or will, or did. Its private half is never shown."""
 
@@ -46,7 +61,13 @@ class Domain(TypedDict):
     signs: Annotated[bool, "Whether Volley signs its mail."]
     light: Annotated[Light, "The gravest finding; `unknown` if nobody has looked."]
     looked_at: Time | None
-    records: Annotated[dict[str, DomainFinding], "By `spf`, `dkim`, `dmarc` and `mx`."]
+    records: Annotated[
+        dict[str, DomainFinding],
+        "By `spf`, `dkim`, `dmarc`, `mx`; `bounce-spf` and `bounce-mx` if bounces have a domain; `ptr`, "
+        "`dnsbl` and `tls` of a mail server of your own.",
+    ]
+    publish: Annotated[list[DomainRecord], "Records to publish, beside those of the keys."]
+    sends_from: Annotated[list[str], "From which addresses your own mail server sends, as far as is known."]
     keys: list[DkimKey]
 
 
