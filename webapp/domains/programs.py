@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mailing.domains.keys import DkimKey
     from mailing.domains.records import Record
+    from mailing.domains.reports import Sent
     from mailing.internet.findings import Finding
     from webapp.domains.reading import Standing
 
@@ -81,6 +82,22 @@ async def create_domain_keys() -> Response:
 async def get_domain(domain: str) -> Response:
     """Return a domain, its keys, and what DNS said of it."""
     return _json(_shown(await _standing(domain)))
+
+
+@blueprint.get(f"{_ONE}/reports")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", domain_shapes.DmarcSummary)})
+async def get_domain_reports(domain: str) -> Response:
+    """Return what the DMARC aggregate reports of the last 30 days say of a domain, added up by address.
+
+    They are read when they come in as bounces do. Anyone can send such reports, so nothing follows from
+    them.
+    """
+    found = await reading.reported(await _standing(domain))
+    sources = [_sent(it) for it in found.sources]
+    last = formats.iso(found.last_at) if found.last_at else None
+    reporters = [*found.reporters]
+    return _json({"reports": found.reports, "reporters": reporters, "until": last, "sources": sources})
 
 
 @blueprint.post(f"{_ONE}/check")
@@ -168,6 +185,21 @@ def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
         "retiring_at": at(it.retiring_at),
         "retired_at": at(it.retired_at),
         "removable_at": at(it.removable_at),
+    }
+
+
+def _sent(it: Sent) -> domain_shapes.DmarcSource:
+    return {
+        "source": it.source,
+        "ours": it.ours,
+        "emails": it.n,
+        "spf_aligned": it.spf,
+        "dkim_aligned": it.dkim,
+        "passed": it.passed,
+        "quarantined": it.quarantined,
+        "rejected": it.rejected,
+        "spf_domain": it.spf_domain,
+        "dkim_domain": it.dkim_domain,
     }
 
 

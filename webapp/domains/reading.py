@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import UnfitError
-from mailing.domains import health, keys, names
+from mailing.domains import health, keys, names, reports
 from mailing.domains.tables import KeyState
 from mailing.internet.findings import ORDER, Light
 from tasks.commands import dkim as commands
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mailing.domains.health import Health
     from mailing.domains.keys import DkimKey
+    from mailing.domains.reports import Summary
     from mailing.settings import Settings
     from tasks.commands.campaigns import Backend
 
@@ -68,6 +69,11 @@ async def find(domain: str) -> Standing | None:
     except UnfitError:
         return None
     return found if found.keys or found.domain in await svc.read(names.of_campaigns) else None
+
+
+async def reported(standing: Standing) -> Summary:
+    """Return what receivers reported about a domain."""
+    return await services().read(reports.summary, standing.domain, standing.health.addresses)
 
 
 async def check(domain: str) -> None:

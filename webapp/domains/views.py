@@ -132,6 +132,7 @@ async def _one(standing: Standing, fault: str = "") -> str:
         "domains/domain.html",
         section="domains",
         it=standing,
+        reported=await reading.reported(standing),
         fault=fault,
         STATES=STATES,
         ALGORITHMS=ALGORITHMS,

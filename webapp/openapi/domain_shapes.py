@@ -77,6 +77,30 @@ class DomainList(TypedDict):
     domains: list[Domain]
 
 
+class DmarcSource(TypedDict):
+    """What one address sent with the domain in From, as receivers reported."""
+
+    source: Annotated[str, "An IP address; empty for all others together."]
+    ours: Annotated[bool, "It is your own mail server's address, or it signs with a key of Volley."]
+    emails: int
+    spf_aligned: Annotated[int, "For how many SPF passed, for the From domain."]
+    dkim_aligned: Annotated[int, "For how many DKIM passed, for the From domain."]
+    passed: Annotated[int, "How many passed by either of them."]
+    quarantined: int
+    rejected: int
+    spf_domain: Annotated[str, "A domain for which SPF passed, or empty."]
+    dkim_domain: Annotated[str, "A domain for which DKIM passed, or empty."]
+
+
+class DmarcSummary(TypedDict):
+    """DMARC aggregate reports of the last 30 days."""
+
+    reports: int
+    reporters: list[str]
+    until: Annotated[Time | None, "The end of the latest period; null if there is no report."]
+    sources: list[DmarcSource]
+
+
 class MadeKeys(TypedDict):
     """Keys that were made: publish their records."""
 
