@@ -49,6 +49,7 @@ _MESSAGE_ID = re.compile(
 _STATUS = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOT_FAILED = frozenset({"delayed", "delivered", "relayed", "expanded"})  # RFC 3464 section 2.3.3
 _NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})
+_AGGREGATE_SUBJECT = "report domain:"  # RFC 9990 section 3.3.1
 _COMPLAINT_SUBJECT = re.compile(r"complaint about message from|^abuse report|spam complaint")
 
 
@@ -103,7 +104,7 @@ def read(data: bytes) -> Report:
     whole, data = data, data[:READ_MOST]
     found = mail.read(data)
     parts = list(_all(found.root))
-    if aggregate := _aggregate(whole, parts):
+    if aggregate := _aggregate(whole, found.subject, parts):
         said = found.subject[:500], found.sender[:320]
         return Report(Kind.OTHER, (), aggregate.reporter, (), *said, aggregate)
     kind, failures, reporter = _judged(found, parts)
@@ -111,11 +112,13 @@ def read(data: bytes) -> Report:
     return Report(kind, failures, reporter[:255], ids, found.subject[:500], found.sender[:320])
 
 
-def _aggregate(whole: bytes, parts: Sequence[Part]) -> Aggregate | None:
+def _aggregate(whole: bytes, subject: str, parts: Sequence[Part]) -> Aggregate | None:
     """Return the aggregate report of DMARC that a message is. One may be longer than other reports."""
-    if _STATUS_KINDS & {part.kind for part in parts} or not any(map(aggregates.may_be, parts)):
+    if _STATUS_KINDS & {part.kind for part in parts}:
         return None
-    return aggregates.find(_all(mail.read(whole).root) if len(whole) > READ_MOST else parts)
+    if len(whole) > READ_MOST and _AGGREGATE_SUBJECT in subject.lower():
+        parts = list(_all(mail.read(whole).root))
+    return aggregates.find(parts)
 
 
 def _judged(found: ForeignMail, parts: Sequence[Part]) -> tuple[Kind, Sequence[Failure], str]:
