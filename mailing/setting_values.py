@@ -218,3 +218,17 @@ def keep_secret(path: Path) -> str:
         finally:
             draft.unlink(missing_ok=True)
     return path.read_text().strip()
+
+
+def kept_secret(instance: Path, name: str, setting: str) -> str:
+    """Return a secret that a folder keeps, made if it is not there. Raises ``ValueError`` with the fault."""
+    kept = instance / name
+    try:
+        key = keep_secret(kept)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
+        raise ValueError(fault) from None
+    if len(key) < SECRET_MIN:
+        raise ValueError(f"{setting}: {kept} is too short for a secret. Delete it; a new one is created.")
+    return key

@@ -20,7 +20,6 @@ from mailing import setting_values as values
 from mailing.accounts.openid_settings import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
-from mailing.setting_values import SECRET_MIN
 from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, plain, read_names, read_networks, read_site
 from mailing.smtp.account import Sender, parse_sender
 
@@ -111,23 +110,13 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
         "where bounces are taken over SMTP and LMTP, like `127.0.0.1:2525`: only mail to the bounce domain",
     ),
-    Setting(
-        "VOLLEY_DNS",
-        "those of the system",
-        "the DNS server that is asked, like `192.0.2.53` or `127.0.0.1:5353`; it is asked for names such as "
-        "`mail.test` too",
-    ),
+    Setting("VOLLEY_DNS", "none", "the DNS server to ask, like `192.0.2.53`; for names like `mail.test` too"),
     Setting(
         "VOLLEY_RELAY_ADDRESSES",
-        "those of its host name",
-        "the public addresses from which your own mail server sends, where it has a private one here: for "
-        "SPF, PTR and blocklists",
-    ),
-    Setting(
-        "VOLLEY_DNSBL",
         "none",
-        "blocklists that are asked about these addresses, like `zen.spamhaus.org`",
+        "the public addresses from which your own mail server sends, if it has a private one here",
     ),
+    Setting("VOLLEY_DNSBL", "none", "blocklists to ask about these addresses, like `zen.spamhaus.org`"),
     Setting(
         "VOLLEY_DIALOGUE_DAYS",
         "30",
@@ -356,18 +345,10 @@ class _Reader:
 
     def _kept_secret(self, instance: Path, name: str, setting: str) -> str:
         """Return a secret that the instance folder keeps, and make both if they are not there yet."""
-        kept = instance / name
         try:
-            key = values.keep_secret(kept)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
-            raise SettingsError([fault]) from None
-        if len(key) < SECRET_MIN:
-            raise SettingsError(
-                [f"VOLLEY_{setting}: {kept} is too short for a secret. Delete it; a new one is created."]
-            )
-        return key
+            return values.kept_secret(instance, name, f"VOLLEY_{setting}")
+        except ValueError as error:
+            raise SettingsError([str(error)]) from None
 
     def _report_unknown_names(self) -> None:
         known = {setting.name for setting in SETTINGS}

@@ -20,9 +20,9 @@ from mailing import rulebook_file, settings
 from mailing.core.database import Database
 from mailing.delivery.engine import Engine
 from mailing.delivery.outlets import Outlets
+from mailing.domains import ways
 from mailing.ledger.leases import NoticeKind, WorkerNotice
 from mailing.redis import events
-from tasks.commands import dkim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def secret_key() -> str:
 @functools.cache
 def ours() -> Ours:
     """Return what the settings say of how mail leaves."""
-    return dkim.ours(settings.load())
+    return ways.ours(settings.load())
 
 
 @functools.cache

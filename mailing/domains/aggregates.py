@@ -84,11 +84,16 @@ def find(parts: Iterable[Part]) -> Aggregate | None:
     """Return the report that a message brings; None if it brings none."""
     for part in parts:
         if may_be(part) and (xml := unpack(part.body)):
-            try:
-                return _Reader().read(xml)
-            except (_RefusedError, expat.ExpatError, ValueError, LookupError):
-                return None
+            return read(xml)
     return None
+
+
+def read(xml: bytes) -> Aggregate | None:
+    """Return what a report says; None if it is none."""
+    try:
+        return _Reader().read(xml)
+    except (_RefusedError, expat.ExpatError, ValueError, LookupError):
+        return None
 
 
 def unpack(data: bytes) -> bytes | None:

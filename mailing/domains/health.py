@@ -115,7 +115,7 @@ def _questions(
     }
     if ours.bounce_domain:
         found["bounce-mx"] = looks.bounce_exchangers(ours, servers)
-        found["bounce-spf"] = looks.sender_policy(ours.bounce_domain, how.includes, own, servers)
+        found["bounce-spf"] = looks.bounce_policy(domain, ours, how.includes, own, servers)
     if own:
         found["ptr"] = relays.pointers(own, servers)
         if ours.blocklists:

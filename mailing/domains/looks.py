@@ -154,6 +154,15 @@ async def bounce_exchangers(ours: Ours, servers: Servers) -> Seen:
     return Seen(Finding(Light.RED, said, Reason("mx.add", domain=domain)), (record,))
 
 
-def aligned(domain: str, bounce_domain: str) -> bool:
-    """Whether SPF of the bounce domain counts for the From domain (RFC 9989 section 4.4.2, relaxed)."""
-    return organisation(domain) == organisation(bounce_domain)
+async def bounce_policy(
+    domain: str, ours: Ours, includes: Sequence[str], addresses: Sequence[str], servers: Servers
+) -> Seen:
+    """Return what SPF is worth for the bounce domain, and so for the From domain.
+
+    For DMARC it counts only where both are of one organization (RFC 9989 section 4.4.2).
+    """
+    seen = await sender_policy(ours.bounce_domain, includes, addresses, servers)
+    if seen.finding.light is not Light.GREEN or organisation(domain) == organisation(ours.bounce_domain):
+        return seen
+    apart = Reason("spf.not-aligned", bounces=ours.bounce_domain, domain=domain)
+    return seen._replace(finding=Finding(Light.AMBER, apart, Reason("spf.align", domain=domain)))

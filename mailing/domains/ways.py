@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mailing.internet.names import Servers
     from mailing.senders.store import Account
+    from mailing.settings import Settings
 
 RECENT = 200  # campaigns
 
@@ -56,6 +57,18 @@ class Ways:
 
 
 NONE = Ways()
+
+
+def ours(chosen: Settings) -> Ours:
+    """Return what the settings say."""
+    host = chosen.site.host.name
+    return Ours(
+        chosen.bounce_domain,
+        "" if is_private(host) or not host[-1].isalpha() else host,
+        chosen.relay_addresses,
+        chosen.dnsbl,
+        chosen.dns,
+    )
 
 
 def of(connection: Connection, domain: str, ours: Ours) -> Ways:

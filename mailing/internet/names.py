@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -91,7 +90,7 @@ class Dns:
 
     async def addresses(self, name: str) -> tuple[str, ...]:
         """Return the IPv4 and IPv6 addresses of a name; none where it has none."""
-        answers = await asyncio.gather(self._ask(name, "A"), self._ask(name, "AAAA"))
+        answers = [await self._ask(name, kind) for kind in ("A", "AAAA")]
         if not any(answers):
             await self._look_at_the_root()
         found = (record.address for answer in answers for record in answer or ())

@@ -278,7 +278,6 @@ def act(
 
 
 def _refuse_red(connection: Connection, campaign_id: int, *, despite_red: bool) -> None:
-    """Raise ``NotAllowed`` for a launch to many from a domain whose records are wrong."""
     if not despite_red and (domain := health.red(connection, campaign_id)):
         raise NotAllowed(Reason(RED, domain=domain))
 

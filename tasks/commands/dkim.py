@@ -12,7 +12,6 @@ from mailing.accounts import audit
 from mailing.domains import health, keys, ways
 from mailing.domains.dkim import Algorithm
 from mailing.domains.tables import KeyState
-from mailing.domains.ways import Ours
 from mailing.internet.names import Dns, asked
 
 if TYPE_CHECKING:
@@ -22,11 +21,9 @@ if TYPE_CHECKING:
     from mailing.core.database import Database
     from mailing.domains.health import Health
     from mailing.domains.keys import DkimKey
+    from mailing.domains.ways import Ours
     from mailing.internet.names import Servers
-    from mailing.settings import Settings
     from tasks.commands.campaigns import Backend
-
-NOTHING = Ours()
 
 
 def create(
@@ -56,20 +53,8 @@ def retire(backend: Backend, actor: Actor, domain: str, selector: str) -> DkimKe
     return retired
 
 
-def ours(chosen: Settings) -> Ours:
-    """Return what the settings say of how mail leaves."""
-    host = chosen.site.host.name
-    return Ours(
-        chosen.bounce_domain,
-        "" if ways.is_private(host) or not host[-1].isalpha() else host,
-        chosen.relay_addresses,
-        chosen.dnsbl,
-        chosen.dns,
-    )
-
-
 def check(
-    db: Database, domain: str, secret_key: str, servers: Servers | None = None, ours: Ours = NOTHING
+    db: Database, domain: str, secret_key: str, servers: Servers | None = None, ours: Ours = ways.NONE.ours
 ) -> Health:
     """Ask DNS about a domain, and have its keys follow; return how it stands. It takes seconds at most.
 

@@ -30,6 +30,7 @@ from mailing.writing.written import Written
 from tasks.commands import lists as list_commands
 from tasks.commands import rehearsals
 from tests.browser.acts import DRAFT, mark, row
+from tests.support import domains
 from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
 from webapp.app import create_app
@@ -185,6 +186,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
         leaver = leave_tokens.seal(leaving.key(connection), Leaver(sent, bob.id, "News", bob.email))
+    domains.tell_all(stack.db, "example.org", KEY)
     ids = bring(stack) | {
         "leaver": leaver,
         "sent": sent,

@@ -205,7 +205,7 @@ def _sent(it: Sent) -> domain_shapes.DmarcSource:
 
 def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
     return {
-        "for": kind,
+        "record": kind,
         "type": it.type,
         "name": it.name,
         "value": it.value,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import UnfitError
-from mailing.domains import health, keys, names, reports
+from mailing.domains import health, keys, names, reports, ways
 from mailing.domains.tables import KeyState
 from mailing.internet.findings import ORDER, Light
 from tasks.commands import dkim as commands
@@ -83,7 +83,7 @@ async def check(domain: str) -> None:
 
 
 def _check(backend: Backend, domain: str, chosen: Settings) -> Health:
-    return commands.check(backend.db, domain, chosen.secret_key, ours=commands.ours(chosen))
+    return commands.check(backend.db, domain, chosen.secret_key, ours=ways.ours(chosen))
 
 
 def _standing(domain: str, its: Sequence[DkimKey], found: Health, secret_key: str) -> Standing:

@@ -17,19 +17,16 @@ class DomainFinding(TypedDict):
     todo: Annotated[str, "What to do; empty if there is nothing."]
 
 
-DomainRecord = TypedDict(
-    "DomainRecord",
-    {
-        "for": Annotated[str, "Of which of the `records` it is the record."],
-        "type": Annotated[str, "`TXT` or `MX`."],
-        "name": str,
-        "value": str,
-        "zone_line": Annotated[str, "The record as in a zone file."],
-        "instead_of": Annotated[str, "What it replaces, one record per line; empty if nothing is there."],
-        "why": str,
-    },
-)
-"""A record to publish."""
+class DomainRecord(TypedDict):
+    """A record to publish."""
+
+    record: Annotated[str, "Of which of the `records` it is."]
+    type: Annotated[str, "`TXT` or `MX`."]
+    name: str
+    value: str
+    zone_line: Annotated[str, "The record as in a zone file."]
+    instead_of: Annotated[str, "What it replaces, one record per line; empty if nothing is there."]
+    why: str
 
 
 class DkimKey(TypedDict):

@@ -190,7 +190,7 @@ async def test_a_red_domain_is_seen_on_its_page_and_confirmed_by_programs(
         assert "lets every server send" in page
         assert "<code>v=spf1 ~all</code>" in page
         told = await (await visitor.client.get(f"/api/v1/domains/{DOMAIN}")).get_json()
-        assert [it["for"] for it in told["publish"]] == ["spf", "dmarc", "mx"]
+        assert [it["record"] for it in told["publish"]] == ["spf", "dmarc", "mx"]
         assert told["publish"][0]["instead_of"] == "v=spf1 +all"
         path = f"/api/v1/campaigns/{campaign_id}"
         for verb, more in (("send", {}), ("schedule", {"send_at": "2099-01-01T08:00:00Z"})):
