@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from mailing.internet.names import Servers
     from mailing.smtp.account import Sender
 
-PATIENCE_S = 8.0
+PATIENCE_S = 4.0
 SOON = timedelta(days=14)  # a certificate that ends so soon should have been renewed
-_TIMEOUTS = Timeouts(connect=4, greeting=6, command=4, data=4, dot=4)
+_TIMEOUTS = Timeouts(connect=3, greeting=4, command=4, data=4, dot=4)
 _GOODBYE_S = 1.0
 _LOOPBACK = frozenset({"localhost", "localhost.localdomain"})
 

@@ -18,6 +18,7 @@ STEPS_MOST = 8  # names that are asked
 POLICIES = ("none", "quarantine", "reject")
 _VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|\Z)")
 _LABEL = 1
+_ORDER = ("p", "sp", "np", "adkim", "aspf", "psd", "t")  # in which tags are written; the others follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,9 @@ def read(record: str) -> Mapping[str, str]:
 
 def write(tags: Mapping[str, str]) -> str:
     """Return a record with these tags, the version first (RFC 9989 section 4.7)."""
-    rest = (f"{name}={value}" for name, value in tags.items() if name != "v")
-    return "; ".join(("v=DMARC1", *rest))
+    first = [name for name in _ORDER if name in tags]
+    rest = sorted(tags.keys() - {"v", *first})
+    return "; ".join(("v=DMARC1", *(f"{name}={tags[name]}" for name in (*first, *rest))))
 
 
 def governing(domain: str, found: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[str, Mapping[str, str]]:

@@ -68,7 +68,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """A record with all that it includes, whoever connects."""
+    """A record with all that it includes or redirects to, whoever connects."""
 
     lookups: int
     includes: frozenset[str]
@@ -136,6 +136,7 @@ async def walk(record: str, names: Names) -> Walked:
         if it.redirect:
             counts.ask()
             if "%" not in it.redirect:
+                includes.add(it.redirect.lower().removesuffix("."))
                 waiting.append(await _included(it.redirect, names))
     return Walked(counts.lookups, frozenset(includes))
 

@@ -224,3 +224,11 @@ async def test_any_record_is_judged_and_asks_little(text):
 def test_any_text_is_a_record_or_names_the_term_that_is_none(text):
     with suppress(TermError):
         assert spf_terms.parse(f"v=spf1 {text}").terms is not None
+
+
+async def test_what_a_record_redirects_to_is_as_good_as_included():
+    zone = Zone(
+        {"a.net": "v=spf1 redirect=_SPF.p.net", "_SPF.p.net": "v=spf1 include:q.net ~all", "q.net": "v=spf1"}
+    )
+    walked = await spf.walk("v=spf1 redirect=_SPF.p.net", zone)
+    assert (walked.lookups, walked.includes) == (2, {"_spf.p.net", "q.net"})
