@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import ssl
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,31 @@ def mail_domain(value: str) -> str:
     return value.lower()
 
 
+def mail_domains(value: str) -> tuple[str, ...]:
+    """Read domains with commas or blanks between them."""
+    return tuple(mail_domain(each) for each in value.replace(",", " ").split())
+
+
+def addresses(value: str) -> tuple[str, ...]:
+    """Read IP addresses with commas or blanks between them."""
+    try:
+        return tuple(str(ip_address(each.strip("[]"))) for each in value.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"{value!r} must be IP addresses, such as 192.0.2.1, 2001:db8::1") from None
+
+
+def name_server(value: str) -> tuple[str, int] | None:
+    """Read the address of a DNS server, with a port unless it is 53; None if none is set."""
+    try:
+        return (str(ip_address(value.strip("[]"))), 53) if value else None
+    except ValueError:
+        host, port = bind(value)
+    try:
+        return str(ip_address(host)), port
+    except ValueError:
+        raise ValueError(f"{value!r} must be an IP address, such as 192.0.2.53 or 127.0.0.1:5353") from None
+
+
 def log(value: str) -> str:
     """Read how the log is written."""
     if value not in {"text", "json"}:
@@ -192,3 +218,17 @@ def keep_secret(path: Path) -> str:
         finally:
             draft.unlink(missing_ok=True)
     return path.read_text().strip()
+
+
+def kept_secret(instance: Path, name: str, setting: str) -> str:
+    """Return a secret that a folder keeps, made if it is not there. Raises ``ValueError`` with the fault."""
+    kept = instance / name
+    try:
+        key = keep_secret(kept)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
+        raise ValueError(fault) from None
+    if len(key) < SECRET_MIN:
+        raise ValueError(f"{setting}: {kept} is too short for a secret. Delete it; a new one is created.")
+    return key

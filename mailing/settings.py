@@ -20,7 +20,6 @@ from mailing import setting_values as values
 from mailing.accounts.openid_settings import OpenId, read_issuer, read_name, read_role
 from mailing.core import privacy
 from mailing.redis import url as redis_url
-from mailing.setting_values import SECRET_MIN
 from mailing.sites import LOOPBACK_NAMES, Host, Network, Site, plain, read_names, read_networks, read_site
 from mailing.smtp.account import Sender, parse_sender
 
@@ -111,6 +110,13 @@ SETTINGS: tuple[Setting, ...] = (
         "none",
         "where bounces are taken over SMTP and LMTP, like `127.0.0.1:2525`: only mail to the bounce domain",
     ),
+    Setting("VOLLEY_DNS", "none", "the DNS server to ask, like `192.0.2.53`; for names like `mail.test` too"),
+    Setting(
+        "VOLLEY_RELAY_ADDRESSES",
+        "none",
+        "the public addresses from which your own mail server sends, if it has a private one here",
+    ),
+    Setting("VOLLEY_DNSBL", "none", "blocklists to ask about these addresses, like `zen.spamhaus.org`"),
     Setting(
         "VOLLEY_DIALOGUE_DAYS",
         "30",
@@ -175,6 +181,9 @@ class Settings:
     workers: int
     bounce_domain: str
     bounce_bind: tuple[str, int] | None
+    dns: tuple[str, int] | None
+    relay_addresses: tuple[str, ...]
+    dnsbl: tuple[str, ...]
     dialogue_days: int
     openid: OpenId | None
     instance: Path
@@ -277,6 +286,9 @@ class _Reader:
             "bounce_bind": self._read(
                 "VOLLEY_BOUNCE_BIND", "", lambda value: values.bind(value) if value else None
             ),
+            "dns": self._read("VOLLEY_DNS", "", values.name_server),
+            "relay_addresses": self._read("VOLLEY_RELAY_ADDRESSES", "", values.addresses),
+            "dnsbl": self._read("VOLLEY_DNSBL", "", values.mail_domains),
             "dialogue_days": self._number("VOLLEY_DIALOGUE_DAYS", 30, least=0, most=3650),
             "openid": self._openid(),
             "instance": instance,
@@ -333,18 +345,10 @@ class _Reader:
 
     def _kept_secret(self, instance: Path, name: str, setting: str) -> str:
         """Return a secret that the instance folder keeps, and make both if they are not there yet."""
-        kept = instance / name
         try:
-            key = values.keep_secret(kept)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            fault = f"VOLLEY_INSTANCE: {instance} cannot be used: {reason}. Set it to a writable folder."
-            raise SettingsError([fault]) from None
-        if len(key) < SECRET_MIN:
-            raise SettingsError(
-                [f"VOLLEY_{setting}: {kept} is too short for a secret. Delete it; a new one is created."]
-            )
-        return key
+            return values.kept_secret(instance, name, f"VOLLEY_{setting}")
+        except ValueError as error:
+            raise SettingsError([str(error)]) from None
 
     def _report_unknown_names(self) -> None:
         known = {setting.name for setting in SETTINGS}

@@ -20,6 +20,7 @@ from mailing import rulebook_file, settings
 from mailing.core.database import Database
 from mailing.delivery.engine import Engine
 from mailing.delivery.outlets import Outlets
+from mailing.domains import ways
 from mailing.ledger.leases import NoticeKind, WorkerNotice
 from mailing.redis import events
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mailing.core.reasons import Reason
+    from mailing.domains.ways import Ours
 
 STOP_S = 330.0  # longer than the longest SMTP timeout; the supervisor decides whether to wait so long
 WATCH_S = 0.5
@@ -53,6 +55,12 @@ def redis_client() -> events.Client:
 def secret_key() -> str:
     """Return the key under which secrets are sealed."""
     return settings.load().secret_key
+
+
+@functools.cache
+def ours() -> Ours:
+    """Return what the settings say of how mail leaves."""
+    return ways.ours(settings.load())
 
 
 @functools.cache

@@ -17,8 +17,7 @@ from mailing.core import clock, database_errors
 from mailing.domains import health
 from mailing.internet import receivers as internet
 from mailing.internet import records
-from mailing.internet.names import Dns
-from mailing.internet.senders import RESERVED
+from mailing.internet.names import Dns, asked
 from mailing.ledger import batches, evidence, receivers
 from tasks import processes
 from tasks.commands import dkim
@@ -68,13 +67,14 @@ def _our_domains(connection: Connection) -> Sequence[str]:
 
 
 def _ask(database: Database, due: Sequence[str], held: Sequence[Held], ours: Sequence[str]) -> None:
+    servers = Dns(at=processes.ours().dns)
     try:
         for domain in ours:
-            dkim.check(database, domain, processes.secret_key())
+            dkim.check(database, domain, processes.secret_key(), servers, processes.ours())
         if due:
-            look_up(database, due)
+            look_up(database, due, servers)
         if held:
-            look_at(database, held)
+            look_at(database, held, servers)
     except DBAPIError as error:
         reason = database_errors.sentence(error, database.url)
         log.warning("what DNS says was not kept; it is looked up later", reason=reason)
@@ -85,9 +85,9 @@ def _ask(database: Database, due: Sequence[str], held: Sequence[Held], ours: Seq
 def look_up(database: Database, due: Sequence[str], names: Exchangers | None = None) -> None:
     """Ask for the exchangers of domains, and keep what is found. Takes some seconds at most."""
     found = {domain: key for domain in due if (key := internet.known(domain))}
-    asked = [domain for domain in due if domain not in found]
-    if asked:
-        found |= asyncio.run(internet.look_up(asked, names or Dns()))
+    unknown = [domain for domain in due if domain not in found]
+    if unknown:
+        found |= asyncio.run(internet.look_up(unknown, names or Dns()))
     with database.write() as connection:
         receivers.keep(connection, found)
 
@@ -110,7 +110,7 @@ async def _look_at(held: Sequence[Held], names: Names | None) -> Sequence[Look]:
     servers = names or Dns()
 
     async def look(check: str, domain: str, key: str) -> Look:
-        if names is None and domain.rpartition(".")[2] in RESERVED:
+        if not asked(servers, domain):
             return records.unknown(domain)
         return await records.look(check, domain, key, servers)
 

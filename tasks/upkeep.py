@@ -20,6 +20,7 @@ from mailing.core.states import CampaignState
 from mailing.core.strides import Stride
 from mailing.delivery import sweeper
 from mailing.domains import keys as dkim_keys
+from mailing.domains import reports as dmarc_reports
 from mailing.ledger import dialogues, lanes, leases, usage
 from mailing.library import files
 from mailing.recipients import undertakings
@@ -143,6 +144,7 @@ def _clear(connection: Connection, _rows: int) -> dict[int, CampaignState] | Non
 def _forget(connection: Connection, rows: int) -> dict[int, CampaignState] | None:
     days = processes.dialogue_days()
     old = dialogues.forget(connection, days, rows) or bounces.forget(connection, days, rows)
+    old = old or dmarc_reports.forget(connection, rows)
     return {} if old or usage.forget(connection, rows) else None
 
 

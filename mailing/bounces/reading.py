@@ -3,6 +3,7 @@
 Any bytes in, a record out: ``read`` never raises, and its time and memory are bounded by ``READ_MOST``
 bytes and by the limits of ``foreign.mail``. The order of looking:
 
+0. an aggregate report of DMARC (RFC 9990), which is no bounce: ``OTHER``, with what it says;
 1. a complaint: a feedback report (RFC 5965), whose ``not-spam`` and ``auth-failure`` are none (section 7.3,
    RFC 6591);
 2. a receipt of the reader (RFC 8098): somebody's mail program answers;
@@ -22,12 +23,14 @@ from typing import TYPE_CHECKING
 
 from mailing.bounces import causes, delivery_status, patterns
 from mailing.bounces.causes import Cause
+from mailing.domains import aggregates
 from mailing.foreign import headers, mail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mailing.core.reasons import Reason
+    from mailing.domains.aggregates import Aggregate
     from mailing.foreign.mail import ForeignMail, Part
 
 READ_MOST = 1024 * 1024  # bytes of one report: what it says comes before what it returns
@@ -46,6 +49,7 @@ _MESSAGE_ID = re.compile(
 _STATUS = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _NOT_FAILED = frozenset({"delayed", "delivered", "relayed", "expanded"})  # RFC 3464 section 2.3.3
 _NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})
+_AGGREGATE_SUBJECT = "report domain:"  # RFC 9990 section 3.3.1
 _COMPLAINT_SUBJECT = re.compile(r"complaint about message from|^abuse report|spam complaint")
 
 
@@ -76,7 +80,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was read. ``message_ids`` are those of the returned message, with their brackets."""
+    """What was read. ``message_ids`` are those of the returned message, with their brackets.
+
+    ``aggregate`` is a report of DMARC, which is about no email of ours in particular.
+    """
 
     kind: Kind
     failures: Sequence[Failure] = ()
@@ -84,6 +91,7 @@ class Report:
     message_ids: Sequence[str] = ()
     subject: str = ""
     sender: str = ""
+    aggregate: Aggregate | None = None
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -94,12 +102,24 @@ class Report:
 
 def read(data: bytes) -> Report:
     """Read a message as it came, from its first header field on."""
-    data = data[:READ_MOST]
+    whole, data = data, data[:READ_MOST]
     found = mail.read(data)
     parts = list(_all(found.root))
+    if aggregate := _aggregate(whole, found.subject, parts):
+        said = found.subject[:500], found.sender[:320]
+        return Report(Kind.OTHER, (), aggregate.reporter, (), *said, aggregate)
     kind, failures, reporter = _judged(found, parts)
     ids = _returned_ids(data, found.root, parts) if kind is not Kind.REPLIED else ()
     return Report(kind, failures, reporter[:255], ids, found.subject[:500], found.sender[:320])
+
+
+def _aggregate(whole: bytes, subject: str, parts: Sequence[Part]) -> Aggregate | None:
+    """Return the aggregate report of DMARC that a message is. One may be longer than other reports."""
+    if _STATUS_KINDS & {part.kind for part in parts}:
+        return None
+    if len(whole) > READ_MOST and _AGGREGATE_SUBJECT in subject.lower():
+        parts = list(_all(mail.read(whole).root))
+    return aggregates.find(parts)
 
 
 def _judged(found: ForeignMail, parts: Sequence[Part]) -> tuple[Kind, Sequence[Failure], str]:

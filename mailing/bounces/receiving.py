@@ -21,7 +21,7 @@ SIZE_MOST = 20 * 1024 * 1024  # bytes of a message (RFC 1870)
 LINE_MOST = 4 * 1024  # bytes of a command
 RECIPIENTS_MOST = 100
 FAULTS_MOST = 20  # of one connection
-NAMED = frozenset({"abuse", "bounces", "complaints", "fbl", "postmaster"})
+NAMED = frozenset({"abuse", "bounces", "complaints", "dmarc", "fbl", "postmaster"})
 _END = b"\r\n.\r\n"
 _PATH = re.compile(rb"(?:FROM|TO):[ ]*<([^<>\r\n]{0,500})>(?:[ ][^\r\n]*)?$", re.IGNORECASE)
 _SIZE = re.compile(rb"[ ]SIZE=(\d{1,20})\b", re.IGNORECASE)

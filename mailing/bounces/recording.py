@@ -19,6 +19,7 @@ from mailing.bounces.following import COMPLAINED
 from mailing.bounces.reading import READ_MOST, Kind
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
+from mailing.domains import reports
 from mailing.foreign import headers
 from mailing.messages import message_ids
 
@@ -139,6 +140,8 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
         return Recorded(int(run(connection, _KNOWN, row[:1]).scalar_one()), report.kind, new=False)
     raw = incoming.raw
     run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
+    if report.aggregate:
+        reports.keep(connection, report.aggregate)
     what = _note(connection, matched, report.kind, cause, now) if matched else None
     entry = None
     if matched and report.kind is Kind.UNSUBSCRIBED:

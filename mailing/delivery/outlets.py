@@ -23,7 +23,7 @@ from mailing.core.states import AttemptResult
 from mailing.delivery import outcome
 from mailing.delivery.outcome import Tries
 from mailing.delivery.pool import Lane
-from mailing.domains import names, signers
+from mailing.domains import signers
 from mailing.domains.dkim import Signer
 from mailing.ledger import lanes, rests
 from mailing.ledger.leases import WorkerNotice
@@ -216,7 +216,7 @@ class Outlets(Mapping[str, Outlet]):
     def fault(self, campaign: Campaign) -> Words | None:
         """Return why nothing of a campaign can leave: it has no sender, or nobody who can sign."""
         if ways := self.of(campaign):
-            signer = self._kept.signers.get(names.of(campaign.sender_from))
+            signer = signers.find(self._kept.signers, campaign.sender_from)
             signs = any(self[account].sender.signs for account in ways)
             return signer if isinstance(signer, Reason) and signs else None
         faults = (why for _, why in self._named(campaign) if not isinstance(why, Sender))
@@ -225,7 +225,7 @@ class Outlets(Mapping[str, Outlet]):
     def mail(self, campaign: Campaign, claim: Claim, usual: str, filled: Filled) -> Mail:
         """Return an email of a campaign as it leaves by one of its senders: signed, where that does so."""
         outlet, head = self[claim.account], filled.head
-        signer = self._kept.signers.get(names.of(campaign.sender_from)) if outlet.sender.signs else None
+        signer = signers.find(self._kept.signers, campaign.sender_from) if outlet.sender.signs else None
         if isinstance(signer, Signer):
             head = signer.fields(head, filled.tail, now_ms() // 1000) + head
         sender, recipient = outlet.envelope(campaign, claim, usual)

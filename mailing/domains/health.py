@@ -1,4 +1,4 @@
-"""What DNS says of a domain that mail comes from: its keys, SPF, DMARC and MX, as it was looked at last.
+"""What DNS says of a domain that mail comes from, as it was looked at last, and the records to publish.
 
 To look takes a few seconds at most. Where nobody answers, nothing is known: that is never told as a fault.
 """
@@ -6,8 +6,8 @@ To look takes a few seconds at most. Where nobody answers, nothing is known: tha
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,20 +16,23 @@ from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.core.tables import campaigns
-from mailing.domains import keys, names, records
+from mailing.domains import keys, looks, names, records, relays, ways
+from mailing.domains.looks import Seen
+from mailing.domains.records import Record
 from mailing.domains.tables import KeyState
 from mailing.domains.tables import domain_looks as table
-from mailing.internet import dmarc, spf
 from mailing.internet.findings import ORDER, Finding, Light
-from mailing.internet.names import Names
-from mailing.internet.senders import in_time
+from mailing.internet.names import UnansweredError
+from mailing.internet.senders import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from mailing.domains.keys import DkimKey
+    from mailing.domains.ways import Ways
+    from mailing.internet.names import Servers
 
 HOUR_MS = 3_600_000
 SOON_MS = 300_000  # while the record of a new key is waited for
@@ -37,24 +40,34 @@ MANY = 5_000  # recipients above which Gmail and Yahoo hold a sender to be one o
 MOST = 20  # domains that one look asks for
 
 
-class Servers(Names, Protocol):
-    """Who knows the TXT records of names, and their mail exchangers."""
-
-    async def exchangers(self, name: str) -> tuple[str, ...]:
-        """Return the mail exchangers of a name, the first first. Raises ``UnansweredError``."""
+RECORDS: Mapping[str, str] = {
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
+    "mx": "MX",
+    "bounce-spf": "SPF",
+    "bounce-mx": "MX",
+    "ptr": "PTR",
+    "dnsbl": "DNSBL",
+    "tls": "TLS",
+}
+"""The kinds of what is looked at, and how each is called where nobody answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
     """What was found of a domain: by the kind of record, and of each key by its id.
 
-    ``looked_at`` is in ms since 1970; None: nobody has looked yet.
+    ``looked_at`` is in ms since 1970; None: nobody has looked yet. ``publish`` are records as they should be,
+    by their kind. ``addresses`` are those from which our own mail server sends.
     """
 
     domain: str
     looked_at: int | None
     records: Mapping[str, Finding]
     keys: Mapping[int, Finding]
+    publish: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    addresses: Sequence[str] = ()
 
     @property
     def light(self) -> Light:
@@ -63,26 +76,78 @@ class Health:
         return min((it.light for it in found), key=ORDER.index, default=Light.UNKNOWN)
 
 
-async def look(domain: str, its_keys: Sequence[DkimKey], servers: Servers) -> Health:
-    """Ask for all records of a domain at once."""
+async def look(domain: str, its_keys: Sequence[DkimKey], servers: Servers, how: Ways = ways.NONE) -> Health:
+    """Ask for all records of a domain at once, and those of what its mail leaves by."""
     shown = [key for key in its_keys if key.needs_record]
-    kinds = {
-        "spf": in_time("SPF", domain, spf.finding(domain, servers)),
-        "dmarc": in_time("DMARC", domain, dmarc.finding(domain, servers)),
-        "mx": in_time("MX", domain, _exchangers(domain, servers)),
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            own = await ways.addresses(how, servers)
+    except TimeoutError:
+        own = ()
+    asking: dict[str, Awaitable[Seen]] = {
+        kind: _in_time(kind, domain, it) for kind, it in _questions(domain, how, own, servers).items()
     }
     asked = await asyncio.gather(
-        *kinds.values(), *(in_time("DKIM", domain, _key(key, servers)) for key in shown)
+        *asking.values(), *(_in_time("dkim", domain, _key(key, servers)) for key in shown)
     )
-    found = dict(zip(kinds, asked, strict=False))
+    found = dict(zip(asking, asked, strict=False))
     if not shown:
-        found["dkim"] = Finding(Light.AMBER, Reason("dkim.none", domain=domain), Reason("dkim.make"))
+        found["dkim"] = Seen(_unsigned(domain, how.signer))
     return Health(
         domain,
         now_ms(),
-        found,
-        {key.id: it for key, it in zip(shown, asked[len(kinds) :], strict=True)},
+        {kind: found[kind].finding for kind in RECORDS if kind in found},
+        {key.id: it.finding for key, it in zip(shown, asked[len(asking) :], strict=True)},
+        {kind: it.publish for kind, it in found.items() if it.publish},
+        own,
     )
+
+
+def _questions(
+    domain: str, how: Ways, own: Sequence[str], servers: Servers
+) -> dict[str, Awaitable[Seen | Finding]]:
+    """Return what is asked, by kind. Where bounces have a domain, its SPF record is the one that counts."""
+    ours, spf = how.ours, looks.sender_policy(domain, how.includes, own, servers)
+    found: dict[str, Awaitable[Seen | Finding]] = {
+        "spf": _softened(spf) if ours.bounce_domain else spf,
+        "dmarc": looks.dmarc_policy(domain, ours, servers),
+        "mx": looks.exchangers(domain, servers),
+    }
+    if ours.bounce_domain:
+        found["bounce-mx"] = looks.bounce_exchangers(ours, servers)
+        found["bounce-spf"] = looks.bounce_policy(domain, ours, how.includes, own, servers)
+    if own:
+        found["ptr"] = relays.pointers(own, servers)
+        if ours.blocklists:
+            found["dnsbl"] = relays.listings(own, ours.blocklists, servers)
+    if how.relays:
+        found["tls"] = relays.lines(how.relays)
+    return found
+
+
+async def _softened(asking: Awaitable[Seen]) -> Seen:
+    """Return what was found, none of it grave: of this record receivers ask little."""
+    found = await asking
+    light = Light.AMBER if found.finding.light is Light.RED else found.finding.light
+    return found._replace(finding=replace(found.finding, light=light))
+
+
+async def _in_time(kind: str, domain: str, asking: Awaitable[Seen | Finding]) -> Seen:
+    """Return what was found of a record, or that nobody answered in time: that is no fault."""
+    patience_s = relays.PATIENCE_S if kind == "tls" else PATIENCE_S
+    try:
+        async with asyncio.timeout(patience_s + 1):
+            found = await asking
+    except (UnansweredError, TimeoutError):
+        return Seen(Finding(Light.UNKNOWN, Reason("dns.unanswered", record=RECORDS[kind], domain=domain)))
+    return found if isinstance(found, Seen) else Seen(found)
+
+
+def _unsigned(domain: str, signer: str) -> Finding:
+    """Return what it means that a domain has no keys of its own."""
+    if signer:
+        return Finding(Light.GREEN, Reason("dkim.by-parent", domain=domain, signer=signer))
+    return Finding(Light.AMBER, Reason("dkim.none", domain=domain), Reason("dkim.make"))
 
 
 async def _key(key: DkimKey, servers: Servers) -> Finding:
@@ -90,14 +155,6 @@ async def _key(key: DkimKey, servers: Servers) -> Finding:
     found = records.judge(await servers.texts(key.name), key.name, key.algorithm, key.public_key)
     signs = key.state is KeyState.ACTIVE
     return found if signs or found.light is not Light.RED else replace(found, light=Light.AMBER)
-
-
-async def _exchangers(domain: str, servers: Servers) -> Finding:
-    """Return whether replies and bounces to a domain arrive anywhere (RFC 5321 section 5.1, RFC 7505)."""
-    found = [name for name in await servers.exchangers(domain) if name]
-    if not found:
-        return Finding(Light.AMBER, Reason("mx.none", domain=domain), Reason("mx.add", domain=domain))
-    return Finding(Light.GREEN, Reason("mx.there", domain=domain, server=found[0]))
 
 
 def unknown(domain: str, its_keys: Sequence[DkimKey]) -> Health:
@@ -169,6 +226,8 @@ def _load(domain: str, row: Any) -> Health:
         row.looked_at if row else None,
         {kind: _loaded(it) for kind, it in kept["records"].items()},
         {int(key_id): _loaded(it) for key_id, it in kept["keys"].items()},
+        {kind: tuple(map(_record, its)) for kind, its in kept.get("publish", {}).items()},
+        tuple(kept.get("addresses", ())),
     )
 
 
@@ -176,6 +235,11 @@ def _dump(found: Health) -> Mapping[str, Any]:
     return {
         "records": {kind: _dumped(it) for kind, it in found.records.items()},
         "keys": {str(key_id): _dumped(it) for key_id, it in found.keys.items()},
+        "publish": {
+            kind: [{**asdict(it), "why": reasons.dump(it.why)} for it in its]
+            for kind, its in found.publish.items()
+        },
+        "addresses": [*found.addresses],
     }
 
 
@@ -193,3 +257,8 @@ def _loaded(kept: Mapping[str, str | None]) -> Finding:
     if not isinstance(said, Reason):
         return Finding(Light.UNKNOWN, Reason("dns.look-again"))
     return Finding(Light(str(kept["light"])), said, todo if isinstance(todo, Reason) else None)
+
+
+def _record(kept: Mapping[str, Any]) -> Record:
+    why = reasons.load("", kept["why"])
+    return Record(**{**kept, "why": why if isinstance(why, Reason) else Reason("dns.look-again")})

@@ -1,8 +1,9 @@
-"""The DNS record of a DKIM key (RFC 6376 section 3.6.1), and whether it is there. Pure."""
+"""Records to publish, and that of a DKIM key (RFC 6376 section 3.6.1): whether it is there. Pure."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
 
 STRING_MOST = 255  # bytes of one string of a TXT record (RFC 1035 section 3.3.14)
 _BLANK = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record to publish, and ``why``. ``there`` is what it takes the place of; empty where nothing is."""
+
+    type: str  # TXT or MX
+    name: str
+    value: str
+    why: Reason
+    there: str = ""
+
+    @property
+    def zone_line(self) -> str:
+        """The record as it stands in a zone file."""
+        return zone_line(self.name, self.value) if self.type == "TXT" else f"{self.name}. IN MX {self.value}"
 
 
 def name(selector: str, domain: str) -> str:

@@ -1,11 +1,22 @@
-"""The tables of DKIM keys and of what DNS said of domains. Times are UTC in ms."""
+"""The tables of DKIM keys, of what DNS said of domains, and of reports about them. Times are UTC in ms."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sqlalchemy import JSON, BigInteger, Column, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from mailing.core.clock import now_ms
 from mailing.core.tables import Bytewise, Id, metadata, one_of
@@ -65,3 +76,36 @@ domain_looks = Table(
     Column("findings", JSON(none_as_null=True)),  # health.dump
 )
 """What DNS said of each domain that mail comes from, when it was last asked."""
+
+dmarc_reports = Table(
+    "dmarc_reports",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("domain", Bytewise, nullable=False),  # whose policy it is about
+    Column("reporter", Text, nullable=False),
+    Column("report_id", Text, nullable=False),  # as the reporter calls it
+    Column("begin_at", BigInteger, nullable=False),
+    Column("end_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False, default=now_ms),
+    Column("policy", String(10), nullable=False, default=""),
+    UniqueConstraint("domain", "reporter", "report_id"),
+    Index("ix_dmarc_reports_received", "received_at"),
+)
+"""Aggregate reports of DMARC, each once."""
+
+dmarc_sources = Table(
+    "dmarc_sources",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("report_id", ForeignKey("dmarc_reports.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("source", String(45), nullable=False),  # an IP address; empty: all others
+    Column("header_from", Bytewise, nullable=False),
+    Column("disposition", String(10), nullable=False),  # of aggregates.DISPOSITIONS, or empty
+    Column("spf", Boolean, nullable=False),  # it passes and is aligned
+    Column("dkim", Boolean, nullable=False),
+    Column("spf_domain", Text, nullable=False),  # that passed; empty: none
+    Column("dkim_domain", Text, nullable=False),
+    Column("selector", Text, nullable=False),
+    Column("n", BigInteger, nullable=False),  # emails
+)
+"""What each machine sent, as a report says."""

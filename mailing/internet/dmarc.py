@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
@@ -17,22 +18,47 @@ STEPS_MOST = 8  # names that are asked
 POLICIES = ("none", "quarantine", "reject")
 _VERSION = re.compile(r"v\s*=\s*DMARC1\s*(?:;|\Z)")
 _LABEL = 1
+_ORDER = ("p", "sp", "np", "adkim", "aspf", "psd", "t")  # in which tags are written; the others follow
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The record that counts for a domain and ``where`` it is, an empty name where there is none.
+
+    ``several`` are those at the domain itself, of which none counts.
+    """
+
+    where: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    several: int = 0
 
 
 async def finding(domain: str, names: Names) -> Finding:
     """Return what the DMARC policy of a domain is worth. Raises ``UnansweredError``."""
+    return judge(domain, await discover(domain, names))
+
+
+async def discover(domain: str, names: Names) -> Policy:
+    """Return the policy that counts for a domain. Raises ``UnansweredError``."""
     found: list[tuple[str, Mapping[str, str]]] = []
     for name in steps(domain):
         records = [text for text in await names.texts(f"_dmarc.{name}") if _VERSION.match(text)]
         if len(records) > 1 and name == domain:
-            several = Reason("dmarc.several", domain=domain, n=len(records))
-            return Finding(Light.RED, several, Reason("dmarc.keep-one"))
+            return Policy(several=len(records))
         if len(records) == 1:
             tags = read(records[0])
             found.append((name, tags))
             if tags.get("psd") == "n" or (tags.get("psd") == "y" and name != domain):
                 break
-    where, tags = governing(domain, found)
+    return Policy(*governing(domain, found))
+
+
+def judge(domain: str, found: Policy) -> Finding:
+    """Return what a policy is worth for a domain."""
+    if found.several:
+        several = Reason("dmarc.several", domain=domain, n=found.several)
+        return Finding(Light.RED, several, Reason("dmarc.keep-one"))
+    where, tags = found.where, found.tags
     if not where:
         return Finding(Light.AMBER, Reason("dmarc.none", domain=domain), Reason("dmarc.add", domain=domain))
     policy = tags.get("p", "") if where == domain else tags.get("sp") or tags.get("p", "")
@@ -55,6 +81,13 @@ def read(record: str) -> Mapping[str, str]:
     """Return the tags of a record; of one that is written twice the first."""
     pairs = (part.partition("=") for part in reversed(record.split(";")) if "=" in part)
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def write(tags: Mapping[str, str]) -> str:
+    """Return a record with these tags, the version first (RFC 9989 section 4.7)."""
+    first = [name for name in _ORDER if name in tags]
+    rest = sorted(tags.keys() - {"v", *first})
+    return "; ".join(("v=DMARC1", *(f"{name}={tags[name]}" for name in (*first, *rest))))
 
 
 def governing(domain: str, found: Sequence[tuple[str, Mapping[str, str]]]) -> tuple[str, Mapping[str, str]]:

@@ -72,11 +72,16 @@ def advice(check: str, domain: str, server: str, words: str) -> Reason | None:
     """
     if check not in KINDS or not domain:
         return None
-    host = server.rpartition(":")[0].lower()
-    include = next((it for end, it in INCLUDES.items() if host == end or host.endswith(f".{end}")), _OTHER)
+    include = include_of(server.rpartition(":")[0]) or _OTHER
     values = {"domain": domain, "include": include, "selector": selector(words) or "SELECTOR"}
     code = f"record.{check}"
     return Reason(code, **{name: values[name] for name in FIELDS[code]})
+
+
+def include_of(host: str) -> str:
+    """Return what SPF records include for a provider's server; empty where the host is of none."""
+    host = host.lower()
+    return next((it for end, it in INCLUDES.items() if host == end or host.endswith(f".{end}")), "")
 
 
 def selector(words: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailing.core.reasons import Reason
 from mailing.internet import dmarc, spf
 from mailing.internet.findings import Finding, Light
-from mailing.internet.names import UnansweredError
+from mailing.internet.names import RESERVED, Dns, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from mailing.internet.names import Names
 
 PATIENCE_S = 4.0  # of all questions together
-RESERVED = frozenset({"localhost", "local", "test", "example", "invalid", "internal", "onion", "arpa"})
-"""Names that are nobody's on the internet (RFC 2606, RFC 6761)."""
 
 
 async def findings(domain: str, names: Names, dkim: Finding | None = None) -> tuple[Finding, ...]:
     """Return what is known of a From domain, within ``PATIENCE_S``; ``dkim`` is known where Volley signs."""
-    if "." not in domain or domain.rpartition(".")[2] in RESERVED:
+    known = isinstance(names, Dns) and names.named  # by a server that the operator named
+    if "." not in domain or (domain.rpartition(".")[2] in RESERVED and not known):
         return (Finding(Light.AMBER, Reason("dns.reserved", domain=domain), Reason("dns.use-own")),)
     asked = await asyncio.gather(
         in_time("SPF", domain, spf.finding(domain, names)),

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from mailing.reports.trials import Trial
     from mailing.settings import Settings
 
+RED = "campaign.domain-red"  # the code of a refusal that can be confirmed
 AT_ONCE = 2_000  # recipients that a command moves within the request
 TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person, and as often the links of a message
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
@@ -117,6 +118,7 @@ def store(
     send: bool = False,
     once: Once | None = None,
     attached: Sequence[FileRef] = (),
+    despite_red: bool = False,
 ) -> Change:
     """Store a campaign with its list: all of it, or nothing. Takes seconds for a long list.
 
@@ -124,12 +126,14 @@ def store(
     draft has a time, is part of its last transaction, and so is keeping the answer to a call that happens
     ``once``. ``attached`` are files that were kept. Raises ``ComposeError`` for an unusable message,
     ``UnfitError`` for files that it cannot have, ``NotAllowed`` for one that is to be sent and cannot be
-    sent to everybody, and ``IntegrityError`` where the same call was faster.
+    sent to everybody, or is of a red domain as ``act`` says, and ``IntegrityError`` where the same call was
+    faster.
     """
     with drafts.creating(db, draft, parsed, ready=send, attached=attached) as (connection, campaign_id):
         state, errands = CampaignState.DRAFT, list[Errand]()
         action = CampaignAction.SEND if draft.schedule.send_at is None else CampaignAction.SCHEDULE
         if send:
+            _refuse_red(connection, campaign_id, despite_red=despite_red)
             state = lifecycle.act(connection, campaign_id, action, checked=drafts.FIRST).state
             errands += batches.wake(connection, campaign_id) if action in _STARTS else ()
         if taken_from:
@@ -241,11 +245,11 @@ def act(
     action: CampaignAction,
     *,
     seen: int | None = None,
-    despite: bool = True,
+    despite_red: bool = False,
 ) -> Campaign:
     """Send, schedule, pause, resume or cancel a campaign; return how it stands then. Raises ``NotAllowed``.
 
-    So it does for many recipients of a From domain whose records are wrong, unless that is ``despite`` them.
+    So it does for what would go to many from a domain that is red, unless that is confirmed: ``despite_red``.
 
     With the revision that was ``seen``, what is sent is what was seen, or nothing is. Moves the first of
     those whom a cancel leaves waiting; the sweep moves the others.
@@ -256,10 +260,8 @@ def act(
             checked = drafts.ready(connection, campaign_id)
         if seen not in {None, checked}:
             raise NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
-        if not despite:
-            with backend.db.read() as connection:
-                if domain := health.red(connection, campaign_id):
-                    raise NotAllowed(Reason("campaign.domain-red", domain=domain))
+        with backend.db.read() as connection:
+            _refuse_red(connection, campaign_id, despite_red=despite_red)
     with backend.db.write() as connection:
         campaign = lifecycle.act(connection, campaign_id, action, checked=checked)
         errands = batches.wake(connection, campaign_id) if action in _STARTS else ()
@@ -273,6 +275,11 @@ def act(
     if campaign.left_over:
         sending.ask_for_a_sweep()
     return campaign
+
+
+def _refuse_red(connection: Connection, campaign_id: int, *, despite_red: bool) -> None:
+    if not despite_red and (domain := health.red(connection, campaign_id)):
+        raise NotAllowed(Reason(RED, domain=domain))
 
 
 def decide(

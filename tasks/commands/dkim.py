@@ -9,19 +9,20 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
-from mailing.domains import health, keys
+from mailing.domains import health, keys, ways
 from mailing.domains.dkim import Algorithm
 from mailing.domains.tables import KeyState
-from mailing.internet.names import Dns
-from mailing.internet.senders import RESERVED
+from mailing.internet.names import Dns, asked
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from mailing.core.actors import Actor
     from mailing.core.database import Database
-    from mailing.domains.health import Health, Servers
+    from mailing.domains.health import Health
     from mailing.domains.keys import DkimKey
+    from mailing.domains.ways import Ours
+    from mailing.internet.names import Servers
     from tasks.commands.campaigns import Backend
 
 
@@ -52,18 +53,21 @@ def retire(backend: Backend, actor: Actor, domain: str, selector: str) -> DkimKe
     return retired
 
 
-def check(db: Database, domain: str, secret_key: str, servers: Servers | None = None) -> Health:
+def check(
+    db: Database, domain: str, secret_key: str, servers: Servers | None = None, ours: Ours = ways.NONE.ours
+) -> Health:
     """Ask DNS about a domain, and have its keys follow; return how it stands. It takes seconds at most.
 
     That is no person's change, and not in the audit log. Of the internet's servers nobody asks for names that
     are nobody's.
     """
+    servers = servers or Dns(at=ours.dns)
     with db.read() as connection:
-        its = keys.of(connection, domain)
-    if servers is None and domain.rpartition(".")[2] in RESERVED:
-        found = health.unknown(domain, its)
+        its, how = keys.of(connection, domain), ways.of(connection, domain, ours)
+    if asked(servers, domain):
+        found = asyncio.run(health.look(domain, its, servers, how))
     else:
-        found = asyncio.run(health.look(domain, its, servers or Dns()))
+        found = health.unknown(domain, its)
     with db.write() as connection:
         health.keep(connection, found, secret_key)
     return found

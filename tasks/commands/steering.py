@@ -49,7 +49,7 @@ def schedule(
     asked: Asked = NOTHING,
     *,
     seen: int | None = None,
-    despite: bool = True,
+    despite_red: bool = False,
 ) -> Campaign:
     """Schedule a draft for its time, or for the one that is asked for; return how it stands then.
 
@@ -62,4 +62,5 @@ def schedule(
             if seen is not None and seen != before.revision:
                 raise NotAllowed(Reason("campaign.changed", id=str(campaign_id)))
         seen = None if seen is None else seen + 1
-    return commands.act(backend, actor, campaign_id, CampaignAction.SCHEDULE, seen=seen, despite=despite)
+    action = CampaignAction.SCHEDULE
+    return commands.act(backend, actor, campaign_id, action, seen=seen, despite_red=despite_red)

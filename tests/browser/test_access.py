@@ -33,7 +33,7 @@ from tasks.commands import lists as list_commands
 from tasks.commands import rehearsals
 from tasks.commands.bounces import Message
 from tests.browser.acts import DRAFT, mark, row
-from tests.support import bounces
+from tests.support import bounces, domains
 from tests.support.feedback import TOPIC
 from tests.support.stack import PERSON, wait_until
 from tests.support.web import settings_for, store
@@ -193,6 +193,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
     with stack.db.read() as connection:
         bob = listing.recipients_page(connection, sent, limit=2).rows[-1]
         leaver = leave_tokens.seal(leaving.key(connection), Leaver(sent, bob.id, "News", bob.email))
+    domains.tell_all(stack.db, "example.org", KEY)
     ids = bring(stack) | {
         "leaver": leaver,
         "report": came_back(stack),

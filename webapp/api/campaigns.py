@@ -43,10 +43,10 @@ from webapp.http.services import services
 from webapp.openapi import fields, headers, operations, shapes, timing_fields
 from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.openapi.timing_fields import WHEN
+from webapp.openapi.timing_fields import DESPITE_RED, WHEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from tasks.commands.campaigns import Backend, Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
+    from webapp.openapi.fields import Field
 
 TOPIC = "Campaigns"
 blueprint = operations.blueprint("api")
@@ -70,6 +71,10 @@ _ACTS = {
     CampaignAction.PAUSE: "Pause a campaign",
     CampaignAction.RESUME: "Resume a paused campaign",
     CampaignAction.CANCEL: "Cancel the remaining emails of a campaign",
+}
+_LAUNCHES: Mapping[CampaignAction, Sequence[Field]] = {
+    CampaignAction.SEND: (DESPITE_RED,),
+    CampaignAction.SCHEDULE: (DESPITE_RED, *WHEN),
 }
 
 
@@ -94,6 +99,7 @@ class Stored(NamedTuple):
     {201: Answer("The campaign was stored.", shapes.CreatedCampaign, headers=("Location",))},
     bodies={"": posted.CAMPAIGN},
     headers=("Idempotency-Key",),
+    refuses=(409,),
     refusal=shapes.ListProblem,
 )
 async def create_campaign() -> Response:
@@ -168,14 +174,15 @@ async def change_campaign(campaign_id: int) -> Response:
         200: Answer("The campaign as it is now.", shapes.ChangedCampaign),
         202: Answer("The same; the rest of a long list is canceled automatically.", shapes.ChangedCampaign),
     },
-    bodies=dict.fromkeys(_ACTS, ()) | {CampaignAction.SCHEDULE: WHEN},
+    bodies={**dict.fromkeys(_ACTS, ()), **_LAUNCHES},
     verbs=_ACTS,
     refuses=(409,),
 )
 async def campaign(campaign_id: int, verb: str) -> Response:
     """Send, schedule, pause, resume or cancel a campaign, all of it.
 
-    Only what schedules a campaign takes fields: the time, unless the draft has one already.
+    Only what sends or schedules a campaign takes fields: the confirmation of a From domain whose DNS records
+    have errors, and the time, unless the draft has one already.
 
     The answer is the campaign as it is then, or why it is not possible. The status is 202 if recipients of a
     long list are still to be marked as canceled; nothing is sent to them.
@@ -185,15 +192,24 @@ async def campaign(campaign_id: int, verb: str) -> Response:
     body = await forms.body(forms.SHORT)
     try:
         if verb == CampaignAction.SCHEDULE:
-            wanted = await _wanted(campaign_id, fields.body(body, WHEN, '{"send_at": ...}'))
-            done = await svc.do(steering.schedule, auth.program(), campaign_id, wanted)
+            asked = fields.body(body, _LAUNCHES[CampaignAction.SCHEDULE], '{"send_at": ...}')
+            wanted, red = await _wanted(campaign_id, asked), asked["despite_red"]
+            done = await svc.do(steering.schedule, auth.program(), campaign_id, wanted, despite_red=red)
         else:
-            read_nothing(body, verb)
-            done = await svc.do(commands.act, auth.program(), campaign_id, CampaignAction(verb))
+            red = _confirmed(body, verb)
+            action = CampaignAction(verb)
+            done = await svc.do(commands.act, auth.program(), campaign_id, action, despite_red=red)
     except (NotAllowed, UnfitError) as refusal:
         raise problems.refused(refusal) from None
     now = await svc.read(read, campaign_id)
     return _json({**now, **await notice(svc, now)}, 202 if done.left_over else 200)
+
+
+def _confirmed(body: bytes, verb: str) -> bool:
+    """Whether a red domain is confirmed: the only field of what applies to a whole campaign."""
+    known = _LAUNCHES.get(CampaignAction(verb), ())
+    read_nothing(body, verb, {field.name for field in known})
+    return bool(fields.body(body, known, "{}").get("despite_red"))
 
 
 async def _wanted(campaign_id: int, values: Mapping[str, Any]) -> Asked:
@@ -265,12 +281,15 @@ def _change(
             parsed,
             taken_from=taken_from,
             send=order.send,
+            despite_red=order.despite_red,
             once=once,
             attached=attached,
         )
     except UnfitError as error:
         raise invalid([Fault.of("attachments", each) for each in error.reasons]) from None
     except NotAllowed as refusal:
+        if refusal.reason.code == commands.RED:
+            raise problems.refused(refusal) from None
         more = answers.refused(order.parsed.refused)
         raise invalid([Fault.of("recipients", each) for each in refusal.reasons], **more) from None
     except ComposeError as error:  # its parts are good, and too much together
@@ -340,12 +359,13 @@ def _listing(connection: Connection, *, before: int | None, limit: int) -> shape
     return {"campaigns": shown, "next": shown[-1]["id"] if len(found) > limit else None}
 
 
-def read_nothing(body: bytes, verb: str) -> None:
-    """Refuse fields where the whole campaign is meant.
+def read_nothing(body: bytes, verb: str, but: Collection[str] = ()) -> None:
+    """Refuse fields, ``but`` some, where the whole campaign is meant.
 
     A program that sends some may mean fewer recipients.
     """
-    if body.strip() and (given := fields.json_object(body, "{}")):
+    given = fields.json_object(body, "{}") if body.strip() else {}
+    if given := {name: given[name] for name in given if name not in but}:
         none = f"{verb} has no fields: it applies to the whole campaign."
         raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
 

@@ -135,7 +135,7 @@ async def check_message(campaign_id: int) -> Response:
             await svc.do(commands.begin_opening_links, auth.program(), campaign_id)
     except NotAllowed as refusal:
         raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
-    found = await checkup.ask(looked, Dns(), open_links=asked["open_links"])
+    found = await checkup.ask(looked, Dns(at=svc.settings.dns), open_links=asked["open_links"])
     return _json(_preflight(found, len(looked.links), opened=asked["open_links"]))
 
 

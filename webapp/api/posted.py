@@ -28,7 +28,7 @@ from webapp.http.problems import Fault
 from webapp.openapi import fields, timing_fields
 from webapp.openapi.fields import Field, Flag, Ids, OneOf, Text, UnfitValueError, Whole
 from webapp.openapi.safeguards import BREAKER, CANARY, breaker_of
-from webapp.openapi.timing_fields import PRIORITY, WHEN
+from webapp.openapi.timing_fields import DESPITE_RED, PRIORITY, WHEN
 from webapp.senders.programs import ROUTE
 from webapp.suppression import purpose_fields
 from webapp.suppression.purpose_fields import PURPOSE
@@ -182,6 +182,7 @@ CAMPAIGN = (
         missing=_SEND,
         example=False,
     ),
+    DESPITE_RED,
     *WHEN,
     replace(PRIORITY, usual=5),
     Field(
@@ -221,6 +222,7 @@ class PostedCampaign:
     draft: Draft
     parsed: ParsedList
     send: bool
+    despite_red: bool
     audience: Audience | None = None
     attachments: tuple[tuple[str, bytes], ...] = ()
 
@@ -283,7 +285,8 @@ def read_campaign(
             faults.append(Fault("recipients", said, "list-fault.no-addresses"))
     if faults:
         raise problems.invalid(faults, **answers.refused(parsed.refused))
-    return PostedCampaign(draft, parsed, values["send"], audience, values["attachments"])
+    send, despite_red, attached = (values[name] for name in ("send", "despite_red", "attachments"))
+    return PostedCampaign(draft, parsed, send, despite_red, audience, attached)
 
 
 def read_changes(body: bytes, campaign: Campaign) -> tuple[Draft, Asked]:

@@ -238,14 +238,14 @@ async def act(campaign_id: int, verb: str) -> AnyResponse:
     """Send, schedule, pause, resume or cancel; with the queue away it is stored, and begun later."""
     form, actor = await request.form, auth.person()
     seen = draft_views.revision(form) if "revision" in form else None
-    despite = form.get("despite") == "dns"
+    red = form.get("despite") == "dns"
     try:
         if verb == CampaignAction.SCHEDULE:
             asked = timing_form.asked(form)
-            await services().do(steering.schedule, actor, campaign_id, asked, seen=seen, despite=despite)
+            await services().do(steering.schedule, actor, campaign_id, asked, seen=seen, despite_red=red)
         else:
             await services().do(
-                commands.act, actor, campaign_id, CampaignAction(verb), seen=seen, despite=despite
+                commands.act, actor, campaign_id, CampaignAction(verb), seen=seen, despite_red=red
             )
     except UnfitError as error:
         abort(422, say_why(error))

@@ -43,6 +43,7 @@ def main() -> None:
 @changes.FAILURE_LIMIT
 @changes.TOPIC
 @changes.TRANSACTIONAL
+@timing.DESPITE_RED
 @timing.when
 @click.option("--yes", is_flag=True, help="Send without asking.")
 @click.argument("file", metavar="LIST", type=click.File("rb", lazy=True))
@@ -58,6 +59,7 @@ def send(
     failure_limit: int,
     topic: str,
     transactional: bool,
+    despite_red: bool,
     yes: bool,
     file: IO[bytes],
     **when: str | None,
@@ -80,6 +82,7 @@ def send(
         failure_limit=failure_limit,
         topic=topic,
         transactional=transactional,
+        despite_red=despite_red,
         yes=yes,
         file=file,
         when=when,

@@ -79,16 +79,18 @@ def show(*, domain: str) -> None:
 @_DOMAIN
 def check(*, domain: str) -> None:
     """Look for the DNS records of DOMAIN. The exit status is 1 if something has to be fixed."""
-    from mailing.domains import keys  # noqa: PLC0415
+    from mailing.domains import keys, ways  # noqa: PLC0415
     from mailing.internet.findings import Light  # noqa: PLC0415
     from tasks.commands import dkim as commands  # noqa: PLC0415
 
     with _open(domain) as (backend, chosen, name):
-        found = commands.check(backend.db, name, chosen.secret_key)
+        found = commands.check(backend.db, name, chosen.secret_key, ours=ways.ours(chosen))
         for it in (*found.records.values(), *found.keys.values()):
             click.echo(f"{it.light}: {it.said}")
             if it.todo:
                 click.echo(f"  {it.todo}")
+        for record in (each for its in found.publish.values() for each in its):
+            click.echo(f"{record.why}\n  {record.zone_line}")
         with backend.db.read() as connection:
             for key in keys.of(connection, name):
                 click.echo(f"{key.selector}: {key.state}")

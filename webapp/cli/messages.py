@@ -64,7 +64,7 @@ def preflight(campaign_id: int, *, open_links: bool) -> None:
                 commands.begin_opening_links(backend, ACTOR, campaign_id)
         except NotAllowed as refusal:
             raise click.ClickException(str(refusal)) from None
-    found = asyncio.run(checkup.ask(looked, Dns(), open_links=open_links))
+    found = asyncio.run(checkup.ask(looked, Dns(at=chosen.dns), open_links=open_links))
     for it in found:
         mark, color = _MARKS[it.light]
         click.echo(f"{click.style(mark, fg=color)} {it.said}")

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tasks.commands.campaigns import Backend
 
 
-def schedule(campaign_id: int, at: str | None, time_zone: str | None, hours: str | None) -> None:
+def schedule(
+    campaign_id: int, at: str | None, time_zone: str | None, hours: str | None, *, despite_red: bool
+) -> None:
     """Schedule a draft, or change the time of a scheduled campaign."""
     asked = Asked(at, time_zone, hours)
     with _changing() as backend:
@@ -37,7 +39,7 @@ def schedule(campaign_id: int, at: str | None, time_zone: str | None, hours: str
         if found and found.state is CampaignState.SCHEDULED:
             now = steering.steer(backend, work.ACTOR, campaign_id, asked)
         else:
-            now = steering.schedule(backend, work.ACTOR, campaign_id, asked)
+            now = steering.schedule(backend, work.ACTOR, campaign_id, asked, despite_red=despite_red)
     click.echo(progress.timing(now))
 
 
@@ -48,10 +50,11 @@ def unschedule(campaign_id: int) -> None:
     click.echo(f"Campaign {campaign_id} is a {now.state} again. It won't start automatically.")
 
 
-def start(campaign_id: int) -> None:
+def start(campaign_id: int, *, despite_red: bool) -> None:
     """Send a draft, or a scheduled campaign, now."""
     with _changing() as backend:
-        now = commands.act(backend, work.ACTOR, campaign_id, CampaignAction.SEND)
+        action = CampaignAction.SEND
+        now = commands.act(backend, work.ACTOR, campaign_id, action, despite_red=despite_red)
     click.echo(f"Campaign {campaign_id} is {now.state}. To follow it: volley status {campaign_id}")
 
 

@@ -21,6 +21,11 @@ _AT = click.option("--at", help='When it starts: "2026-12-01 08:00", or with an 
 _ZONE = click.option("--time-zone", help="The time zone of --at and --hours, such as Asia/Ho_Chi_Minh.")
 _HOURS = click.option("--hours", help='Hours of the day in which it is sent: 08:00-20:00; "" for all day.')
 _ID = click.argument("campaign_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
+DESPITE_RED = click.option(
+    "--despite-red",
+    is_flag=True,
+    help="Send to more than 5,000 recipients even if DNS records of the From domain have errors.",
+)
 
 
 def when(command: Command) -> Command:
@@ -30,12 +35,13 @@ def when(command: Command) -> Command:
 
 @click.command()
 @_ID
+@DESPITE_RED
 @when
-def schedule(*, campaign_id: int, **asked: str | None) -> None:
+def schedule(*, campaign_id: int, despite_red: bool, **asked: Any) -> None:
     """Schedule draft ID, or change the time and the hours of a scheduled campaign."""
     from webapp.cli import steering  # noqa: PLC0415
 
-    steering.schedule(campaign_id, **asked)
+    steering.schedule(campaign_id, **asked, despite_red=despite_red)
 
 
 @click.command()
@@ -49,11 +55,12 @@ def unschedule(*, campaign_id: int) -> None:
 
 @click.command()
 @_ID
-def start(*, campaign_id: int) -> None:
+@DESPITE_RED
+def start(*, campaign_id: int, despite_red: bool) -> None:
     """Send draft or scheduled campaign ID now."""
     from webapp.cli import steering  # noqa: PLC0415
 
-    steering.start(campaign_id)
+    steering.start(campaign_id, despite_red=despite_red)
 
 
 @click.command()

@@ -66,6 +66,7 @@ def send(
     failure_limit: int,
     topic: str,
     transactional: bool,
+    despite_red: bool,
     yes: bool,
     file: IO[bytes],
     when: Mapping[str, str | None],
@@ -91,7 +92,7 @@ def send(
     if not yes and sys.stdin.isatty():
         click.confirm(f"Send to {_addresses(parsed)}?", abort=True)
     with open_backend(chosen) as backend:
-        campaign_id = _begin(backend, draft, parsed)
+        campaign_id = _begin(backend, draft, parsed, despite_red=despite_red)
         if schedule.send_at:
             with backend.db.read() as connection:
                 campaign = campaigns.get(connection, campaign_id)
@@ -309,10 +310,10 @@ def _schedule(when: Mapping[str, str | None]) -> Schedule:
     return schedule
 
 
-def _begin(backend: Backend, draft: Draft, parsed: ParsedList) -> int:
+def _begin(backend: Backend, draft: Draft, parsed: ParsedList, *, despite_red: bool) -> int:
     """Store the campaign and wake the workers; return its id."""
     try:
-        change = commands.store(backend.db, ACTOR, draft, parsed, send=True)
+        change = commands.store(backend.db, ACTOR, draft, parsed, send=True, despite_red=despite_red)
     except NotAllowed as refusal:
         raise click.ClickException(f"Nothing was sent. {refusal}") from None
     if not commands.announce(backend, change):

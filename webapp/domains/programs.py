@@ -26,10 +26,10 @@ from webapp.ui import formats
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mailing.domains.health import Health
     from mailing.domains.keys import DkimKey
+    from mailing.domains.records import Record
+    from mailing.domains.reports import Sent
     from mailing.internet.findings import Finding
-    from tasks.commands.campaigns import Backend
     from webapp.domains.reading import Standing
 
 TOPIC = "Domains"
@@ -84,14 +84,28 @@ async def get_domain(domain: str) -> Response:
     return _json(_shown(await _standing(domain)))
 
 
+@blueprint.get(f"{_ONE}/reports")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", domain_shapes.DmarcSummary)})
+async def get_domain_reports(domain: str) -> Response:
+    """Return what the DMARC aggregate reports of the last 30 days say of a domain, added up by address.
+
+    They are read when they come in as bounces do. Anyone can send such reports, so nothing follows from
+    them.
+    """
+    found = await reading.reported(await _standing(domain))
+    sources = [_sent(it) for it in found.sources]
+    last = formats.iso(found.last_at) if found.last_at else None
+    reporters = [*found.reporters]
+    return _json({"reports": found.reports, "reporters": reporters, "until": last, "sources": sources})
+
+
 @blueprint.post(f"{_ONE}/check")
 @auth.needs(Permission.SENDERS)
 @described(TOPIC, {200: Answer("The domain as DNS has it now.", domain_shapes.Domain)})
 async def check_domain(domain: str) -> Response:
     """Ask DNS about a domain now. Keys whose records are found start to sign."""
-    standing = await _standing(domain)
-    svc = services()
-    await svc.do(_check, standing.domain, svc.settings.secret_key)
+    await reading.check((await _standing(domain)).domain)
     return _json(_shown(await _standing(domain)))
 
 
@@ -124,17 +138,9 @@ async def retire_domain_key(domain: str, selector: str) -> Response:
     return _json(_shown(await _standing(domain)))
 
 
-def _check(backend: Backend, domain: str, secret_key: str) -> Health:
-    return commands.check(backend.db, domain, secret_key)
-
-
 async def _standing(domain: str) -> Standing:
-    svc = services()
-    try:
-        found = await svc.read(reading.of, names.read(domain), svc.settings.secret_key)
-    except UnfitError:
-        found = None
-    if found is None or not (found.keys or found.domain in await svc.read(names.of_campaigns)):
+    found = await reading.find(domain)
+    if found is None:
         said = f"There is no domain {domain}. GET /api/v1/domains lists them."
         raise Problem(404, said, "from-domain.not-found")
     return found
@@ -155,6 +161,8 @@ def _shown(it: Standing) -> domain_shapes.Domain:
         "light": it.light,
         "looked_at": formats.iso(it.health.looked_at) if it.health.looked_at else None,
         "records": {kind: _finding(found) for kind, found in it.health.records.items()},
+        "publish": [_record(kind, each) for kind, its in it.health.publish.items() for each in its],
+        "sends_from": [*it.health.addresses],
         "keys": [_key(key, it.health.keys.get(key.id)) for key in it.keys],
     }
 
@@ -177,6 +185,33 @@ def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
         "retiring_at": at(it.retiring_at),
         "retired_at": at(it.retired_at),
         "removable_at": at(it.removable_at),
+    }
+
+
+def _sent(it: Sent) -> domain_shapes.DmarcSource:
+    return {
+        "source": it.source,
+        "ours": it.ours,
+        "emails": it.n,
+        "spf_aligned": it.spf,
+        "dkim_aligned": it.dkim,
+        "passed": it.passed,
+        "quarantined": it.quarantined,
+        "rejected": it.rejected,
+        "spf_domain": it.spf_domain,
+        "dkim_domain": it.dkim_domain,
+    }
+
+
+def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
+    return {
+        "record": kind,
+        "type": it.type,
+        "name": it.name,
+        "value": it.value,
+        "zone_line": it.zone_line,
+        "instead_of": it.there,
+        "why": str(it.why),
     }
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mailing.domains import health, keys, names
+from mailing.core.reasons import UnfitError
+from mailing.domains import health, keys, names, reports, ways
 from mailing.domains.tables import KeyState
 from mailing.internet.findings import ORDER, Light
+from tasks.commands import dkim as commands
+from webapp.http.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
     from mailing.domains.health import Health
     from mailing.domains.keys import DkimKey
+    from mailing.domains.reports import Summary
+    from mailing.settings import Settings
+    from tasks.commands.campaigns import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,31 @@ def every(connection: Connection, secret_key: str) -> Sequence[Standing]:
 def of(connection: Connection, domain: str, secret_key: str) -> Standing:
     """Return how a domain stands."""
     return _standing(domain, keys.of(connection, domain), health.of(connection, domain), secret_key)
+
+
+async def find(domain: str) -> Standing | None:
+    """Return how a domain stands; None if no campaign comes from it and it has no keys."""
+    svc = services()
+    try:
+        found = await svc.read(of, names.read(domain), svc.settings.secret_key)
+    except UnfitError:
+        return None
+    return found if found.keys or found.domain in await svc.read(names.of_campaigns) else None
+
+
+async def reported(standing: Standing) -> Summary:
+    """Return what receivers reported about a domain."""
+    return await services().read(reports.summary, standing.domain, standing.health.addresses)
+
+
+async def check(domain: str) -> None:
+    """Ask DNS about a domain now, in a thread."""
+    svc = services()
+    await svc.do(_check, domain, svc.settings)
+
+
+def _check(backend: Backend, domain: str, chosen: Settings) -> Health:
+    return commands.check(backend.db, domain, chosen.secret_key, ours=ways.ours(chosen))
 
 
 def _standing(domain: str, its: Sequence[DkimKey], found: Health, secret_key: str) -> Standing:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
-from mailing.core.reasons import ReasonError, UnfitError
+from mailing.core.reasons import ReasonError
 from mailing.domains import names
 from mailing.domains.dkim import Algorithm
 from mailing.domains.tables import KeyState
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response as AnyResponse
 
-    from mailing.domains.health import Health
-    from tasks.commands.campaigns import Backend
     from webapp.domains.reading import Standing
 
 blueprint = Blueprint("domains", __name__)
@@ -38,7 +36,17 @@ STATES: Mapping[KeyState, str] = {
     KeyState.RETIRED: N_("Retired"),
 }
 ALGORITHMS: Mapping[Algorithm, str] = {Algorithm.RSA: "RSA-2048", Algorithm.ED25519: "Ed25519"}
-RECORDS = {"spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC", "mx": "MX"}
+RECORDS: Mapping[str, str] = {
+    "spf": "SPF",
+    "dkim": "DKIM",
+    "dmarc": "DMARC",
+    "mx": "MX",
+    "bounce-spf": N_("SPF for bounces"),
+    "bounce-mx": N_("MX for bounces"),
+    "ptr": "PTR",
+    "dnsbl": N_("Blocklists"),
+    "tls": "TLS",
+}
 LIGHTS: Mapping[Light, tuple[str, str, str]] = {  # word, color, shape
     Light.RED: (N_("Fix"), "failed", "cross"),
     Light.AMBER: (N_("Please check"), "deferred", "alert"),
@@ -80,10 +88,10 @@ async def show(domain: str) -> str:
 @auth.needs(Permission.SENDERS)
 async def check(domain: str) -> AnyResponse:
     """Ask DNS now."""
-    svc, standing = services(), await _standing(domain)
-    await svc.do(_check, standing.domain, svc.settings.secret_key)
+    standing = await _standing(domain)
+    await reading.check(standing.domain)
     receipts.tell(_("DNS was asked again."))
-    return redirect(svc.at(f"/domains/{standing.domain}"), 303)
+    return redirect(services().at(f"/domains/{standing.domain}"), 303)
 
 
 @blueprint.post("/domains/<domain>/rotate")
@@ -112,17 +120,9 @@ async def retire(domain: str, selector: str) -> AnyResponse | tuple[str, int]:
     return redirect(svc.at(f"/domains/{standing.domain}"), 303)
 
 
-def _check(backend: Backend, domain: str, secret_key: str) -> Health:
-    return commands.check(backend.db, domain, secret_key)
-
-
 async def _standing(domain: str) -> Standing:
-    svc = services()
-    try:
-        found = await svc.read(reading.of, names.read(domain), svc.settings.secret_key)
-    except UnfitError:
-        found = None
-    if found is None or not (found.keys or found.domain in await svc.read(names.of_campaigns)):
+    found = await reading.find(domain)
+    if found is None:
         abort(404, _("Volley doesn't know the domain %(domain)s.", domain=domain))
     return found
 
@@ -132,6 +132,7 @@ async def _one(standing: Standing, fault: str = "") -> str:
         "domains/domain.html",
         section="domains",
         it=standing,
+        reported=await reading.reported(standing),
         fault=fault,
         STATES=STATES,
         ALGORITHMS=ALGORITHMS,

@@ -64,7 +64,7 @@ async def with_links(campaign_id: int) -> str:
 async def _page(campaign_id: int, *, open_links: bool) -> str:
     campaign = await the_campaign(campaign_id)
     looked = await services().read(checkup.look, campaign)
-    found = await checkup.ask(looked, Dns(), open_links=open_links)
+    found = await checkup.ask(looked, Dns(at=services().settings.dns), open_links=open_links)
     groups = [(light, [it for it in found if it.light is light]) for light in ORDER]
     return await render_template(
         "messages/preflight.html",

@@ -17,6 +17,18 @@ class DomainFinding(TypedDict):
     todo: Annotated[str, "What to do; empty if there is nothing."]
 
 
+class DomainRecord(TypedDict):
+    """A record to publish."""
+
+    record: Annotated[str, "Of which of the `records` it is."]
+    type: Annotated[str, "`TXT` or `MX`."]
+    name: str
+    value: str
+    zone_line: Annotated[str, "The record as in a zone file."]
+    instead_of: Annotated[str, "What it replaces, one record per line; empty if nothing is there."]
+    why: str
+
+
 class DkimKey(TypedDict):
     """A key that signs, or will, or did. Its private half is never shown."""
 
@@ -46,7 +58,13 @@ class Domain(TypedDict):
     signs: Annotated[bool, "Whether Volley signs its mail."]
     light: Annotated[Light, "The gravest finding; `unknown` if nobody has looked."]
     looked_at: Time | None
-    records: Annotated[dict[str, DomainFinding], "By `spf`, `dkim`, `dmarc` and `mx`."]
+    records: Annotated[
+        dict[str, DomainFinding],
+        "By `spf`, `dkim`, `dmarc`, `mx`; `bounce-spf` and `bounce-mx` if bounces have a domain; `ptr`, "
+        "`dnsbl` and `tls` of a mail server of your own.",
+    ]
+    publish: Annotated[list[DomainRecord], "Records to publish, beside those of the keys."]
+    sends_from: Annotated[list[str], "From which addresses your own mail server sends, as far as is known."]
     keys: list[DkimKey]
 
 
@@ -54,6 +72,30 @@ class DomainList(TypedDict):
     """The domains that campaigns come from, or that have keys."""
 
     domains: list[Domain]
+
+
+class DmarcSource(TypedDict):
+    """What one address sent with the domain in From, as receivers reported."""
+
+    source: Annotated[str, "An IP address; empty for all others together."]
+    ours: Annotated[bool, "It is your own mail server's address, or it signs with a key of Volley."]
+    emails: int
+    spf_aligned: Annotated[int, "For how many SPF passed, for the From domain."]
+    dkim_aligned: Annotated[int, "For how many DKIM passed, for the From domain."]
+    passed: Annotated[int, "How many passed by either of them."]
+    quarantined: int
+    rejected: int
+    spf_domain: Annotated[str, "A domain for which SPF passed, or empty."]
+    dkim_domain: Annotated[str, "A domain for which DKIM passed, or empty."]
+
+
+class DmarcSummary(TypedDict):
+    """DMARC aggregate reports of the last 30 days."""
+
+    reports: int
+    reporters: list[str]
+    until: Annotated[Time | None, "The end of the latest period; null if there is no report."]
+    sources: list[DmarcSource]
 
 
 class MadeKeys(TypedDict):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mailing.core.clock import now_ms
 from mailing.schedules.schedule import Asked
 from webapp.http.problems import Fault
-from webapp.openapi.fields import Field, UnfitValueError, Whole
+from webapp.openapi.fields import Field, Flag, UnfitValueError, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,14 @@ WHEN = (
         "midnight. Outside of them it waits, and continues automatically.",
         example={"from": "08:00", "to": "20:00"},
     ),
+)
+DESPITE_RED = Field(
+    "despite_red",
+    Flag("True sends although DNS records of the From domain have errors."),
+    "True confirms that it is sent to more than 5,000 recipients although DNS records of the From domain "
+    "have errors: else it is refused with 409 and the code `campaign.domain-red`.",
+    usual=False,
+    example=False,
 )
 PRIORITY = Field(
     "priority",

@@ -6,14 +6,20 @@ import re
 from email import message_from_bytes, policy
 
 import pytest
+from sqlalchemy import delete
 
 from mailing.accounts import audit
 from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
+from mailing.accounts.tables import invitations
+from mailing.domains import keys
+from mailing.domains.dkim import Algorithm
+from mailing.domains.tables import KeyState, dkim_keys
 from tests.support.smtp_server import FakeServer
 from tests.support.stack import free_port
 from tests.support.web import HOST, Visitor, running, settings_for
 
+SECRET = "a secret key of thirty-two letters"
 BOB = "bob@example.org"
 
 
@@ -21,7 +27,7 @@ BOB = "bob@example.org"
 def settled(tmp_path, database_url):
     def settings(port, **more):
         smtp = {"VOLLEY_SMTP_URL": f"smtp://127.0.0.1:{port}", "VOLLEY_FROM": "Volley <volley@example.org>"}
-        return settings_for(tmp_path, database_url, **smtp, **more)
+        return settings_for(tmp_path, database_url, **(smtp | more))
 
     return settings
 
@@ -98,3 +104,20 @@ async def test_a_link_names_the_public_address_of_volley(db, settled):
             await visitor.read("/people")
             made = await visitor.post("/people", {"email": BOB, "role": "viewer"})
             assert "https://mail.example.org/volley/invitations/" in (await made.get_data()).decode()
+
+
+async def test_an_invitation_is_signed_with_the_keys_of_its_domain_or_of_the_one_above(db, settled):
+    with db.write() as connection:
+        keys.keep(connection, "example.org", keys.generate([*Algorithm]), SECRET)
+        connection.execute(dkim_keys.update().values(state=KeyState.ACTIVE))
+    for sender in ("volley@example.org", "volley@news.example.org"):
+        chosen = {"VOLLEY_SECRET_KEY": SECRET, "VOLLEY_FROM": f"Volley <{sender}>"}
+        async with FakeServer() as server, running(settled(server.port, **chosen)) as visitor:
+            visitor.enter(Role.OWNER, "ann@example.org")
+            _link, form = await invite(visitor)
+            await mail(visitor, form, 200)
+            (got,) = server.received
+        assert got.data.count(b"DKIM-Signature: ") == 2
+        assert b"\r\n d=example.org;" in got.data
+        with db.write() as connection:
+            connection.execute(delete(invitations))

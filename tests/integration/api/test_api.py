@@ -102,6 +102,7 @@ ROUTES = {
     "/api/v1/domains": "GET POST",
     "/api/v1/domains/x.example": "GET",
     "/api/v1/domains/x.example/check": "POST",
+    "/api/v1/domains/x.example/reports": "GET",
     "/api/v1/domains/x.example/rotate": "POST",
     "/api/v1/domains/x.example/keys/v1": "DELETE",
     "/api/v1/suppressions": "GET POST",

@@ -188,3 +188,26 @@ def test_names_that_are_nobodys_are_asked_of_nobody(db: Database, backend: Backe
     commands.create(backend, CLI, "sender.test", [Algorithm.RSA], SECRET)
     found = commands.check(db, "sender.test", SECRET)
     assert {it.light for it in (*found.records.values(), *found.keys.values())} == {Light.UNKNOWN}
+
+
+def test_the_nearest_domain_above_signs_for_one_without_keys(db: Database, backend: Backend) -> None:
+    zone, below = Zone(), f"a.news.{DOMAIN}"
+    zone.publish(*commands.create(backend, CLI, DOMAIN, [Algorithm.RSA], SECRET))
+    commands.check(db, DOMAIN, SECRET, zone)
+    with db.read() as connection:
+        known = signers.every(connection, SECRET)
+        assert signers.above(connection, below) == DOMAIN
+        assert signers.above(connection, DOMAIN) == ""
+        assert signers.above(connection, "other.example") == ""
+        signer = signers.of(connection, f"Ann <ann@{below}>", SECRET)
+    assert isinstance(signer, Signer)
+    assert signer.domain == DOMAIN
+    assert signers.find(known, f"ann@{below}") is known[DOMAIN]
+    assert signers.find(known, "ann@other.example") is None
+    assert str(commands.check(db, below, SECRET, zone).records["dkim"].said).endswith(
+        f"the keys of {DOMAIN}."
+    )
+    zone.publish(*commands.create(backend, CLI, f"news.{DOMAIN}", [Algorithm.RSA], SECRET))
+    commands.check(db, f"news.{DOMAIN}", SECRET, zone)
+    with db.read() as connection:
+        assert signers.above(connection, below) == f"news.{DOMAIN}"

@@ -6,9 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import update
 
 from mailing.campaigns import queries as campaigns
+from mailing.core import logs
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
@@ -20,10 +22,13 @@ from mailing.domains.health import Health
 from mailing.internet import senders
 from mailing.internet.findings import Finding, Light
 from mailing.reports import checkup
+from tasks.app import use
 from tasks.commands import dkim as commands
 from tasks.commands.campaigns import Backend
 from tests.integration.domains.test_keys import SECRET, Zone
+from tests.support.api import problem_of
 from tests.support.web import DRAFT, running, settings_for, store
+from webapp.cli.commands import main
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -101,3 +106,39 @@ def test_the_preflight_check_says_what_dns_said_of_the_keys_that_sign(db: Databa
     assert gone
     assert gone.light is Light.RED
     assert gone in asyncio.run(senders.findings(DOMAIN, zone, gone))
+
+
+async def test_a_program_that_stores_and_sends_at_once_has_to_confirm_too(
+    visitor: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked(db, Light.RED, 1)
+    monkeypatch.setattr(health, "MANY", 1)
+    posted = {
+        "from": f"ann@{DOMAIN}",
+        "subject": "Picnic",
+        "text": "Bring a blanket.",
+        "recipients": [{"email": "ann@x.example"}, {"email": "bob@x.example"}],
+        "send": True,
+    }
+    refused = await visitor.client.post("/api/v1/campaigns", json=posted)
+    assert (await problem_of(refused, 409))["code"] == "campaign.domain-red"
+    with db.read() as connection:
+        assert len(connection.execute(table.select()).all()) == 1, "nothing was stored"
+    done = await visitor.client.post("/api/v1/campaigns", json={**posted, "despite_red": True})
+    assert done.status_code == 201
+
+
+def test_the_terminal_has_to_confirm_too(
+    db: Database, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda _kind, **_more: None)
+    campaign_id = looked(db, Light.RED, 5_001)
+    chosen = settings_for(tmp_path, database_url)
+    use(chosen)
+    env = {"VOLLEY_INSTANCE": str(tmp_path), "VOLLEY_DATABASE_URL": database_url}
+    env["VOLLEY_REDIS_URL"] = chosen.redis_url
+    refused = CliRunner().invoke(main, ["start", str(campaign_id)], env=env)
+    assert refused.exit_code == 1
+    assert "have errors" in refused.output
+    done = CliRunner().invoke(main, ["start", "--despite-red", str(campaign_id)], env=env)
+    assert done.exit_code == 0, done.output

@@ -145,3 +145,10 @@ async def test_of_a_name_that_is_nobodys_nobody_is_asked(domain):
     (finding,) = await senders.findings(domain, zone)
     assert seen(finding) == (AMBER, "dns.reserved")
     assert zone.asked == []
+
+
+@pytest.mark.parametrize(
+    "record", ["v=DMARC1; p=none; rua=mailto:x@b.net", "v=DMARC1; p=reject; sp=none; fo=1"]
+)
+def test_a_dmarc_record_is_written_as_it_was_read(record):
+    assert dmarc.write(dmarc.read(record)) == record
