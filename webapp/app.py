@@ -76,6 +76,7 @@ from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views, unsubscribe
 from webapp.receipts import views as receipt_views
+from webapp.received import views as received
 from webapp.senders import campaign_views as campaign_senders
 from webapp.senders import oauth as consents
 from webapp.senders import views as senders
@@ -109,6 +110,7 @@ _PAGES = (
     receipt_views,
     wall,
     lane_views,
+    received,
     share_links,
     share_views,
     unsubscribe,
@@ -142,6 +144,7 @@ _CSRF_EXEMPT = {
     "api_warmups": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_received": "for programs: only read",
     "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_domains": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
@@ -209,6 +212,7 @@ def create_app(settings: Settings) -> Quart:
     jinja.install(app, services)
     pages.install(app.jinja_env)
     lane_views.install(app.jinja_env)
+    received.install(app.jinja_env)
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
     audit_words.install(app.jinja_env)

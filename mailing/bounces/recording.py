@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailing.bounces import following, tokens
+from mailing.bounces import following, received, tokens
 from mailing.bounces.causes import BounceClass, Cause
 from mailing.bounces.following import COMPLAINED
 from mailing.bounces.reading import READ_MOST, Kind
+from mailing.bounces.received import Whom
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.foreign import headers
@@ -50,9 +51,12 @@ _KNOWN = "SELECT id FROM reports WHERE digest = ?"
 _TEXT = "INSERT INTO report_texts (report_id, received_at, size, raw) VALUES (?, ?, ?, ?)"
 _BOUNCE = (
     "UPDATE recipients SET bounced = ?, bounced_at = ? WHERE id = ? AND coalesce(bounced, '') = ? "
-    "AND attempts > 0"
+    "AND attempts > 0 RETURNING state"
 )
-_COMPLAIN = "UPDATE recipients SET complained_at = ? WHERE id = ? AND complained_at IS NULL AND attempts > 0"
+_COMPLAIN = (
+    "UPDATE recipients SET complained_at = ? WHERE id = ? AND complained_at IS NULL AND attempts > 0 "
+    "RETURNING state"
+)
 _COUNT = (
     "INSERT INTO bounce_tallies (campaign_id, what, n) VALUES (?, ?, ?) "
     "ON CONFLICT (campaign_id, what) DO UPDATE SET n = bounce_tallies.n + excluded.n"
@@ -95,6 +99,7 @@ class Recorded:
     counted: bool = False
     entry: Entry | None = None
     at: int = 0
+    left: bool = False  # it was no report, but somebody who unsubscribes
 
     @property
     def suppressed(self) -> bool:
@@ -147,9 +152,11 @@ def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | N
     A dead mailbox goes before any other cause, and else the first one stays.
     """
     if kind is Kind.COMPLAINED:
-        if run(connection, _COMPLAIN, (now, matched.id)).rowcount != 1:
+        state = run(connection, _COMPLAIN, (now, matched.id)).scalar()
+        if state is None:
             return None
         run(connection, _COUNT, (matched.campaign_id, COMPLAINED, 1))
+        received.came_back(connection, Whom(matched.id, matched.campaign_id, state), COMPLAINED)
         return COMPLAINED
     if kind is not Kind.BOUNCED or cause is None:
         return None
@@ -157,11 +164,14 @@ def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | N
     if before and _SEVERITY.index(of) <= _SEVERITY.index(before.bounce_class):
         return None
     values = (cause.value, now, matched.id, before.value if before else "")
-    if run(connection, _BOUNCE, values).rowcount != 1:
+    state = run(connection, _BOUNCE, values).scalar()
+    if state is None:
         return None
-    if before:
-        run(connection, _COUNT, (matched.campaign_id, before.bounce_class.value, -1))
+    instead_of = before.bounce_class.value if before else ""
+    if instead_of:
+        run(connection, _COUNT, (matched.campaign_id, instead_of, -1))
     run(connection, _COUNT, (matched.campaign_id, of.value, 1))
+    received.came_back(connection, Whom(matched.id, matched.campaign_id, state), of.value, instead_of)
     return of.value
 
 

@@ -28,10 +28,13 @@ _PROBE = "unsent"  # the token of a message that is composed only to see whether
 _SOMEBODY = "ann@example.org"
 
 
-def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tuple[Reason, ...]:
+def faults(
+    message: Message, total: int, shapes: Shapes, files: int = 0, *, transactional: bool = False
+) -> tuple[Reason, ...]:
     """Return why a message cannot be sent to a list of ``total`` recipients, each with what to do.
 
-    ``files`` are bytes, as they are encoded, of files that go with it.
+    ``files`` are bytes, as they are encoded, of files that go with it. ``transactional`` is also
+    read of the message, where it has list fields.
     """
     if not total:
         return (Reason("list-fault.no-addresses"),)
@@ -41,6 +44,10 @@ def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tupl
         prepared = compose.prepare(message, token=_PROBE, domain=None)
     except ComposeError as error:
         return (error.reason,)
+    about = message.list_fields
+    transactional = transactional or bool(about and about.purpose.transactional)
+    if transactional and FIELD in prepared.fields:
+        return (Reason("list-fault.transactional-link", field=f"{{{{ {FIELD} }}}}"),)
     if oversize := prepared.oversize(shapes.longest, files):
         return (oversize,)
     missing: dict[str, Shape] = {}

@@ -148,7 +148,7 @@ class Prepared:
                     write_mailbox("To", name, email),
                     write_date(date_ms),
                     f"Message-ID: {message_id(self.token, recipient_id, self.domain)}\r\n".encode(),
-                    (lists.unsubscribing % link).encode() if lists and lists.offered else b"",
+                    lists.unsubscribing(recipient_id, email, link) if lists else b"",
                     *filled,
                 )
             )

@@ -5,6 +5,7 @@
 ``forgetting``    a person who wants to be forgotten leaves the campaigns that are over
 ``listing``       what became of everybody, to read: recipients, each with its last attempt
 ``reply_groups``  why mail did not go through at once, in groups of the same reply, counted as they came
+``received``      how their mail was received: by campaign, sender and receiver
 ``search``        finding recipients of a campaign, however long its list is: every question here has an
                   index
 ``undertakings``  decisions about more recipients than one transaction should move

@@ -52,6 +52,7 @@ FLOORS = {  # the lowest first
             "senders",
             "receipts",
             "lanes",
+            "received",
             "domains",
             "suppression",
             "api",

@@ -322,6 +322,7 @@ _GROUPS = (
     senders.senders,
     suppress.suppress,
     suppress.bounce,
+    suppress.received,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)
