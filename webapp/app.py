@@ -75,6 +75,7 @@ from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views, unsubscribe
+from webapp.public.one_click import OneClick
 from webapp.receipts import views as receipt_views
 from webapp.received import views as received
 from webapp.senders import campaign_views as campaign_senders
@@ -206,6 +207,7 @@ def create_app(settings: Settings) -> Quart:
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
     languages.install(app, english=operations.PREFIX)
+    app.asgi_app = OneClick(app, settings)  # type: ignore[method-assign]
     security.install(
         app, settings, exempt=_CSRF_EXEMPT, by_link=_BY_LINK, long_forms=_LONG_FORMS, uploads=_UPLOADS
     )

@@ -23,6 +23,7 @@ from mailing.bounces.received import Whom
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.foreign import headers
+from mailing.suppression import subjects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -113,7 +114,7 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
     matched = match(connection, incoming, known)
     failure = _meant(report, matched)
     cause = failure.cause if failure and report.kind is Kind.BOUNCED else None
-    now = now_ms()
+    now, forgotten = now_ms(), matched is not None and subjects.is_label(matched.email)
     row = (
         digest(incoming.raw),
         now,
@@ -123,16 +124,17 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
         matched and matched.id,
         matched.by if matched else "",
         cause and cause.value,
-        *_words(report, failure),
+        *(("",) * 6 if forgotten else _words(report, failure)),
     )
     report_id = run(connection, _KEEP, row).scalar()
     if report_id is None:
         return Recorded(int(run(connection, _KNOWN, row[:1]).scalar_one()), report.kind, new=False)
     raw = incoming.raw
-    run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
+    if not forgotten:
+        run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
     what = _note(connection, matched, report.kind, cause, now) if matched else None
     entry = None
-    if matched and what:
+    if matched and what and not forgotten:
         entry = following.due(connection, matched.email, what, f"report {report_id}", rules[what])
     return Recorded(
         report_id,

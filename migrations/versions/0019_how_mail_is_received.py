@@ -37,6 +37,44 @@ _EARLY = """
 """
 
 
+_REFUSAL = "the audit log is append-only"
+_SAME = ("id", "at", "actor_kind", "actor_id", "actor_name", "address", "action", "subject")
+_REDACTED = "EXISTS (SELECT 1 FROM audit_redactions WHERE audit_id = OLD.id)"
+_NO_UPDATE = "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit"
+_NO_CHANGE = (
+    "CREATE TRIGGER audit_no_change BEFORE {verbs} ON audit FOR EACH STATEMENT EXECUTE FUNCTION {by}()"
+)
+_SQLITE_SAME = " AND ".join(f"NEW.{name} IS OLD.{name}" for name in _SAME)
+_POSTGRES_SAME = " AND ".join(f"NEW.{name} IS NOT DISTINCT FROM OLD.{name}" for name in _SAME)
+_ABORT = f"BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+_REDACT = (
+    "CREATE FUNCTION audit_redact() RETURNS trigger LANGUAGE plpgsql AS "
+    f"$$ BEGIN IF {_POSTGRES_SAME} AND {_REDACTED} THEN RETURN NEW; END IF; "
+    f"RAISE EXCEPTION '{_REFUSAL}'; END $$"
+)
+_OPEN = {  # the details of a row may change once it is noted that an address was taken out of it
+    "sqlite": (
+        "DROP TRIGGER audit_no_update",
+        f"{_NO_UPDATE} WHEN NOT ({_SQLITE_SAME} AND {_REDACTED}) {_ABORT}",
+    ),
+    "postgresql": (
+        "DROP TRIGGER audit_no_change ON audit",
+        _NO_CHANGE.format(verbs="DELETE OR TRUNCATE", by="audit_refuse"),
+        _REDACT,
+        f"{_NO_UPDATE} FOR EACH ROW EXECUTE FUNCTION audit_redact()",
+    ),
+}
+_CLOSED = {
+    "sqlite": ("DROP TRIGGER audit_no_update", f"{_NO_UPDATE} {_ABORT}"),
+    "postgresql": (
+        "DROP TRIGGER audit_no_update ON audit",
+        "DROP FUNCTION audit_redact()",
+        "DROP TRIGGER audit_no_change ON audit",
+        _NO_CHANGE.format(verbs="UPDATE OR DELETE OR TRUNCATE", by="audit_refuse"),
+    ),
+}
+
+
 def upgrade() -> None:
     bytewise = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     big = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -60,6 +98,23 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_received_tallies_day", "received_tallies", ["day"])
+    op.create_table(
+        "forgettings",
+        sa.Column("recipient_id", big, autoincrement=False, nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["recipient_id"], ["recipients.id"], name=op.f("fk_forgettings_recipient_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("recipient_id", name=op.f("pk_forgettings")),
+    )
+    op.create_table(
+        "audit_redactions",
+        sa.Column("audit_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_redactions")),
+    )
+    for statement in _OPEN[op.get_bind().dialect.name]:
+        op.execute(statement)
     op.add_column("recipients", sa.Column("left_at", sa.BigInteger(), nullable=True))
     op.execute(_COUNT.format(what="'sent'", which="1 = 1"))
     op.execute(_COUNT.format(what=_BY_CLASS, which="r.bounced IS NOT NULL"))
@@ -68,5 +123,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for statement in _CLOSED[op.get_bind().dialect.name]:
+        op.execute(statement)
+    op.drop_table("audit_redactions")
+    op.drop_table("forgettings")
     op.drop_column("recipients", "left_at")
     op.drop_table("received_tallies")

@@ -89,8 +89,8 @@ def lift(backend: Backend, actor: Actor, suppression_id: int) -> Suppression | N
 def forget(backend: Backend, actor: Actor, email: str) -> None:
     """Forget a person, who is never mailed again. Raises ``UnfitError`` if it is no address.
 
-    The address goes from the do-not-send list, from saved lists, and from campaigns that are over. What was
-    done stays in the audit log, the address does not.
+    The address goes from the do-not-send list, from saved lists, from all campaigns, and from all that quotes
+    it, such as bounces and the audit log. To repeat it takes away what has come since.
     """
     address = mailbox.judge(email)
     with backend.db.write() as connection:
@@ -99,6 +99,7 @@ def forget(backend: Backend, actor: Actor, email: str) -> None:
         contacts.forget(connection, address)
         forgetting.forget(connection, key, address)
         audit.record(connection, actor, "forget person")
+    forgetting.erase(backend.db, key, address)
 
 
 def keep_site(backend: Backend, url: str) -> None:

@@ -30,9 +30,8 @@ def address(db: Database, campaign_id: int, email: str = ANN) -> str:
 
 
 def letter(to: str, sender: str = f"Ann Lee <{ANN}>", number: int = 1) -> bytes:
-    return (
-        f"From: {sender}\r\nTo: <{to}>\r\nMessage-ID: <{number}@x.example>\r\nSubject: unsubscribe\r\n\r\n\r\n"
-    ).encode()
+    lines = (f"From: {sender}", f"To: <{to}>", f"Message-ID: <{number}@x.example>", "Subject: unsubscribe")
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 def left(db: Database) -> dict[str, tuple[str, str]]:

@@ -10,8 +10,10 @@ from sqlalchemy import func, select, update
 
 from mailing.bounces import received as counting
 from mailing.bounces.tables import received_tallies as tallies
+from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, RecipientAction, RecipientState
 from mailing.core.tables import campaigns, recipients
+from mailing.delivery import sweeper
 from mailing.internet.findings import Light
 from mailing.ledger import claims, counters, leases, results
 from mailing.recipients import decisions, received
@@ -108,8 +110,8 @@ def test_what_came_back_before_the_email_is_known_as_sent_is_counted_once_it_is(
     with db.write() as connection:
         worker = leases.register(connection, "tester")
         found = claims.claim(connection, worker, campaign_id, after=0, last=2**31, limit=9)
-        lost = [results.Result(it, AttemptResult.UNKNOWN, "s", 1, 2, None, "", "lost") for it in found]
-        results.settle(connection, lost)
+        leases.end(connection, worker)
+        sweeper.abandon(connection)
     bounce(db, campaign_id)
     complain(db, campaign_id)
     commands.leave(backend_of(db), who(db, campaign_id), "")
@@ -119,7 +121,9 @@ def test_what_came_back_before_the_email_is_known_as_sent_is_counted_once_it_is(
             choice = Choice(RecipientState.UNKNOWN)
             decisions.decide(connection, campaign_id, RecipientAction.MARK_UNKNOWN_SENT, choice, after=0)
         else:
-            late = [results.Result(it, AttemptResult.SENT, "s", 1, 2, 250, "", "250 ok") for it in found]
+            late = [
+                results.Result(it, AttemptResult.SENT, "s", 1, now_ms(), 250, "", "250 ok") for it in found
+            ]
             results.settle(connection, late)
     it = received_sum(db, campaign_id)
     assert (it.sent, it.hard, it.complained, it.unsubscribed) == (2, 1, 1, 1)

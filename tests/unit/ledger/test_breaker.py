@@ -35,7 +35,7 @@ def test_a_share_of_few_is_judged_without_a_least_number(bad: int, of: int, *, e
 @pytest.mark.parametrize(
     "numbers",
     [
-        {"percent": 0},
+        {"percent": -1},
         {"percent": 101},
         {"of_last": 9, "at_least": 5},
         {"of_last": 1_001},
