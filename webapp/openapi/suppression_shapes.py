@@ -105,7 +105,7 @@ class RecordedReport(TypedDict):
     cause: Cause | None
     counted: Annotated[bool, "Whether the recipient changed by it."]
     suppressed: Annotated[bool, "Whether the address was put on the do-not-send list."]
-    unsubscribed: Annotated[bool, "Whether it was an email by which somebody unsubscribed, and no report."]
+    unsubscribed: Annotated[bool, "Whether it was an email by which a recipient unsubscribed, and no report."]
 
 
 class BounceRule(TypedDict):
@@ -132,7 +132,7 @@ class ReceivedRow(TypedDict):
     bounced: int
     hard: Annotated[int, "Of those that bounced: the mailbox does not exist."]
     soft: Annotated[int, "The mailbox did not take it for some time."]
-    policy: Annotated[int, "What was sent, or who sent it, was not wanted."]
+    policy: Annotated[int, "The message or its sender was not wanted."]
     complained: Annotated[int, "Reported as spam."]
     unsubscribed: Annotated[int, "By the link of the email, and not undone by it."]
     bounce_light: Annotated[Light, "`amber` from 2% of those sent, `red` from 5%, and from 3 bounces."]
