@@ -79,7 +79,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
     async with svc.hub.listening(viewer, channel):
         reading = svc.hub.reading(channel, lambda: svc.read(progress.load, page.campaign_id))
         changed, since = frozenset(page.rows), viewer.take().at
-        pace, measured, counted_at = progress.Pace(), None, 0
+        pace, measured, counted = progress.Pace(), None, 0
         states: dict[int, RecipientState] = {}
         newest, moves = _Newest(svc, page), () if page.follows else ("moved",)
         while not viewer.ended:
@@ -101,9 +101,10 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                     told = await rehearsals.found(svc, now.campaign)
                     board.show("#rehearsal", "campaigns/_rehearsal.html", campaign=now.campaign, **told)
                 board.show("#charts", "campaigns/_charts.html", pace=pace, campaign=now.campaign)
-            if now.at - counted_at >= RECEIVED_MS:
-                counted_at = now.at
-                both = await svc.read(received.both, page.campaign_id)
+            if counted != now.at // RECEIVED_MS:
+                counted = now.at // RECEIVED_MS
+                counting = partial(svc.read, received.both, page.campaign_id)
+                both = await svc.hub.reading(f"{channel} received {counted}", counting).get(0)
                 board.show("#received", "campaigns/_received.html", received=both)
             found = {
                 "standing": now,
