@@ -33,11 +33,20 @@ _COUNT = (
 Moved = tuple[str, RecipientState, RecipientState]  # of which domain, from which state, to which
 
 
-def move(connection: Connection, campaign_id: int, shard: int, moves: Iterable[Moved]) -> None:
-    """Count recipients that were moved in this transaction, one for each that is given."""
+def move(
+    connection: Connection,
+    campaign_id: int,
+    shard: int,
+    moves: Iterable[Moved],
+    known: Collection[str] | None = None,
+) -> None:
+    """Count recipients that were moved in this transaction, one for each that is given.
+
+    ``known`` are those of their domains that are counted by themselves, where the caller has asked already.
+    """
     moves = [move for move in moves if not _LEFT.issuperset(move[1:])]
-    domains = {domain for domain, _, _ in moves}
-    known = counted(connection, domains)
+    if known is None:
+        known = counted(connection, {domain for domain, _, _ in moves})
     changes: Counter[tuple[str, RecipientState]] = Counter()
     for domain, before, after in moves:
         name = domain if domain in known else OTHERS

@@ -164,14 +164,15 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
             samples.setdefault(group, result.reply)
     run_many(connection, _LOG, [_row(result) for result, _ in moves])
     dialogues.keep(connection, [_said(result) for result, _ in moves if result.trace.dialogue])
+    known = domain_tallies.counted(connection, {it[0] for moved in by_domain.values() for it in moved})
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
-        domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id])
+        domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id], known)
     run_many(connection, _USAGE, [(*used, shard, n) for used, n in sorted(usage.items())])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
     said = {group: (str(words), reasons.dump(words)) for group, words in samples.items()}
     run_many(connection, _GROUP, [(*group, shard, n, *said[group]) for group, n in sorted(groups.items())])
-    received.sent(connection, shard, sent, domain_tallies.counted(connection, {it.domain for it in sent}))
+    received.sent(connection, shard, sent, known)
 
 
 def _overtaken(
