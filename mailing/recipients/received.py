@@ -149,7 +149,7 @@ def warned(connection: Connection) -> Warned:
         (cut, it)
         for cut in (Cut.SENDER, Cut.RECEIVER)
         for it in over(connection, cut, WARNED_DAYS)
-        if it.light is not Light.GREEN and not it.others
+        if it.light is not Light.GREEN and not it.others and it.key  # the demo inbox is no sender
     ]
     return tuple(sorted(found, key=lambda each: ORDER.index(each[1].light)))
 

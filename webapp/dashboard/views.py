@@ -24,7 +24,7 @@ from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _, ngettext
 from webapp.live.sse import respond
-from webapp.received.views import warning
+from webapp.received.views import TOLD, warning
 from webapp.ui import badges, formats
 from webapp.ui.jinja import reader_zone
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("dashboard", __name__)
 UPDATE_S = 1.0
-RECEIVED_TOLD = 3  # senders and receivers that are warned of
 RESULTS = (AttemptResult.SENT, AttemptResult.DEFERRED, AttemptResult.FAILED, AttemptResult.UNKNOWN)
 
 
@@ -168,7 +167,7 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
 
 
 def _received(svc: Services, warned: Warned) -> Iterator[Need]:
-    for cut, it in warned[:RECEIVED_TOLD]:
+    for cut, it in warned[:TOLD]:
         link = {svc.at(f"/received?by={cut}&days={WARNED_DAYS}"): _("View figures")}
         yield Need(*warning(cut, it), link)
 

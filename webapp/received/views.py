@@ -36,6 +36,7 @@ HEADS: Mapping[Cut, str] = {
 }
 TONES: Mapping[Light, str] = {Light.AMBER: "deferred", Light.RED: "failed"}
 USUAL_DAYS = 30
+TOLD = 3  # warnings; the table marks all
 
 
 def install(env: Environment) -> None:
@@ -96,7 +97,7 @@ async def index() -> str:
         cut=cut,
         days=period,
         rows=rows,
-        warnings=[warning(*it) for it in warned],
+        warnings=[warning(*it) for it in warned[:TOLD]],
         PERIODS=PERIODS,
         here=services().at("/received"),
     )
