@@ -23,7 +23,7 @@ from mailing.domains import keys as dkim_keys
 from mailing.domains import reports as dmarc_reports
 from mailing.ledger import dialogues, lanes, leases, usage
 from mailing.library import files
-from mailing.recipients import undertakings
+from mailing.recipients import forgetting, undertakings
 from mailing.redis import events
 from mailing.senders import warming
 from mailing.suppression import store as suppressions
@@ -67,6 +67,7 @@ def _sweep(database: Database) -> None:
     lost = _abandon(database)
     if silent or expired or lost:
         log.warning("workers lost", sessions_ended=silent, leases_ended=expired, unknown=sum(lost.values()))
+    forgetting.go_on(database)
     starts.start_due(database)
     carrying = Carrying(database)
     carrying.go_round()

@@ -19,6 +19,7 @@ Wings stand on floors, and import only from floors below::
     bounces      what came back, the door for it, and the same for programs
     suppression  whom no campaign mails: its page, and the same for programs
     senders      the accounts that send: their pages, their consent, and the same for programs
+    received     how sent mail is received: its page, and the same for programs
     lanes        how far each receiver of a campaign is, and its lane by hand
     openapi      what programs may send and get, and the description of it
     live         one Redis subscription, shared drawings, Server-Sent Events

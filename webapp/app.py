@@ -77,7 +77,9 @@ from webapp.openapi import operations
 from webapp.programs.bearers import Bearers
 from webapp.programs.limits import Limits
 from webapp.public import share_views, unsubscribe
+from webapp.public.one_click import OneClick
 from webapp.receipts import views as receipt_views
+from webapp.received import views as received
 from webapp.senders import campaign_views as campaign_senders
 from webapp.senders import oauth as consents
 from webapp.senders import views as senders
@@ -111,6 +113,7 @@ _PAGES = (
     receipt_views,
     wall,
     lane_views,
+    received,
     share_links,
     share_views,
     unsubscribe,
@@ -147,6 +150,7 @@ _CSRF_EXEMPT = {
     "api_warmups": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_senders": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_lanes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_received": "for programs: only read",
     "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_webhooks": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_domains": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
@@ -211,6 +215,7 @@ def create_app(settings: Settings) -> Quart:
     app.url_map.merge_slashes = False  # no address of ours has two: it is none, and needs no redirect
     app.extensions["volley"] = services
     languages.install(app, english=operations.PREFIX)
+    app.asgi_app = OneClick(app, settings)  # type: ignore[method-assign]
     security.install(
         app,
         settings,
@@ -223,6 +228,7 @@ def create_app(settings: Settings) -> Quart:
     jinja.install(app, services)
     pages.install(app.jinja_env)
     lane_views.install(app.jinja_env)
+    received.install(app.jinja_env)
     docs.install(app.jinja_env)
     people.install(app.jinja_env)
     audit_words.install(app.jinja_env)

@@ -141,4 +141,12 @@ audit = Table(
     Index("ix_audit_action", "action", "id"),
     one_of("actor_kind", ActorKind),
 )
-"""Triggers refuse every change of a row (migration 0009)."""
+"""Triggers refuse every change of a row, but for the details of one that names a forgotten person."""
+
+audit_redactions = Table(
+    "audit_redactions",
+    metadata,
+    Column("audit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+)
+"""Of which rows of the audit log an address was taken out, because its person was forgotten."""

@@ -8,6 +8,7 @@
 ``tokens``           envelope senders that know their recipient (VERP)
 ``tables``           the tables
 ``recording``        reports are recorded, each once, beside the state of their recipients
+``received``         what became of all that was sent: delivered, bounced, complained, unsubscribed
 ``following``        what follows for an address: the rules are data
 ``store``            reports and what they count for, to read; they are forgotten after some days
 """

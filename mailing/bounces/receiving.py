@@ -2,8 +2,8 @@
 
 Pure: bytes in, replies and messages out. No library's server is used, for those read a message line by line:
 here a report is found by its end. Only ``CRLF . CRLF`` ends one, so none can be smuggled in behind another.
-Mail is taken for the bounce domain alone: for the addresses that we send from, and a few that people name to
-receivers for their spam reports.
+Mail is taken for the bounce domain alone: for the addresses that we send from, those by which people
+unsubscribe, and a few that people name to receivers for their spam reports.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.bounces import tokens
+from mailing.suppression import leave_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +167,8 @@ class Dialogue:
         local, _, host = address.rpartition("@")
         if host.lower() != self.domain:
             return self._fault(b"550 5.7.1 Only bounces are taken here\r\n")
-        if not (tokens.is_ours(address, self.domain) or local.lower() in NAMED):
+        ours = tokens.is_ours(address, self.domain) or leave_addresses.is_ours(address, self.domain)
+        if not (ours or local.lower() in NAMED):
             return self._fault(b"550 5.1.1 Nothing was sent from this address\r\n")
         if len(self._to) == RECIPIENTS_MOST:
             return b"452 4.5.3 Too many recipients\r\n"

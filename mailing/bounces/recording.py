@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mailing.bounces import following, tokens
+from mailing.bounces import following, received, tokens
 from mailing.bounces.causes import BounceClass, Cause
 from mailing.bounces.following import COMPLAINED
 from mailing.bounces.reading import READ_MOST, Kind
+from mailing.bounces.received import Whom
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.domains import reports
 from mailing.foreign import headers
 from mailing.messages import message_ids
+from mailing.suppression import subjects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,9 +59,12 @@ _KNOWN = "SELECT id FROM reports WHERE digest = ?"
 _TEXT = "INSERT INTO report_texts (report_id, received_at, size, raw) VALUES (?, ?, ?, ?)"
 _BOUNCE = (
     "UPDATE recipients SET bounced = ?, bounced_at = ? WHERE id = ? AND coalesce(bounced, '') = ? "
-    "AND attempts > 0"
+    "AND attempts > 0 RETURNING state"
 )
-_COMPLAIN = "UPDATE recipients SET complained_at = ? WHERE id = ? AND complained_at IS NULL AND attempts > 0"
+_COMPLAIN = (
+    "UPDATE recipients SET complained_at = ? WHERE id = ? AND complained_at IS NULL AND attempts > 0 "
+    "RETURNING state"
+)
 _COUNT = (
     "INSERT INTO bounce_tallies (campaign_id, what, n) VALUES (?, ?, ?) "
     "ON CONFLICT (campaign_id, what) DO UPDATE SET n = bounce_tallies.n + excluded.n"
@@ -110,6 +115,7 @@ class Recorded:
     counted: bool = False
     entry: Entry | None = None
     at: int = 0
+    left: bool = False  # it was no report, but somebody who unsubscribes
 
     @property
     def suppressed(self) -> bool:
@@ -123,7 +129,7 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
     matched = match(connection, incoming, known)
     failure = _meant(report, matched)
     cause = failure.cause if failure and report.kind is Kind.BOUNCED else None
-    now = now_ms()
+    now, forgotten = now_ms(), matched is not None and subjects.is_label(matched.email)
     row = (
         incoming.key or digest(incoming.raw),
         now,
@@ -133,20 +139,21 @@ def record(connection: Connection, incoming: Incoming, known: Tokens, rules: Map
         matched and matched.id,
         matched.by if matched else "",
         cause and cause.value,
-        *_words(report, failure),
+        *(("",) * 6 if forgotten else _words(report, failure)),
     )
     report_id = run(connection, _KEEP, row).scalar()
     if report_id is None:
         return Recorded(int(run(connection, _KNOWN, row[:1]).scalar_one()), report.kind, new=False)
     raw = incoming.raw
-    run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
+    if not forgotten:
+        run(connection, _TEXT, (report_id, now, len(raw), raw[:RAW_MOST]))
     if report.aggregate:
         reports.keep(connection, report.aggregate)
     what = _note(connection, matched, report.kind, cause, now) if matched else None
     entry = None
-    if matched and report.kind is Kind.UNSUBSCRIBED:
+    if matched and report.kind is Kind.UNSUBSCRIBED and not forgotten:
         entry = following.left(matched.email, f"report {report_id}")
-    elif matched and what:
+    elif matched and what and not forgotten:
         entry = following.due(connection, matched.email, what, f"report {report_id}", rules[what])
     return Recorded(
         report_id,
@@ -166,9 +173,11 @@ def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | N
     A dead mailbox goes before any other cause, and else the first one stays.
     """
     if kind is Kind.COMPLAINED:
-        if run(connection, _COMPLAIN, (now, matched.id)).rowcount != 1:
+        state = run(connection, _COMPLAIN, (now, matched.id)).scalar()
+        if state is None:
             return None
         run(connection, _COUNT, (matched.campaign_id, COMPLAINED, 1))
+        received.came_back(connection, Whom(matched.id, matched.campaign_id, state), COMPLAINED)
         return COMPLAINED
     if kind is not Kind.BOUNCED or cause is None:
         return None
@@ -176,11 +185,14 @@ def _note(connection: Connection, matched: Matched, kind: Kind, cause: Cause | N
     if before and _SEVERITY.index(of) <= _SEVERITY.index(before.bounce_class):
         return None
     values = (cause.value, now, matched.id, before.value if before else "")
-    if run(connection, _BOUNCE, values).rowcount != 1:
+    state = run(connection, _BOUNCE, values).scalar()
+    if state is None:
         return None
-    if before:
-        run(connection, _COUNT, (matched.campaign_id, before.bounce_class.value, -1))
+    instead_of = before.bounce_class.value if before else ""
+    if instead_of:
+        run(connection, _COUNT, (matched.campaign_id, instead_of, -1))
     run(connection, _COUNT, (matched.campaign_id, of.value, 1))
+    received.came_back(connection, Whom(matched.id, matched.campaign_id, state), of.value, instead_of)
     return of.value
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -18,7 +19,7 @@ from sqlalchemy import (
 
 from mailing.bounces.reading import Kind
 from mailing.core.clock import now_ms
-from mailing.core.tables import Id, metadata, one_of
+from mailing.core.tables import Bytewise, Id, metadata, one_of
 
 reports = Table(
     "reports",
@@ -64,6 +65,23 @@ bounce_tallies = Table(
     Column("n", Integer, nullable=False),
 )
 """How many recipients of each campaign bounced and complained, moved in the transaction that notes it."""
+
+received_tallies = Table(
+    "received_tallies",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Integer, primary_key=True),  # on which it was sent, counted in UTC since 1970
+    Column("sender_id", BigInteger, primary_key=True, autoincrement=False),  # 0: the demo inbox, or by hand
+    Column("domain", Bytewise, primary_key=True),  # one of ``receivers``; empty: all others
+    Column("what", String(12), primary_key=True),  # received.SENT, a class of bounces, complained, left
+    Column("shard", SmallInteger, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Index("ix_received_tallies_day", "day"),
+)
+"""What became of the emails that were sent, by the day, the sender and the domain that they were sent to.
+
+Moved in the transaction that notes it. So what came back is never more than what was sent there.
+"""
 
 bounce_rules = Table(
     "bounce_rules",

@@ -19,7 +19,7 @@ from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.core.tables import attempts, batches, campaigns, recipients
 from mailing.ledger import batches as of_batches
 from mailing.ledger import breaker
-from mailing.ledger.breaker import USUAL, Breaker
+from mailing.ledger.breaker import Breaker, of_canary
 from mailing.lists import surveys
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def judge(connection: Connection, campaign_id: int) -> Reason | None:
     row = connection.execute(own).one()
     if row.canary_until is None:
         return None
-    found, limit = of(connection, campaign_id, row.canary_until), Breaker.load(row.breaker) or USUAL
+    found, limit = of(connection, campaign_id, row.canary_until), of_canary(Breaker.load(row.breaker))
     if not found.over(now_ms()):
         return None
     if found.clean(limit):

@@ -132,7 +132,7 @@ def creating(
     encoded = files.encoded_size(attached)
     if not ready:
         check(draft)
-    elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes, encoded):
+    elif found := readiness.faults(draft.message, len(parsed.entries), survey.shapes, encoded, draft.purpose):
         raise NotAllowed(*found)
     if lists.size(parsed) <= AT_ONCE:
         with database.write() as connection:

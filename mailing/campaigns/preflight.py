@@ -169,7 +169,7 @@ def _unsubscribe(message: Message, mail: ForeignMail, total: int) -> Iterator[Fi
         yield _good("unsubscribe")
     else:
         yield _fault(Light.RED if total > MANY else Light.AMBER, "no-unsubscribe")
-    if about and not button:
+    if about and not mail.root.fields.first("list-unsubscribe-post"):
         yield _fault(Light.AMBER, "no-one-click")
 
 

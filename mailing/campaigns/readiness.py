@@ -15,6 +15,7 @@ from mailing.messages.compose import ComposeError
 from mailing.messages.field_names import field_name
 from mailing.messages.values import KINDS, Kind, MergeError, MissingFieldError, with_default
 from mailing.suppression.list_fields import FIELD
+from mailing.suppression.purposes import BULK
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,16 +23,20 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Value
     from mailing.lists.shapes import Shapes
     from mailing.messages.compose import Message, Prepared
+    from mailing.suppression.purposes import Purpose
 
 FAULTS_MAX = 20  # that are told at once
 _PROBE = "unsent"  # the token of a message that is composed only to see whether it can be
 _SOMEBODY = "ann@example.org"
 
 
-def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tuple[Reason, ...]:
+def faults(
+    message: Message, total: int, shapes: Shapes, files: int = 0, purpose: Purpose = BULK
+) -> tuple[Reason, ...]:
     """Return why a message cannot be sent to a list of ``total`` recipients, each with what to do.
 
-    ``files`` are bytes, as they are encoded, of files that go with it.
+    ``files`` are bytes, as they are encoded, of files that go with it. Its ``purpose`` is that of its list
+    fields, where it has any.
     """
     if not total:
         return (Reason("list-fault.no-addresses"),)
@@ -41,6 +46,9 @@ def faults(message: Message, total: int, shapes: Shapes, files: int = 0) -> tupl
         prepared = compose.prepare(message, token=_PROBE, domain=None)
     except ComposeError as error:
         return (error.reason,)
+    about = message.list_fields.purpose if message.list_fields else purpose
+    if about.transactional and FIELD in prepared.fields:
+        return (Reason("list-fault.transactional-link", field=f"{{{{ {FIELD} }}}}"),)
     if oversize := prepared.oversize(shapes.longest, files):
         return (oversize,)
     missing: dict[str, Shape] = {}

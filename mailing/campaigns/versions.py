@@ -77,7 +77,7 @@ def faults(connection: Connection, campaign: Campaign, written: Written) -> tupl
         return (error.reason,)
     shapes = surveys.load(connection, campaign.id).shapes
     encoded = files.encoded_size(files.listed(connection, campaign.id))
-    return readiness.faults(message, campaign.total, shapes, encoded)
+    return readiness.faults(message, campaign.total, shapes, encoded, campaign.purpose)
 
 
 def correct(connection: Connection, campaign_id: int, written: Written, *, seen: int, by: str) -> int:

@@ -168,6 +168,7 @@ recipients = Table(
     Column("bounced", String(12)),  # why its email came back after all
     Column("bounced_at", BigInteger),
     Column("complained_at", BigInteger),  # when it was called spam
+    Column("left_at", BigInteger),  # when its person unsubscribed by its link, and stayed with that
     Column("changed_at", BigInteger, nullable=False, default=now_ms),
     Index("uq_recipients_campaign_email", "campaign_id", text("lower(email)"), "email", unique=True),
     Index("ix_recipients_campaign_state", "campaign_id", "state", "id"),

@@ -356,7 +356,7 @@ class Engine:
 
     async def _prepare(self, campaign: Campaign, version: int) -> Prepared | None:
         """Compile a version of a campaign's message; None where it cannot be, and the campaign is paused."""
-        message = await self._desk.message(campaign, version)
+        message = self._outlets.addressed(await self._desk.message(campaign, version))
         try:
             return await asyncio.to_thread(compose.prepare, message, token=campaign.token, domain=None)
         except ComposeError as error:  # another Volley stored it

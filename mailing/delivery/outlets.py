@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from mailing.delivery.pool import Owner
     from mailing.ledger.claims import Claim
     from mailing.ledger.results import Trace
-    from mailing.messages.compose import Filled
+    from mailing.messages.compose import Filled, Message
     from mailing.senders.limits import Limits
     from mailing.senders.store import Account
     from mailing.smtp.session import Delivery
@@ -230,6 +231,12 @@ class Outlets(Mapping[str, Outlet]):
             head = signer.fields(head, filled.tail, now_ms() // 1000) + head
         sender, recipient = outlet.envelope(campaign, claim, usual)
         return Mail(sender, recipient, head, filled.needs_smtputf8, clean=True, tail=filled.tail)
+
+    def addressed(self, message: Message) -> Message:
+        """Return a message whose header says where emails to unsubscribe are taken, if they are."""
+        if not (self._bounce_domain and message.list_fields):
+            return message
+        return replace(message, list_fields=replace(message.list_fields, mail_domain=self._bounce_domain))
 
     def _named(self, campaign: Campaign) -> Iterable[tuple[Account, Sender | Words]]:
         opened = {account.id: sender for account, sender in self._kept.senders}

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, ScalarSelect
 
 
-PERCENTS = range(1, 101)
+PERCENTS = range(101)  # 0: failures pause nothing
 WINDOWS = range(10, 1_001)
 COMPLAINTS = range(1_001)  # of 1,000 sent; 0: complaints pause nothing
 WARNED_AT = 1  # of 1,000 sent: no campaign pauses for it, but somebody should know
@@ -53,7 +53,8 @@ _FAILED = f"SELECT id FROM {_LAST} WHERE result = 'failed'"  # noqa: S608
 class Breaker:
     """It trips when ``percent`` of the last outcomes are bad, and these are ``at_least`` so many.
 
-    It looks at the last ``of_last`` outcomes, or at all while there are fewer. It trips, too, when
+    It looks at the last ``of_last`` outcomes, or at all while there are fewer; at 0 ``percent`` it does not
+    look. It trips, too, when
     ``complaints`` of 1,000 that were sent complained, and these are ``complaints_at_least`` so many. Raises
     ``UnfitError`` for numbers out of bounds, and for a window in which there cannot be so many.
     """
@@ -90,6 +91,11 @@ class Breaker:
         enough = complaints >= self.complaints_at_least
         return enough and 1_000 * complaints >= self.complaints * sent and self.complaints > 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether it never trips."""
+        return not (self.percent or self.complaints)
+
     def dump(self) -> dict[str, int]:
         """Return it as JSON."""
         return asdict(self)
@@ -103,12 +109,17 @@ class Breaker:
 USUAL = Breaker()
 
 
+def of_canary(breaker: Breaker | None) -> Breaker:
+    """Return the limit that a canary is held to: the usual one where failures pause nothing."""
+    return breaker if breaker and breaker.percent else USUAL
+
+
 def weigh(connection: Connection, campaign_id: int) -> Reason | None:
     """Return why a campaign, which the caller has locked, must pause by now; None if it need not."""
     own = select(campaigns.c.breaker, campaigns.c.counted_after).where(campaigns.c.id == campaign_id)
     row = connection.execute(own).one()
     breaker = Breaker.load(row.breaker)
-    if breaker is None:
+    if breaker is None or not breaker.percent:
         return None
     window = (campaign_id, row.counted_after, FARTHEST, breaker.of_last)
     outcomes, n = map(int, run(connection, _COUNTED, window).one())

@@ -33,13 +33,23 @@ _COUNT = (
 Moved = tuple[str, RecipientState, RecipientState]  # of which domain, from which state, to which
 
 
-def move(connection: Connection, campaign_id: int, shard: int, moves: Iterable[Moved]) -> None:
-    """Count recipients that were moved in this transaction, one for each that is given."""
+def move(
+    connection: Connection,
+    campaign_id: int,
+    shard: int,
+    moves: Iterable[Moved],
+    known: Collection[str] | None = None,
+) -> None:
+    """Count recipients that were moved in this transaction, one for each that is given.
+
+    ``known`` are those of their domains that are counted by themselves, where the caller has asked already.
+    """
     moves = [move for move in moves if not _LEFT.issuperset(move[1:])]
-    counted = _counted(connection, {domain for domain, _, _ in moves}) if moves else frozenset()
+    if known is None:
+        known = counted(connection, {domain for domain, _, _ in moves})
     changes: Counter[tuple[str, RecipientState]] = Counter()
     for domain, before, after in moves:
-        name = domain if domain in counted else OTHERS
+        name = domain if domain in known else OTHERS
         changes[name, before] -= 1
         changes[name, after] += 1
     run_many(
@@ -53,7 +63,10 @@ def move(connection: Connection, campaign_id: int, shard: int, moves: Iterable[M
     )
 
 
-def _counted(connection: Connection, domains: Collection[str]) -> Collection[str]:
+def counted(connection: Connection, domains: Collection[str]) -> Collection[str]:
+    """Return which of these domains are counted by themselves."""
+    if not domains:
+        return frozenset()
     return set(
         connection.execute(select(receivers.c.domain).where(receivers.c.domain.in_(domains))).scalars()
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailing.bounces import received
+from mailing.bounces.received import Sent
 from mailing.core import reasons
 from mailing.core.statements import run, run_many
 from mailing.core.states import RESULT_STATES, AttemptResult, RecipientState
@@ -115,7 +117,8 @@ def settle(connection: Connection, results: Sequence[Result], *, at_once: bool =
     not.
     """
     if at_once:
-        rows = [_move(result, RecipientState.SENDING) for result in results]
+        ordered = sorted(results, key=lambda it: it.claim.recipient_id)  # so that no two writers deadlock
+        rows = [_move(result, RecipientState.SENDING) for result in ordered]
         if run_many(connection, _MOVE, rows) != len(rows):
             raise StaleResultError(str(StaleResultError.__doc__))
         fresh = [(result, RecipientState.SENDING) for result in results]
@@ -144,6 +147,7 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
     groups: Counter[tuple[int, str, int, str]] = Counter()
     samples: dict[tuple[int, str, int, str], Words] = {}
     usage: Counter[tuple[int, int]] = Counter()
+    sent: list[Sent] = []
     for result, before in moves:
         if result.sender_id and result.used:
             usage[result.sender_id, result.ended_at // MINUTE_MS] += 1
@@ -151,6 +155,8 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
         if before is not None:
             changes[campaign_id][before, result.state] += 1
             by_domain[campaign_id].append((result.claim.domain, before, result.state))
+            if result.result is AttemptResult.SENT:
+                sent.append(_sent(result))
         paces[campaign_id, result.ended_at // SLOT_MS * SLOT_S, kind] += 1
         if result.result is not AttemptResult.SENT:
             group = (campaign_id, kind, result.code or 0, result.enhanced)
@@ -158,13 +164,15 @@ def record(connection: Connection, moves: Sequence[tuple[Result, RecipientState 
             samples.setdefault(group, result.reply)
     run_many(connection, _LOG, [_row(result) for result, _ in moves])
     dialogues.keep(connection, [_said(result) for result, _ in moves if result.trace.dialogue])
+    known = domain_tallies.counted(connection, {it[0] for moved in by_domain.values() for it in moved})
     for campaign_id in sorted(changes):
         counters.move(connection, campaign_id, shard, changes[campaign_id])
-        domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id])
+        domain_tallies.move(connection, campaign_id, shard, by_domain[campaign_id], known)
     run_many(connection, _USAGE, [(*used, shard, n) for used, n in sorted(usage.items())])
     run_many(connection, _PACE, [(*pace, shard, n) for pace, n in sorted(paces.items())])
     said = {group: (str(words), reasons.dump(words)) for group, words in samples.items()}
     run_many(connection, _GROUP, [(*group, shard, n, *said[group]) for group, n in sorted(groups.items())])
+    received.sent(connection, shard, sent, known)
 
 
 def _overtaken(
@@ -188,6 +196,11 @@ def _move(result: Result, before: RecipientState) -> tuple[object, ...]:
 def _attempt(result: Result) -> tuple[object, ...]:
     attempt = (result.claim.recipient_id, result.claim.attempt, result.claim.worker_id)
     return (*attempt, *attempt, result.result.value)
+
+
+def _sent(result: Result) -> Sent:
+    claim = result.claim
+    return Sent(claim.recipient_id, claim.campaign_id, result.sender_id or 0, claim.domain, result.ended_at)
 
 
 def _said(result: Result) -> Said:

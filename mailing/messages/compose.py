@@ -147,7 +147,7 @@ class Prepared:
                     write_mailbox("To", name, email),
                     write_date(date_ms),
                     self._message_id(recipient_id),
-                    (lists.unsubscribing % link).encode() if lists and lists.offered else b"",
+                    lists.unsubscribing(recipient_id, email, link) if lists else b"",
                     *filled,
                 )
             )

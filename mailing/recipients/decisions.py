@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, false, insert, null, or_, select, union_all, update
 
+from mailing.bounces import received
+from mailing.bounces.received import Sent
 from mailing.campaigns import lifecycle
 from mailing.core import reasons
 from mailing.core.clock import now_ms
@@ -161,6 +163,10 @@ def _move(connection: Connection, campaign_id: int, decision: Decision, found: S
     counters.move(connection, campaign_id, 0, changes)
     moves = [(row.domain, RecipientState(row.state), decision.target) for row in found]
     domain_tallies.move(connection, campaign_id, 0, moves)
+    if decision.target is RecipientState.SENT:
+        marked = [Sent(row.id, campaign_id, 0, row.domain, now) for row in found]
+        counted = domain_tallies.counted(connection, {it.domain for it in marked})
+        received.sent(connection, 0, marked, counted)
 
 
 def _mark(campaign_id: int, row: Any, now: int) -> dict[str, object]:

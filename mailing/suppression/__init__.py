@@ -5,6 +5,7 @@
 ``purposes``      what a campaign is for: bulk mail with or without a topic, or transactional (pure)
 ``reading``       a pasted list of subjects (pure)
 ``leave_tokens``  the token of an unsubscribe link (pure)
+``leave_addresses``  the addresses by which people unsubscribe with an email (pure)
 ``list_fields``   what the header of an email says of the list, and the link in it
 ``tables``        the table
 ``store``         suppressions are kept, found, lifted; a person is forgotten

@@ -69,6 +69,8 @@ def withheld(
     for first in range(0, len(people), MOST):
         covers: dict[str, list[int]] = {}
         for recipient_id, email in people[first : first + MOST]:
+            if subjects.is_label(email):
+                found[recipient_id] = SuppressionReason.MANUAL
             for subject in subjects.of(email, key):
                 covers.setdefault(subject, []).append(recipient_id)
         statement = _FIND.replace("*", ", ".join("?" * len(covers)))

@@ -14,17 +14,19 @@ from sqlalchemy import delete, func, select, update
 from mailing.addresses.address_search import small
 from mailing.core.clock import now_ms
 from mailing.core.tables import campaigns, installation, recipients
-from mailing.suppression import store, subjects
+from mailing.suppression import leave_addresses, store, subjects
+from mailing.suppression.leave_tokens import Leaver
 from mailing.suppression.list_fields import ListFields
 from mailing.suppression.purposes import EVERYTHING, scope
 from mailing.suppression.store import Entry
 from mailing.suppression.tables import SuppressionReason, suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Connection
 
+    from mailing.suppression.leave_addresses import LeaveToken
     from mailing.suppression.purposes import Purpose
 
 BREAK_MS = 30 * 86_400_000
@@ -78,6 +80,24 @@ def keep_site(connection: Connection, url: str) -> None:
 def begin_site(connection: Connection, url: str) -> None:
     """Keep the public URL unless one is known: the web process, which knows best, may start last."""
     connection.execute(update(installation).where(installation.c.site == "").values(site=url))
+
+
+def by_mail(connection: Connection, token: LeaveToken, senders: Iterable[str]) -> Leaver | None:
+    """Return who unsubscribes by an email to an address with a token; ``senders`` are those of the email.
+
+    None if the token was made up, or nobody can tell any more for whom it was made. Where the campaign is
+    gone nobody knows its topic: who writes then leaves everything.
+    """
+    sealed = key(connection)
+    columns = recipients.c.email, recipients.c.campaign_id, campaigns.c.topic
+    own = select(*columns).join(campaigns, campaigns.c.id == recipients.c.campaign_id)
+    row = connection.execute(own.where(recipients.c.id == token.recipient_id)).first()
+    if row and row.campaign_id == token.campaign_id and leave_addresses.proves(sealed, token, row.email):
+        return Leaver(token.campaign_id, token.recipient_id, row.topic, row.email)
+    for email in senders:
+        if leave_addresses.proves(sealed, token, email):
+            return Leaver(token.campaign_id, token.recipient_id, EVERYTHING, email)
+    return None
 
 
 def decided(connection: Connection, email: str) -> Decided:

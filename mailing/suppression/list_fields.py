@@ -1,8 +1,8 @@
 """What the header of a campaign's email says of the list: how to leave it, and what kind of mail it is.
 
 RFC 2369 and RFC 8058 (unsubscribing with one click), RFC 2919 (List-Id), RFC 3834 (no automatic replies),
-and Feedback-ID, by which Gmail counts complaints. Pure. Fields for programs are one line each and never
-encoded: providers drop a List-Unsubscribe that is.
+and Feedback-ID, by which Gmail counts complaints. Pure. Fields for programs are never encoded, and
+folded only between two ways to leave: providers drop a List-Unsubscribe that is not so.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from functools import cached_property
 from hashlib import sha256
 
-from mailing.suppression import leave_tokens
+from mailing.suppression import leave_addresses, leave_tokens
 from mailing.suppression.leave_tokens import Leaver
 from mailing.suppression.purposes import Purpose, scope
 
@@ -31,6 +30,7 @@ class ListFields:
 
     ``site`` is the public URL, empty where none is known yet. A rehearsal has links that do nothing.
     ``mark_key`` marks its Message-IDs (``messages.message_ids``).
+    ``mail_domain`` is where emails to unsubscribe are taken, with the bounces; empty where they are not.
     """
 
     campaign_id: int
@@ -40,6 +40,7 @@ class ListFields:
     site: str
     rehearsal: bool = False
     mark_key: bytes = field(default=b"", repr=False)
+    mail_domain: str = ""
 
     @property
     def offered(self) -> bool:
@@ -63,12 +64,20 @@ class ListFields:
             return fields + b"Auto-Submitted: auto-generated\r\n" + _QUIET
         return f"List-Id: <{label}.{domain}>\r\n".encode() + fields + b"Precedence: bulk\r\n" + _QUIET
 
-    @cached_property
-    def unsubscribing(self) -> str:
-        """The fields that hold a recipient's link, to be filled with it; empty where none is offered."""
-        if not self.offered:
-            return ""
-        return "List-Unsubscribe: <%s>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    def unsubscribing(self, recipient_id: int, email: str, link: str) -> bytes:
+        """Return the fields by which mail programs unsubscribe: with one click, by an email, or both.
+
+        The better way comes first (RFC 2369 section 3.2). Empty where neither is offered.
+        """
+        ways = [f"<{link}>"] if self.offered else []
+        if self.mail_domain and not (self.rehearsal or self.purpose.transactional):
+            local = leave_addresses.make(self.key, self.campaign_id, recipient_id, email)
+            ways.append(f"<mailto:{local}@{self.mail_domain}?subject=unsubscribe>")
+        if not ways:
+            return b""
+        post = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if self.offered else ""
+        joined = ",\r\n ".join(ways)
+        return f"List-Unsubscribe: {joined}\r\n{post}".encode()
 
 
 def slug(topic: str) -> str:

@@ -14,6 +14,7 @@ to be forgotten. Whoever has the database can still ask it about an address, and
 from __future__ import annotations
 
 import hmac
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FORGOTTEN = "#"
 DOMAIN = "@"
+_DIGITS = 16  # of the hash, in a label
+_LABEL = re.compile(r"forgotten\.[0-9a-f]{16}@")
 
 
 def read(text: str) -> str:
@@ -41,6 +44,17 @@ def read(text: str) -> str:
 def forgotten(key: str, email: str) -> str:
     """Return the subject that is left of an address once its person is forgotten."""
     return FORGOTTEN + hmac.new(bytes.fromhex(key), small(email).encode(), sha256).hexdigest()
+
+
+def label(key: str, email: str) -> str:
+    """Return what stands in place of an address of a forgotten person in a campaign. The domain stays."""
+    hashed = forgotten(key, email).removeprefix(FORGOTTEN)[:_DIGITS]
+    return f"forgotten.{hashed}@{email.rpartition('@')[2]}"
+
+
+def is_label(email: str) -> bool:
+    """Whether it stands in place of an address: nobody may be mailed under it."""
+    return _LABEL.match(email) is not None
 
 
 def masked(email: str) -> str:

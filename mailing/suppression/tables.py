@@ -1,10 +1,19 @@
-"""The table of suppressions. Times are UTC in ms."""
+"""The tables of suppressions and of people who are to be forgotten. Times are UTC in ms."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
@@ -25,6 +34,14 @@ class SuppressionReason(StrEnum):
         """What stands where a server's reply would."""
         return Reason(f"suppressed.{self}")
 
+
+forgettings = Table(
+    "forgettings",
+    metadata,
+    Column("recipient_id", ForeignKey("recipients.id", ondelete="CASCADE"), primary_key=True),
+    Column("since", BigInteger, nullable=False, default=now_ms),
+)
+"""People to be forgotten who were being sent to at that moment."""
 
 suppressions = Table(
     "suppressions",

@@ -2,10 +2,14 @@
 
 A report is read before its transaction. In it the report is recorded, its recipient noted, and what follows
 done: an address is suppressed, a campaign with too many complaints pauses. After the commit pages are told.
+
+Emails to the addresses by which people unsubscribe come by the same doors.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailing.accounts import audit
@@ -20,7 +24,9 @@ from mailing.feedback import readers
 from mailing.feedback import store as webhooks
 from mailing.ledger import breaker, evidence
 from mailing.redis import events
+from mailing.suppression import leave_addresses, leaving
 from mailing.suppression import store as suppressions
+from tasks.commands import suppression as suppressing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +41,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 200  # reports of one transaction
 _VOLLEY = Actor(ActorKind.VOLLEY)
+SENDERS_MOST = 5  # addresses in From
+_ADDRESS = re.compile(r"[^\s<>,;\"()]{1,64}@[^\s<>,;\"()]{1,255}")
 
 
 class Message(NamedTuple):
@@ -61,9 +69,9 @@ def keep(backend: Backend, actor: Actor, incoming: Sequence[Incoming]) -> Sequen
     for first in range(0, len(incoming), AT_ONCE):
         with backend.db.write() as connection:
             known, rules = tokens.stored(connection), following.rules(connection)
-            some = [
-                recording.record(connection, it, known, rules) for it in incoming[first : first + AT_ONCE]
-            ]
+            part = incoming[first : first + AT_ONCE]
+            some = [recording.record(connection, it, known, rules) for it in part]
+            some = [_leave(connection, *each) for each in zip(some, part, strict=True)]
             suppressions.keep(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:
@@ -127,6 +135,16 @@ def confirm_webhook(backend: Backend, webhook_id: int) -> None:
     """Note that Amazon SNS was answered that its messages are wanted."""
     with backend.db.write() as connection:
         webhooks.confirmed(connection, webhook_id)
+
+
+def _leave(connection: Connection, recorded: Recorded, incoming: Incoming) -> Recorded:
+    """Let people leave who wrote to an address for that; a repeated email changes nothing."""
+    found = leave_addresses.find(incoming.to, incoming.raw)
+    senders = _ADDRESS.findall(incoming.report.sender)[:SENDERS_MOST] if found else ()
+    people = [who for it in found if (who := leaving.by_mail(connection, it, senders))]
+    for who in people:
+        suppressing.leave_in(connection, who, who.topic)
+    return replace(recorded, left=True) if people else recorded
 
 
 def _pause(connection: Connection, recorded: Sequence[Recorded]) -> Sequence[int]:

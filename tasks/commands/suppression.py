@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
 from mailing.addresses import mailbox
+from mailing.bounces import received
 from mailing.contacts import contacts
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
@@ -88,8 +89,8 @@ def lift(backend: Backend, actor: Actor, suppression_id: int) -> Suppression | N
 def forget(backend: Backend, actor: Actor, email: str) -> None:
     """Forget a person, who is never mailed again. Raises ``UnfitError`` if it is no address.
 
-    The address goes from the do-not-send list, from saved lists, and from campaigns that are over. What was
-    done stays in the audit log, the address does not.
+    The address goes from the do-not-send list, from saved lists, from all campaigns, and from all that quotes
+    it, such as bounces and the audit log. To repeat it takes away what has come since.
     """
     address = mailbox.judge(email)
     with backend.db.write() as connection:
@@ -98,6 +99,7 @@ def forget(backend: Backend, actor: Actor, email: str) -> None:
         contacts.forget(connection, address)
         forgetting.forget(connection, key, address)
         audit.record(connection, actor, "forget person")
+    forgetting.erase(backend.db, key, address)
 
 
 def keep_site(backend: Backend, url: str) -> None:
@@ -127,6 +129,7 @@ def leave_together(backend: Backend, people: Sequence[tuple[Leaver, str]]) -> No
             for who, address in told
         ]
         audit.record_all(connection, rows)
+        received.left(connection, [_person(who) for who, _address in told], now_ms())
 
 
 def leave_in(connection: Connection, who: Leaver, topic: str, address: str = "") -> bool:
@@ -134,6 +137,7 @@ def leave_in(connection: Connection, who: Leaver, topic: str, address: str = "")
     new = leaving.leave(connection, who.email, topic, _source(who))
     if new:
         audit.record(connection, _actor(who, address), "unsubscribe", _about(who), topic=topic)
+        received.left(connection, [_person(who)], now_ms())
     return new
 
 
@@ -165,6 +169,12 @@ def _come_back(connection: Connection, who: Leaver, topics: Collection[str], add
     if leaving.come_back(connection, who.email, topics):
         about = ", ".join(filter(None, topics))
         audit.record(connection, _actor(who, address), "resubscribe", _about(who), topic=about)
+        if who.topic in topics or EVERYTHING in topics:
+            received.returned(connection, _person(who))
+
+
+def _person(who: Leaver) -> tuple[int, int, str]:
+    return who.recipient_id, who.campaign_id, who.email
 
 
 def _source(who: Leaver) -> str:

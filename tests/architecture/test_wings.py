@@ -53,6 +53,7 @@ FLOORS = {  # the lowest first
             "senders",
             "receipts",
             "lanes",
+            "received",
             "domains",
             "suppression",
             "bounces",

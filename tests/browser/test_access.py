@@ -113,6 +113,7 @@ FOUND = {  # rule of the application -> an address of it
     "/u/<path:token>": "/u/{leaver}",
     "/u/<token>/choices": "/u/{leaver}/choices",
     "/domains": "/domains",
+    "/received": "/received",
     "/domains/<domain>": "/domains/example.org",
     "/lists": "/lists",
     "/lists/new": "/lists/new",

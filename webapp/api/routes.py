@@ -26,6 +26,7 @@ from webapp.http import params
 from webapp.lanes import programs as lanes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
+from webapp.received import programs as received
 from webapp.senders import forecasts, warmups
 from webapp.senders import programs as senders
 from webapp.suppression import programs as suppressions
@@ -42,6 +43,7 @@ BLUEPRINTS = tuple(
         rehearsals,
         templates,
         lanes,
+        received,
         lists,
         senders,
         forecasts,

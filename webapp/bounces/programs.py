@@ -174,6 +174,7 @@ def _told(it: Recorded) -> suppression_shapes.RecordedReport:
         "cause": it.cause,
         "counted": it.counted,
         "suppressed": it.suppressed,
+        "unsubscribed": it.left,
     }
 
 

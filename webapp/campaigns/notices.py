@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mailing.core import reasons
 from mailing.core.reasons import Reason
 from mailing.core.states import DECISIONS, CampaignState, RecipientAction, RecipientState
-from mailing.ledger.breaker import USUAL, warns
+from mailing.ledger.breaker import of_canary, warns
 from mailing.ledger.leases import NoticeKind
 from mailing.reports.lanes import NOBODY
 from mailing.schedules.schedule import LATE_MS
@@ -91,7 +91,7 @@ def of(standing: Standing, *, queue_away: bool, trouble: Trouble | None) -> tupl
     if campaign.paused_reason and campaign.state is CampaignState.PAUSED:
         found.append(_paused(campaign, standing.evidence))
     if standing.canary and campaign.state is CampaignState.SENDING:
-        found.append(_canary(standing.canary, campaign.breaker or USUAL))
+        found.append(_canary(standing.canary, of_canary(campaign.breaker)))
     found += _complaints(standing)
     found += _long_work(standing)
     if campaign.state is not CampaignState.SENDING or not campaign.waiting:

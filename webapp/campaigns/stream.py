@@ -12,7 +12,7 @@ from quart import Blueprint, request
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.core.states import CampaignState
-from mailing.recipients import listing
+from mailing.recipients import listing, received
 from mailing.redis import events
 from webapp.campaigns import list_view, notices, progress
 from webapp.http import auth
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("streams", __name__)
 
 LIST_UPDATE_S = 1.0
+RECEIVED_MS = 2_000  # how often it is read how a campaign is received
 CAMPAIGNS_PER_PAGE = 20
 
 
@@ -78,7 +79,7 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
     async with svc.hub.listening(viewer, channel):
         reading = svc.hub.reading(channel, lambda: svc.read(progress.load, page.campaign_id))
         changed, since = frozenset(page.rows), viewer.take().at
-        pace, measured = progress.Pace(), None
+        pace, measured, counted = progress.Pace(), None, 0
         states: dict[int, RecipientState] = {}
         newest, moves = _Newest(svc, page), () if page.follows else ("moved",)
         while not viewer.ended:
@@ -100,6 +101,11 @@ async def _fill_campaign(svc: Services, board: Board, page: OpenPage) -> None:
                     told = await rehearsals.found(svc, now.campaign)
                     board.show("#rehearsal", "campaigns/_rehearsal.html", campaign=now.campaign, **told)
                 board.show("#charts", "campaigns/_charts.html", pace=pace, campaign=now.campaign)
+            if counted != now.at // RECEIVED_MS:
+                counted = now.at // RECEIVED_MS
+                counting = partial(svc.read, received.both, page.campaign_id)
+                both = await svc.hub.reading(f"{channel} received {counted}", counting).get(0)
+                board.show("#received", "campaigns/_received.html", received=both)
             found = {
                 "standing": now,
                 "pace": pace,

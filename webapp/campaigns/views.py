@@ -21,7 +21,7 @@ from mailing.core.reasons import UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import USUAL
 from mailing.lists import surveys
-from mailing.recipients import decisions, listing, search
+from mailing.recipients import decisions, listing, received, search
 from mailing.recipients.copies import Part
 from mailing.recipients.search import Choice, Sort
 from mailing.reports import preview
@@ -364,7 +364,7 @@ async def _campaign_page(campaign_id: int) -> Response:
         shown |= await rehearsals.found(svc, now.campaign)
         shown |= {"timing": timing_form.typed(now.campaign), **timing_form.shown()}
         shown |= {"remarks": held.remarks, "came": await svc.read(sources.told, now.campaign.audience)}
-        shown |= {"usual_limit": USUAL}
+        shown |= {"usual_limit": USUAL, "received": await svc.read(received.both, campaign_id)}
         text = await render_template("campaigns/show.html", section="campaigns", **shown, **links)
         response = Response(text)
     response.vary.add("HX-Request")

@@ -13,8 +13,8 @@
 ``rulebook``     ``volley rulebook check`` and ``ask``
 ``senders``      ``volley senders``: accounts at mail servers
 ``steering``     what the commands do that schedule and steer a campaign, and its lanes
-``suppress``     ``volley suppress``: whom no campaign mails; ``volley bounce``: reports about sent emails;
-                 ``volley webhooks``: where providers post them
+``suppress``     ``volley suppress``: whom no campaign mails; ``bounce`` and ``received``: what came back;
+                 ``webhooks``: where providers post it
 ``timing``       those commands, and the options that say when a campaign is sent
 ``work``         what the commands of the command line do
 """

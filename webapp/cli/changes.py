@@ -23,7 +23,7 @@ FAILURE_LIMIT = click.option(
     type=click.IntRange(0, 100),
     default=10,
     show_default=True,
-    help="Pause when this percentage of the last 200 emails failed, and at least 20. 0: never.",
+    help="Pause when this percentage of the last 200 emails failed, and at least 20. 0: not for failures.",
 )
 TOPIC = click.option(
     "--topic", default="", help="What it is about, such as Events. Recipients can unsubscribe from one topic."
@@ -68,7 +68,7 @@ def failure_limit(
     complaints: int | None,
     complaints_at_least: int | None,
 ) -> None:
-    """Pause campaign ID when PERCENT of its last emails failed. 0: never, also not for spam reports."""
+    """Pause campaign ID when PERCENT of its last emails failed. 0: not for failures."""
     from webapp.cli import corrections  # noqa: PLC0415
 
     corrections.change_limit(campaign_id, percent, of_last, at_least, (complaints, complaints_at_least))

@@ -326,6 +326,7 @@ _GROUPS = (
     suppress.suppress,
     suppress.bounce,
     suppress.webhooks,
+    suppress.received,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)

@@ -57,12 +57,13 @@ def change_limit(
         was = campaign.breaker or USUAL
         kept = zip(for_complaints, (was.complaints, was.complaints_at_least), strict=True)
         chosen = (old if new is None else new for new, old in kept)
-        limit = Breaker(percent, of_last, at_least, *chosen) if percent else None
-        corrections.change_breaker(backend, ACTOR, campaign_id, limit)
-    at = f"pauses when {percent}% of its last {of_last:,} emails failed"
-    if limit and limit.complaints:
-        at += f", or {limit.complaints:,} of 1,000 were reported as spam"
-    click.echo(f"Campaign {campaign_id} {at if limit else 'does not pause automatically'}.")
+        limit = Breaker(percent, of_last, at_least, *chosen)
+        corrections.change_breaker(backend, ACTOR, campaign_id, None if limit.idle else limit)
+    at = [f"{percent}% of its last {of_last:,} emails failed"] if percent else []
+    if limit.complaints:
+        at.append(f"{limit.complaints:,} of 1,000 were reported as spam")
+    then = f"pauses when {', or '.join(at)}" if at else "does not pause automatically"
+    click.echo(f"Campaign {campaign_id} {then}.")
 
 
 def follow_up(campaign_id: int, state: str | None, reply: str | None, search: str) -> None:

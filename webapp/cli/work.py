@@ -80,7 +80,7 @@ def send(
     sender_from = sender_from or chosen.default_from
     schedule = _schedule(when)
     draft = Draft(sender_from, subject, read_text(text_file), html, priority, give_up_hours)
-    limit = Breaker(percent=failure_limit) if failure_limit else None
+    limit = Breaker(percent=failure_limit)
     try:
         purpose = purposes.read(topic, transactional=transactional)
     except UnfitError as refusal:

@@ -15,6 +15,7 @@ from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, CampaignState, RecipientState
 from mailing.internet.receivers import name_of
+from mailing.recipients.received import WARNED_DAYS
 from mailing.reports import overview
 from mailing.reports.lanes import NOBODY
 from webapp.campaigns.notices import held_up, misses, time_left, waits
@@ -23,6 +24,7 @@ from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _, ngettext
 from webapp.live.sse import respond
+from webapp.received.views import TOLD, warning
 from webapp.ui import badges, formats
 from webapp.ui.jinja import reader_zone
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from quart import Response
 
     from mailing.campaigns.queries import Campaign
+    from mailing.recipients.received import Warned
     from mailing.reports.overview import Overview
     from webapp.http.services import Services
     from webapp.live.hub import Reading
@@ -63,7 +66,7 @@ async def index() -> str | tuple[str, int]:
         found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
     except SQLAlchemyError:
         return await render_template("dashboard/index.html", section="dashboard", found=None), 503
-    regions = _regions(svc, found)
+    regions = _regions(svc, found, await svc.read(svc.received.read))
     return await render_template(
         "dashboard/index.html", section="dashboard", stream=svc.at("/stream"), **regions
     )
@@ -79,7 +82,7 @@ async def stream() -> Response:
 async def _fill(svc: Services, zone: tzinfo, board: Board) -> None:
     async def draw() -> None:
         found = await _reading(svc, zone).get(asyncio.get_running_loop().time())
-        values = _regions(svc, found)
+        values = _regions(svc, found, await svc.read(svc.received.read))
         for region in ("needs", "running", "today", "done"):
             board.show(f"#{region}", f"dashboard/_{region}.html", **values)
         await board.turn()
@@ -93,10 +96,10 @@ def _reading(svc: Services, zone: tzinfo) -> Reading[Overview]:
     return svc.hub.reading(f"overview since {midnight}", lambda: svc.read(overview.load, midnight, svc.days))
 
 
-def _regions(svc: Services, found: Overview) -> Mapping[str, object]:
+def _regions(svc: Services, found: Overview, warned: Warned) -> Mapping[str, object]:
     return {
         "found": found,
-        "needs": tuple(_needs(svc, found)),
+        "needs": (*_needs(svc, found), *_received(svc, warned)),
         "speeds": {each.id: _speed(each, found) for each in found.under_way},
         "results": RESULTS,
     }
@@ -161,6 +164,12 @@ def _needs(svc: Services, found: Overview) -> Iterator[Need]:
             for campaign in unknown
         }
         yield Need("unknown", title, text, links)
+
+
+def _received(svc: Services, warned: Warned) -> Iterator[Need]:
+    for cut, it in warned[:TOLD]:
+        link = {svc.at(f"/received?by={cut}&days={WARNED_DAYS}"): _("View figures")}
+        yield Need(*warning(cut, it), link)
 
 
 def _is_busy(campaign: Campaign) -> bool:

@@ -15,6 +15,7 @@ from quart import abort, current_app
 
 from mailing.campaigns import queries as campaigns
 from mailing.core import database_errors
+from mailing.recipients.received import Warnings
 from mailing.reports.overview import Days
 from mailing.reports.replay import Replays
 from webapp.i18n.languages import _
@@ -61,6 +62,7 @@ class Services:
     bearers: Bearers
     days: Days = field(default_factory=Days)
     replays: Replays = field(default_factory=Replays)
+    received: Warnings = field(default_factory=Warnings)
 
     @property
     def db(self) -> Database:

@@ -25,6 +25,7 @@ _FIELDS = {
     "complaints": "breaker_complaints",
     "complaints_at_least": "breaker_complaints_at_least",
 }
+COMPLAINTS = "complaint_limit"
 _FAULTS = {
     "breaker.percent": "percent",
     "breaker.window": "of_last",
@@ -35,10 +36,13 @@ _FAULTS = {
 
 
 def typed(breaker: Breaker | None = USUAL, canary: int = 0) -> dict[str, str]:
-    """Return what the fields hold; the numbers of a breaker that is off are the usual ones."""
-    numbers = (breaker or USUAL).dump()
+    """Return what the fields hold; the numbers of a limit that is off are the usual ones."""
+    usual = USUAL.dump()
+    fails, complains = bool(breaker and breaker.percent), bool(breaker and breaker.complaints)
+    numbers = {name: n or usual[name] for name, n in (breaker or USUAL).dump().items()}
     held = {_FIELDS[name]: str(n) for name, n in numbers.items()}
-    return held | {"breaker": "on" if breaker else "", "canary": str(canary) if canary else ""}
+    on = {"breaker": "on" if fails else "", COMPLAINTS: "on" if complains else ""}
+    return held | on | {"canary": str(canary) if canary else ""}
 
 
 def filled(form: Mapping[str, str], campaign: Campaign | None) -> Mapping[str, str]:
@@ -76,10 +80,19 @@ def faults(form: Mapping[str, str]) -> dict[str, str]:
 
 
 def _breaker(form: Mapping[str, str]) -> Breaker | None:
-    if not form.get("breaker"):
-        return None
-    usual = {name for name, field in _FIELDS.items() if name.startswith("complaints") and field not in form}
-    return Breaker(**{name: _number(form, field) for name, field in _FIELDS.items() if name not in usual})
+    """Return the limits that are on. A form of before, of version 1, has one switch for both."""
+    fails = bool(form.get("breaker"))
+    complains = bool(form.get(COMPLAINTS)) if form["safeguards"] != "1" else fails
+    numbers = {} if fails else {"percent": 0}
+    numbers |= {} if complains else {"complaints": 0}
+    for name, field in _FIELDS.items():
+        of_complaints = name.startswith("complaints")
+        if (complains and field in form) if of_complaints else fails:
+            numbers[name] = _number(form, field)
+    if fails and not numbers["percent"]:
+        numbers["percent"] = -1  # it would be off
+    breaker = Breaker(**numbers)
+    return None if breaker.idle else breaker
 
 
 def _canary(form: Mapping[str, str]) -> int:

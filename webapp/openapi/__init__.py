@@ -13,6 +13,6 @@
 ``safeguards``          the fields of a campaign's breaker and its canary
 ``sender_shapes``       the types of answers about senders
 ``shapes``              the types of all other answers
-``suppression_shapes``  the types of answers about suppressions and bounces
+``suppression_shapes``  the types of answers about suppressions, bounces, and how mail is received
 ``timing_fields``       when a campaign is sent and how urgent it is, as programs say it
 """

@@ -55,8 +55,9 @@ BREAKER = Field(
     "breaker",
     _Breaker(),
     "When the campaign pauses automatically. Because too many emails failed: at `percent` of the last "
-    "`of_last` that were accepted or failed, and at least `at_least` failures. Or because `complaints` "
-    "of 1,000 sent ones were reported as spam, and at least `complaints_at_least`; 0: not for these. "
+    "`of_last` that were accepted or failed, and at least `at_least` failures; 0: not for these. "
+    "Or because `complaints` of 1,000 sent ones were reported as spam, and at least "
+    "`complaints_at_least`; 0: not for these. "
     "Null: never.",
     usual=_NUMBERS,
 )

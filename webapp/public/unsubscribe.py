@@ -22,7 +22,7 @@ from webapp.public.leaving_desk import Desk
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from quart import Response
+    from quart import Quart, Response
     from sqlalchemy import Connection
 
     from mailing.suppression.leave_tokens import Leaver
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 blueprint = Blueprint("unsubscribe", __name__)
 FIELD, ONE_CLICK = "List-Unsubscribe", "one-click"
 _WHY = "the link is the right to unsubscribe"
-_HEADERS = {
+PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",  # the address is the right
     "X-Robots-Tag": "noindex, nofollow",
@@ -40,7 +40,7 @@ _HEADERS = {
 
 @blueprint.after_request
 async def _guard(response: Response) -> Response:
-    response.headers.update(_HEADERS)
+    response.headers.update(PAGE_HEADERS)
     return response
 
 
@@ -141,12 +141,16 @@ def _from() -> str:
     return request.remote_addr or ""
 
 
-def _desk() -> Desk:
-    """Return the desk of this web process."""
-    found = current_app.extensions.get("leaving_desk")
+def desk_of(app: Quart) -> Desk:
+    """Return the desk of a web process."""
+    found = app.extensions.get("leaving_desk")
     if found is None:
-        found = current_app.extensions["leaving_desk"] = Desk(services())
+        found = app.extensions["leaving_desk"] = Desk(app.extensions["volley"])
     return cast("Desk", found)
+
+
+def _desk() -> Desk:
+    return desk_of(current_app)
 
 
 def _offered(connection: Connection, who: Leaver) -> tuple[Sequence[str], Decided]:

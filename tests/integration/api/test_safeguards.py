@@ -52,7 +52,7 @@ async def test_a_breaker_is_usual_of_its_own_or_off(client: TestClientProtocol, 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"breaker": {"percent": 0}}, "1 to 100"),
+        ({"breaker": {"percent": -1}}, "0 to 100"),
         ({"breaker": {"of_last": 50, "at_least": 60}}, "at most 50"),
         ({"breaker": {"often": 1}}, "whole numbers"),
         ({"breaker": {"percent": "ten"}}, "whole numbers"),

@@ -67,7 +67,9 @@ def test_only_a_paused_campaign_is_corrected(stack: Stack) -> None:
     [
         (("5",), Breaker(5)),
         (("30", "--of-last", "50", "--at-least", "10"), Breaker(30, 50, 10)),
-        (("0",), None),
+        (("0",), Breaker(0)),
+        (("0", "--complaints", "0"), None),
+        (("5", "--complaints", "0"), Breaker(5, complaints=0)),
     ],
 )
 def test_the_failure_limit_is_changed_and_turned_off(

@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from mailing.core import logs
+from mailing.core.states import AttemptResult
 from tasks.app import use
+from tests.support.web import deliver, store
 from webapp.cli.commands import main
 
 if TYPE_CHECKING:
@@ -51,3 +53,16 @@ def test_a_list_is_added_shown_explained_lifted_and_forgotten(stack: Stack) -> N
     assert "bob" not in volley(stack, "list")
     assert "#" in volley(stack, "why", "bob@x.example")
     assert "@" in volley(stack, "forget", "bob", status=1)
+
+
+def test_how_mail_is_received_is_told(stack: Stack) -> None:
+    use(stack.settings)
+    done = CliRunner().invoke(main, ("received",), env=stack.env)
+    assert (done.exit_code, done.output) == (0, "Nothing was sent.\n")
+    store(stack.db, "ann@x.example\nbob@y.example", send=True)
+    deliver(stack.db, *[(AttemptResult.SENT, 250, "2.0.0", "250 ok")] * 2)
+    for options in (("--days", "7"), ("--campaign", "1"), ("--by", "sender")):
+        done = CliRunner().invoke(main, ("received", *options), env=stack.env)
+        assert done.exit_code == 0, done.output
+        last = done.output.splitlines()[-1].split()
+        assert last[-5:] == ["2", "2", "0", "0", "0"]

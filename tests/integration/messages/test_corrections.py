@@ -12,6 +12,7 @@ from mailing.campaigns import lifecycle
 from mailing.core.reasons import Reason
 from mailing.core.states import AttemptResult, CampaignAction
 from mailing.ledger.breaker import Breaker
+from mailing.suppression.purposes import Purpose
 from tests.support.web import DRAFT, campaign_in, deliver, running, store
 
 if TYPE_CHECKING:
@@ -207,3 +208,34 @@ async def test_the_limit_of_a_campaign_that_is_sent_is_changed_on_its_page(visit
     late = await visitor.post("/campaigns/1/failure-limit", {"safeguards": "1"})
     assert late.status_code == 409
     assert "failure limit can" in (await late.get_data()).decode()
+
+
+async def test_the_two_limits_are_turned_off_separately(visitor: Visitor, db: Database):
+    store(db, LIST, send=True)
+    page = await visitor.read("/campaigns/1")
+    assert page.count('name="complaint_limit" value="on" checked') == 1
+    numbers = {"breaker_percent": "10", "breaker_of_last": "200", "breaker_at_least": "20"}
+    numbers |= {"breaker_complaints": "5", "breaker_complaints_at_least": "4", "safeguards": "2"}
+    for on, expected in (
+        ({"complaint_limit": "on"}, Breaker(0, complaints=5, complaints_at_least=4)),
+        ({"breaker": "on"}, Breaker(complaints=0)),
+        ({"breaker": "on", "complaint_limit": "on"}, Breaker(complaints=5, complaints_at_least=4)),
+        ({}, None),
+    ):
+        done = await visitor.post("/campaigns/1/failure-limit", numbers | on)
+        assert done.status_code == 303
+        campaign = campaign_in(db, 1)
+        assert campaign
+        assert campaign.breaker == expected
+        page = await visitor.read("/campaigns/1")
+        assert ('name="breaker" value="on" checked' in page) == ("breaker" in on)
+        assert ('name="complaint_limit" value="on" checked' in page) == ("complaint_limit" in on)
+
+
+async def test_transactional_mail_with_a_link_to_unsubscribe_is_refused(visitor: Visitor, db: Database):
+    text = replace(DRAFT, text="Leave: {{ unsubscribe_url }}", purpose=Purpose(transactional=True))
+    store(db, LIST, text)
+    page = await visitor.read("/campaigns/1")
+    assert "nobody can unsubscribe from it. Remove the link" in page
+    told = await visitor.post("/campaigns/1/send", {})
+    assert told.status_code == 409

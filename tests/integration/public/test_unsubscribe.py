@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from quart import Request
+
     from mailing.core.database import Database
 
 ANN = "Ann@x.example"
@@ -221,3 +223,81 @@ async def test_the_key_of_links_never_changes(db: Database) -> None:
         before = leaving.key(connection)
         connection.execute(update(installation).values(site="https://a.example"))
         assert leaving.key(connection) == before
+
+
+def the_short_way(stranger: Visitor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note each request that does not go the short way."""
+    went: list[str] = []
+    handle = stranger.app.handle_request
+
+    async def noting(request: Request) -> object:
+        went.append(request.path)
+        return await handle(request)
+
+    monkeypatch.setattr(stranger.app, "handle_request", noting)
+    return went
+
+
+async def test_one_click_goes_the_short_way_with_the_same_headers(
+    stranger: Visitor, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    went = the_short_way(stranger, monkeypatch)
+    headers = {"Host": HOST}
+    short = await stranger.client.post(link(db), form=ONE_CLICK, headers=headers)
+    assert not went
+    body = b'--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    long = await stranger.client.post(link(db), data=body, headers=headers | kind)
+    assert len(went) == 1
+    kept = {name.lower() for name, _value in long.headers.items()} - {
+        "content-type",
+        "content-length",
+        "vary",
+    }
+    assert {name: short.headers.get(name) for name in kept} == {name: long.headers[name] for name in kept}
+    assert await short.get_data() == b"You are unsubscribed"
+
+
+@pytest.mark.parametrize(
+    ("form", "host", "status"),
+    [
+        ({"do": "leave"}, HOST, 200),
+        ({"List-Unsubscribe": "no"}, HOST, 400),
+        ({**ONE_CLICK, "more": "x" * 300}, HOST, 200),
+        (ONE_CLICK, "other.example", 421),
+    ],
+)
+async def test_what_is_no_short_form_at_our_own_host_goes_the_long_way(
+    stranger: Visitor,
+    db: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    form: dict[str, str],
+    host: str,
+    status: int,
+) -> None:
+    went = the_short_way(stranger, monkeypatch)
+    answer = await stranger.client.post(link(db), form=form, headers={"Host": host})
+    assert (answer.status_code, len(went)) == (status, 1)
+    assert bool(left(db)) == (status == 200)
+
+
+@pytest.mark.parametrize("odd", ["{}.", "{}=", "{}>", "<{}>", "{}%3E", "{}.)", "{}=3D"])
+async def test_what_a_mail_program_puts_around_a_link_is_no_part_of_it(
+    stranger: Visitor, db: Database, odd: str
+) -> None:
+    token = link(db).removeprefix("/u/")
+    path = "/u/" + odd.format(token)
+    whole = not odd.startswith("<")
+    page = await stranger.get(path)
+    assert page.status_code == (200 if whole else 404)
+    answer = await stranger.client.post(path, form=ONE_CLICK, headers={"Host": HOST})
+    assert answer.status_code == (200 if whole else 404)
+    assert bool(left(db)) == whole
+
+
+async def test_a_token_in_other_letters_is_none_and_says_so(stranger: Visitor, db: Database) -> None:
+    for path in (link(db).lower(), "/u/" + link(db).removeprefix("/u/").swapcase()):
+        answer = await stranger.client.post(path, form=ONE_CLICK, headers={"Host": HOST})
+        assert answer.status_code == 404
+    assert left(db) == set()

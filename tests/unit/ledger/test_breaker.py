@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailing.core.reasons import UnfitError
-from mailing.ledger.breaker import USUAL, Breaker
+from mailing.ledger.breaker import USUAL, Breaker, of_canary
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_share_of_few_is_judged_without_a_least_number(bad: int, of: int, *, e
 @pytest.mark.parametrize(
     "numbers",
     [
-        {"percent": 0},
+        {"percent": -1},
         {"percent": 101},
         {"of_last": 9, "at_least": 5},
         {"of_last": 1_001},
@@ -52,3 +52,14 @@ def test_what_is_stored_is_read_again_and_nothing_stored_is_off() -> None:
     own = Breaker(5, 100, 10)
     assert Breaker.load(own.dump()) == own
     assert Breaker.load(None) is None
+
+
+def test_each_limit_works_without_the_other() -> None:
+    only_complaints, only_failures = Breaker(0), Breaker(10, complaints=0)
+    assert not only_complaints.trips(200, 200)
+    assert only_complaints.trips_for(3, 1_000)
+    assert only_failures.trips(20, 200)
+    assert not only_failures.trips_for(1_000, 1_000)
+    assert Breaker(0, complaints=0).idle
+    assert of_canary(only_complaints) == of_canary(None) == USUAL
+    assert of_canary(only_failures) is only_failures

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import email
+from dataclasses import replace
 from email import policy
 
 import pytest
 
 from mailing.messages.compose import Message, MissingFieldError, prepare
 from mailing.suppression import leave_tokens
+from mailing.suppression.leave_addresses import make
 from mailing.suppression.leave_tokens import Leaver
 from mailing.suppression.list_fields import ListFields, slug
 from mailing.suppression.purposes import Purpose
@@ -99,3 +101,26 @@ def test_topics_have_labels_of_ascii_that_stay_apart() -> None:
     assert slug("Sự kiện") != slug("Su kien")
     assert slug("Новости") != slug("новинки")
     assert slug("") == ""
+
+
+def test_beside_the_link_stands_an_address_where_bounces_have_a_domain() -> None:
+    about = replace(fields(), mail_domain="bounces.example.org")
+    to = f"{'x' * 64}@{'y' * 60}.{'z' * 60}.example"
+    read = email.message_from_bytes(filled(about, to=to), policy=policy.default)
+    https, mailto = str(read["List-Unsubscribe"]).split(", ")
+    assert https.startswith(f"<{SITE}/u/")
+    local = make(KEY, 12, 7, to)
+    assert mailto == f"<mailto:{local}@bounces.example.org?subject=unsubscribe>"
+    assert read["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_without_https_there_is_the_address_alone() -> None:
+    about = replace(fields(site="http://127.0.0.1:5000"), mail_domain="b.example")
+    data = filled(about).decode()
+    assert "List-Unsubscribe: <mailto:u-" in data
+    assert "One-Click" not in data
+
+
+@pytest.mark.parametrize("about", [fields(Purpose(transactional=True)), fields(rehearsal=True)])
+def test_nobody_leaves_by_mail_what_is_transactional_or_rehearsed(about: ListFields) -> None:
+    assert b"mailto:" not in filled(replace(about, mail_domain="b.example"), "Your code")
