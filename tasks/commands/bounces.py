@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailing.accounts import audit
 from mailing.bounces import following, reading, recording, tokens
+from mailing.bounces.matching import Incoming
 from mailing.bounces.reading import Kind
-from mailing.bounces.recording import Incoming
+from mailing.bounces.recording import AT_ONCE
 from mailing.campaigns import lifecycle
 from mailing.core.actors import ActorKind
 from mailing.core.states import CampaignState
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from mailing.bounces.recording import Recorded
     from mailing.core.actors import Actor
     from tasks.commands.campaigns import Backend
-
-AT_ONCE = 200  # reports of one transaction
 
 
 class Message(NamedTuple):
@@ -56,9 +55,7 @@ def keep(backend: Backend, actor: Actor, incoming: Sequence[Incoming]) -> Sequen
     for first in range(0, len(incoming), AT_ONCE):
         with backend.db.write() as connection:
             known, rules = tokens.stored(connection), following.rules(connection)
-            some = [
-                recording.record(connection, it, known, rules) for it in incoming[first : first + AT_ONCE]
-            ]
+            some = recording.record(connection, incoming[first : first + AT_ONCE], known, rules)
             suppressions.keep(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing import schema
 from mailing.bounces.receiving import ACCEPTED, LATER, Dialogue
+from mailing.bounces.recording import AT_ONCE
 from mailing.core import database_errors, logs
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.database import Database
@@ -25,7 +26,7 @@ from mailing.core.terminal import say, stop_on_signal
 from mailing.redis import events
 from mailing.settings import load_or_exit
 from tasks.commands import bounces as commands
-from tasks.commands.bounces import AT_ONCE, Message
+from tasks.commands.bounces import Message
 from tasks.commands.campaigns import Backend
 
 if TYPE_CHECKING:
