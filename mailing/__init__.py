@@ -11,6 +11,7 @@ Wings stand on floors, and import only from floors below::
     lists        recipients in bulk
     ledger       claims, results, counters, batches, leases, rests
     uploads      an uploaded file becomes rows
+    mailboxes    mailboxes from which reports are fetched
     bounces      what comes back after an email was accepted, and what follows
     suppression  who must not be mailed, and why
     addresses    pasted text becomes recipients

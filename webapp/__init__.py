@@ -16,6 +16,7 @@ Wings stand on floors, and import only from floors below::
     receipts     what became of a campaign: its page and its file
     api          for programs: JSON, events, exports, health
     domains      what mail comes from: keys that sign, DNS, and the same for programs
+    mailboxes    where reports are fetched from: the page, and the same for programs
     suppression  whom no campaign mails: its page, and the same for programs
     senders      the accounts that send: their pages, their consent, and the same for programs
     lanes        how far each receiver of a campaign is, and its lane by hand

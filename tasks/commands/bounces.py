@@ -21,7 +21,7 @@ from mailing.redis import events
 from mailing.suppression import store as suppressions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -48,14 +48,26 @@ def take(backend: Backend, actor: Actor, messages: Sequence[Message], source: st
     return keep(backend, actor, read(messages, source))
 
 
-def keep(backend: Backend, actor: Actor, incoming: Sequence[Incoming]) -> Sequence[Recorded]:
-    """Record reports that were read, each once, however often they come."""
+def keep(
+    backend: Backend,
+    actor: Actor,
+    incoming: Sequence[Incoming],
+    *,
+    first: Callable[[Connection], None] | None = None,
+) -> Sequence[Recorded]:
+    """Record reports that were read, each once, however often they come.
+
+    What must hold in the same transaction is done ``first``: then there are at most ``AT_ONCE``.
+    """
+    assert first is None or len(incoming) <= AT_ONCE
     done: list[Recorded] = []
     news: list[dict[str, Any]] = []
-    for first in range(0, len(incoming), AT_ONCE):
+    for start in range(0, len(incoming) or bool(first), AT_ONCE):
         with backend.db.write() as connection:
+            if first:
+                first(connection)
             known, rules = tokens.stored(connection), following.rules(connection)
-            some = recording.record(connection, incoming[first : first + AT_ONCE], known, rules)
+            some = recording.record(connection, incoming[start : start + AT_ONCE], known, rules)
             suppressions.keep(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:

@@ -324,6 +324,7 @@ _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
     "bounces": ["webapp.suppression.door"],
+    "mailboxes": ["tasks.mailboxes"],
     "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],

@@ -22,6 +22,7 @@ from webapp.api import (
 from webapp.domains import programs as domains
 from webapp.http import params
 from webapp.lanes import programs as lanes
+from webapp.mailboxes import programs as mailboxes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.senders import forecasts, warmups
@@ -48,6 +49,7 @@ BLUEPRINTS = tuple(
         domains,
         suppressions,
         bounces,
+        mailboxes,
         events,
         log,
         tokens,
