@@ -52,7 +52,7 @@ def look(client: Imap | Pop3, seen: Mailbox, keeper: Keeper) -> tuple[Mailbox, W
     folder = opening.open_folder(client, seen)
     begun = seen.uid if folder.uidvalidity == seen.uidvalidity else 0
     if begun != seen.uid:
-        log.warning("a folder was made anew; all of it is looked at", mailbox=seen.name)
+        log.warning("a folder was made again; all of it is looked at", mailbox=seen.name)
     if seen.removes:
         begun = 0  # also what was recorded, but not deleted there before a crash
     for batch in _batches(_new(client, begun, folder.next)):

@@ -3,7 +3,6 @@
 ``bounces``      what comes back: bounces, spam reports, and what follows from them
 ``campaigns``    stored, revised, sent, decided about, shared; and what all commands share
 ``corrections``  the message of a paused campaign, and when a campaign pauses by itself
-``mailboxes``    the mailboxes from which reports are fetched
 ``dkim``         the keys that sign
 ``drafting``     drafts that save themselves while they are written
 ``factors``      ways to sign in: authenticator apps, passkeys, recovery codes

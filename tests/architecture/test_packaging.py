@@ -268,10 +268,10 @@ def test_images_are_named_by_their_full_version():
 
 
 def test_the_procfile_names_the_six_processes():
-    assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "beat"}
+    assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "mailboxes", "beat"}
 
 
-@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "bounces", "beat"])
+@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "bounces", "mailboxes", "beat"])
 def test_each_process_is_a_module_that_replaces_its_shell(name: str):
     python, option, module, *_ = commands()[name]
     assert (python, option) == (".venv/bin/python", "-m")

@@ -180,6 +180,11 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         sender = senders.create(
             connection, PRESETS["gmail"].entered(username="a@b.example", client_id="c"), KEY
         )
+        mailbox = mailboxes.create(
+            connection,
+            Entry("Bounces", "imap.example.org", 993, "b@example.org", password="p"),
+            KEY,
+        )
     page.goto("/senders/1")
     page.get_by_role("button", name="Test connection").click()
     expect(page.get_by_text("It works")).to_be_visible()
@@ -201,6 +206,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "recipient": bob.id,
         "trial": trial,
         "sender": sender,
+        "mailbox": mailbox,
         "tested": tested,
     }
     return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}

@@ -37,9 +37,8 @@ def show_all() -> None:
     with _open() as (backend, _settings), backend.db.read() as connection:
         found = store.every(connection)
         for it in found:
-            click.echo(
-                f"{it.id}  {it.name}  {it.protocol} {it.server} ({it.tls})  {it.username}  {it.fetched:,} fetched"
-            )
+            where = f"{it.protocol} {it.server} ({it.tls})"
+            click.echo(f"{it.id}  {it.name}  {where}  {it.username}  {it.fetched:,} fetched")
             if it.trouble:
                 click.echo(f"   {it.trouble}")
         if found and not store.is_watched(connection):
@@ -65,7 +64,7 @@ def show_all() -> None:
 def add(*, pop3: bool, no_verify: bool, ca_file: Any, provider: str | None, **given: Any) -> None:
     """Add a mailbox. Its password is asked for, or read from standard input."""
     from mailing.mailboxes import entries  # noqa: PLC0415
-    from tasks.commands import mailboxes as commands  # noqa: PLC0415
+    from tasks.mailboxes import commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, chosen):
@@ -108,7 +107,7 @@ def test(*, mailbox_id: int) -> None:
 @_ID
 def remove(*, mailbox_id: int) -> None:
     """Remove mailbox ID. What was recorded from it stays."""
-    from tasks.commands import mailboxes as commands  # noqa: PLC0415
+    from tasks.mailboxes import commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):

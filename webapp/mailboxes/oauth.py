@@ -13,7 +13,7 @@ from mailing.mailboxes.faults import MailboxError
 from mailing.senders import consent
 from mailing.senders.providers import PROVIDERS
 from mailing.smtp.account import TokenError
-from tasks.commands import mailboxes as commands
+from tasks.mailboxes import commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why

@@ -15,12 +15,12 @@ from mailing.mailboxes import entries, store
 from mailing.mailboxes.entries import Entry
 from mailing.mailboxes.faults import MailboxError
 from mailing.senders.entries import PORTS, PROVIDERS, TLS_MODES, EntryError
-from tasks.commands import mailboxes as commands
+from tasks.mailboxes import commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.mailboxes import tests
-from webapp.openapi import fields, mailbox_shapes, operations
+from webapp.openapi import fields, operations, suppression_shapes
 from webapp.openapi.fields import Field, Flag, Name, Text, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
 from webapp.ui import formats
@@ -66,7 +66,7 @@ _REVISION = Field(
 
 @blueprint.get("/mailboxes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", mailbox_shapes.MailboxList)})
+@described(TOPIC, {200: Answer("All of them.", suppression_shapes.MailboxList)})
 async def list_mailboxes() -> Response:
     """List the mailboxes from which reports are fetched, and how they are."""
     found = await services().read(store.every)
@@ -78,7 +78,7 @@ async def list_mailboxes() -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("The mailbox was stored.", mailbox_shapes.Mailbox, headers=("Location",))},
+    {201: Answer("The mailbox was stored.", suppression_shapes.Mailbox, headers=("Location",))},
     bodies={"": _CHANGE},
     refuses=(409,),
 )
@@ -102,7 +102,7 @@ async def create_mailbox() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The mailbox.", mailbox_shapes.Mailbox)})
+@described(TOPIC, {200: Answer("The mailbox.", suppression_shapes.Mailbox)})
 async def get_mailbox(mailbox_id: int) -> Response:
     """Get a mailbox."""
     return _json(_shown(await _the_mailbox(mailbox_id)))
@@ -112,7 +112,7 @@ async def get_mailbox(mailbox_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The mailbox as it is now.", mailbox_shapes.Mailbox)},
+    {200: Answer("The mailbox as it is now.", suppression_shapes.Mailbox)},
     bodies={"": (*_CHANGE, _REVISION)},
     refuses=(409,),
 )
@@ -134,7 +134,7 @@ async def change_mailbox(mailbox_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It was removed.", mailbox_shapes.DeletedMailbox)}, refuses=(409,))
+@described(TOPIC, {200: Answer("It was removed.", suppression_shapes.DeletedMailbox)}, refuses=(409,))
 async def delete_mailbox(mailbox_id: int) -> Response:
     """Remove a mailbox. What was recorded from it stays."""
     await _the_mailbox(mailbox_id)
@@ -145,7 +145,7 @@ async def delete_mailbox(mailbox_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/test")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("What was found.", mailbox_shapes.MailboxTest)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The result.", suppression_shapes.MailboxTest)}, refuses=(409,))
 async def test_mailbox(mailbox_id: int) -> Response:
     """Connect to a mailbox and sign in, without fetching anything. The status is 200 even if it fails.
 
@@ -195,7 +195,7 @@ def _refusing() -> Iterator[None]:
         raise problems.refused(refusal) from None
 
 
-def _shown(it: Mailbox) -> mailbox_shapes.Mailbox:
+def _shown(it: Mailbox) -> suppression_shapes.Mailbox:
     return {
         "id": it.id,
         "name": it.name,

@@ -11,7 +11,7 @@ from mailing.mailboxes import store
 from mailing.mailboxes.faults import MailboxError
 from mailing.senders.entries import EntryError
 from mailing.senders.providers import PROVIDERS
-from tasks.commands import mailboxes as commands
+from tasks.mailboxes import commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why

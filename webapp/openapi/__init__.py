@@ -2,7 +2,6 @@
 
 ``dialogues``           what was said with a mail server, as programs get it
 ``document``            the OpenAPI document, made of fields, shapes and operations
-``mailbox_shapes``      the types of answers about mailboxes of reports
 ``domain_shapes``       the types of answers about domains and the keys that sign
 ``fields``              what programs may send: one table reads a request and describes it
 ``headers``             the key of a call that may be repeated
