@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = settings.ROOT
-VOLLEY = ("web", "worker", "beat", "migrate")
+VOLLEY = ("web", "worker", "mailboxes", "beat", "migrate")
 DEFAULT = {
     "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
     "VOLLEY_URL": "http://127.0.0.1:5000",
@@ -131,7 +131,7 @@ def test_every_service_but_the_one_shot_comes_back_and_is_watched():
     """Beat answers nobody: it only sends, and ends where it cannot."""
     for name, service in compose()["services"].items():
         assert service["restart"] == ("no" if name in {"migrate", "passwords"} else "unless-stopped")
-        assert ("healthcheck" in service) == (name not in {"migrate", "passwords", "beat"})
+        assert ("healthcheck" in service) == (name not in {"migrate", "passwords", "mailboxes", "beat"})
 
 
 def test_no_container_has_rights_or_writes_where_nothing_is_kept():
@@ -220,7 +220,7 @@ def test_each_password_is_mounted_only_where_it_is_needed():
     }
     both = {"database-password", "redis-password"}
     assert mounts == {
-        **dict.fromkeys(("web", "worker", "beat", "migrate", "passwords"), both),
+        **dict.fromkeys(("web", "worker", "mailboxes", "beat", "migrate", "passwords"), both),
         "db": {"database-password"},
         "redis": {"redis-password"},
         "flower": {"redis-password"},
@@ -234,7 +234,7 @@ def test_who_reads_the_passwords_of_senders_has_the_key_by_which_they_were_seale
     """One container that made a key of its own could open none of them."""
     volume = "instance:/app/instance"
     keepers = {name: it for name, it in compose()["services"].items() if volume in it.get("volumes", ())}
-    assert list(keepers) == ["web", "worker"]
+    assert list(keepers) == ["web", "worker", "mailboxes"]
     assert all(keeper["tmpfs"] == ["/tmp"] for keeper in keepers.values())
 
 
@@ -245,6 +245,7 @@ def test_each_service_reaches_only_what_it_needs():
         "web": {"front", "proxied", "database", "queue", "rehearsal"},
         "https": {"outside", "proxied"},
         "worker": {"database", "queue", "mail", "rehearsal"},
+        "mailboxes": {"database", "queue", "mail"},
         "beat": {"database", "queue"},
         "migrate": {"database"},
         "passwords": set(),

@@ -19,6 +19,8 @@ from mailing.campaigns import drafts, lifecycle
 from mailing.contacts import contacts, imports
 from mailing.core.states import CampaignAction
 from mailing.library import templates
+from mailing.mailboxes import store as mailboxes
+from mailing.mailboxes.entries import Entry
 from mailing.recipients import listing
 from mailing.senders import store as senders
 from mailing.senders.presets import PRESETS

@@ -12,16 +12,19 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support import certificates
+from tests.support.processes import Keeper
 from tests.support.stack import free_port, listens, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PASSWORD = "seven-quiet-herons"
 PROGRAM = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -97,6 +100,7 @@ class Dovecot:
     pop3: int = field(default_factory=free_port)
     pop3s: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    keeper: Keeper = field(default_factory=Keeper)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -106,9 +110,7 @@ class Dovecot:
         for name in ("run", "state", "mail"):
             (self.folder / name).mkdir(exist_ok=True)
         os.chown(self.folder / "mail", own.pw_uid, own.pw_gid)
-        for parent in (self.folder, *self.folder.parents[:3]):  # pytest closes its folders to others
-            with contextlib.suppress(OSError):
-                parent.chmod(parent.stat().st_mode | 0o011)
+        self.folder.chmod(0o711)
         key = self.certificate
         config = self.folder / "dovecot.conf"
         config.write_text(
@@ -127,9 +129,7 @@ class Dovecot:
             )
         )
         assert PROGRAM, "dovecot is not installed"
-        self.process = subprocess.Popen(
-            [PROGRAM, "-F", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        self.process = self.keeper.start([PROGRAM, "-F", "-c", str(config)])
         wait_until(lambda: listens(self.imap) and listens(self.pop3), "dovecot listens")
 
     def stop(self) -> None:
@@ -165,11 +165,17 @@ class Dovecot:
 
 
 @contextlib.contextmanager
-def running(folder: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[Dovecot]:
-    """A Dovecot that runs."""
-    server = Dovecot(folder, certificate)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+def running() -> Iterator[Dovecot]:
+    """A Dovecot that runs, with a certificate for 127.0.0.1.
+
+    Its folder is none of pytest's, which are closed to whoever mail is kept for.
+    """
+    with tempfile.TemporaryDirectory(prefix="volley-dovecot-") as name:
+        folder = Path(name)
+        server = Dovecot(folder, certificates.pair(folder, "IP:127.0.0.1"))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+            server.keeper.end()

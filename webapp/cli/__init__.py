@@ -3,7 +3,6 @@
 ``changes``      ``volley correct``, ``failure-limit``, ``follow-up``, ``retry``, ``skip`` and more
 ``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and more
 ``corrections``  what the commands do that change what is being sent
-``mailboxes``    ``volley mailbox``: where reports are fetched from
 ``dkim``         ``volley dkim``: the keys that sign
 ``lists``        what the commands about saved lists do
 ``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,

@@ -12,7 +12,7 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from webapp.cli import changes, dkim, mailboxes, receipts, rulebook, senders, suppress, timing
+from webapp.cli import changes, dkim, receipts, rulebook, senders, suppress, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -316,13 +316,13 @@ def setup_link() -> None:
 
 _GROUPS = (
     dkim.dkim,
-    mailboxes.mailbox,
     receipts.receipt,
     receipts.verify,
     rulebook.rulebook,
     senders.senders,
     suppress.suppress,
     suppress.bounce,
+    suppress.mailbox,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)

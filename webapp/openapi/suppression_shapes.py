@@ -1,11 +1,11 @@
-"""The shapes of answers about suppressions and bounces, as those in ``shapes``."""
+"""The shapes of answers about suppressions, bounces and mailboxes of reports, as those in ``shapes``."""
 
 from typing import Annotated, Literal, TypedDict
 
 from mailing.bounces.causes import BounceClass, Cause
 from mailing.bounces.reading import Kind
 from mailing.suppression.tables import SuppressionReason
-from webapp.openapi.shapes import Time
+from webapp.openapi.shapes import ReasonCode, Time
 
 
 class Suppression(TypedDict):

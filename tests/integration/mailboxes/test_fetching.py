@@ -18,7 +18,7 @@ from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.imap import utf7
 from tasks.mailboxes.commands import Diary
 from tests.integration.bounces.test_recording import SENT
-from tests.support import bounces, certificates, dovecot, mailboxes
+from tests.support import bounces, dovecot, mailboxes
 from tests.support.undertakings import reachable
 from tests.support.web import deliver
 from tests.support.web import store as store_campaign
@@ -34,10 +34,9 @@ DOMAIN = "bounces.sender.example"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dovecot]:
+def server() -> Iterator[Dovecot]:
     """A Dovecot with a certificate of its own."""
-    folder = tmp_path_factory.mktemp("dovecot")
-    with dovecot.running(folder, certificates.pair(folder, "IP:127.0.0.1")) as it:
+    with dovecot.running() as it:
         yield it
 
 
