@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mailing.smtp.account import TlsMode
 
 MOST = 20  # mailboxes
-LEASE_MS = 20_000  # for which nobody else watches, once one has
+LEASE_MS = 12_000  # for which nobody else watches, once one has
 CHUNK = 500  # ids of one statement
 _SECRETS = ("password", "client_secret", "refresh_token")
 _WHERE = ("protocol", "host", "port", "tls", "verify", "ca")  # for which a secret was given

@@ -68,7 +68,7 @@ def keep(
                 first(connection)
             known, rules = tokens.stored(connection), following.rules(connection)
             some = recording.record(connection, incoming[start : start + AT_ONCE], known, rules)
-            suppressions.keep(connection, [it.entry for it in some if it.entry])
+            suppressions.put(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:
                 _audit(connection, actor, some)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from mailing.mailboxes.store import Mailbox
 
 LOOK_S = 1.0
-RENEW_S = 4.0
-LEASE_S = store.LEASE_MS / 1000 - 5  # by our own clock we stop before others may begin
+RENEW_S = 3.0
+LEASE_S = store.LEASE_MS / 1000 - 3  # by our own clock we stop before others may begin
 GOODBYE_S = 4.0
 
 log = structlog.get_logger()

@@ -11,7 +11,6 @@ import os
 import pwd
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ from tests.support.processes import Keeper
 from tests.support.stack import free_port, listens, wait_until
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
 PASSWORD = "seven-quiet-herons"
