@@ -241,7 +241,7 @@ def test_mailbox(*, mailbox_id: int) -> None:
 @mailbox.command("remove")
 @_MAILBOX
 def remove_mailbox(*, mailbox_id: int) -> None:
-    """Remove mailbox ID. What was recorded from it stays."""
+    """Remove mailbox ID. Recorded bounces stay."""
     from tasks.mailboxes import commands  # noqa: PLC0415
     from webapp.cli.work import ACTOR  # noqa: PLC0415
 

@@ -136,7 +136,7 @@ async def change_mailbox(mailbox_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(TOPIC, {200: Answer("It was removed.", suppression_shapes.DeletedMailbox)}, refuses=(409,))
 async def delete_mailbox(mailbox_id: int) -> Response:
-    """Remove a mailbox. What was recorded from it stays."""
+    """Remove a mailbox. Recorded bounces stay."""
     await _the_mailbox(mailbox_id)
     with _refusing():
         gone = await services().do(commands.delete, auth.program(), mailbox_id)

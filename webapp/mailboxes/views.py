@@ -121,7 +121,7 @@ async def test(mailbox_id: int) -> AnyResponse | tuple[str, int]:
 @blueprint.post(f"{_ONE}/delete")
 @auth.needs(Permission.SENDERS)
 async def delete(mailbox_id: int) -> AnyResponse:
-    """Forget a mailbox. What was recorded from it stays."""
+    """Forget a mailbox. Recorded bounces stay."""
     await _the_mailbox(mailbox_id)
     try:
         gone = await services().do(commands.delete, auth.person(), mailbox_id)

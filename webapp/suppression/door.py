@@ -38,6 +38,7 @@ ACTOR = Actor(ActorKind.VOLLEY)
 CONNECTIONS_MOST = 200
 IDLE_S = 300.0  # RFC 5321 section 4.5.3.2.7
 GOODBYE_S = 5.0  # how long what has come may take to be committed at the end
+GATHER_S = 0.003  # for which those that are to be expected are waited for: half as many commits
 SOURCE = "smtp"
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class Recorder:
         self._backend = backend
         self._waiting: list[tuple[Message, asyncio.Future[bool]]] = []
         self._awake = asyncio.Event()
+        self._together = 0  # so many came within the time of one commit
 
     async def record(self, brought: Brought) -> bool:
         """Return, once it is committed, whether it is."""
@@ -62,10 +64,13 @@ class Recorder:
         """Record until the task is cancelled."""
         while True:
             await self._awake.wait()
+            if len(self._waiting) < self._together:
+                await asyncio.sleep(GATHER_S)
             some, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             if not self._waiting:
                 self._awake.clear()
             kept = await asyncio.to_thread(self._keep, [message for message, _ in some])
+            self._together = min(len(some) + len(self._waiting), AT_ONCE)
             for (_, done), well in zip(some, kept, strict=True):
                 if not done.done():
                     done.set_result(well)
