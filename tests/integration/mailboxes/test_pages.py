@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from threading import Event
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from mailing.accounts.roles import Role
 from mailing.core.reasons import Reason
 from mailing.mailboxes import opening, store
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.opening import Found
+from mailing.senders import consent, providers
+from tests.support import consents
 from tests.support.web import Visitor, running
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
     from quart.typing import TestClientProtocol
 
     from mailing.core.database import Database
@@ -111,3 +118,44 @@ async def test_a_person_adds_a_mailbox_sees_its_trouble_and_removes_it(
 
 async def post(visitor: Visitor, path: str, form: dict[str, str]) -> str:
     return (await (await visitor.post(path, form)).get_data()).decode()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[consents.Elsewhere]:
+    """A provider whose accounts give their consent."""
+    with consents.serving() as it:
+        monkeypatch.setitem(providers.PROVIDERS, "google", it.provider)
+        yield it
+
+
+async def test_the_account_of_a_mailbox_gives_its_consent_in_the_browser(
+    chosen: Settings, db: Database, elsewhere: consents.Elsewhere
+) -> None:
+    async with running(chosen) as visitor:
+        visitor.enter(Role.OWNER)
+        await visitor.read("/mailboxes/new")
+        app = {"client_id": "volley", "client_secret": consents.SECRET, "password": ""}
+        await post(visitor, "/mailboxes", {**FORM, **app, "sign_in": "google"})
+        mailbox = kept(db)
+        with pytest.raises(MailboxError) as refused:
+            opening.open_mailbox(mailbox, chosen.secret_key, Event(), db)
+        assert refused.value.reason.code == "mailbox.not-connected"
+        left = await visitor.get(f"/mailboxes/{mailbox.id}/connect")
+        back = elsewhere.consent(left.location)
+        assert back.startswith("/mailboxes/connected?")
+        assert (await visitor.get(back)).status_code == 303
+        connected = kept(db)
+        assert connected.refresh_token
+        assert await asyncio.to_thread(opening._token, connected, consent_of(connected, chosen, db))
+        elsewhere.good.clear()
+        with pytest.raises(MailboxError) as withdrawn:
+            await asyncio.to_thread(opening._token, connected, consent_of(connected, chosen, db, fresh=True))
+        assert withdrawn.value.reason.code == "mailbox.no-consent"
+        assert withdrawn.value.lasts
+
+
+def consent_of(it: store.Mailbox, chosen: Settings, db: Database, *, fresh: bool = False) -> Any:
+    """The consent of a mailbox; a ``fresh`` one has no access token in hand."""
+    if fresh:
+        consent._held.clear()
+    return opening._consent(it, chosen.secret_key, db)
