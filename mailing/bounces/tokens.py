@@ -18,9 +18,7 @@ from base64 import b32decode, b32encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
-
-from mailing.core.tables import installation
+from mailing.core.statements import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +75,7 @@ class Returns:
 
 def stored(connection: Connection) -> Tokens:
     """Return the tokens of this installation."""
-    key = connection.execute(select(installation.c.bounce_key)).scalar_one()
+    key = run(connection, "SELECT bounce_key FROM installation", ()).scalar_one()
     return Tokens(bytes.fromhex(key))
 
 

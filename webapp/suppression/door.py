@@ -8,6 +8,7 @@ is away the answer is 451, and the other server tries again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -195,6 +196,8 @@ def main() -> None:
     schema.require(chosen.database_url, patient=True)
     database = Database(chosen.database_url)
     backend = Backend(database, events.connect(chosen.redis_url, chosen.database_url))
+    gc.freeze()  # what was loaded stays: no collection need walk it again
+    gc.set_threshold(20_000, 20, 20)
     try:
         uvloop.run(serve(host, port, chosen.bounce_domain, backend))
     except OSError as error:
