@@ -12,6 +12,7 @@ Wings stand on floors, and import only from floors below::
     ledger       claims, results, counters, batches, leases, rests
     uploads      an uploaded file becomes rows
     feedback     what providers tell of emails that they took
+    mailboxes    mailboxes from which reports are fetched
     bounces      what comes back after an email was accepted, and what follows
     suppression  who must not be mailed, and why
     addresses    pasted text becomes recipients

@@ -17,6 +17,7 @@ Wings stand on floors, and import only from floors below::
     api          for programs: JSON, events, exports, health
     domains      what mail comes from: keys that sign, DNS, and the same for programs
     bounces      what came back, the door for it, and the same for programs
+    mailboxes    where reports are fetched from: the page, and the same for programs
     suppression  whom no campaign mails: its page, and the same for programs
     senders      the accounts that send: their pages, their consent, and the same for programs
     received     how sent mail is received: its page, and the same for programs

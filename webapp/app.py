@@ -62,6 +62,8 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
+from webapp.mailboxes import oauth as mailbox_consents
+from webapp.mailboxes import views as mailboxes
 from webapp.messages import (
     autosave,
     checkups,
@@ -124,6 +126,8 @@ _PAGES = (
     import_views,
     contact_views,
     domains,
+    mailboxes,
+    mailbox_consents,
     suppression,
     bounces,
     webhooks,
@@ -154,6 +158,7 @@ _CSRF_EXEMPT = {
     "api_bounces": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_webhooks": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_domains": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
+    "api_mailboxes": "for programs: takes JSON only and refuses other sites' pages, so no form can forge it",
     "api_suppressions": "for programs: takes JSON only and refuses other sites' pages: no form can forge it",
     "api_lists": "for programs: JSON, or a file that no page of another site can send, as its Origin tells",
     "tokens": "for programs: a token is made for who shows a key, and no page has one",

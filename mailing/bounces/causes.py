@@ -167,7 +167,6 @@ _DEAD = ((_NOBODY, Cause.NO_MAILBOX), (_GONE, Cause.INACTIVE), (_NO_HOST, Cause.
 _BASIC = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s#;:-]|$)(?![-\d.]*\d{4})")
 
 
-@lru_cache(maxsize=512)  # many come back for one cause, in the same words
 def judge(status: str, diagnostic: str, words: str = "", server: str = "") -> Cause:
     """Return why an email came back.
 
@@ -180,6 +179,7 @@ def judge(status: str, diagnostic: str, words: str = "", server: str = "") -> Ca
     return cause
 
 
+@lru_cache(maxsize=2048)  # many come back for one cause, in the same words
 def _judge(status: str, said: str, server: str) -> Cause:
     text = rulebook.plain(said)
     basic = _BASIC.search(said)

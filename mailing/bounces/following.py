@@ -21,6 +21,7 @@ from mailing.bounces.causes import BounceClass, Cause
 from mailing.bounces.tables import bounce_rules
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, UnfitError
+from mailing.core.statements import run
 from mailing.core.tables import recipients
 from mailing.suppression import subjects
 from mailing.suppression.store import Entry
@@ -60,12 +61,13 @@ USUAL: Mapping[str, Rule] = {
     BounceClass.POLICY: Rule(0, 30),
     COMPLAINED: Rule(1, 30),
 }
+_RULES = "SELECT what, times, days FROM bounce_rules"
 _CAUSES = {of: [str(it) for it in Cause if it.bounce_class is of] for of in BounceClass}
 
 
 def rules(connection: Connection) -> dict[str, Rule]:
     """Return the rules, those that nobody has changed as they usually are."""
-    kept = {row.what: Rule(row.times, row.days) for row in connection.execute(select(bounce_rules))}
+    kept = {row.what: Rule(row.times, row.days) for row in run(connection, _RULES, ())}
     return {what: kept.get(what, usual) for what, usual in USUAL.items()}
 
 

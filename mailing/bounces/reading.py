@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from mailing.bounces import causes, delivery_status, patterns
+from mailing.bounces import causes, delivery_status, patterns, usual
 from mailing.bounces.causes import Cause
 from mailing.domains import aggregates
 from mailing.foreign import headers, mail
@@ -102,7 +102,24 @@ class Report:
 
 def read(data: bytes) -> Report:
     """Read a message as it came, from its first header field on."""
-    whole, data = data, data[:READ_MOST]
+    return _usual(data[:READ_MOST]) or _any(data)
+
+
+def _usual(data: bytes) -> Report | None:
+    """Read a report of the standard the short way; None if it is none, or says nothing there."""
+    found = usual.read(data)
+    if found is None or _COMPLAINT_SUBJECT.search(found.subject.lower()):
+        return None
+    judged = _delivery(found.status, found.text[: patterns.TEXT_MOST])
+    if judged is None:
+        return None
+    kind, failures, reporter = judged
+    ids = _ids_in([data[found.head_end :]])
+    return Report(kind, failures, reporter[:255], ids, found.subject[:500], found.sender[:320])
+
+
+def _any(whole: bytes) -> Report:
+    data = whole[:READ_MOST]
     found = mail.read(data)
     parts = list(_all(found.root))
     if aggregate := _aggregate(whole, found.subject, parts):
@@ -136,28 +153,28 @@ def _judged(found: ForeignMail, parts: Sequence[Part]) -> tuple[Kind, Sequence[F
         return _receipt(found, parts, text)
     status = next((part for part in parts if part.kind in _STATUS_KINDS), None)
     if status is not None:
-        read = _delivery(status, text)
+        read = _delivery(status.body, text)
         if read is not None:
             return read
     plain = _plain(found, text)
     within = _wrapped(parts) if status is None and not _names_anybody(plain) else None
     if within is None or not patterns.daemon(found.sender):
         return plain
-    return _delivery(within[0], within[1]) or plain
+    return _delivery(within, "") or plain
 
 
 def _names_anybody(judged: tuple[Kind, Sequence[Failure], str]) -> bool:
     return any(it.recipient for it in judged[1])
 
 
-def _wrapped(parts: Sequence[Part]) -> tuple[Part, str] | None:
-    """Return the report within a report: a gateway packs what it passes on into a message of its own."""
+def _wrapped(parts: Sequence[Part]) -> bytes | None:
+    """Return the status of a report in a report: gateways pack what they pass on into one of their own."""
     for part in parts:
         for inner in part.parts if part.kind == "message/rfc822" else ():
             pieces = list(_all(inner))
             status = next((it for it in pieces if it.kind in _STATUS_KINDS), None)
             if status is not None:
-                return status, ""
+                return status.body
     return None
 
 
@@ -193,9 +210,9 @@ def _feedback(parts: Sequence[Part]) -> tuple[Kind, Sequence[Failure], str]:
     return Kind.COMPLAINED, (Failure(person, Cause.OTHER, "", what),), value("reporting-mta")
 
 
-def _delivery(part: Part, text: str) -> tuple[Kind, Sequence[Failure], str] | None:
+def _delivery(body: bytes, text: str) -> tuple[Kind, Sequence[Failure], str] | None:
     """Judge a report of the standard; None if it says nothing that can be judged."""
-    read = delivery_status.read(part.body)
+    read = delivery_status.read(body)
     failed = [
         it
         for it in read.blocks
@@ -295,8 +312,11 @@ def _text(found: ForeignMail) -> str:
 
 def _returned_ids(data: bytes, root: Part, parts: Sequence[Part]) -> Sequence[str]:
     """Return the Message-IDs below the report's own header: of what it returns, wherever that stands."""
+    return _ids_in([data[root.fields.end :], *(part.body for part in parts[1:] if part.body)])
+
+
+def _ids_in(places: Sequence[bytes]) -> Sequence[str]:
     found: dict[str, None] = {}
-    places = [data[root.fields.end :], *(part.body for part in parts[1:] if part.body)]
     for place in places:
         for match in _MESSAGE_ID.finditer(place):
             found.setdefault(match[1].decode("utf-8", "replace"))

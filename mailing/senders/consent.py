@@ -11,20 +11,20 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import orjson
 import structlog
 
 from mailing.core.reasons import Reason
-from mailing.senders import store
 from mailing.senders.providers import PROVIDERS
 from mailing.smtp.account import TokenError
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from mailing.core.database import Database
     from mailing.senders.providers import Provider
-    from mailing.senders.store import Account
 
 PATIENCE_S = 10.0
 LONGEST = 64 * 1024  # bytes of an answer
@@ -42,6 +42,44 @@ _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 _AGAIN = frozenset({"invalid_grant", "interaction_required", "consent_required", "login_required"})
 _OUR_APPLICATION = frozenset({"invalid_client", "unauthorized_client"})
 log = structlog.get_logger(__name__)
+
+
+class Asks(Protocol):
+    """Whoever needs access tokens: a sender, or a mailbox."""
+
+    @property
+    def id(self) -> int:
+        """Its id."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def provider(self) -> str:
+        """Whose account it has."""
+
+    @property
+    def tenant(self) -> str:
+        """Of which organization."""
+
+    @property
+    def client_id(self) -> str:
+        """Our application there."""
+
+    @property
+    def scope(self) -> str:
+        """What is asked for."""
+
+
+A = TypeVar("A", bound=Asks)
+
+
+class Replace(Protocol[A]):
+    """Keeps the successor of a refresh token; returns who has it then."""
+
+    def __call__(self, connection: Connection, seen: A, token: str, secret_key: str, /) -> A:
+        """Keep it, unless the account gave another consent meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +105,26 @@ class _Held:
 _held: OrderedDict[str, _Held] = OrderedDict()
 
 
-class Consent:
-    """The access tokens of one sender, for the connections of one process.
+class Consent(Generic[A]):
+    """The access tokens of one sender or mailbox, for the connections of one process.
 
     Of several that want one at the same moment one asks. A ``database`` keeps the refresh token's successor.
     """
 
     def __init__(
         self,
-        account: Account,
+        account: A,
         secret_key: str,
         *,
         client_secret: str,
         refresh_token: str,
         database: Database | None = None,
+        replace: Replace[A],
     ) -> None:
+        self._replace = replace
         self._account, self._secret_key, self._database = account, secret_key, database
         self._client_secret, self._refresh_token = client_secret, refresh_token
-        told = f"{account.id}:{account.client_id}:{client_secret}:{refresh_token}"
+        told = f"{type(account).__name__}:{account.id}:{account.client_id}:{client_secret}:{refresh_token}"
         self._key = hashlib.sha256(told.encode()).hexdigest()
         self._asking = asyncio.Lock()
 
@@ -127,25 +167,23 @@ class Consent:
         if self._database is None:
             return
         with self._database.write() as connection:
-            self._account = store.replace_refresh_token(
-                connection, self._account, self._refresh_token, self._secret_key
-            )
+            self._account = self._replace(connection, self._account, self._refresh_token, self._secret_key)
 
 
-async def refresh(account: Account, client_secret: str, refresh_token: str) -> Grant:
+async def refresh(account: Asks, client_secret: str, refresh_token: str) -> Grant:
     """Exchange a refresh token for an access token (RFC 6749 section 6). Raises ``TokenError``."""
     provider = PROVIDERS[account.provider]
-    sent = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": provider.scope}
+    sent = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": account.scope}
     return await _exchange(provider, account, client_secret, sent)
 
 
-async def redeem(account: Account, client_secret: str, *, code: str, back: str, verifier: str) -> Grant:
+async def redeem(account: Asks, client_secret: str, *, code: str, back: str, verifier: str) -> Grant:
     """Exchange the code that the browser brought (RFC 6749 section 4.1.3). Raises ``TokenError``."""
     sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier}
     return await _exchange(PROVIDERS[account.provider], account, client_secret, sent)
 
 
-async def _exchange(provider: Provider, account: Account, client_secret: str, sent: dict[str, str]) -> Grant:
+async def _exchange(provider: Provider, account: Asks, client_secret: str, sent: dict[str, str]) -> Grant:
     form = {**sent, "client_id": account.client_id}
     if client_secret:
         form["client_secret"] = client_secret
@@ -189,7 +227,7 @@ async def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     return response.status_code, told if isinstance(told, dict) else {}
 
 
-def _refused(provider: Provider, account: Account, status: int, error: str) -> TokenError:
+def _refused(provider: Provider, account: Asks, status: int, error: str) -> TokenError:
     log.warning("no access token", sender=account.name, status=status, error=error)
     if status >= _FAULTY or status == _TOO_MANY or error in _PASSING:
         return _unreachable(provider, account)
@@ -202,7 +240,7 @@ def _refused(provider: Provider, account: Account, status: int, error: str) -> T
     return TokenError(Reason(f"oauth.{code}", name=account.name, provider=provider.name, **told), lasts=True)
 
 
-def _unreachable(provider: Provider, account: Account) -> TokenError:
+def _unreachable(provider: Provider, account: Asks) -> TokenError:
     return TokenError(Reason("oauth.unreachable", name=account.name, provider=provider.name), lasts=False)
 
 

@@ -49,13 +49,14 @@ def usable(account: Account, secret_key: str, default: Sender, database: Databas
     )
 
 
-def _consent(account: Account, secret_key: str, database: Database | None) -> Consent:
+def _consent(account: Account, secret_key: str, database: Database | None) -> Consent[Account]:
     return Consent(
         account,
         secret_key,
         client_secret=open_secret(account, "client_secret", secret_key),
         refresh_token=open_secret(account, "refresh_token", secret_key),
         database=database,
+        replace=store.replace_refresh_token,
     )
 
 

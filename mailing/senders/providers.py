@@ -23,6 +23,11 @@ class Provider:
     scope: str
     asked: tuple[tuple[str, str], ...] = ()  # what else, so that there is a refresh token
     tenant: str = ""  # where none is named
+    scopes: tuple[tuple[str, str], ...] = ()  # of mailboxes, by protocol, where they are others
+
+    def mailbox_scope(self, protocol: str) -> str:
+        """Return what is asked for a mailbox."""
+        return dict(self.scopes).get(protocol, self.scope)
 
     def authorization_url(self, *, tenant: str) -> str:
         """Return where the browser goes."""
@@ -50,12 +55,24 @@ PROVIDERS: dict[str, Provider] = {
         "offline_access https://outlook.office.com/SMTP.Send",
         (("prompt", "select_account"),),
         "common",
+        (
+            ("imap", "offline_access https://outlook.office.com/IMAP.AccessAsUser.All"),
+            ("pop3", "offline_access https://outlook.office.com/POP.AccessAsUser.All"),
+        ),
     ),
 }
 
 
 def consent_url(
-    provider: Provider, *, tenant: str, client_id: str, user: str, back: str, state: str, verifier: str
+    provider: Provider,
+    *,
+    tenant: str,
+    client_id: str,
+    user: str,
+    back: str,
+    state: str,
+    verifier: str,
+    scope: str = "",
 ) -> str:
     """Return the address at which the account gives its consent; the browser comes ``back`` with a code."""
     digest = hashlib.sha256(verifier.encode()).digest()
@@ -63,7 +80,7 @@ def consent_url(
         "response_type": "code",
         "client_id": client_id,
         "redirect_uri": back,
-        "scope": provider.scope,
+        "scope": scope or provider.scope,
         "state": state,
         "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
         "code_challenge_method": "S256",

@@ -19,6 +19,7 @@ from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns
 from mailing.senders import entries, limits, warmup
 from mailing.senders.entries import Entry
+from mailing.senders.providers import PROVIDERS
 from mailing.senders.tables import senders as table
 from mailing.smtp.account import account_of, kept_as
 
@@ -90,6 +91,11 @@ class Account:
     def server(self) -> str:
         """``host:port``; an IPv6 address stands in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def scope(self) -> str:
+        """What is asked of the provider of its account."""
+        return PROVIDERS[self.provider].scope
 
     @property
     def account(self) -> str:

@@ -9,22 +9,29 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, func, or_, select, update
 
 from mailing.addresses import address_search
 from mailing.core.clock import now_ms
+from mailing.core.statements import run_many
 from mailing.core.tables import installation
 from mailing.suppression import subjects
 from mailing.suppression.tables import SuppressionReason
 from mailing.suppression.tables import suppressions as table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy import ColumnElement, Connection, Select
 
 CHUNK = 1_000  # rows of one statement's values
+_UPSERT = (
+    "INSERT INTO suppressions (subject, scope, reason, source, created_at, expires_at) "
+    "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subject, scope, reason) DO UPDATE SET expires_at = "
+    "CASE WHEN suppressions.expires_at IS NULL OR excluded.expires_at IS NULL THEN NULL "
+    "WHEN suppressions.expires_at > excluded.expires_at THEN suppressions.expires_at "
+    "ELSE excluded.expires_at END"
+)
 _LAST = "\U0010ffff"  # no text goes on with a later character
 
 
@@ -76,15 +83,29 @@ def keep(connection: Connection, entries: Iterable[Entry]) -> int:
 
     One that is there already for the same reason stays as it is, but lasts as long as the longer of both.
     """
-    now, new = now_ms(), 0
+    new = 0
+    for chunk in _chunks(entries):
+        new += len(chunk) - len(known_of(connection, chunk))
+        _keep(connection, chunk, now_ms())
+    return new
+
+
+def put(connection: Connection, entries: Iterable[Entry]) -> None:
+    """Keep suppressions, as ``keep`` does, without finding out how many are new."""
+    for chunk in _chunks(entries):
+        _keep(connection, chunk, now_ms())
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[Collection[Entry]]:
     chunk: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
         there = chunk.get(entry.key)
         chunk[entry.key] = there if there and _lasts_longer(there, entry) else entry
         if len(chunk) == CHUNK:
-            new += _keep(connection, chunk.values(), now)
-            chunk.clear()
-    return new + _keep(connection, chunk.values(), now)
+            yield chunk.values()
+            chunk = {}
+    if chunk:
+        yield chunk.values()
 
 
 def known_of(connection: Connection, entries: Collection[Entry]) -> set[tuple[str, str, str]]:
@@ -98,31 +119,12 @@ def _lasts_longer(one: Entry, other: Entry) -> bool:
     return one.expires_at is None or (other.expires_at is not None and one.expires_at >= other.expires_at)
 
 
-def _keep(connection: Connection, entries: Collection[Entry], now: int) -> int:
-    rows = [
-        {
-            "subject": it.subject,
-            "scope": it.scope,
-            "reason": it.reason,
-            "source": it.source,
-            "created_at": now,
-            "expires_at": it.expires_at,
-        }
+def _keep(connection: Connection, entries: Collection[Entry], now: int) -> None:
+    rows: list[tuple[object, ...]] = [
+        (it.subject, it.scope, it.reason.value, it.source, now, it.expires_at)
         for it in sorted(entries, key=lambda it: it.key)  # one order: no two writers deadlock
     ]
-    if not rows:
-        return 0
-    keys = table.c.subject, table.c.scope, table.c.reason
-    known = len(known_of(connection, entries))
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    new = insert.excluded
-    lasts = or_(table.c.expires_at.is_(None), new.expires_at.is_(None))
-    later = case((table.c.expires_at > new.expires_at, table.c.expires_at), else_=new.expires_at)
-    longer = case((lasts, None), else_=later)
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=[*keys], set_={"expires_at": longer}), rows
-    )
-    return len(entries) - known
+    run_many(connection, _UPSERT, rows)
 
 
 def lift(connection: Connection, suppression_id: int) -> bool:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailing.accounts import audit
 from mailing.bounces import following, reading, recording, tokens
+from mailing.bounces.matching import Incoming
 from mailing.bounces.reading import Kind
-from mailing.bounces.recording import Incoming
+from mailing.bounces.recording import AT_ONCE
 from mailing.campaigns import lifecycle
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignState
@@ -29,7 +30,7 @@ from mailing.suppression import store as suppressions
 from tasks.commands import suppression as suppressing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from mailing.feedback.store import Webhook
     from tasks.commands.campaigns import Backend
 
-AT_ONCE = 200  # reports of one transaction
 _VOLLEY = Actor(ActorKind.VOLLEY)
 SENDERS_MOST = 5  # addresses in From
 _ADDRESS = re.compile(r"[^\s<>,;\"()]{1,64}@[^\s<>,;\"()]{1,255}")
@@ -62,17 +62,31 @@ def take(backend: Backend, actor: Actor, messages: Sequence[Message], source: st
     return keep(backend, actor, read(messages, source))
 
 
-def keep(backend: Backend, actor: Actor, incoming: Sequence[Incoming]) -> Sequence[Recorded]:
-    """Record reports that were read, each once, however often they come."""
+def keep(
+    backend: Backend,
+    actor: Actor,
+    incoming: Sequence[Incoming],
+    *,
+    first: Callable[[Connection], None] | None = None,
+) -> Sequence[Recorded]:
+    """Record reports that were read, each once, however often they come.
+
+    What must hold in the same transaction is done ``first``: then there are at most ``AT_ONCE``.
+    """
+    assert first is None or len(incoming) <= AT_ONCE
     done: list[Recorded] = []
     news: list[dict[str, Any]] = []
-    for first in range(0, len(incoming), AT_ONCE):
+    for start in range(0, len(incoming) or bool(first), AT_ONCE):
         with backend.db.write() as connection:
+            if first:
+                first(connection)
             known, rules = tokens.stored(connection), following.rules(connection)
-            part = incoming[first : first + AT_ONCE]
-            some = [recording.record(connection, it, known, rules) for it in part]
-            some = [_leave(connection, *each) for each in zip(some, part, strict=True)]
-            suppressions.keep(connection, [it.entry for it in some if it.entry])
+            part = incoming[start : start + AT_ONCE]
+            some = [
+                _leave(connection, *each)
+                for each in zip(recording.record(connection, part, known, rules), part, strict=True)
+            ]
+            suppressions.put(connection, [it.entry for it in some if it.entry])
             paused = _pause(connection, some)
             if actor.kind is not ActorKind.VOLLEY:
                 _audit(connection, actor, some)

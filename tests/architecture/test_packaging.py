@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = settings.ROOT
-VOLLEY = ("web", "worker", "beat", "migrate")
+VOLLEY = ("web", "worker", "mailboxes", "beat", "migrate")
 DEFAULT = {
     "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
     "VOLLEY_URL": "http://127.0.0.1:5000",
@@ -134,7 +134,7 @@ def test_every_service_but_the_one_shot_comes_back_and_is_watched():
     """Beat answers nobody: it only sends, and ends where it cannot."""
     for name, service in compose()["services"].items():
         assert service["restart"] == ("no" if name in {"migrate", "passwords"} else "unless-stopped")
-        assert ("healthcheck" in service) == (name not in {"migrate", "passwords", "beat"})
+        assert ("healthcheck" in service) == (name not in {"migrate", "passwords", "mailboxes", "beat"})
 
 
 def test_no_container_has_rights_or_writes_where_nothing_is_kept():
@@ -223,7 +223,7 @@ def test_each_password_is_mounted_only_where_it_is_needed():
     }
     both = {"database-password", "redis-password"}
     assert mounts == {
-        **dict.fromkeys(("web", "worker", "beat", "migrate", "passwords"), both),
+        **dict.fromkeys(("web", "worker", "mailboxes", "beat", "migrate", "passwords"), both),
         "db": {"database-password"},
         "redis": {"redis-password"},
         "flower": {"redis-password"},
@@ -237,7 +237,7 @@ def test_who_reads_the_passwords_of_senders_has_the_key_by_which_they_were_seale
     """One container that made a key of its own could open none of them."""
     volume = "instance:/app/instance"
     keepers = {name: it for name, it in compose()["services"].items() if volume in it.get("volumes", ())}
-    assert list(keepers) == ["web", "worker"]
+    assert list(keepers) == ["web", "worker", "mailboxes"]
     assert all(keeper["tmpfs"] == ["/tmp"] for keeper in keepers.values())
 
 
@@ -248,6 +248,7 @@ def test_each_service_reaches_only_what_it_needs():
         "web": {"front", "proxied", "database", "queue", "rehearsal"},
         "https": {"outside", "proxied"},
         "worker": {"database", "queue", "mail", "rehearsal"},
+        "mailboxes": {"database", "queue", "mail"},
         "beat": {"database", "queue"},
         "migrate": {"database"},
         "passwords": set(),
@@ -271,14 +272,15 @@ def test_images_are_named_by_their_full_version():
 
 
 def test_the_procfile_names_the_six_processes():
-    assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "beat"}
+    assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "mailboxes", "beat"}
 
 
-@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "bounces", "beat"])
+@pytest.mark.parametrize("name", ["redis", "inbox", "web", "worker", "bounces", "mailboxes", "beat"])
 def test_each_process_is_a_module_that_replaces_its_shell(name: str):
     python, option, module, *_ = commands()[name]
     assert (python, option) == (".venv/bin/python", "-m")
-    assert module == "celery" or (ROOT / f"{module.replace('.', '/')}.py").is_file()
+    path = ROOT / module.replace(".", "/")
+    assert module == "celery" or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
 def test_make_run_starts_three_workers_unless_told_otherwise():

@@ -29,7 +29,7 @@ def test_there_are_unsafe_routes_to_check(app):
 def test_only_known_blueprints_are_exempt_and_each_says_why(app):
     assert set(app.extensions["csrf_exempt"]) == {
         *("api", "api_lanes", "api_lists", "api_messages", "api_recipients", "api_rehearsals"),
-        *("api_bounces", "api_domains", "api_forecasts", "api_received", "api_senders"),
+        *("api_bounces", "api_domains", "api_forecasts", "api_mailboxes", "api_received", "api_senders"),
         *("api_suppressions", "api_warmups", "api_webhooks", "tokens"),
     }
     assert all(len(reason) > 20 for reason in app.extensions["csrf_exempt"].values())

@@ -20,6 +20,8 @@ from mailing.contacts import contacts, imports
 from mailing.core.states import CampaignAction
 from mailing.feedback.providers import Provider
 from mailing.library import templates
+from mailing.mailboxes import store as mailboxes
+from mailing.mailboxes.entries import Entry
 from mailing.recipients import listing
 from mailing.senders import store as senders
 from mailing.senders.presets import PRESETS
@@ -114,6 +116,9 @@ FOUND = {  # rule of the application -> an address of it
     "/u/<token>/choices": "/u/{leaver}/choices",
     "/domains": "/domains",
     "/received": "/received",
+    "/mailboxes": "/mailboxes",
+    "/mailboxes/new": "/mailboxes/new",
+    "/mailboxes/<id:mailbox_id>": "/mailboxes/{mailbox}",
     "/domains/<domain>": "/domains/example.org",
     "/lists": "/lists",
     "/lists/new": "/lists/new",
@@ -186,6 +191,11 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         sender = senders.create(
             connection, PRESETS["gmail"].entered(username="a@b.example", client_id="c"), KEY
         )
+        mailbox = mailboxes.create(
+            connection,
+            Entry("Bounces", "imap.example.org", 993, "b@example.org", password="p"),
+            KEY,
+        )
     page.goto("/senders/1")
     page.get_by_role("button", name="Test connection").click()
     expect(page.get_by_text("It works")).to_be_visible()
@@ -209,6 +219,7 @@ def paths(browser: Browser, stack: Stack) -> dict[str, str]:
         "recipient": bob.id,
         "trial": trial,
         "sender": sender,
+        "mailbox": mailbox,
         "tested": tested,
     }
     return {path: path.format_map(ids) for path in (*FOUND.values(), *MORE)}

@@ -325,6 +325,7 @@ _COMMANDS = {
     "redis": ["tasks.redis_server"],
     "inbox": ["mailing.demo_inbox"],
     "bounces": ["webapp.bounces.door"],
+    "mailboxes": ["tasks.mailboxes"],
     "rehearsals": ["mailing.demo_inbox"],  # the inbox beside a server to which mail goes
     "sink": ["tests.support.sink"],
     "web": ["webapp.serve"],

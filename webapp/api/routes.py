@@ -24,6 +24,7 @@ from webapp.bounces import webhook_programs as webhooks
 from webapp.domains import programs as domains
 from webapp.http import params
 from webapp.lanes import programs as lanes
+from webapp.mailboxes import programs as mailboxes
 from webapp.openapi import document as openapi
 from webapp.openapi import operations
 from webapp.received import programs as received
@@ -52,6 +53,7 @@ BLUEPRINTS = tuple(
         suppressions,
         bounces,
         webhooks,
+        mailboxes,
         events,
         log,
         tokens,

@@ -8,6 +8,7 @@ is away the answer is 451, and the other server tries again.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mailing import schema
 from mailing.bounces.receiving import ACCEPTED, LATER, Dialogue
+from mailing.bounces.recording import AT_ONCE
 from mailing.core import database_errors, logs
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.database import Database
@@ -25,7 +27,7 @@ from mailing.core.terminal import say, stop_on_signal
 from mailing.redis import events
 from mailing.settings import load_or_exit
 from tasks.commands import bounces as commands
-from tasks.commands.bounces import AT_ONCE, Message
+from tasks.commands.bounces import Message
 from tasks.commands.campaigns import Backend
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ ACTOR = Actor(ActorKind.VOLLEY)
 CONNECTIONS_MOST = 200
 IDLE_S = 300.0  # RFC 5321 section 4.5.3.2.7
 GOODBYE_S = 5.0  # how long what has come may take to be committed at the end
+GATHER_S = 0.003  # for which those that are to be expected are waited for: half as many commits
 SOURCE = "smtp"
 
 log = structlog.get_logger()
@@ -49,6 +52,7 @@ class Recorder:
         self._backend = backend
         self._waiting: list[tuple[Message, asyncio.Future[bool]]] = []
         self._awake = asyncio.Event()
+        self._together = 0  # so many came within the time of one commit
 
     async def record(self, brought: Brought) -> bool:
         """Return, once it is committed, whether it is."""
@@ -61,10 +65,13 @@ class Recorder:
         """Record until the task is cancelled."""
         while True:
             await self._awake.wait()
+            if len(self._waiting) < self._together:
+                await asyncio.sleep(GATHER_S)
             some, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             if not self._waiting:
                 self._awake.clear()
             kept = await asyncio.to_thread(self._keep, [message for message, _ in some])
+            self._together = min(len(some) + len(self._waiting), AT_ONCE)
             for (_, done), well in zip(some, kept, strict=True):
                 if not done.done():
                     done.set_result(well)
@@ -189,6 +196,8 @@ def main() -> None:
     schema.require(chosen.database_url, patient=True)
     database = Database(chosen.database_url)
     backend = Backend(database, events.connect(chosen.redis_url, chosen.database_url))
+    gc.freeze()  # what was loaded stays: no collection need walk it again
+    gc.set_threshold(20_000, 20, 20)
     try:
         uvloop.run(serve(host, port, chosen.bounce_domain, backend))
     except OSError as error:

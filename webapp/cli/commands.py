@@ -327,6 +327,7 @@ _GROUPS = (
     suppress.bounce,
     suppress.webhooks,
     suppress.received,
+    suppress.mailbox,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)

@@ -8,5 +8,6 @@
 ``programs``     senders for programs
 ``route_form``   the fields of a campaign's form that say by which senders it goes, and its own limits
 ``views``        the page of all senders, and of one
+``visits``          a browser goes to a provider, where consent is given, and comes back
 ``warmups``      warm-ups of senders for programs
 """

@@ -1,0 +1,137 @@
+"""Commands about the mailboxes of reports. Each change is written into the audit log; all block.
+
+What may not be done raises ``MailboxError`` with the reason, and what cannot be kept ``EntryError``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from mailing.accounts import audit, throttle
+from mailing.accounts.throttle import Limit
+from mailing.core.actors import Actor, ActorKind
+from mailing.core.reasons import Reason
+from mailing.mailboxes import store, watching
+from mailing.mailboxes.faults import MailboxError
+from tasks.commands import bounces
+from tasks.commands.bounces import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from mailing.core.reasons import Words
+    from mailing.mailboxes.entries import Entry
+    from mailing.mailboxes.store import Mailbox, Position
+    from tasks.commands.campaigns import Backend
+
+TESTS = Limit(burst=10, every_ms=6_000)  # of one person
+_SECRETS = frozenset({"password", "client_secret"})
+_VOLLEY = Actor(ActorKind.VOLLEY)
+
+
+def create(backend: Backend, actor: Actor, entry: Entry, secret_key: str) -> int:
+    """Store a new mailbox; return its id."""
+    with backend.db.write() as connection:
+        mailbox_id = store.create(connection, entry, secret_key)
+        told = {"name": entry.name, "server": f"{entry.host}:{entry.port}"}
+        audit.record(connection, actor, "add mailbox", _about(mailbox_id), **told)
+    return mailbox_id
+
+
+def revise(
+    backend: Backend, actor: Actor, mailbox_id: int, entry: Entry, secret_key: str, *, seen: int | None = None
+) -> None:
+    """Change a mailbox as it was ``seen``."""
+    with backend.db.write() as connection:
+        before = store.get(connection, mailbox_id)
+        store.revise(connection, mailbox_id, entry, secret_key, seen=seen)
+        told = {"name": entry.name, "changed": _changed(before, entry) if before else ""}
+        audit.record(connection, actor, "change mailbox", _about(mailbox_id), **told)
+
+
+def delete(backend: Backend, actor: Actor, mailbox_id: int) -> Mailbox:
+    """Forget a mailbox; return it. What was recorded from it stays."""
+    with backend.db.write() as connection:
+        gone = store.delete(connection, mailbox_id)
+        audit.record(connection, actor, "delete mailbox", _about(mailbox_id), name=gone.name)
+    return gone
+
+
+def connect(backend: Backend, actor: Actor, seen: Mailbox, refresh_token: str, secret_key: str) -> None:
+    """Keep the consent that the account of a mailbox gave, as the mailbox was ``seen``."""
+    with backend.db.write() as connection:
+        store.keep_consent(connection, seen, refresh_token, secret_key)
+        told = {"name": seen.name, "issuer": seen.provider}
+        audit.record(connection, actor, "connect mailbox", _about(seen.id), **told)
+
+
+def begin_test(backend: Backend, actor: Actor, mailbox: Mailbox) -> None:
+    """Let somebody try a mailbox, a few times a minute. Raises ``MailboxError``."""
+    with backend.db.write() as connection:
+        who = f"test mailbox:{actor.kind}:{actor.id or actor.address}"
+        if wait := throttle.wait_ms(connection, who, TESTS):
+            raise MailboxError(Reason("mailbox.too-many-tests", n=-(-wait // 1000)))
+        audit.record(connection, actor, "test mailbox", _about(mailbox.id), name=mailbox.name)
+
+
+class Diary(watching.Diary):
+    """Records what is fetched, and how each mailbox is."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def take(self, seen: Mailbox, raws: Sequence[bytes], position: Position) -> Mailbox:
+        """Record messages and the position behind them in one transaction. Raises ``MovedError``."""
+        incoming = bounces.read([Message(it) for it in raws], seen.protocol)
+        moved: list[Mailbox] = []
+
+        def move(connection: Connection) -> None:
+            now = store.move(connection, seen, position, len(raws))
+            if now is None:
+                raise watching.MovedError
+            moved.append(now)
+
+        bounces.keep(self._backend, _VOLLEY, incoming, first=move)
+        return moved[-1]
+
+    def marked(self, seen: Mailbox) -> set[str]:
+        """Return the unique ids of what is recorded."""
+        with self._backend.db.read() as connection:
+            return store.marked(connection, seen.id)
+
+    def unmark(self, seen: Mailbox, uidls: set[str]) -> None:
+        """Forget unique ids."""
+        with self._backend.db.write() as connection:
+            store.unmark(connection, seen.id, uidls)
+
+    def worked(self, seen: Mailbox, remark: Words) -> None:
+        """Note that a mailbox could be looked at."""
+        with self._backend.db.write() as connection:
+            store.note_look(connection, seen.id, remark)
+
+    def failed(self, seen: Mailbox, reason: Reason) -> None:
+        """Note why it could not."""
+        with self._backend.db.write() as connection:
+            store.note_trouble(connection, seen, reason)
+
+    def again(self, mailbox_id: int) -> Mailbox | None:
+        """Return a mailbox as it is now."""
+        with self._backend.db.read() as connection:
+            return store.get(connection, mailbox_id)
+
+
+def _changed(before: Mailbox, entry: Entry) -> str:
+    """Return the names of what changes, secrets among them without their values."""
+    given = {it.name: getattr(entry, it.name) for it in fields(entry)}
+    return ", ".join(
+        name
+        for name, value in given.items()
+        if (value is not None if name in _SECRETS else getattr(before, name) != value)
+    )
+
+
+def _about(mailbox_id: int) -> str:
+    return f"mailbox:{mailbox_id}"

@@ -1,0 +1,8 @@
+"""The mailboxes from which reports are fetched: their page, their consent, and the same for programs.
+
+``forms``     what is typed for a mailbox, and what is wrong with it
+``oauth``     the way to the provider of a mailbox's account, and back
+``programs``  the same for programs
+``tests``     a mailbox is tested: connected to, and looked at
+``views``     the pages
+"""

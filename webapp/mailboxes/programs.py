@@ -1,0 +1,228 @@
+"""Mailboxes for programs: added, changed, tested and removed. No secret ever comes back."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import fields as of_class
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from quart import Response
+
+from mailing.accounts.roles import Permission
+from mailing.core import reasons
+from mailing.mailboxes import entries, store
+from mailing.mailboxes.entries import Entry
+from mailing.mailboxes.faults import MailboxError
+from mailing.senders.entries import PORTS, PROVIDERS, TLS_MODES, EntryError
+from tasks.mailboxes import commands
+from webapp.http import auth, forms, problems
+from webapp.http.problems import Fault, Problem
+from webapp.http.services import services
+from webapp.mailboxes import tests
+from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi.fields import Field, Flag, Name, Text, Whole
+from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.ui import formats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mailing.core.reasons import Reason
+    from mailing.mailboxes.store import Mailbox
+
+TOPIC = "Mailboxes"
+blueprint = operations.blueprint("api_mailboxes")
+_ONE = "/mailboxes/<id:mailbox_id>"
+_CHANGE = (
+    Field("name", Text(), "Its name, which no other mailbox has.", example="Bounces"),
+    Field("protocol", Name(entries.PROTOCOLS), "How it is looked at."),
+    Field("host", Text(), "Its server.", example="imap.example.org"),
+    Field("port", Whole(PORTS, "Must be a port from 1 to 65535."), "Its port, usually 993 or 995."),
+    Field("tls", Name(TLS_MODES), "`tls` from the start; `starttls` requires it; `opportunistic` takes it."),
+    Field(
+        "verify", Flag("True: the certificate must be trusted."), "Whether the certificate must be trusted."
+    ),
+    Field("ca", Text(), "Certificates (PEM) that are trusted instead of the system's."),
+    Field("username", Text(), "With which it signs in.", example="bounces@example.org"),
+    Field("password", Text(), "Kept encrypted and never shown. Left out, it stays; empty, it is removed."),
+    Field("provider", Name(PROVIDERS), "Whose consent signs in, given on the page of the mailbox."),
+    Field("tenant", Text(), "Of Microsoft 365; empty for any."),
+    Field("client_id", Text(), "Of your own application at the provider."),
+    Field("client_secret", Text(), "Of that application; kept as `password` is."),
+    Field("folder", Text(), "The folder that is looked at (IMAP).", example="INBOX"),
+    Field(
+        "removes",
+        Flag("True: messages are deleted there once they are recorded."),
+        "Whether messages are deleted there once they are recorded. Else nothing there changes.",
+    ),
+)
+_REVISION = Field(
+    "revision",
+    Whole(range(1, 2**31), "Must be the revision that you read."),
+    "As you read it: if the mailbox has changed since, nothing is done.",
+)
+
+
+@blueprint.get("/mailboxes")
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("All of them.", suppression_shapes.MailboxList)})
+async def list_mailboxes() -> Response:
+    """List the mailboxes from which reports are fetched, and how they are."""
+    found = await services().read(store.every)
+    watched = await services().read(store.is_watched)
+    return _json({"mailboxes": [_shown(it) for it in found], "watched": watched})
+
+
+@blueprint.post("/mailboxes")
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {201: Answer("The mailbox was stored.", suppression_shapes.Mailbox, headers=("Location",))},
+    bodies={"": _CHANGE},
+    refuses=(409,),
+)
+async def create_mailbox() -> Response:
+    """Add a mailbox. Reports are fetched from it within seconds.
+
+    Accounts at Google and Microsoft are connected in the browser, on the page of the mailbox.
+    """
+    example = '{"name": "Bounces", "host": "imap.example.org", "username": "bounces@example.org"}'
+    given = await _given(_CHANGE, example)
+    protocol, tls = given.get("protocol", "imap"), given.get("tls", "tls")
+    usual = {"port": entries.usual_port(protocol, tls), "name": given.get("host", "")}
+    entry = Entry(**{"host": "", "username": "", **usual, **given})
+    svc = services()
+    with _refusing():
+        mailbox_id = await svc.do(commands.create, auth.program(), entry, svc.settings.secret_key)
+    answer = _json(_shown(await _the_mailbox(mailbox_id)), 201)
+    answer.headers["Location"] = svc.at(f"{PREFIX}/mailboxes/{mailbox_id}")
+    return answer
+
+
+@blueprint.get(_ONE)
+@auth.needs(Permission.READ)
+@described(TOPIC, {200: Answer("The mailbox.", suppression_shapes.Mailbox)})
+async def get_mailbox(mailbox_id: int) -> Response:
+    """Get a mailbox."""
+    return _json(_shown(await _the_mailbox(mailbox_id)))
+
+
+@blueprint.patch(_ONE)
+@auth.needs(Permission.SENDERS)
+@described(
+    TOPIC,
+    {200: Answer("The mailbox as it is now.", suppression_shapes.Mailbox)},
+    bodies={"": (*_CHANGE, _REVISION)},
+    refuses=(409,),
+)
+async def change_mailbox(mailbox_id: int) -> Response:
+    """Change a mailbox: only the fields that are given.
+
+    With another server, or another way to protect the connection, the password must be given again.
+    """
+    svc, now = services(), await _the_mailbox(mailbox_id)
+    given = await _given((*_CHANGE, _REVISION), '{"removes": true}')
+    seen = given.pop("revision", None)
+    kept = {it.name: getattr(now, it.name) for it in of_class(Entry)}
+    entry = Entry(**{**kept, "password": None, "client_secret": None, **given})
+    with _refusing():
+        key = svc.settings.secret_key
+        await svc.do(commands.revise, auth.program(), mailbox_id, entry, key, seen=seen)
+    return _json(_shown(await _the_mailbox(mailbox_id)))
+
+
+@blueprint.delete(_ONE)
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {200: Answer("It was removed.", suppression_shapes.DeletedMailbox)}, refuses=(409,))
+async def delete_mailbox(mailbox_id: int) -> Response:
+    """Remove a mailbox. Recorded bounces stay."""
+    await _the_mailbox(mailbox_id)
+    with _refusing():
+        gone = await services().do(commands.delete, auth.program(), mailbox_id)
+    return _json({"id": gone.id, "name": gone.name})
+
+
+@blueprint.post(f"{_ONE}/test")
+@auth.needs(Permission.SENDERS)
+@described(TOPIC, {200: Answer("The result.", suppression_shapes.MailboxTest)}, refuses=(409,))
+async def test_mailbox(mailbox_id: int) -> Response:
+    """Connect to a mailbox and sign in, without fetching anything. The status is 200 even if it fails.
+
+    The response comes within 30 seconds. A key may test ten times, and another time every six seconds.
+    """
+    it = await _the_mailbox(mailbox_id)
+    trouble: Reason | None = None
+    messages = 0
+    try:
+        messages = (await tests.run(auth.program(), it)).messages
+    except MailboxError as refusal:
+        if refusal.reason.code in {"mailbox.too-many-tests", "mailbox.busy"}:
+            raise problems.refused(refusal) from None
+        trouble = refusal.reason
+    return _json(
+        {
+            "works": trouble is None,
+            "messages": messages,
+            "trouble": str(trouble or ""),
+            "trouble_code": trouble.code if trouble else None,
+        }
+    )
+
+
+async def _given(known: tuple[Field, ...], example: str) -> dict[str, Any]:
+    """Return the fields that were sent."""
+    sent = await forms.body(forms.SHORT)
+    values = fields.body(sent, known, example)
+    return {name: values[name] for name in fields.json_object(sent or b"{}", "{}")}
+
+
+async def _the_mailbox(mailbox_id: int) -> Mailbox:
+    found = await services().read(store.get, mailbox_id)
+    if found is None:
+        said = f"Mailbox {mailbox_id} does not exist. GET /api/v1/mailboxes lists them."
+        raise Problem(404, said, "mailbox.not-found")
+    return found
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except EntryError as error:
+        raise problems.invalid([Fault.of(name, it) for name, it in error.faults.items()]) from None
+    except MailboxError as refusal:
+        raise problems.refused(refusal) from None
+
+
+def _shown(it: Mailbox) -> suppression_shapes.Mailbox:
+    return {
+        "id": it.id,
+        "name": it.name,
+        "protocol": it.protocol,
+        "host": it.host,
+        "port": it.port,
+        "tls": it.tls,
+        "verify": it.verify,
+        "ca": it.ca,
+        "username": it.username,
+        "has_password": bool(it.password),
+        "provider": it.provider,  # type: ignore[typeddict-item]
+        "tenant": it.tenant,
+        "client_id": it.client_id,
+        "has_client_secret": bool(it.client_secret),
+        "connected": bool(it.refresh_token),
+        "folder": it.folder,
+        "removes": it.removes,
+        "fetched": it.fetched,
+        "fetched_at": formats.iso(it.fetched_at) if it.fetched_at else None,
+        "looked_at": formats.iso(it.looked_at) if it.looked_at else None,
+        "trouble": str(it.trouble),
+        "trouble_code": reasons.code(it.trouble) if it.trouble else None,
+        "trouble_at": formats.iso(it.trouble_at) if it.trouble_at else None,
+        "revision": it.revision,
+    }
+
+
+def _json(told: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(told), status, content_type="application/json")
