@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = settings.ROOT
-VOLLEY = ("web", "worker", "mailboxes", "beat", "migrate")
+VOLLEY = ("web", "worker", "mailboxes", "bounces", "beat", "migrate")
 DEFAULT = {
     "VOLLEY_DATABASE_URL": "sqlite:///instance/volley.sqlite",
     "VOLLEY_URL": "http://127.0.0.1:5000",
@@ -101,6 +101,13 @@ def test_flower_comes_only_when_it_is_asked_for_and_only_with_a_password():
     assert [line.startswith("# flower: exec .venv/bin/python -m ") for line in read("Procfile").splitlines()][
         -1
     ]
+
+
+def test_the_door_for_bounces_comes_only_when_it_is_asked_for():
+    bounces = compose()["services"]["bounces"]
+    assert bounces["profiles"] == ["bounces"]
+    port = bounces["environment"]["VOLLEY_BOUNCE_BIND"].rpartition(":")[2]
+    assert bounces["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
 def test_https_comes_only_when_it_is_asked_for_and_volley_believes_that_proxy_alone():
@@ -223,7 +230,7 @@ def test_each_password_is_mounted_only_where_it_is_needed():
     }
     both = {"database-password", "redis-password"}
     assert mounts == {
-        **dict.fromkeys(("web", "worker", "mailboxes", "beat", "migrate", "passwords"), both),
+        **dict.fromkeys(("web", "worker", "mailboxes", "bounces", "beat", "migrate", "passwords"), both),
         "db": {"database-password"},
         "redis": {"redis-password"},
         "flower": {"redis-password"},
@@ -249,6 +256,7 @@ def test_each_service_reaches_only_what_it_needs():
         "https": {"outside", "proxied"},
         "worker": {"database", "queue", "mail", "rehearsal"},
         "mailboxes": {"database", "queue", "mail"},
+        "bounces": {"front", "database", "queue"},
         "beat": {"database", "queue"},
         "migrate": {"database"},
         "passwords": set(),
@@ -271,7 +279,7 @@ def test_images_are_named_by_their_full_version():
         assert re.search(r":v?\d+\.\d+(\.\d+)?(-|$)", image), image
 
 
-def test_the_procfile_names_the_six_processes():
+def test_the_procfile_names_the_processes():
     assert set(procfile()) == {"redis", "inbox", "web", "worker", "bounces", "mailboxes", "beat"}
 
 
