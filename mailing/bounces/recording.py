@@ -112,7 +112,8 @@ def record(
     for it in judged:
         first.setdefault(it.digest, it)
     counted = _note(connection, [it for name, it in first.items() if name in new], now)
-    done = []
+    done: list[Recorded] = []
+    leavers: list[tuple[int, int, str]] = []
     for it in judged:
         fresh = it.digest in new and first[it.digest] is it
         if not fresh:
@@ -125,6 +126,7 @@ def record(
             source = f"report {report_id}"
             if it.incoming.report.kind is Kind.UNSUBSCRIBED:
                 entry = following.left(it.matched.email, source)
+                leavers.append((it.matched.id, it.matched.campaign_id, it.matched.email))
             elif what:
                 entry = following.due(connection, it.matched.email, what, source, rules[what])
         done.append(
@@ -139,6 +141,7 @@ def record(
                 at=now,
             )
         )
+    received.left(connection, leavers, now)
     return done
 
 

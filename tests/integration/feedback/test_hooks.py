@@ -13,6 +13,7 @@ from mailing.bounces import store as reports
 from mailing.bounces.store import Counts
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
+from mailing.core.tables import recipients
 from mailing.feedback import fetching, proofs, store
 from mailing.feedback.fetching import AwayError
 from mailing.feedback.providers import Provider
@@ -182,6 +183,9 @@ async def test_complaints_and_unsubscriptions_follow_as_by_mail(
         ANN: "complained",
         BOB: "unsubscribed",
     }
+    with db.read() as connection:  # as unsubscribed by the link of the email
+        left = select(recipients.c.email).where(recipients.c.left_at.is_not(None))
+        assert connection.execute(left).scalars().all() == [BOB]
 
 
 async def test_a_token_of_mailgun_cannot_tell_a_second_event(
