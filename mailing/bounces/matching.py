@@ -90,7 +90,8 @@ def match(connection: Connection, incoming: Sequence[Incoming], known: Tokens) -
 
 def hold(connection: Connection, ids: Collection[int]) -> dict[int, Noted]:
     """Return what is noted at recipients, who stay as they are until this transaction ends."""
-    lock = " FOR UPDATE" if connection.dialect.name == "postgresql" else ""  # SQLite has one writer
+    own = connection.dialect.name == "postgresql"  # SQLite has one writer
+    lock = " FOR NO KEY UPDATE" if own else ""  # reports name the recipient by its key, and hold that
     return {
         row.id: Noted(
             row.state,

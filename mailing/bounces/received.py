@@ -132,7 +132,9 @@ def _mark(connection: Connection, people: Sequence[tuple[int, int, str]], at: in
     counts: Counter[tuple[Place, str]] = Counter()
     for first in range(0, len(ids), CHUNK):
         these = recipients.c.id.in_(ids[first : first + CHUNK])
-        statement = select(*columns).where(these, due).order_by(recipients.c.id).with_for_update()
+        statement = (
+            select(*columns).where(these, due).order_by(recipients.c.id).with_for_update(key_share=True)
+        )
         rows = [
             row
             for row in connection.execute(statement)
