@@ -136,7 +136,7 @@ def _credential_faults(entry: Entry) -> Iterator[tuple[str, Reason]]:
 
 def _is_ca(text: str) -> bool:
     """Whether this is at least one certificate in PEM (RFC 7468)."""
-    if len(text) > CA_MAX:
+    if len(text) > CA_MAX or not text.isascii():
         return False
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)

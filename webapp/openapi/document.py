@@ -235,7 +235,7 @@ def _or_null(args: tuple[Any, ...], shapes: Shapes) -> Schema:
     """Return the schema of what may be null, or of several kinds."""
     one, *others = (shape(each, shapes) for each in args if each is not NoneType)
     if others:
-        return {"anyOf": [one, *others]}
+        return {"anyOf": [one, *others, *([_PLAIN[NoneType]] if NoneType in args else [])]}
     if "$ref" in one or "enum" in one:
         return {"anyOf": [one, _PLAIN[NoneType]]}
     return one | {"type": [one["type"], "null"]}

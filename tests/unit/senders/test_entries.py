@@ -78,5 +78,12 @@ def test_an_authority_of_ones_own_is_a_certificate(tmp_path: Any) -> None:
     entries.check(replace(GOOD, ca=certificate.read_text()))
 
 
+@pytest.mark.parametrize("text", ["-----BEGIN CERTIFICATE-----", "żółć", "a\x00b", "\ud800"])
+def test_what_is_no_certificate_is_refused(text: str) -> None:
+    with pytest.raises(EntryError) as refused:
+        entries.check(replace(GOOD, ca=text))
+    assert refused.value.faults.keys() == {"ca"}
+
+
 def test_no_secret_shows_in_what_is_printed() -> None:
     assert "secret" not in repr(replace(GOOD, client_secret="also secret"))
