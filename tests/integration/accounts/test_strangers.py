@@ -23,8 +23,8 @@ async def ask(visitor, route, **headers):
 
 
 def by_link(route):
-    """Whether a form may come from anywhere: the link itself is the right, and this one is none."""
-    return route.path.startswith("/u/") and route.method not in SAFE_METHODS
+    """Whether a form may come from anywhere: its link or its bytes are the right, and these are none."""
+    return route.path.startswith(("/u/", "/hooks/")) and route.method not in SAFE_METHODS
 
 
 async def test_a_name_that_was_pointed_here_gets_nothing_by_any_route(visitor):
