@@ -145,7 +145,7 @@ def test_no_request_gets_an_answer_that_is_not_described(make_stack: Callable[..
         [
             *(str(Path(sys.executable).with_name("st")), "run", str(file), "--url", stack.url),
             *("--checks", CHECKS, "--exclude-operation-id", ENDLESS, "--exclude-path", "/readyz"),
-            *("--phases", "examples,coverage,fuzzing", "--max-examples", "10"),
+            *("--phases", "examples,coverage,fuzzing", "--max-examples", "20"),
             *("--generation-deterministic", "--no-color"),
             *("--suppress-health-check", "all", "--warnings", "off"),
         ],
