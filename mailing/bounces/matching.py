@@ -41,18 +41,18 @@ _HOLD = "SELECT id, state, bounced, complained_at, attempts FROM recipients WHER
 
 
 class Incoming(NamedTuple):
-    """A report that was read. ``to`` is to whom its envelope was addressed; empty where nobody knows.
+    """A report that was read. ``key`` is what it is known by when it comes again.
 
-    ``key`` is what it is known by when it comes again; empty: by what it says. Where a provider has ``sworn``
-    to it, an address alone is believed: it is about the last email sent to it by the time ``at`` (ms since
-    1970; None: now).
+    ``to`` is to whom its envelope was addressed; empty where nobody knows. Where a provider has ``sworn`` to
+    it, an address alone is believed: it is about the last email sent to it by the time ``at`` (ms since 1970;
+    None: now).
     """
 
     report: Report
     raw: bytes
     source: str
+    key: str
     to: str = ""
-    key: str = ""
     sworn: bool = False
     at: int | None = None
 

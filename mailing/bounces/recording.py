@@ -104,7 +104,7 @@ def record(
     """Record at most ``AT_ONCE`` reports, each once, and find out what follows; in their order."""
     now = now_ms()
     judged = [
-        _Judged(it.key or digest(it.raw), it, matched, _meant(it.report, matched))
+        _Judged(it.key, it, matched, _meant(it.report, matched))
         for it, matched in zip(incoming, matching.match(connection, incoming, known), strict=True)
     ]
     ids, new = _keep(connection, judged, now)

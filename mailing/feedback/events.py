@@ -53,7 +53,7 @@ def incoming(provider: Provider, event: Event) -> Incoming:
     ids = [*message_ids.find(raw.decode("utf-8", "replace"), IDS_MOST)]
     report = Report(event.kind, [failure], provider.value, ids)
     key = sha256(f"{provider}:{event.key}".encode("utf-8", "replace")).hexdigest()
-    return Incoming(report, raw, provider.value, key=key, sworn=True, at=event.at)
+    return Incoming(report, raw, provider.value, key, sworn=True, at=event.at)
 
 
 def settle(said: BounceClass | None, status: str, diagnostic: str) -> Cause:

@@ -54,7 +54,9 @@ class Message(NamedTuple):
 
 def read(messages: Sequence[Message], source: str) -> Sequence[Incoming]:
     """Read reports. It needs no database, and never fails."""
-    return [Incoming(reading.read(it.raw), it.raw, source, it.to) for it in messages]
+    return [
+        Incoming(reading.read(it.raw), it.raw, source, recording.digest(it.raw), it.to) for it in messages
+    ]
 
 
 def take(backend: Backend, actor: Actor, messages: Sequence[Message], source: str) -> Sequence[Recorded]:

@@ -33,6 +33,7 @@ from tasks.commands.campaigns import Backend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from mailing.bounces.matching import Incoming
     from mailing.bounces.receiving import Brought
 
 ACTOR = Actor(ActorKind.VOLLEY)
@@ -40,6 +41,7 @@ CONNECTIONS_MOST = 200
 IDLE_S = 300.0  # RFC 5321 section 4.5.3.2.7
 GOODBYE_S = 5.0  # how long what has come may take to be committed at the end
 GATHER_S = 0.003  # for which those that are to be expected are waited for: half as many commits
+SHORT = 64 * 1024  # bytes of a report that is read at once; a longer one is read beside all others
 SOURCE = "smtp"
 
 log = structlog.get_logger()
@@ -50,14 +52,22 @@ class Recorder:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._waiting: list[tuple[Message, asyncio.Future[bool]]] = []
+        self._waiting: list[tuple[Incoming, asyncio.Future[bool]]] = []
         self._awake = asyncio.Event()
         self._together = 0  # so many came within the time of one commit
 
     async def record(self, brought: Brought) -> bool:
-        """Return, once it is committed, whether it is."""
+        """Return, once it is committed, whether it is.
+
+        It is read while others are waited for, or are being committed.
+        """
+        messages = [Message(brought.raw, " ".join(brought.to))]
+        if len(brought.raw) <= SHORT:
+            (incoming,) = commands.read(messages, SOURCE)
+        else:
+            (incoming,) = await asyncio.to_thread(commands.read, messages, SOURCE)
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Message(brought.raw, " ".join(brought.to)), done))
+        self._waiting.append((incoming, done))
         self._awake.set()
         return await done
 
@@ -70,25 +80,25 @@ class Recorder:
             some, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             if not self._waiting:
                 self._awake.clear()
-            kept = await asyncio.to_thread(self._keep, [message for message, _ in some])
+            kept = await asyncio.to_thread(self._keep, [incoming for incoming, _ in some])
             self._together = min(len(some) + len(self._waiting), AT_ONCE)
             for (_, done), well in zip(some, kept, strict=True):
                 if not done.done():
                     done.set_result(well)
 
-    def _keep(self, messages: Sequence[Message]) -> Sequence[bool]:
+    def _keep(self, incoming: Sequence[Incoming]) -> Sequence[bool]:
         """Commit them all, or, where one spoils it, each alone."""
         try:
-            commands.take(self._backend, ACTOR, messages, SOURCE)
+            commands.keep(self._backend, ACTOR, incoming)
         except DBAPIError as error:
             log.warning("bounces wait", reason=database_errors.sentence(error, self._backend.db.url))
-            return [False] * len(messages)
+            return [False] * len(incoming)
         except Exception:
-            if len(messages) > 1:
-                return [self._keep([it])[0] for it in messages]
+            if len(incoming) > 1:
+                return [self._keep([it])[0] for it in incoming]
             log.exception("a bounce cannot be recorded")
             return [False]
-        return [True] * len(messages)
+        return [True] * len(incoming)
 
 
 class Door(asyncio.Protocol):
