@@ -47,6 +47,7 @@ _LINE: dict[str, Any] = {
     "socket_timeout": TIMEOUT_S,
     "socket_connect_timeout": TIMEOUT_S,
     "health_check_interval": 15,
+    "driver_info": None,  # which would be read from a file for each connection
 }
 
 
