@@ -14,6 +14,7 @@ import pytest
 
 from mailing.core.states import AttemptResult, CampaignState, RecipientState, WorkerState
 from mailing.settings import ROOT
+from tests.support.each import each
 from webapp.ui.badges import LOOKS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def imports(file: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
+@each(FILES)
 def test_imports_point_down_only(file: Path):
     package = file.relative_to(ROOT).parts[0]
     tops = {module.partition(".")[0] for module in imports(file)}
@@ -128,7 +129,7 @@ def writes(source: str) -> list[str]:
     return [name for name in names if name in {"write", "begin", "creating"}]
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "webapp").rglob("*.py")), ids=name_of)
+@each(sorted((ROOT / "webapp").rglob("*.py")))
 def test_pages_api_and_command_line_change_things_by_commands_only(file: Path):
     source, imported = file.read_text(), set(imports(file))
     assert writes(source) == []
@@ -157,7 +158,7 @@ def clocks_and_files(file: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("room", PURE)
+@each(PURE)
 def test_a_pure_room_knows_no_session_socket_framework_or_clock(room: str):
     """Nor does any room of ours that it leans on."""
     seen: set[str] = set()
@@ -181,12 +182,12 @@ def test_a_pure_room_knows_no_session_socket_framework_or_clock(room: str):
         ]
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
+@each(FILES)
 def test_every_file_says_what_it_is(file: Path):
     assert ast.get_docstring(ast.parse(file.read_text()))
 
 
-@pytest.mark.parametrize("file", FILES, ids=name_of)
+@each(FILES)
 def test_no_file_is_too_long_to_read_in_one_go(file: Path):
     assert len(file.read_text().splitlines()) <= LONGEST_FILE
 
@@ -212,7 +213,7 @@ def test_a_vendored_file_is_the_one_that_was_checked(folder: Path, part: dict[st
     assert (folder / part["licence_file"]).is_file()
 
 
-@pytest.mark.parametrize("folder", VENDORS, ids=name_of)
+@each(VENDORS)
 def test_no_file_is_vendored_without_a_record(folder: Path):
     kinds = ("file", "licence_file", "notices_file")
     recorded = {part[kind] for place, part in vendored() if place == folder for kind in kinds if kind in part}
@@ -236,6 +237,6 @@ def test_no_two_states_differ_by_colour_alone(kind: type[StrEnum]):
         assert one.label != other.label
 
 
-@pytest.mark.parametrize("sheet", sorted((ROOT / "static").glob("*.css")), ids=lambda sheet: sheet.name)
+@each(sorted((ROOT / "static").glob("*.css")))
 def test_a_style_sheet_stays_small(sheet: Path):
     assert sheet.stat().st_size < 20 * 1024

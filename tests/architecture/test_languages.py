@@ -11,6 +11,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 from mailing.settings import ROOT
+from tests.support.each import each
 from webapp.i18n import __main__, languages
 from webapp.i18n.__main__ import TEMPLATES, extracted, stored, written
 
@@ -136,7 +137,7 @@ def sentences(node: nodes.Node) -> Iterator[str]:
         yield from sentences(child)
 
 
-@pytest.mark.parametrize("file", sorted(TEMPLATES.rglob("*.html")), ids=lambda file: file.name)
+@each(sorted(TEMPLATES.rglob("*.html")))
 def test_a_template_says_nothing_but_by_the_catalogue(file):
     assert list(bare_words(file.read_text())) == []
 
@@ -188,7 +189,7 @@ ROOMS = [
 ]
 
 
-@pytest.mark.parametrize("file", sorted(ROOMS), ids=lambda file: str(file.relative_to(ROOT)))
+@each(sorted(ROOMS))
 def test_a_room_of_the_pages_says_nothing_but_by_the_catalogue(file):
     assert set(unmarked(file.read_text())) - SAID_TO_PROGRAMS == set()
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.settings import ROOT
+from tests.support.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,17 +53,17 @@ def from_the_root(tree: ast.AST) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-@pytest.mark.parametrize("file", TEMPLATES, ids=lambda file: file.name)
+@each(TEMPLATES)
 def test_a_template_writes_no_address_from_the_root(file: Path):
     assert FROM_THE_ROOT.findall(file.read_text()) == []
 
 
-@pytest.mark.parametrize("file", SCRIPTS, ids=lambda file: file.name)
+@each(SCRIPTS)
 def test_a_script_writes_no_address_from_the_root(file: Path):
     assert FROM_THE_ROOT.findall(file.read_text()) == []
 
 
-@pytest.mark.parametrize("file", ROOMS, ids=lambda file: file.name)
+@each(ROOMS)
 def test_a_room_makes_every_address_with_its_prefix(file: Path):
     assert list(from_the_root(ast.parse(file.read_text()))) == []
 

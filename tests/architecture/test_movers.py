@@ -7,9 +7,8 @@ import functools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-import pytest
-
 from mailing.settings import ROOT
+from tests.support.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +89,7 @@ def test_only_one_room_writes_the_counters():
     assert {it.room for it in all_functions() if it.writes("tallies")} == {"counters"}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+@each(FILES)
 def test_nobody_uses_what_another_module_keeps_to_itself(file: Path):
     """As ``counters._count``, which would move a counter without asking."""
     tree = ast.parse(file.read_text())

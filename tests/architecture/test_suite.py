@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from mailing.settings import ROOT
+from tests.support.each import each
 
 SPAWNERS = {
     "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
@@ -45,7 +46,7 @@ def spawned(source: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
+@each(FILES)
 def test_processes_are_started_only_by_who_sees_that_they_end(file):
     """``tests.support.processes`` does: ``Keeper.start`` and ``run``."""
     assert spawned(file.read_text()) == []
@@ -63,3 +64,21 @@ def test_processes_are_started_only_by_who_sees_that_they_end(file):
 def test_a_process_started_otherwise_is_seen(source):
     """Or the test above would prove nothing."""
     assert len(spawned(source)) == 1
+
+
+def test_a_law_tells_each_file_that_breaks_it():
+    @each([1, 2, 3, 4])
+    def law(n: int) -> None:
+        assert n % 2, f"{n} is even"
+
+    with pytest.raises(AssertionError, match=r"(?s)2: 2 is even.*4: 4 is even"):
+        law()
+
+
+def test_a_law_that_looks_at_nothing_is_broken():
+    @each([])
+    def law(_nothing: object) -> None:
+        """It would always hold."""
+
+    with pytest.raises(AssertionError, match="nothing is looked at"):
+        law()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.settings import ROOT
-from tests.architecture.test_house import FILES, MAY_IMPORT, imports, name_of
+from tests.architecture.test_house import FILES, MAY_IMPORT, imports
+from tests.support.each import each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,7 +114,7 @@ def test_every_folder_is_a_wing_with_a_floor(package: str) -> None:
     assert len(FLOORS[package]) == len(folders)
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if wing_of(module_of(file))], ids=name_of)
+@each([file for file in FILES if wing_of(module_of(file))])
 def test_a_wing_imports_downwards_only(file: Path) -> None:
     module = module_of(file)
     package, wing = module.partition(".")[0], wing_of(module)
@@ -136,12 +137,12 @@ def test_no_two_files_need_each_other(package: str) -> None:
         pytest.fail(f"a circle of files: {' -> '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+@each(FOLDERS)
 def test_a_folder_has_few_enough_rooms_to_know_them_all(folder: Path) -> None:
     assert len(list(folder.glob("[!_]*.py"))) <= MOST_ROOMS
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=name_of)
+@each(FOLDERS)
 def test_a_packages_docstring_is_its_map_and_nothing_else(folder: Path) -> None:
     tree = ast.parse((folder / "__init__.py").read_text())
     assert len(tree.body) == 1, "nothing is defined or re-exported there"

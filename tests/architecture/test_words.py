@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.settings import ROOT
+from tests.support.each import each
 from webapp.i18n import __main__ as catalogue
 
 if TYPE_CHECKING:
@@ -82,11 +83,7 @@ def texts(file: Path) -> Iterator[str]:
         yield file.read_text()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [*PYTHON, *WORDED, *TEMPLATES, *SCRIPTS, *DOCUMENTS, *OPERATING],
-    ids=lambda file: str(file.relative_to(ROOT)),
-)
+@each([*PYTHON, *WORDED, *TEMPLATES, *SCRIPTS, *DOCUMENTS, *OPERATING])
 def test_no_text_has_a_retired_word(file):
     """Look the word up in ``docs/words.md``, which says what to write instead."""
     found = {text: phrases for text in texts(file) if (phrases := faults(text))}
