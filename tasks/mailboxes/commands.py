@@ -6,6 +6,7 @@ What may not be done raises ``MailboxError`` with the reason, and what cannot be
 from __future__ import annotations
 
 from dataclasses import fields
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import structlog
@@ -138,7 +139,8 @@ class Diary(watching.Diary):
     def _keep_unread(self, seen: Mailbox, raw: bytes, error: Exception) -> None:
         nothing = Report(Kind.OTHER, subject=f"{UNREAD}: {type(error).__name__}")
         try:
-            bounces.keep(self._backend, _VOLLEY, [Incoming(nothing, raw, seen.protocol, NOWHERE)])
+            key = sha256(raw).hexdigest()
+            bounces.keep(self._backend, _VOLLEY, [Incoming(nothing, raw, seen.protocol, key, NOWHERE)])
         except Exception as again:
             if self._passes(again):
                 raise

@@ -30,6 +30,7 @@ from sqlalchemy import select
 
 from mailing.bounces import store as bounces
 from mailing.bounces.causes import BounceClass, Cause
+from mailing.bounces.reading import Kind
 from mailing.bounces.tables import reports
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
@@ -301,7 +302,7 @@ def judge(it: Walk) -> None:
         columns = recipients.c.email, recipients.c.state, recipients.c.claimed_at, recipients.c.complained_at
         rows = {row.email: row for row in connection.execute(select(*columns).where(own))}
         found = connection.execute(
-            select(reports.c.source, reports.c.matched_by, reports.c.named, recipients.c.email).outerjoin(
+            select(reports.c.source, reports.c.kind, reports.c.named, recipients.c.email).outerjoin(
                 recipients, recipients.c.id == reports.c.recipient_id
             )
         ).all()
@@ -313,6 +314,8 @@ def judge(it: Walk) -> None:
     assert all(row.named == row.email for row in bounced), "a report found somebody else"
     assert {row.source for row in bounced} == {"smtp", "imap"}, "one of the doors was not used"
     assert {row.email for row in rows.values() if row.complained_at} == it.complained
+    assert {row.email for row in found if row.kind == Kind.UNSUBSCRIBED} == it.wrote
+    assert all(row.email for row in found), "a report found nobody"
 
     hard = {who for who, kind in expected.items() if kind is BounceClass.HARD}
     left = {*it.told} | it.wrote

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from mailing.bounces import reading, recording
+from mailing.bounces import matching, reading
 from mailing.bounces.reading import Kind, Report
 from mailing.bounces.tables import report_texts, reports
 from mailing.core.reasons import Reason
@@ -27,8 +27,12 @@ from tests.support.stack import wait_until
 from tests.support.undertakings import reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from sqlalchemy import Connection
+
+    from mailing.bounces.matching import Incoming, Matched
+    from mailing.bounces.tokens import Tokens
     from mailing.core.database import Database
     from mailing.mailboxes.store import Mailbox
     from tests.support.dovecot import Dovecot
@@ -176,14 +180,16 @@ def test_what_the_database_refuses_of_one_message_holds_back_no_others(
 def test_what_cannot_even_be_kept_is_passed_over_but_never_deleted(
     db: Database, server: Dovecot, monkeypatch: pytest.MonkeyPatch, removes: bool
 ) -> None:
-    digest = recording.digest
+    match = matching.match
 
-    def fails(raw: bytes) -> str:
-        if POISON in raw:
+    def fails(
+        connection: Connection, incoming: Sequence[Incoming], known: Tokens
+    ) -> Sequence[Matched | None]:
+        if any(POISON in it.raw for it in incoming):
             raise ZeroDivisionError
-        return digest(raw)
+        return match(connection, incoming, known)
 
-    monkeypatch.setattr(recording, "digest", fails)
+    monkeypatch.setattr(matching, "match", fails)
     user = f"worse-{removes}".lower()
     campaign_id, raws = sent(db, 3)
     server.deliver(user, raws[0], POISON + raws[1], raws[2])
