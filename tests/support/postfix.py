@@ -207,11 +207,12 @@ class Postfix:
         """Return the emails that were taken from Volley, and what became of each at its receiving server."""
         log = self.log()
         taken, ids = {*_TAKEN.findall(log)}, dict(_NAMED.findall(log))
-        return [
-            Passed(email, ids[queue_id], status)
+        last = {  # of one that was deferred meanwhile
+            queue_id: Passed(email, ids[queue_id], status)
             for queue_id, email, status in _TO.findall(log)
             if queue_id in taken
-        ]
+        }
+        return [*last.values()]
 
 
 @contextlib.contextmanager
