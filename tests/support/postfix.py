@@ -14,7 +14,6 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import stat
 import tempfile
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.support import marks
 from tests.support.processes import Keeper
 from tests.support.stack import free_port, listens, wait_until
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 PROGRAM = shutil.which("postfix", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _MAIN = """
 compatibility_level = 3.6
+import_environment = MAIL_CONFIG TZ LC_ALL {mark}
 queue_directory = {folder}/queue
 data_directory = {folder}/data
 maillog_file = {folder}/log
@@ -157,7 +158,13 @@ class Postfix:
         ):
             lines = "".join(f"/{it}/ {what}\n" for it, what in rows.items())
             (self.folder / name).write_text(lines)
-        values = {"folder": self.folder, "mail": self.mail, "uid": nobody.pw_uid, "gid": nobody.pw_gid}
+        values = {
+            "folder": self.folder,
+            "mail": self.mail,
+            "mark": marks.NAME,
+            "uid": nobody.pw_uid,
+            "gid": nobody.pw_gid,
+        }
         (etc / "main.cf").write_text(_MAIN.format(**values))
         pace = f"sleep,{self.pause_s}," if self.pause_s else ""
         (etc / "master.cf").write_text(
@@ -175,13 +182,9 @@ class Postfix:
         return all(map(listens, (self.port, self.receiver, self.mx)))
 
     def stop(self) -> None:
-        """End it, and all that it started."""
-        if self._process:
-            self._process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(Exception):
-                self._process.wait(10)
-            self._process = None
+        """End it, and all that it started: its processes are known by our mark, which they pass on."""
         self.keeper.end()
+        self._process = None
 
     def release(self) -> None:
         """Bring what was held."""
