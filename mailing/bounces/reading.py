@@ -59,7 +59,7 @@ class Kind(StrEnum):
     BOUNCED = "bounced"
     DELAYED = "delayed"
     COMPLAINED = "complained"
-    UNSUBSCRIBED = "unsubscribed"  # told by a provider only
+    UNSUBSCRIBED = "unsubscribed"  # told by a provider, or by an email to an address for that
     REPLIED = "auto-reply"
     OTHER = "other"
 

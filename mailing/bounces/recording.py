@@ -9,10 +9,11 @@ All functions take an open write transaction.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailing.addresses.address_search import small
 from mailing.bounces import following, matching, received
 from mailing.bounces.causes import BounceClass
 from mailing.bounces.following import COMPLAINED
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mailing.bounces.reading import Failure, Report
     from mailing.bounces.tokens import Tokens
     from mailing.core.reasons import Reason
+    from mailing.suppression.leave_tokens import Leaver
     from mailing.suppression.store import Entry
 
 RAW_MOST = 64 * 1024  # bytes of a report that are kept
@@ -49,6 +51,8 @@ _KNOWN = "SELECT digest, id FROM reports WHERE digest IN (%s)"
 _TEXT = "INSERT INTO report_texts (report_id, received_at, size, raw) VALUES (?, ?, ?, ?)"
 _BOUNCE = "UPDATE recipients SET bounced = ?, bounced_at = ? WHERE id = ?"
 _COMPLAIN = "UPDATE recipients SET complained_at = ? WHERE id = ?"
+_UNSUBSCRIBED = "UPDATE reports SET kind = ?, campaign_id = ?, recipient_id = ?, matched_by = ? WHERE id = ?"
+_STILL_THERE = "SELECT email FROM recipients WHERE id = ? AND campaign_id = ?"
 _COUNT = (
     "INSERT INTO bounce_tallies (campaign_id, what, n) VALUES (?, ?, ?) "
     "ON CONFLICT (campaign_id, what) DO UPDATE SET n = bounce_tallies.n + excluded.n"
@@ -143,6 +147,17 @@ def record(
         )
     received.left(connection, leavers, now)
     return done
+
+
+def unsubscribed(connection: Connection, recorded: Recorded, who: Leaver) -> Recorded:
+    """Note that an email was no report: somebody unsubscribed by it. It stands at them, if they are there."""
+    row = run(connection, _STILL_THERE, (who.recipient_id, who.campaign_id)).first()
+    its = (
+        (who.campaign_id, who.recipient_id, "token") if row and small(row.email) == small(who.email) else None
+    )
+    values = (Kind.UNSUBSCRIBED.value, *(its or (None, None, "")), recorded.id)
+    run(connection, _UNSUBSCRIBED, values)
+    return replace(recorded, kind=Kind.UNSUBSCRIBED, left=True)
 
 
 def _keep(connection: Connection, judged: Sequence[_Judged], now: int) -> tuple[dict[str, int], set[str]]:

@@ -159,10 +159,14 @@ class Imap:
 
     def idle(self, seconds: float) -> None:
         """Wait until something happens in the folder, at most so long."""
-        tag = self._send(b"IDLE")
-        if not self._response().text.startswith(b"+"):
-            raise MailboxError(self._told("mailbox.said-no", b"IDLE"))
-        if self.line.waits(seconds):
+        tag, news = self._send(b"IDLE"), False
+        for _ in range(RESPONSES_MOST):
+            if (it := self._response()).text.startswith(b"+"):
+                break
+            if not it.text.startswith(b"* ") or it.text.upper().startswith(b"* BYE"):
+                raise MailboxError(self._told("mailbox.said-no", b"IDLE"))
+            news = True  # it happened before the server began to wait
+        if not news and self.line.waits(seconds):
             self._response()
         self.line.send(b"DONE\r\n")
         self._until(tag, b"IDLE")

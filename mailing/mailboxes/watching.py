@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from mailing.core.reasons import Reason
 from mailing.mailboxes import looking, opening
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.imap import Imap
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailing.core.database import Database
-    from mailing.core.reasons import Reason, Words
+    from mailing.core.reasons import Words
     from mailing.mailboxes.store import Mailbox
 
 IDLE_S = 300.0  # after which the server is asked whether it is still there; RFC 2177 allows 29 minutes
@@ -89,9 +90,12 @@ class Watcher:
             except MailboxError as error:
                 wait = self._pause(lasts=error.lasts)
                 self._try(lambda why=error: self._diary.failed(self.seen, why.reason))  # type: ignore[misc]
-            except Exception:
-                log.exception("a mailbox cannot be watched", mailbox=self.seen.name)
+            except Exception as error:  # noqa: BLE001 - it is told, and watched on
                 wait = self._pause(lasts=False)
+                tell = log.exception if self._faults == 1 else log.warning  # of the same fault one traceback
+                tell("a mailbox cannot be watched", mailbox=self.seen.name)
+                said = Reason("mailbox.failed", said=type(error).__name__)
+                self._try(lambda why=said: self._diary.failed(self.seen, why))  # type: ignore[misc]
             if self._stop.wait(wait):
                 return
             now = self._try(lambda: self._diary.again(self.seen.id))

@@ -9,7 +9,6 @@ Emails to the addresses by which people unsubscribe come by the same doors.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailing.accounts import audit
@@ -160,7 +159,7 @@ def _leave(connection: Connection, recorded: Recorded, incoming: Incoming) -> Re
     people = [who for it in found if (who := leaving.by_mail(connection, it, senders))]
     for who in people:
         suppressing.leave_in(connection, who, who.topic)
-    return replace(recorded, left=True) if people else recorded
+    return recording.unsubscribed(connection, recorded, people[0]) if people else recorded
 
 
 def _pause(connection: Connection, recorded: Sequence[Recorded]) -> Sequence[int]:

@@ -6,10 +6,16 @@ What may not be done raises ``MailboxError`` with the reason, and what cannot be
 from __future__ import annotations
 
 from dataclasses import fields
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+import structlog
 
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
+from mailing.bounces.matching import Incoming
+from mailing.bounces.reading import Kind, Report
+from mailing.core import database_errors
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.reasons import Reason
 from mailing.mailboxes import store, watching
@@ -28,8 +34,12 @@ if TYPE_CHECKING:
     from tasks.commands.campaigns import Backend
 
 TESTS = Limit(burst=10, every_ms=6_000)  # of one person
+UNREAD = "Volley could not read this message"  # stands as the subject of one
+NOWHERE = "unread@localhost"  # nobody unsubscribes by a message that could not be read
 _SECRETS = frozenset({"password", "client_secret"})
 _VOLLEY = Actor(ActorKind.VOLLEY)
+
+log = structlog.get_logger(__name__)
 
 
 def create(backend: Backend, actor: Actor, entry: Entry, secret_key: str) -> int:
@@ -82,20 +92,65 @@ class Diary(watching.Diary):
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._unread = 0
 
     def take(self, seen: Mailbox, raws: Sequence[bytes], position: Position) -> Mailbox:
-        """Record messages and the position behind them in one transaction. Raises ``MovedError``."""
-        incoming = bounces.read([Message(it) for it in raws], seen.protocol)
+        """Record messages and the position behind them in one transaction. Raises ``MovedError``.
+
+        One that cannot be recorded holds back no others: it is kept as it came, unread.
+        """
+        try:
+            return self._take(seen, bounces.read([Message(it) for it in raws], seen.protocol), position)
+        except watching.MovedError:
+            raise
+        except Exception as error:
+            if self._passes(error):
+                raise
+            log.warning("a batch is recorded message by message", mailbox=seen.name, reason=_line(error))
+        for raw in raws:  # each is recorded once, also if the batch is fetched again after a crash
+            self._take_one(seen, raw)
+        return self._take(seen, (), position, len(raws))
+
+    def _take(
+        self, seen: Mailbox, incoming: Sequence[Incoming], position: Position, n: int | None = None
+    ) -> Mailbox:
         moved: list[Mailbox] = []
 
         def move(connection: Connection) -> None:
-            now = store.move(connection, seen, position, len(raws))
+            now = store.move(connection, seen, position, len(incoming) if n is None else n)
             if now is None:
                 raise watching.MovedError
             moved.append(now)
 
         bounces.keep(self._backend, _VOLLEY, incoming, first=move)
         return moved[-1]
+
+    def _take_one(self, seen: Mailbox, raw: bytes) -> None:
+        """Record a message; one that makes that fail as what it is not: no report, and nobody's."""
+        try:
+            bounces.keep(self._backend, _VOLLEY, bounces.read([Message(raw)], seen.protocol))
+        except Exception as error:
+            if self._passes(error):
+                raise
+            log.exception("a message cannot be read", mailbox=seen.name, bytes=len(raw))
+            self._unread += 1
+            self._keep_unread(seen, raw, error)
+
+    def _keep_unread(self, seen: Mailbox, raw: bytes, error: Exception) -> None:
+        nothing = Report(Kind.OTHER, subject=f"{UNREAD}: {type(error).__name__}")
+        try:
+            key = sha256(raw).hexdigest()
+            bounces.keep(self._backend, _VOLLEY, [Incoming(nothing, raw, seen.protocol, key, NOWHERE)])
+        except Exception as again:
+            if self._passes(again):
+                raise
+            if seen.removes:  # it would be lost
+                raise MailboxError(Reason("mailbox.not-recorded"), lasts=True) from again
+            log.warning("a message is passed over", mailbox=seen.name, reason=_line(again))
+
+    def _passes(self, error: Exception) -> bool:
+        """Whether an error is the database's, and no message's fault."""
+        return database_errors.explain(error, self._backend.db.url) is not None
 
     def marked(self, seen: Mailbox) -> set[str]:
         """Return the unique ids of what is recorded."""
@@ -108,7 +163,8 @@ class Diary(watching.Diary):
             store.unmark(connection, seen.id, uidls)
 
     def worked(self, seen: Mailbox, remark: Words) -> None:
-        """Note that a mailbox could be looked at."""
+        """Note that a mailbox could be looked at, and how many messages could not be read."""
+        remark = remark or (Reason("mailbox.unread", n=self._unread) if self._unread else "")
         with self._backend.db.write() as connection:
             store.note_look(connection, seen.id, remark)
 
@@ -131,6 +187,10 @@ def _changed(before: Mailbox, entry: Entry) -> str:
         for name, value in given.items()
         if (value is not None if name in _SECRETS else getattr(before, name) != value)
     )
+
+
+def _line(error: Exception) -> str:
+    return database_errors.line(error)[:200]
 
 
 def _about(mailbox_id: int) -> str:

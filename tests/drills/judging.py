@@ -28,7 +28,7 @@ from tests.support import sink
 from tests.support.stack import PERSON, wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from mailing.core.states import RecipientAction
     from tests.support.stack import Stack
@@ -93,11 +93,13 @@ class Drill:
         """Return a part of the recipients."""
         return int(self.row.recipients * part)
 
-    def begin(self, draft: Draft = DRAFT, *, sent: int | None = None) -> None:
-        """Send the campaign, and return when ``sent`` are sent, else a few."""
+    def begin(
+        self, draft: Draft = DRAFT, *, sent: int | None = None, people: Sequence[str] | None = None
+    ) -> None:
+        """Send the campaign, to these people if any, and return when ``sent`` are sent, else a few."""
         sent = self.share(0.06) if sent is None else sent
         self.begun = time.monotonic()
-        self.campaign_id = self.stack.send(draft, self._people())
+        self.campaign_id = self.stack.send(draft, [*people] if people else self._people())
         self._watcher.start()
         wait_until(lambda: self.count("sent") >= sent, f"{sent} are sent", 60)
 

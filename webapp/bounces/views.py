@@ -43,7 +43,7 @@ SORTS: Mapping[Sort, str] = {
     Sort.SOFT: N_("Soft bounce"),
     Sort.POLICY: N_("Blocked by policy"),
     Sort.COMPLAINED: N_("Reported as spam"),
-    Sort.UNSUBSCRIBED: N_("Unsubscribed at the provider"),
+    Sort.UNSUBSCRIBED: N_("Unsubscribed"),
     Sort.DELAYED: N_("Delayed by the receiver"),
     Sort.REPLIED: N_("Automatic reply"),
     Sort.UNMATCHED: N_("No recipient found"),

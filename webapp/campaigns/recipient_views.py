@@ -159,7 +159,7 @@ _REPORTS = {
     Kind.BOUNCED: N_("Bounced"),
     Kind.DELAYED: N_("Delayed by the receiver"),
     Kind.COMPLAINED: N_("Reported as spam"),
-    Kind.UNSUBSCRIBED: N_("Unsubscribed at the provider"),
+    Kind.UNSUBSCRIBED: N_("Unsubscribed"),
     Kind.REPLIED: N_("Automatic reply"),
     Kind.OTHER: N_("Message from the receiver"),
 }

@@ -8,6 +8,9 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from mailing.accounts.tables import audit
+from mailing.bounces import store as reports
+from mailing.bounces.reading import Kind
+from mailing.bounces.store import Sort
 from mailing.core.clock import now_ms
 from mailing.core.tables import campaigns, recipients
 from mailing.recipients import received
@@ -56,6 +59,19 @@ def test_an_email_unsubscribes_its_recipient_whoever_sends_it(db: Database, enve
         assert len(connection.execute(told).all()) == 1
         (row,) = received.of_campaign(connection, campaign_id, Cut.RECEIVER)
     assert (row.sent, row.unsubscribed) == (2, 1)
+
+
+def test_it_stands_among_the_bounces_at_the_person_who_unsubscribed(db: Database) -> None:
+    campaign_id = sent_campaign(db)
+    to = address(db, campaign_id)
+    (it,) = take(db, letter(to), to=to)
+    with db.read() as connection:
+        (kept,) = reports.find(connection)
+    assert (it.kind, kept.kind, kept.matched_by) == (Kind.UNSUBSCRIBED, Kind.UNSUBSCRIBED, "token")
+    assert (kept.email, kept.campaign_id) == (ANN, campaign_id)
+    with db.read() as connection:
+        assert reports.count(connection, Sort.UNMATCHED) == 0
+        assert reports.count(connection, Sort.UNSUBSCRIBED) == 1
 
 
 def test_one_that_was_made_up_or_is_quoted_in_a_bounce_does_nothing(db: Database) -> None:

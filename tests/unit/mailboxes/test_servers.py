@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 import time
@@ -142,6 +143,14 @@ def test_uid_and_body_come_in_any_order_and_other_messages_are_left_out() -> Non
         assert imap(server).fetch([5, 6]) == {5: b"ab"}
 
 
+def test_what_happens_just_before_a_server_waits_ends_the_waiting() -> None:
+    said = (b"* 4 EXISTS\r\n+ idling\r\n", b"V2 OK done\r\n")
+    begun = time.monotonic()
+    with serving(script(GREETING, CAPABILITY, *said)) as server:
+        imap(server).idle(60.0)
+    assert time.monotonic() - begun < 10
+
+
 def test_the_last_message_that_a_server_adds_to_every_range_is_not_fetched_again() -> None:
     said = b"* 9 FETCH (UID 7 RFC822.SIZE 10)\r\n%t OK\r\n"
     with serving(script(GREETING, CAPABILITY, said)) as server:
@@ -208,6 +217,27 @@ def test_a_message_over_pop3_may_have_long_lines_and_lines_that_begin_with_a_dot
     with serving(script(b"+OK\r\n", b"-ERR\r\n", b"+OK\r\n" + text)) as server:
         found = pop3(server, keep=1_000_000).fetch(1, whole=True)
     assert found == b"a\r\n.b\r\n" + b"c" * 150_000 + b"\r\n..\r\n"
+
+
+def test_a_token_signs_in_over_pop3_and_an_error_of_it_is_acknowledged() -> None:
+    heard: list[bytes] = []
+
+    def talk(line: socket.socket, *after: bytes) -> None:
+        for answer in (b"+OK\r\n", b"+OK\r\nSASL XOAUTH2\r\n.\r\n", b"+ \r\n", *after):
+            line.sendall(answer)
+            heard.append(line.recv(4096))
+
+    with serving(lambda line: talk(line, b"+OK in\r\n")) as server:
+        pop3(server).sign_in_by_token("ann", "token")
+    secret = base64.b64encode(b"user=ann\1auth=Bearer token\1\1")
+    assert heard[1:3] == [b"AUTH XOAUTH2\r\n", secret + b"\r\n"]
+    heard.clear()
+    with serving(lambda line: talk(line, b"+ eyJzdGF0dXMiOiI0MDAifQ==\r\n", b"-ERR expired\r\n")) as server:
+        assert code_of(lambda: pop3(server).sign_in_by_token("ann", "old")) == "mailbox.said-no"
+    assert heard[3] == b"\r\n"
+    with serving(script(b"+OK\r\n", b"-ERR\r\n", b"-ERR what\r\n")) as server:
+        code = code_of(lambda: pop3(server).sign_in_by_token("ann", "token"))
+    assert code == "mailbox.sign-in-not-offered"
 
 
 def test_a_pop3_server_without_unique_ids_is_told() -> None:
