@@ -18,6 +18,7 @@ Wings stand on floors, and import only from floors below::
     addresses    pasted text becomes recipients
     domains      what mail comes from: keys that sign, and what DNS says
     senders      accounts at mail servers, and their limits
+    credentials  what senders and mailboxes sign in with: secrets sealed, consent of providers
     smtp         the dialogue with a mail server, and what replies mean
     library      files and saved messages
     writing      what a person writes becomes a message

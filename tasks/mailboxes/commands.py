@@ -5,13 +5,13 @@ What may not be done raises ``MailboxError`` with the reason, and what cannot be
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.reasons import Reason
+from mailing.credentials import secrets
 from mailing.mailboxes import store, watching
 from mailing.mailboxes.faults import MailboxError
 from tasks.commands import bounces
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from tasks.commands.campaigns import Backend
 
 TESTS = Limit(burst=10, every_ms=6_000)  # of one person
-_SECRETS = frozenset({"password", "client_secret"})
 _VOLLEY = Actor(ActorKind.VOLLEY)
 
 
@@ -48,7 +47,7 @@ def revise(
     with backend.db.write() as connection:
         before = store.get(connection, mailbox_id)
         store.revise(connection, mailbox_id, entry, secret_key, seen=seen)
-        told = {"name": entry.name, "changed": _changed(before, entry) if before else ""}
+        told = {"name": entry.name, "changed": secrets.changes(before, entry)}
         audit.record(connection, actor, "change mailbox", _about(mailbox_id), **told)
 
 
@@ -77,7 +76,7 @@ def begin_test(backend: Backend, actor: Actor, mailbox: Mailbox) -> None:
         audit.record(connection, actor, "test mailbox", _about(mailbox.id), name=mailbox.name)
 
 
-class Diary(watching.Diary):
+class Diary:
     """Records what is fetched, and how each mailbox is."""
 
     def __init__(self, backend: Backend) -> None:
@@ -121,16 +120,6 @@ class Diary(watching.Diary):
         """Return a mailbox as it is now."""
         with self._backend.db.read() as connection:
             return store.get(connection, mailbox_id)
-
-
-def _changed(before: Mailbox, entry: Entry) -> str:
-    """Return the names of what changes, secrets among them without their values."""
-    given = {it.name: getattr(entry, it.name) for it in fields(entry)}
-    return ", ".join(
-        name
-        for name, value in given.items()
-        if (value is not None if name in _SECRETS else getattr(before, name) != value)
-    )
 
 
 def _about(mailbox_id: int) -> str:

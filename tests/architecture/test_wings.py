@@ -29,6 +29,7 @@ FLOORS = {  # the lowest first
             "writing",
             "library",
             "smtp",
+            "credentials",
             "senders",
             "domains",
             "addresses",

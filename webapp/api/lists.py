@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 from quart import Response, request
@@ -32,8 +32,6 @@ from webapp.openapi.operations import PREFIX, Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
     from mailing.contacts.contacts import Contact
@@ -102,7 +100,7 @@ async def create_list() -> Response:
     if size <= SMALL:
         await asyncio.to_thread(carrying.carry_out, svc.db, import_id)
     found = await svc.read(_the_import, import_id)
-    answer = _json(_import(found), 201 if found.state is ImportState.DONE else 202)
+    answer = operations.in_json(_import(found), 201 if found.state is ImportState.DONE else 202)
     where = f"lists/{found.list_id}" if found.state is ImportState.DONE else f"imports/{import_id}"
     answer.headers["Location"] = svc.at(f"{PREFIX}/{where}")
     return answer
@@ -117,7 +115,7 @@ async def list_lists() -> Response:
     found = await services().read(lists.latest, before=asked["before"], limit=asked["limit"] + 1)
     shown = found[: asked["limit"]]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"lists": [_list(it) for it in shown], "next": more})
+    return operations.in_json({"lists": [_list(it) for it in shown], "next": more})
 
 
 @blueprint.get(_ONE)
@@ -125,7 +123,7 @@ async def list_lists() -> Response:
 @described(TOPIC, {200: Answer("The list.", list_shapes.SavedList)})
 async def get_list(list_id: int) -> Response:
     """Get a saved list."""
-    return _json(_list(await services().read(_the_list, list_id)))
+    return operations.in_json(_list(await services().read(_the_list, list_id)))
 
 
 @blueprint.get(f"{_ONE}/contacts")
@@ -143,7 +141,7 @@ async def list_contacts(list_id: int) -> Response:
         after=asked["after"] or None,
         limit=asked["limit"],
     )
-    return _json({"contacts": [_contact(it) for it in page.rows], "next": page.next})
+    return operations.in_json({"contacts": [_contact(it) for it in page.rows], "next": page.next})
 
 
 @blueprint.get("/imports/<id:import_id>")
@@ -151,7 +149,7 @@ async def list_contacts(list_id: int) -> Response:
 @described(TOPIC, {200: Answer("The import.", list_shapes.Import)})
 async def get_import(import_id: int) -> Response:
     """Get an import: how far it is, and what became of its rows."""
-    return _json(_import(await services().read(_the_import, import_id)))
+    return operations.in_json(_import(await services().read(_the_import, import_id)))
 
 
 @blueprint.get("/imports/<id:import_id>/notes")
@@ -164,7 +162,9 @@ async def list_import_notes(import_id: int) -> Response:
     after = -1 if asked["after"] is None else asked["after"]
     found = await services().read(notes.read, import_id, asked["kind"], asked["limit"] + 1, after=after)
     shown = [_note(it) for it in found[: asked["limit"]]]
-    return _json({"notes": shown, "next": found[len(shown) - 1].number if len(found) > len(shown) else None})
+    return operations.in_json(
+        {"notes": shown, "next": found[len(shown) - 1].number if len(found) > len(shown) else None}
+    )
 
 
 @blueprint.post("/imports/<id:import_id>/cancel")
@@ -181,7 +181,7 @@ async def cancel_import(import_id: int) -> Response:
         await svc.do(commands.cancel_import, auth.program(), import_id)
     except ListError as refusal:
         raise problems.refused(refusal) from None
-    return _json(_import(await svc.read(_the_import, import_id)))
+    return operations.in_json(_import(await svc.read(_the_import, import_id)))
 
 
 async def _uploaded(file: BinaryIO) -> tuple[str, str]:
@@ -302,7 +302,3 @@ def _note(it: notes.Note) -> list_shapes.Note:
         "code": reasons.code(it.reason) or "",
         "suggestion": it.suggestion,
     }
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

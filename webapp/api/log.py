@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts import audit
@@ -111,7 +110,7 @@ async def search_log() -> Response:
         "next": log_search.write_key(page.older) or None,
         "searched_to": formats.iso(page.searched_to) or None,
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 @blueprint.get("/log.jsonl")
@@ -141,7 +140,7 @@ async def list_attempts(campaign_id: int, recipient_id: int) -> Response:
             for row in record.attempts
         ]
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/receipt")
@@ -213,4 +212,4 @@ async def search_audit_log() -> Response:
         "audit": [answers.audit_entry(row) for row in rows[:limit]],
         "next": rows[limit - 1].id if len(rows) > limit else None,
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)

@@ -7,9 +7,6 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
@@ -30,8 +27,9 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+
+    from quart import Response
 
     from mailing.internet.findings import Finding
     from mailing.reports.preview import Preview
@@ -85,7 +83,7 @@ async def preview_message(campaign_id: int) -> Response:
         shown = await svc.read(preview.asked_for, campaign, asked["recipient"] or "", asked["to"] or "")
     except NoMessageError as error:
         raise _refused(error) from None
-    return await asyncio.to_thread(lambda: _json(_preview(shown)))
+    return await asyncio.to_thread(lambda: operations.in_json(_preview(shown)))
 
 
 @blueprint.post(f"{_ONE}/test")
@@ -114,7 +112,7 @@ async def send_test(campaign_id: int) -> Response:
     except NotAllowed as refusal:
         raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
     await asyncio.wait([run.task])
-    return _json(_sent(run))
+    return operations.in_json(_sent(run))
 
 
 @blueprint.post(f"{_ONE}/preflight")
@@ -136,7 +134,7 @@ async def check_message(campaign_id: int) -> Response:
     except NotAllowed as refusal:
         raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
     found = await checkup.ask(looked, Dns(at=svc.settings.dns), open_links=asked["open_links"])
-    return _json(_preflight(found, len(looked.links), opened=asked["open_links"]))
+    return operations.in_json(_preflight(found, len(looked.links), opened=asked["open_links"]))
 
 
 def _refused(error: NoMessageError) -> Problem:
@@ -208,7 +206,3 @@ def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> message
         "links": links,
         "links_opened": opened,
     }
-
-
-def _json(body: Mapping[str, Any]) -> Response:
-    return Response(orjson.dumps(body), content_type="application/json")

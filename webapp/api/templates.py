@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.library import templates as library
@@ -20,6 +17,8 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.core.database import Database
     from mailing.library.templates import Template
     from mailing.writing.starters import Starter
@@ -42,7 +41,7 @@ async def list_templates() -> Response:
         "templates": list(map(_template, saved)),
         "built_in": list(map(_starter, starters.starters(ENGLISH))),
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 def written(db: Database, chosen: int | str) -> Written | None:

@@ -7,7 +7,6 @@ import binascii
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -90,7 +89,7 @@ async def list_bounces() -> Response:
     )
     shown = found[:limit]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"bounces": [_shown(it) for it in shown], "next": more})
+    return operations.in_json({"bounces": [_shown(it) for it in shown], "next": more})
 
 
 @blueprint.post("/bounces")
@@ -110,7 +109,7 @@ async def create_bounce() -> Response:
             raise problems.invalid([Fault("message", "It is not base64.", "request.invalid-field")]) from None
     message = Message(raw, asked["to"])
     (recorded,) = await services().do(commands.take, auth.program(), [message], "api")
-    return _json(_told(recorded), 201)
+    return operations.in_json(_told(recorded), 201)
 
 
 @blueprint.get("/bounces/<id:report_id>")
@@ -121,7 +120,7 @@ async def get_bounce(report_id: int) -> Response:
     found = await services().read(store.get, report_id)
     if found is None:
         raise Problem(404, f"Report {report_id} does not exist.", "bounce.not-found")
-    return _json(_shown(found))
+    return operations.in_json(_shown(found))
 
 
 @blueprint.get("/bounces/rules")
@@ -130,7 +129,9 @@ async def get_bounce(report_id: int) -> Response:
 async def list_bounce_rules() -> Response:
     """List the rules for bounces and complaints."""
     rules = await services().read(following.rules)
-    return _json({"rules": [{"of": of, "times": it.times, "days": it.days} for of, it in rules.items()]})
+    return operations.in_json(
+        {"rules": [{"of": of, "times": it.times, "days": it.days} for of, it in rules.items()]}
+    )
 
 
 @blueprint.post("/bounces/rules")
@@ -141,7 +142,7 @@ async def change_bounce_rule() -> Response:
     asked = fields.body(await forms.body(forms.SHORT), _RULE, '{"of": "soft", "times": 3, "days": 30}')
     rule = Rule(asked["times"], asked["days"])
     await services().do(commands.change_rule, auth.program(), asked["of"], rule)
-    return _json({"of": asked["of"], "times": rule.times, "days": rule.days})
+    return operations.in_json({"of": asked["of"], "times": rule.times, "days": rule.days})
 
 
 def _shown(it: Kept) -> suppression_shapes.Report:
@@ -176,7 +177,3 @@ def _told(it: Recorded) -> suppression_shapes.RecordedReport:
         "suppressed": it.suppressed,
         "unsubscribed": it.left,
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

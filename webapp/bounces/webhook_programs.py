@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
 from mailing.feedback import store
@@ -22,6 +19,8 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.feedback.store import Webhook
 
 TOPIC = "Webhooks"
@@ -41,7 +40,7 @@ _KEY = (Field("key", Text(), "The provider's key. Leave it out where the passwor
 async def list_webhooks() -> Response:
     """List the webhooks to which mail providers post what became of emails."""
     found = await services().read(store.every)
-    return _json({"webhooks": [_shown(it) for it in found]})
+    return operations.in_json({"webhooks": [_shown(it) for it in found]})
 
 
 @blueprint.post("/webhooks")
@@ -59,7 +58,7 @@ async def create_webhook() -> Response:
         )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of(given, refusal.reason)]) from None
-    return _json(_with_password(made), 201)
+    return operations.in_json(_with_password(made), 201)
 
 
 @blueprint.get(_ONE)
@@ -67,7 +66,7 @@ async def create_webhook() -> Response:
 @described(TOPIC, {200: Answer("The webhook.", suppression_shapes.Webhook)})
 async def get_webhook(webhook_id: int) -> Response:
     """Return a webhook."""
-    return _json(_shown(await _the(webhook_id)))
+    return operations.in_json(_shown(await _the(webhook_id)))
 
 
 @blueprint.post(f"{_ONE}/key")
@@ -83,7 +82,7 @@ async def change_webhook_key(webhook_id: int) -> Response:
         )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of("key", refusal.reason)]) from None
-    return _json(_with_password(await _the(webhook_id)))
+    return operations.in_json(_with_password(await _the(webhook_id)))
 
 
 @blueprint.delete(_ONE)
@@ -94,7 +93,7 @@ async def remove_webhook(webhook_id: int) -> Response:
     gone = await services().do(commands.remove_webhook, auth.program(), webhook_id)
     if gone is None:
         raise _missing(webhook_id)
-    return _json(_shown(gone))
+    return operations.in_json(_shown(gone))
 
 
 async def _the(webhook_id: int) -> Webhook:
@@ -126,7 +125,3 @@ def _shown(it: Webhook) -> suppression_shapes.Webhook:
         "events": it.events,
         "created_at": formats.iso(it.created_at),
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-import orjson
-from quart import Response
 
 from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
@@ -24,7 +20,7 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from quart import Response
 
     from mailing.domains.keys import DkimKey
     from mailing.domains.records import Record
@@ -48,7 +44,7 @@ async def list_domains() -> Response:
     """List the domains that campaigns come from, or that have keys."""
     svc = services()
     found = await svc.read(reading.every, svc.settings.secret_key)
-    return _json({"domains": [_shown(it) for it in found]})
+    return operations.in_json({"domains": [_shown(it) for it in found]})
 
 
 @blueprint.post("/domains")
@@ -71,9 +67,9 @@ async def create_domain_keys() -> Response:
         raise problems.invalid([Fault.of("domain", refusal.reason)]) from None
     algorithms = [asked["algorithm"]] if asked["algorithm"] else [*Algorithm]
     svc = services()
-    with _refusing():
+    with problems.refusing(DkimError):
         made = await svc.do(commands.create, auth.program(), domain, algorithms, svc.settings.secret_key)
-    return _json({"keys": [_key(it) for it in made]}, 201)
+    return operations.in_json({"keys": [_key(it) for it in made]}, 201)
 
 
 @blueprint.get(_ONE)
@@ -81,7 +77,7 @@ async def create_domain_keys() -> Response:
 @described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)})
 async def get_domain(domain: str) -> Response:
     """Return a domain, its keys, and what DNS said of it."""
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 @blueprint.get(f"{_ONE}/reports")
@@ -97,7 +93,9 @@ async def get_domain_reports(domain: str) -> Response:
     sources = [_sent(it) for it in found.sources]
     last = formats.iso(found.last_at) if found.last_at else None
     reporters = [*found.reporters]
-    return _json({"reports": found.reports, "reporters": reporters, "until": last, "sources": sources})
+    return operations.in_json(
+        {"reports": found.reports, "reporters": reporters, "until": last, "sources": sources}
+    )
 
 
 @blueprint.post(f"{_ONE}/check")
@@ -106,7 +104,7 @@ async def get_domain_reports(domain: str) -> Response:
 async def check_domain(domain: str) -> Response:
     """Ask DNS about a domain now. Keys whose records are found start to sign."""
     await reading.check((await _standing(domain)).domain)
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 @blueprint.post(f"{_ONE}/rotate")
@@ -119,9 +117,9 @@ async def rotate_domain_keys(domain: str) -> Response:
     """
     standing = await _standing(domain)
     svc = services()
-    with _refusing():
+    with problems.refusing(DkimError):
         made = await svc.do(commands.rotate, auth.program(), standing.domain, svc.settings.secret_key)
-    return _json({"keys": [_key(it) for it in made]}, 201)
+    return operations.in_json({"keys": [_key(it) for it in made]}, 201)
 
 
 @blueprint.delete(f"{_ONE}/keys/<selector>")
@@ -133,9 +131,9 @@ async def retire_domain_key(domain: str, selector: str) -> Response:
     if selector not in {it.selector for it in standing.keys}:
         said = f"{standing.domain} has no key {selector}. GET /api/v1/domains lists them."
         raise Problem(404, said, "dkim.not-found")
-    with _refusing():
+    with problems.refusing(DkimError):
         await services().do(commands.retire, auth.program(), standing.domain, selector)
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 async def _standing(domain: str) -> Standing:
@@ -144,14 +142,6 @@ async def _standing(domain: str) -> Standing:
         said = f"There is no domain {domain}. GET /api/v1/domains lists them."
         raise Problem(404, said, "from-domain.not-found")
     return found
-
-
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except DkimError as refusal:
-        raise problems.refused(refusal) from None
 
 
 def _shown(it: Standing) -> domain_shapes.Domain:
@@ -217,7 +207,3 @@ def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
 
 def _finding(it: Finding) -> domain_shapes.DomainFinding:
     return {"light": it.light, "said": str(it.said), "code": it.said.code, "todo": str(it.todo or "")}
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

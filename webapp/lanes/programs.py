@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
@@ -23,6 +20,7 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.reports.lanes import Standing
@@ -50,7 +48,7 @@ _ORDERS = {
 @described(TOPIC, {200: Answer("The lanes.", lane_shapes.Lanes)})
 async def list_lanes(campaign_id: int) -> Response:
     """List the lanes of a campaign: how far each receiver is, how fast, and why it is slow."""
-    return _json(await services().read(_found, campaign_id))
+    return operations.in_json(await services().read(_found, campaign_id))
 
 
 @blueprint.post(f"{_LANES}/<any(resume, rest, pause):verb>")
@@ -73,7 +71,7 @@ async def order(campaign_id: int, verb: str) -> Response:
         await svc.do(commands.order, auth.program(), campaign_id, receiver, wanted, **asked)
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
-    return _json(await svc.read(_found, campaign_id))
+    return operations.in_json(await svc.read(_found, campaign_id))
 
 
 def _found(connection: Connection, campaign_id: int) -> lane_shapes.Lanes:
@@ -103,7 +101,3 @@ def _lane(it: Standing) -> lane_shapes.Lane:
         "last_reply": str(it.said),
         "last_reply_at": formats.iso(it.said_at) if it.said_at else None,
     }
-
-
-def _json(body: lane_shapes.Lanes) -> Response:
-    return Response(orjson.dumps(body), content_type="application/json")

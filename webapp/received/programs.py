@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -45,7 +44,7 @@ async def list_received() -> Response:
         "rows": [_row(it) for it in rows],
         "total": _row(received.total(rows)),
     }
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/received")
@@ -54,7 +53,7 @@ async def list_received() -> Response:
 async def get_received(campaign_id: int) -> Response:
     """Tell how a campaign was received, by receiver and by sender."""
     told = await services().read(_of_campaign, campaign_id)
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 def _of_campaign(connection: Connection, campaign_id: int) -> suppression_shapes.ReceivedCampaign:

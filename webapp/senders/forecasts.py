@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.reports import estimates, lanes, paces
@@ -18,6 +15,7 @@ from webapp.openapi.operations import Answer, described
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
@@ -39,7 +37,7 @@ async def get_forecast(campaign_id: int) -> Response:
     campaign = await services().read(problems.the_campaign, campaign_id)
     band, behind = await services().read(_read, campaign)
     told = {"left": 0 if campaign.over else campaign.waiting, "behind": behind, **shown(band)}
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 def shown(band: Band | None) -> dict[str, object]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
+from mailing.core.reasons import EntryError
 from mailing.senders import store, warming, warmup
-from mailing.senders.entries import EntryError
 from mailing.senders.store import SenderError
 from tasks.commands import senders as commands
 from webapp.http import auth, forms, problems
@@ -21,6 +18,8 @@ from webapp.openapi.fields import Field, Whole
 from webapp.openapi.operations import Answer, described
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.senders.warmup import Plan
 
 TOPIC = "Senders"
@@ -105,7 +104,7 @@ async def _told(sender_id: int) -> Response:
     rows = await services().read(warming.calendar, account)
     days = [{"day": row.day, "cap": row.cap, "sent": row.sent} for row in rows]
     told = {"warmup": planned(account.warmup), "days": days}
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 def _refused(refusal: SenderError) -> Problem:

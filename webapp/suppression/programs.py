@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -100,7 +99,7 @@ async def list_suppressions() -> Response:
     )
     shown = found[:limit]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"suppressions": [_shown(it) for it in shown], "next": more})
+    return operations.in_json({"suppressions": [_shown(it) for it in shown], "next": more})
 
 
 @blueprint.post("/suppressions")
@@ -131,7 +130,7 @@ async def create_suppressions() -> Response:
         for it in added.refused[:SKIPPED_SHOWN]
     ]
     told = {"new": added.new, "known": added.known, "skipped": skipped, "skipped_total": len(added.refused)}
-    return _json(told, 201)
+    return operations.in_json(told, 201)
 
 
 @blueprint.delete("/suppressions/<id:suppression_id>")
@@ -143,7 +142,7 @@ async def lift_suppression(suppression_id: int) -> Response:
     if lifted is None:
         said = f"Suppression {suppression_id} does not exist. It may have been lifted."
         raise Problem(404, said, "suppression.not-found")
-    return _json({"id": lifted.id, "subject": lifted.subject})
+    return operations.in_json({"id": lifted.id, "subject": lifted.subject})
 
 
 @blueprint.get("/suppressions/why")
@@ -153,7 +152,7 @@ async def explain_suppression() -> Response:
     """Explain why an address is not mailed: by its own entry, its domain's, or a forgotten person's."""
     email = fields.query(request.args, (_EMAIL,))["email"]
     found = await services().read(store.why, email)
-    return _json({"email": email, "suppressions": [_shown(it) for it in found]})
+    return operations.in_json({"email": email, "suppressions": [_shown(it) for it in found]})
 
 
 @blueprint.post("/suppressions/forget")
@@ -169,7 +168,7 @@ async def forget_person() -> Response:
         await services().do(commands.forget, auth.program(), asked["email"])
     except UnfitError as refusal:
         raise problems.invalid([Fault.of("email", refusal.reason)]) from None
-    return _json({"forgotten": True})
+    return operations.in_json({"forgotten": True})
 
 
 def _shown(it: Suppression) -> suppression_shapes.Suppression:
@@ -182,7 +181,3 @@ def _shown(it: Suppression) -> suppression_shapes.Suppression:
         "since": formats.iso(it.created_at),
         "until": formats.iso(it.expires_at) if it.expires_at else None,
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

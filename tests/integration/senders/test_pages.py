@@ -12,8 +12,9 @@ import pytest
 from mailing.accounts.roles import Role
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
+from mailing.credentials import consent, providers
 from mailing.ledger import rests
-from mailing.senders import consent, opening, providers, store, warming
+from mailing.senders import opening, store, warming
 from mailing.senders.limits import Limits
 from mailing.senders.routes import Route
 from tests.support import consents

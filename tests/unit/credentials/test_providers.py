@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from mailing.senders import providers
-from mailing.senders.providers import PROVIDERS
+from mailing.credentials import providers
+from mailing.credentials.providers import PROVIDERS
 
 
 @pytest.mark.parametrize("key", PROVIDERS)

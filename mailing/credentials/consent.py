@@ -17,14 +17,15 @@ import orjson
 import structlog
 
 from mailing.core.reasons import Reason
-from mailing.senders.providers import PROVIDERS
+from mailing.credentials.providers import PROVIDERS
 from mailing.smtp.account import TokenError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.core.database import Database
-    from mailing.senders.providers import Provider
+    from mailing.credentials.holders import Holder
+    from mailing.credentials.providers import Provider
 
 PATIENCE_S = 10.0
 LONGEST = 64 * 1024  # bytes of an answer
@@ -44,35 +45,7 @@ _OUR_APPLICATION = frozenset({"invalid_client", "unauthorized_client"})
 log = structlog.get_logger(__name__)
 
 
-class Asks(Protocol):
-    """Whoever needs access tokens: a sender, or a mailbox."""
-
-    @property
-    def id(self) -> int:
-        """Its id."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def provider(self) -> str:
-        """Whose account it has."""
-
-    @property
-    def tenant(self) -> str:
-        """Of which organization."""
-
-    @property
-    def client_id(self) -> str:
-        """Our application there."""
-
-    @property
-    def scope(self) -> str:
-        """What is asked for."""
-
-
-A = TypeVar("A", bound=Asks)
+A = TypeVar("A", bound="Holder")
 
 
 class Replace(Protocol[A]):
@@ -170,20 +143,20 @@ class Consent(Generic[A]):
             self._account = self._replace(connection, self._account, self._refresh_token, self._secret_key)
 
 
-async def refresh(account: Asks, client_secret: str, refresh_token: str) -> Grant:
+async def refresh(account: Holder, client_secret: str, refresh_token: str) -> Grant:
     """Exchange a refresh token for an access token (RFC 6749 section 6). Raises ``TokenError``."""
     provider = PROVIDERS[account.provider]
     sent = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": account.scope}
     return await _exchange(provider, account, client_secret, sent)
 
 
-async def redeem(account: Asks, client_secret: str, *, code: str, back: str, verifier: str) -> Grant:
+async def redeem(account: Holder, client_secret: str, *, code: str, back: str, verifier: str) -> Grant:
     """Exchange the code that the browser brought (RFC 6749 section 4.1.3). Raises ``TokenError``."""
     sent = {"grant_type": "authorization_code", "code": code, "redirect_uri": back, "code_verifier": verifier}
     return await _exchange(PROVIDERS[account.provider], account, client_secret, sent)
 
 
-async def _exchange(provider: Provider, account: Asks, client_secret: str, sent: dict[str, str]) -> Grant:
+async def _exchange(provider: Provider, account: Holder, client_secret: str, sent: dict[str, str]) -> Grant:
     form = {**sent, "client_id": account.client_id}
     if client_secret:
         form["client_secret"] = client_secret
@@ -227,7 +200,7 @@ async def _post(url: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
     return response.status_code, told if isinstance(told, dict) else {}
 
 
-def _refused(provider: Provider, account: Asks, status: int, error: str) -> TokenError:
+def _refused(provider: Provider, account: Holder, status: int, error: str) -> TokenError:
     log.warning("no access token", sender=account.name, status=status, error=error)
     if status >= _FAULTY or status == _TOO_MANY or error in _PASSING:
         return _unreachable(provider, account)
@@ -240,7 +213,7 @@ def _refused(provider: Provider, account: Asks, status: int, error: str) -> Toke
     return TokenError(Reason(f"oauth.{code}", name=account.name, provider=provider.name, **told), lasts=True)
 
 
-def _unreachable(provider: Provider, account: Asks) -> TokenError:
+def _unreachable(provider: Provider, account: Holder) -> TokenError:
     return TokenError(Reason("oauth.unreachable", name=account.name, provider=provider.name), lasts=False)
 
 
