@@ -45,7 +45,7 @@ def add(*, file: IO[bytes], reason: str, days: int | None, topic: str) -> None:
     from mailing.core.reasons import UnfitError  # noqa: PLC0415
     from mailing.suppression.tables import SuppressionReason  # noqa: PLC0415
     from tasks.commands import suppression as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     text = file.read().decode("utf-8-sig", errors="replace")
     until = now_ms() + days * DAY_MS if days else None
@@ -67,7 +67,7 @@ def add(*, file: IO[bytes], reason: str, days: int | None, topic: str) -> None:
 def show(*, search: str, limit: int) -> None:
     """List the latest suppressions; only those that SEARCH matches, the start of an address or @DOMAIN."""
     from mailing.suppression import store  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
         for it in store.find(connection, search, limit=limit):
@@ -79,7 +79,7 @@ def show(*, search: str, limit: int) -> None:
 def why(*, email: str) -> None:
     """Say why EMAIL is not mailed."""
     from mailing.suppression import store  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
         found = store.why(connection, email)
@@ -94,7 +94,7 @@ def why(*, email: str) -> None:
 def lift(*, suppression_id: int) -> None:
     """Lift the suppression ID, as `volley suppress list` shows it."""
     from tasks.commands import suppression as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend:
         lifted = commands.lift(backend, ACTOR, suppression_id)
@@ -109,7 +109,7 @@ def forget(*, email: str) -> None:
     """Forget the person of EMAIL: only a hash of the address is left, and it is never mailed again."""
     from mailing.core.reasons import UnfitError  # noqa: PLC0415
     from tasks.commands import suppression as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend:
         try:
@@ -130,7 +130,7 @@ def bounce(*, files: tuple[IO[bytes], ...], to: str) -> None:
     from mailing.bounces.reading import READ_MOST  # noqa: PLC0415
     from tasks.commands import bounces as commands  # noqa: PLC0415
     from tasks.commands.bounces import Message  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     given: Sequence[IO[bytes]] = files or (click.open_file("-", "rb"),)
     messages = [Message(it.read(READ_MOST), to) for it in given]
@@ -151,7 +151,7 @@ def received(*, by: str, days: int, campaign: int | None) -> None:
     from mailing.internet.findings import Light  # noqa: PLC0415
     from mailing.recipients import received as reading  # noqa: PLC0415
     from mailing.recipients.received import Cut  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
         rows = (
@@ -203,7 +203,7 @@ def webhooks() -> None:
 def show_all() -> None:
     """List all webhooks."""
     from mailing.feedback import store  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     with open_backend(chosen) as backend, backend.db.read() as connection:
@@ -224,7 +224,7 @@ def new(*, provider: str, topic: str, key_from: IO[str] | None) -> None:
     from mailing.feedback import proofs, store  # noqa: PLC0415
     from mailing.feedback.providers import Proof, Provider  # noqa: PLC0415
     from tasks.commands import bounces as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     given = topic if provider == "ses" else key_from.read(10_000) if key_from else ""
@@ -243,7 +243,7 @@ def new(*, provider: str, topic: str, key_from: IO[str] | None) -> None:
 def remove(*, webhook_id: int) -> None:
     """Remove WEBHOOK."""
     from tasks.commands import bounces as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend:
         if commands.remove_webhook(backend, ACTOR, webhook_id) is None:
@@ -295,7 +295,7 @@ def add_mailbox(*, pop3: bool, no_verify: bool, ca_file: Any, provider: str | No
     """Add a mailbox. Its password is asked for, or read from standard input."""
     from mailing.mailboxes import entries  # noqa: PLC0415
     from tasks.mailboxes import commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, chosen):
         protocol: Protocol = "pop3" if pop3 else "imap"
@@ -338,7 +338,7 @@ def test_mailbox(*, mailbox_id: int) -> None:
 def remove_mailbox(*, mailbox_id: int) -> None:
     """Remove mailbox ID. Recorded bounces stay."""
     from tasks.mailboxes import commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.campaigns.work import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):
         gone = commands.delete(backend, ACTOR, mailbox_id)
@@ -354,7 +354,7 @@ def _password(what: str = "Password") -> str:
 @contextmanager
 def _open() -> Iterator[tuple[Backend, Settings]]:
     from mailing.core.reasons import ReasonError  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.campaigns.work import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     with open_backend(chosen) as backend:

@@ -37,7 +37,7 @@ from mailing.settings import Settings, SettingsError
 from mailing.suppression import purposes
 from tasks.commands import campaigns as commands
 from webapp.api import answers, posted
-from webapp.cli import progress
+from webapp.cli.campaigns import progress
 from webapp.http import params
 from webapp.http.problems import Fault
 

@@ -47,7 +47,7 @@ def correct(
 
     Recipients that still wait get the new version. Resume the campaign to send it.
     """
-    from webapp.cli import corrections  # noqa: PLC0415
+    from webapp.cli.campaigns import corrections  # noqa: PLC0415
 
     corrections.correct(campaign_id, subject, text_file, html_file)
 
@@ -69,7 +69,7 @@ def failure_limit(
     complaints_at_least: int | None,
 ) -> None:
     """Pause campaign ID when PERCENT of its last emails failed. 0: not for failures."""
-    from webapp.cli import corrections  # noqa: PLC0415
+    from webapp.cli.campaigns import corrections  # noqa: PLC0415
 
     corrections.change_limit(campaign_id, percent, of_last, at_least, (complaints, complaints_at_least))
 
@@ -81,7 +81,7 @@ def failure_limit(
 @click.option("--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN.")
 def follow_up(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
     """Make a new draft to some recipients of campaign ID, and print its id."""
-    from webapp.cli import corrections  # noqa: PLC0415
+    from webapp.cli.campaigns import corrections  # noqa: PLC0415
 
     corrections.follow_up(campaign_id, state, reply, search)
 
@@ -110,7 +110,7 @@ def mark_sent(*, campaign_id: int) -> None:
 
 
 def _decide(campaign_id: int, action: RecipientAction, state: str | None = None) -> None:
-    from webapp.cli import work  # noqa: PLC0415
+    from webapp.cli.campaigns import work  # noqa: PLC0415
 
     work.decide(campaign_id, action, state)
 
@@ -125,7 +125,7 @@ def _way_past(action: RecipientAction, help_text: str) -> click.Command:
         "--search", default="", help="Only addresses that start with this, or addresses at @DOMAIN."
     )
     def go_past(*, campaign_id: int, state: str | None, reply: str | None, search: str) -> None:
-        from webapp.cli import work  # noqa: PLC0415
+        from webapp.cli.campaigns import work  # noqa: PLC0415
 
         work.go_past(campaign_id, action, state=state, reply=reply, search=search)
 

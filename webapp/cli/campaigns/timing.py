@@ -39,7 +39,7 @@ def when(command: Command) -> Command:
 @when
 def schedule(*, campaign_id: int, despite_red: bool, **asked: Any) -> None:
     """Schedule draft ID, or change the time and the hours of a scheduled campaign."""
-    from webapp.cli import steering  # noqa: PLC0415
+    from webapp.cli.campaigns import steering  # noqa: PLC0415
 
     steering.schedule(campaign_id, **asked, despite_red=despite_red)
 
@@ -48,7 +48,7 @@ def schedule(*, campaign_id: int, despite_red: bool, **asked: Any) -> None:
 @_ID
 def unschedule(*, campaign_id: int) -> None:
     """Make scheduled campaign ID a draft again."""
-    from webapp.cli import steering  # noqa: PLC0415
+    from webapp.cli.campaigns import steering  # noqa: PLC0415
 
     steering.unschedule(campaign_id)
 
@@ -58,7 +58,7 @@ def unschedule(*, campaign_id: int) -> None:
 @DESPITE_RED
 def start(*, campaign_id: int, despite_red: bool) -> None:
     """Send draft or scheduled campaign ID now."""
-    from webapp.cli import steering  # noqa: PLC0415
+    from webapp.cli.campaigns import steering  # noqa: PLC0415
 
     steering.start(campaign_id, despite_red=despite_red)
 
@@ -68,7 +68,7 @@ def start(*, campaign_id: int, despite_red: bool) -> None:
 @click.argument("priority", type=click.IntRange(0, 9))
 def priority(*, campaign_id: int, priority: int) -> None:
     """Change how urgent campaign ID is: PRIORITY 0 is sent first, 9 last. Workers follow within a second."""
-    from webapp.cli import steering  # noqa: PLC0415
+    from webapp.cli.campaigns import steering  # noqa: PLC0415
 
     steering.urge(campaign_id, priority)
 
@@ -79,7 +79,7 @@ def priority(*, campaign_id: int, priority: int) -> None:
 @_HOURS
 def hours(*, campaign_id: int, time_zone: str | None, hours: str | None) -> None:
     """Change the hours of the day in which campaign ID is sent, also while it is sent."""
-    from webapp.cli import steering  # noqa: PLC0415
+    from webapp.cli.campaigns import steering  # noqa: PLC0415
 
     steering.limit(campaign_id, time_zone, hours)
 
@@ -88,7 +88,7 @@ def _acting(action: CampaignAction, help_text: str) -> click.Command:
     @click.command(action.value, help=help_text)
     @_ID
     def act(*, campaign_id: int) -> None:
-        from webapp.cli import work  # noqa: PLC0415
+        from webapp.cli.campaigns import work  # noqa: PLC0415
 
         work.act(campaign_id, action)
 
@@ -106,7 +106,7 @@ _ACTS = (
 @click.argument("campaign_id", metavar="CAMPAIGN", type=click.IntRange(1, LARGEST_ID))
 def lanes(*, campaign_id: int) -> None:
     """Show how far each receiver of CAMPAIGN is, how fast, and why it is slow."""
-    from webapp.cli import steering as work  # noqa: PLC0415
+    from webapp.cli.campaigns import steering as work  # noqa: PLC0415
 
     work.show_lanes(campaign_id)
 
@@ -119,7 +119,7 @@ def lanes(*, campaign_id: int) -> None:
 def steer_lane(*, campaign_id: int, receiver: str, wanted: str, minutes: int) -> None:
     """Resume, slow down or pause RECEIVER, as `volley lanes` names it, in all campaigns."""
     from mailing.ledger.lanes import Order  # noqa: PLC0415
-    from webapp.cli import steering as work  # noqa: PLC0415
+    from webapp.cli.campaigns import steering as work  # noqa: PLC0415
 
     work.order_lane(campaign_id, receiver, Order(wanted), minutes)
 

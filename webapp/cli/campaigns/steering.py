@@ -17,7 +17,7 @@ from mailing.schedules.schedule import Asked
 from tasks.commands import campaigns as commands
 from tasks.commands import lanes as lane_commands
 from tasks.commands import steering
-from webapp.cli import progress, work
+from webapp.cli.campaigns import progress, work
 from webapp.ui import formats
 
 if TYPE_CHECKING:
