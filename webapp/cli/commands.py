@@ -12,7 +12,7 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from webapp.cli import dkim, receipts, rulebook, senders, suppress
+from webapp.cli import bounces, dkim, mailboxes, receipts, received, rulebook, senders, suppression, webhooks
 from webapp.cli.campaigns import changes, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
@@ -103,9 +103,9 @@ def status(*, campaign_id: int, as_json: bool) -> None:
 @main.command()
 def check() -> None:
     """Check the settings, the database, Redis, the SMTP server and the workers."""
-    from webapp.cli.campaigns import work  # noqa: PLC0415
+    from webapp.cli import checkup  # noqa: PLC0415
 
-    work.check()
+    checkup.check()
 
 
 @main.command("api-docs")
@@ -324,11 +324,11 @@ _GROUPS = (
     receipts.verify,
     rulebook.rulebook,
     senders.senders,
-    suppress.suppress,
-    suppress.bounce,
-    suppress.webhooks,
-    suppress.received,
-    suppress.mailbox,
+    suppression.suppress,
+    bounces.bounce,
+    webhooks.webhooks,
+    received.received,
+    mailboxes.mailbox,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)

@@ -17,7 +17,7 @@ from mailing.core.reasons import UnfitError
 from mailing.programs import api_keys
 from tasks.commands import factors, keys, people
 from webapp.api import routes
-from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats
 
 if TYPE_CHECKING:

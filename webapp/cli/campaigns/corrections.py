@@ -17,7 +17,8 @@ from mailing.recipients.search import Choice
 from mailing.writing.written import Writing
 from tasks.commands import campaigns as commands
 from tasks.commands import corrections, drafting
-from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend, read_text, reply_of
+from webapp.cli.campaigns.work import reply_of
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend, read_text
 from webapp.http import params
 
 if TYPE_CHECKING:

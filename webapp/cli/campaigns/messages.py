@@ -24,7 +24,7 @@ from mailing.smtp.dialogue import Dialogue
 from tasks.commands import campaigns as commands
 from tasks.commands import rehearsals as rehearsing
 from webapp.cli.campaigns import progress
-from webapp.cli.campaigns.work import ACTOR, chosen_settings, open_backend
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -17,7 +17,8 @@ from mailing.schedules.schedule import Asked
 from tasks.commands import campaigns as commands
 from tasks.commands import lanes as lane_commands
 from tasks.commands import steering
-from webapp.cli.campaigns import progress, work
+from webapp.cli.campaigns import progress
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -37,16 +38,16 @@ def schedule(
         with backend.db.read() as connection:
             found = campaigns.get(connection, campaign_id)
         if found and found.state is CampaignState.SCHEDULED:
-            now = steering.steer(backend, work.ACTOR, campaign_id, asked)
+            now = steering.steer(backend, ACTOR, campaign_id, asked)
         else:
-            now = steering.schedule(backend, work.ACTOR, campaign_id, asked, despite_red=despite_red)
+            now = steering.schedule(backend, ACTOR, campaign_id, asked, despite_red=despite_red)
     click.echo(progress.timing(now))
 
 
 def unschedule(campaign_id: int) -> None:
     """Make a scheduled campaign a draft again."""
     with _changing() as backend:
-        now = commands.act(backend, work.ACTOR, campaign_id, CampaignAction.UNSCHEDULE)
+        now = commands.act(backend, ACTOR, campaign_id, CampaignAction.UNSCHEDULE)
     click.echo(f"Campaign {campaign_id} is a {now.state} again. It won't start automatically.")
 
 
@@ -54,27 +55,27 @@ def start(campaign_id: int, *, despite_red: bool) -> None:
     """Send a draft, or a scheduled campaign, now."""
     with _changing() as backend:
         action = CampaignAction.SEND
-        now = commands.act(backend, work.ACTOR, campaign_id, action, despite_red=despite_red)
+        now = commands.act(backend, ACTOR, campaign_id, action, despite_red=despite_red)
     click.echo(f"Campaign {campaign_id} is {now.state}. To follow it: volley status {campaign_id}")
 
 
 def urge(campaign_id: int, priority: int) -> None:
     """Change how urgent a campaign is."""
     with _changing() as backend:
-        now = steering.steer(backend, work.ACTOR, campaign_id, Asked(), priority)
+        now = steering.steer(backend, ACTOR, campaign_id, Asked(), priority)
     click.echo(progress.timing(now))
 
 
 def limit(campaign_id: int, time_zone: str | None, hours: str | None) -> None:
     """Change the hours of the day in which a campaign is sent."""
     with _changing() as backend:
-        now = steering.steer(backend, work.ACTOR, campaign_id, Asked(None, time_zone, hours))
+        now = steering.steer(backend, ACTOR, campaign_id, Asked(None, time_zone, hours))
     click.echo(progress.timing(now))
 
 
 def show_lanes(campaign_id: int) -> None:
     """Print the lanes of a campaign."""
-    with work.open_backend(work.chosen_settings()) as backend, backend.db.read() as connection:
+    with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
         campaign = campaigns.get(connection, campaign_id)
         if campaign is None:
             raise click.ClickException(f"Campaign {campaign_id} does not exist.")
@@ -84,9 +85,9 @@ def show_lanes(campaign_id: int) -> None:
 
 def order_lane(campaign_id: int, receiver: str, wanted: Order, minutes: int) -> None:
     """Let a lane go on, or have it rest."""
-    with work.open_backend(work.chosen_settings()) as backend:
+    with open_backend(chosen_settings()) as backend:
         try:
-            lane_commands.order(backend, work.ACTOR, campaign_id, receiver, wanted, minutes=minutes)
+            lane_commands.order(backend, ACTOR, campaign_id, receiver, wanted, minutes=minutes)
         except NotAllowed as refusal:
             raise click.ClickException(str(refusal)) from None
     click.echo(f"Done. Follow it: volley lanes {campaign_id}")
@@ -94,7 +95,7 @@ def order_lane(campaign_id: int, receiver: str, wanted: Order, minutes: int) -> 
 
 @contextmanager
 def _changing() -> Iterator[Backend]:
-    with work.open_backend(work.chosen_settings()) as backend:
+    with open_backend(chosen_settings()) as backend:
         try:
             yield backend
         except (NotAllowed, UnfitError) as refusal:

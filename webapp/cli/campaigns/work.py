@@ -2,56 +2,42 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import threading
-import time
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import click
 import orjson
-from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
-from mailing import checks, settings
+from mailing import checks
 from mailing.addresses import parsing as addresses
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.drafts import Draft
 from mailing.campaigns.lifecycle import NotAllowed
-from mailing.checks import Finding
-from mailing.core import database_errors, logs, privacy
-from mailing.core.actors import Actor, ActorKind
 from mailing.core.clock import now_ms
-from mailing.core.database import Database
 from mailing.core.reasons import Reason, UnfitError
 from mailing.core.states import CampaignAction, CampaignState, RecipientAction, RecipientState
 from mailing.ledger.breaker import Breaker
 from mailing.recipients.search import EVERYBODY, Choice
-from mailing.redis import events
 from mailing.reports import estimates, lanes, paces
 from mailing.schedules.schedule import ANY_TIME, Asked
-from mailing.settings import Settings, SettingsError
 from mailing.suppression import purposes
 from tasks.commands import campaigns as commands
 from webapp.api import answers, posted
 from webapp.cli.campaigns import progress
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend, read_text
 from webapp.http import params
 from webapp.http.problems import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from mailing.addresses.parsing import ParsedList
     from mailing.schedules.schedule import Schedule
     from mailing.smtp.replies import ReplyCode
     from tasks.commands.campaigns import Backend
 
-CHECK_S = 8.0
 REFUSED_SHOWN = 20
-ACTOR = Actor(ActorKind.CLI)
 
 
 def send(
@@ -190,98 +176,6 @@ def _decide(campaign_id: int, action: RecipientAction, choice: Choice) -> None:
     assert campaign is not None
     click.echo(f"{_count(done.moved, 'recipient')} changed.")
     click.echo(f"Campaign {campaign_id} is {campaign.state}: {progress.in_words(campaign)}.")
-
-
-def check() -> None:
-    """Check the settings, the database, Redis, the SMTP server and the workers."""
-    try:
-        chosen = settings.load()
-    except SettingsError as error:
-        for fault in error.faults:
-            _show("settings", Finding(ok=False, detail=fault))
-        sys.exit(1)
-    logs.configure(chosen.log, quiet=True)
-    privacy.keep(chosen.instance)
-    _show("settings", Finding(ok=True, detail=_settings_in_words(chosen)))
-    found = _ask_all(chosen)
-    for name, finding in found.items():
-        _show(name, finding)
-    if not all(finding.ok for finding in found.values()):
-        sys.exit(1)
-
-
-def _settings_in_words(chosen: Settings) -> str:
-    """Say that the settings can be used, and what of theirs other users of this machine can read."""
-    files = [settings.ROOT / ".env"]
-    url = make_url(chosen.database_url)
-    if url.get_backend_name() == "sqlite":
-        files.append(Path(str(url.database)))
-    open_ones = " ".join(map(str, privacy.exposed(files)))
-    warning = f" But other users of this machine can read secrets or addresses. Run: chmod 600 {open_ones}"
-    return f"All settings are valid.{warning if open_ones else ''}"
-
-
-def _ask_all(chosen: Settings) -> dict[str, Finding]:
-    """Do all checks at once. Their threads are daemons: one that hangs does not keep the command alive."""
-    db = Database(chosen.database_url, pool_size=1)
-    client = events.connect(chosen.redis_url, chosen.database_url)
-    asked: dict[str, Callable[[], Finding]] = {
-        "database": lambda: checks.database(db),
-        "redis": lambda: checks.queue(client),
-        "smtp": lambda: asyncio.run(checks.smtp(chosen.sender, CHECK_S - 1)),
-        "workers": lambda: checks.worker(db),
-    }
-    found = {name: Finding(ok=False, detail=f"No response within {CHECK_S:g} s.") for name in asked}
-
-    def ask(name: str) -> None:
-        found[name] = asked[name]()
-
-    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in asked]
-    until = time.monotonic() + CHECK_S
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(until - time.monotonic(), 0))
-    client.close()
-    db.close()
-    return dict(found)
-
-
-def _show(name: str, finding: Finding) -> None:
-    mark, color = ("✓", "green") if finding.ok else ("✗", "red")
-    click.echo(f"{click.style(mark, fg=color)} {name:8} {finding.detail}")
-
-
-def chosen_settings() -> Settings:
-    """Return the settings; what is wrong with them ends the command with a sentence."""
-    try:
-        chosen = settings.load()
-    except SettingsError as error:
-        raise click.ClickException(f"These settings are invalid:\n{error}") from None
-    privacy.keep(chosen.instance)
-    logs.configure(chosen.log, quiet=True)
-    return chosen
-
-
-@contextmanager
-def open_backend(chosen: Settings) -> Iterator[Backend]:
-    """Open the database and Redis; what is wrong with them ends the command with a sentence."""
-    try:
-        with commands.backend(chosen, connections=1) as backend:
-            yield backend
-    except SQLAlchemyError as error:
-        said = database_errors.sentence(error, make_url(chosen.database_url))
-        raise click.ClickException(f"{said}\nFor details: volley check") from None
-
-
-def read_text(file: IO[bytes]) -> str:
-    """Return what a file holds, which must be UTF-8."""
-    try:
-        return file.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise click.ClickException(
-            f"{file.name} is not UTF-8 text. Save it as UTF-8 and try again."
-        ) from None
 
 
 def _show_list(parsed: ParsedList) -> None:
