@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailing.recipients import listing, undertakings
     from mailing.recipients.search import Page
     from mailing.reports import email_log
-    from webapp.openapi.shapes import (
+    from webapp.openapi.shapes.common import (
         AuditEntry,
         Bounce,
         Campaign,

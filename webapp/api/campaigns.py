@@ -39,9 +39,10 @@ from webapp.api import answers, posted, templates
 from webapp.http import auth, forms, list_process, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem, invalid
 from webapp.http.services import services
-from webapp.openapi import fields, headers, operations, shapes, timing_fields
+from webapp.openapi import fields, headers, operations, timing_fields
 from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import common as shapes
 from webapp.openapi.timing_fields import DESPITE_RED, WHEN
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from webapp.http import auth
 from webapp.http.services import services
 from webapp.live import sse
 from webapp.live.hub import Feed
-from webapp.openapi import operations, shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import EVENTS, Answer, described
+from webapp.openapi.shapes import common as shapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

@@ -9,8 +9,9 @@ from quart import Blueprint, Response
 from mailing import checks
 from webapp.http import auth
 from webapp.http.services import services
-from webapp.openapi import operations, shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import common as shapes
 
 blueprint = Blueprint("health", __name__)
 

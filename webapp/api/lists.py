@@ -26,9 +26,10 @@ from webapp.api import campaigns, posted
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, list_shapes, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Beginning, Field, Number, OneOf, State, Text
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import lists as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ _NOTES = (
 @described(
     TOPIC,
     {
-        201: Answer("The list was stored.", list_shapes.Import, headers=("Location",)),
-        202: Answer("The file is being imported.", list_shapes.Import, headers=("Location",)),
+        201: Answer("The list was stored.", shapes.Import, headers=("Location",)),
+        202: Answer("The file is being imported.", shapes.Import, headers=("Location",)),
     },
     bodies={"": _LIST},
     upload=(_NAMED,),
@@ -108,7 +109,7 @@ async def create_list() -> Response:
 
 @blueprint.get("/lists")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of lists.", list_shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
+@described(TOPIC, {200: Answer("A page of lists.", shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
 async def list_lists() -> Response:
     """List the saved lists, newest first."""
     asked = fields.query(request.args, (BEFORE_ID, LIMIT))
@@ -120,7 +121,7 @@ async def list_lists() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The list.", list_shapes.SavedList)})
+@described(TOPIC, {200: Answer("The list.", shapes.SavedList)})
 async def get_list(list_id: int) -> Response:
     """Get a saved list."""
     return operations.in_json(_list(await services().read(_the_list, list_id)))
@@ -128,7 +129,7 @@ async def get_list(list_id: int) -> Response:
 
 @blueprint.get(f"{_ONE}/contacts")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of contacts.", list_shapes.ContactPage)}, query=_CONTACTS)
+@described(TOPIC, {200: Answer("A page of contacts.", shapes.ContactPage)}, query=_CONTACTS)
 async def list_contacts(list_id: int) -> Response:
     """List the contacts of a saved list."""
     asked = fields.query(request.args, _CONTACTS)
@@ -146,7 +147,7 @@ async def list_contacts(list_id: int) -> Response:
 
 @blueprint.get("/imports/<id:import_id>")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The import.", list_shapes.Import)})
+@described(TOPIC, {200: Answer("The import.", shapes.Import)})
 async def get_import(import_id: int) -> Response:
     """Get an import: how far it is, and what became of its rows."""
     return operations.in_json(_import(await services().read(_the_import, import_id)))
@@ -154,7 +155,7 @@ async def get_import(import_id: int) -> Response:
 
 @blueprint.get("/imports/<id:import_id>/notes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of notes.", list_shapes.NotePage)}, query=_NOTES)
+@described(TOPIC, {200: Answer("A page of notes.", shapes.NotePage)}, query=_NOTES)
 async def list_import_notes(import_id: int) -> Response:
     """List the notes of an import: skipped lines, duplicates and warnings."""
     asked = fields.query(request.args, _NOTES)
@@ -169,9 +170,7 @@ async def list_import_notes(import_id: int) -> Response:
 
 @blueprint.post("/imports/<id:import_id>/cancel")
 @auth.needs(Permission.LISTS)
-@described(
-    TOPIC, {200: Answer("The import as it is now.", list_shapes.Import)}, bodies={"": ()}, refuses=(409,)
-)
+@described(TOPIC, {200: Answer("The import as it is now.", shapes.Import)}, bodies={"": ()}, refuses=(409,))
 async def cancel_import(import_id: int) -> Response:
     """Cancel an import; what it brought into its list is removed."""
     svc = services()
@@ -244,7 +243,7 @@ def _the_import(connection: Connection, import_id: int) -> Import:
     return found
 
 
-def _list(it: SavedList) -> list_shapes.SavedList:
+def _list(it: SavedList) -> shapes.SavedList:
     return {
         "id": it.id,
         "name": it.name,
@@ -257,7 +256,7 @@ def _list(it: SavedList) -> list_shapes.SavedList:
     }
 
 
-def _contact(it: Contact) -> list_shapes.Contact:
+def _contact(it: Contact) -> shapes.Contact:
     return {
         "id": it.id,
         "email": it.email,
@@ -270,8 +269,8 @@ def _contact(it: Contact) -> list_shapes.Contact:
     }
 
 
-def _import(it: Import) -> list_shapes.Import:
-    answer: list_shapes.Import = {
+def _import(it: Import) -> shapes.Import:
+    answer: shapes.Import = {
         "id": it.id,
         "list": it.list_id,
         "file": it.file_name,
@@ -294,7 +293,7 @@ def _import(it: Import) -> list_shapes.Import:
     return answer
 
 
-def _note(it: notes.Note) -> list_shapes.Note:
+def _note(it: notes.Note) -> shapes.Note:
     return {
         "line": it.line,
         "text": it.text,

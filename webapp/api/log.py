@@ -23,9 +23,11 @@ from webapp.api import answers, exports
 from webapp.http import auth, log_search, problems
 from webapp.http.problems import WRONG_VALUE, Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import dialogues, fields, operations, receipt_shapes, shapes
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
 from webapp.openapi.operations import JSON_LINES, Answer, described
+from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import receipts as receipt_shapes
 from webapp.receipts import download
 from webapp.receipts.download import BusyError
 from webapp.ui import formats

@@ -21,9 +21,10 @@ from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.live import trials
 from webapp.live.trials import BusyError
-from webapp.openapi import dialogues, fields, message_shapes, operations
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import Either, Field, Flag, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import messages as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ _PREFLIGHT = (
 @auth.needs(Permission.WRITE)
 @described(
     TOPIC,
-    {200: Answer("The message.", message_shapes.MessagePreview)},
+    {200: Answer("The message.", shapes.MessagePreview)},
     bodies={"": _PREVIEW},
     refuses=(409,),
 )
@@ -90,7 +91,7 @@ async def preview_message(campaign_id: int) -> Response:
 @auth.needs(Permission.WRITE)
 @described(
     TOPIC,
-    {200: Answer("What became of it, with all that was said.", message_shapes.SentTest)},
+    {200: Answer("What became of it, with all that was said.", shapes.SentTest)},
     bodies={"": _TEST},
     refuses=(409,),
 )
@@ -117,7 +118,7 @@ async def send_test(campaign_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/preflight")
 @auth.needs(Permission.WRITE)
-@described(TOPIC, {200: Answer("The findings.", message_shapes.Preflight)}, bodies={"": _PREFLIGHT})
+@described(TOPIC, {200: Answer("The findings.", shapes.Preflight)}, bodies={"": _PREFLIGHT})
 async def check_message(campaign_id: int) -> Response:
     """Check a campaign before it is sent.
 
@@ -149,11 +150,11 @@ def _later(status: int, reason: reasons.Reason, seconds: object) -> Problem:
     return Problem(HTTPStatus(status), str(reason), reason.code, headers={"Retry-After": str(seconds)})
 
 
-def _person(it: Person) -> message_shapes.Person:
+def _person(it: Person) -> shapes.Person:
     return {"id": it.id, "email": it.email, "name": it.name}
 
 
-def _preview(shown: Preview) -> message_shapes.MessagePreview:
+def _preview(shown: Preview) -> shapes.MessagePreview:
     person, mail = shown.person, shown.mail
     assert person is not None
     assert mail is not None
@@ -170,7 +171,7 @@ def _preview(shown: Preview) -> message_shapes.MessagePreview:
     }
 
 
-def _sent(run: Run) -> message_shapes.SentTest:
+def _sent(run: Run) -> shapes.SentTest:
     outcome = run.outcome
     if outcome is None:
         said = "Volley was stopped while the test was being sent. It may have arrived."
@@ -189,7 +190,7 @@ def _sent(run: Run) -> message_shapes.SentTest:
     }
 
 
-def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> message_shapes.Preflight:
+def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> shapes.Preflight:
     counted = Counter(it.light for it in found)
     return {
         "findings": [

@@ -17,9 +17,10 @@ from tasks.commands import campaigns as commands
 from webapp.api import answers, campaigns
 from webapp.http import auth, forms, params, problems
 from webapp.http.services import services
-from webapp.openapi import fields, operations, shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import LIMIT, Beginning, Field, Number, OneOf, State, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import common as shapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -17,9 +17,10 @@ from webapp.api.campaigns import read
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, UnfitValueError
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import common as shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

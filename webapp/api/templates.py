@@ -11,9 +11,10 @@ from mailing.writing import starters
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.languages import ENGLISH
-from webapp.openapi import message_shapes, operations
+from webapp.openapi import operations
 from webapp.openapi.fields import Either, Name, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import messages as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -33,11 +34,11 @@ TEMPLATE = Either(
 
 @blueprint.get("/templates")
 @auth.needs(Permission.READ)
-@described("Messages", {200: Answer("The templates.", message_shapes.Templates)})
+@described("Messages", {200: Answer("The templates.", shapes.Templates)})
 async def list_templates() -> Response:
     """List the templates that a campaign can start from."""
     saved = await services().read(library.latest)
-    answer: message_shapes.Templates = {
+    answer: shapes.Templates = {
         "templates": list(map(_template, saved)),
         "built_in": list(map(_starter, starters.starters(ENGLISH))),
     }
@@ -54,7 +55,7 @@ def written(db: Database, chosen: int | str) -> Written | None:
     return saved.written if saved else None
 
 
-def _template(it: Template) -> message_shapes.SavedTemplate:
+def _template(it: Template) -> shapes.SavedTemplate:
     return {
         "id": it.id,
         "name": it.name,
@@ -66,5 +67,5 @@ def _template(it: Template) -> message_shapes.SavedTemplate:
     }
 
 
-def _starter(it: Starter) -> message_shapes.BuiltInTemplate:
+def _starter(it: Starter) -> shapes.BuiltInTemplate:
     return {"key": it.key, "name": it.name, "subject": it.written.subject}

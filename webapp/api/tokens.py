@@ -13,8 +13,8 @@ from mailing.programs import access_tokens
 from tasks.commands import keys
 from webapp.http import auth, problems
 from webapp.http.services import services
-from webapp.openapi import shapes
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import common as shapes
 
 blueprint = Blueprint("tokens", __name__)
 problems.install(blueprint)

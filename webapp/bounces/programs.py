@@ -19,9 +19,10 @@ from tasks.commands.bounces import Message
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Name, Number, OneOf, State, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import suppression as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ _RULE = (
 
 @blueprint.get("/bounces")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of reports.", suppression_shapes.ReportPage)}, query=_LISTED)
+@described(TOPIC, {200: Answer("A page of reports.", shapes.ReportPage)}, query=_LISTED)
 async def list_bounces() -> Response:
     """List what came back, the latest first."""
     asked = fields.query(request.args, _LISTED)
@@ -94,7 +95,7 @@ async def list_bounces() -> Response:
 
 @blueprint.post("/bounces")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {201: Answer("It is recorded.", suppression_shapes.RecordedReport)}, bodies={"": _NEW})
+@described(TOPIC, {201: Answer("It is recorded.", shapes.RecordedReport)}, bodies={"": _NEW})
 async def create_bounce() -> Response:
     """Take in a bounce or a spam report, as it came.
 
@@ -114,7 +115,7 @@ async def create_bounce() -> Response:
 
 @blueprint.get("/bounces/<id:report_id>")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The report.", suppression_shapes.Report)})
+@described(TOPIC, {200: Answer("The report.", shapes.Report)})
 async def get_bounce(report_id: int) -> Response:
     """Return a report."""
     found = await services().read(store.get, report_id)
@@ -125,7 +126,7 @@ async def get_bounce(report_id: int) -> Response:
 
 @blueprint.get("/bounces/rules")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The rules.", suppression_shapes.BounceRules)})
+@described(TOPIC, {200: Answer("The rules.", shapes.BounceRules)})
 async def list_bounce_rules() -> Response:
     """List the rules for bounces and complaints."""
     rules = await services().read(following.rules)
@@ -136,7 +137,7 @@ async def list_bounce_rules() -> Response:
 
 @blueprint.post("/bounces/rules")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("The rule as it is now.", suppression_shapes.BounceRule)}, bodies={"": _RULE})
+@described(TOPIC, {200: Answer("The rule as it is now.", shapes.BounceRule)}, bodies={"": _RULE})
 async def change_bounce_rule() -> Response:
     """Change the rule for a class of bounces, or from complaints."""
     asked = fields.body(await forms.body(forms.SHORT), _RULE, '{"of": "soft", "times": 3, "days": 30}')
@@ -145,7 +146,7 @@ async def change_bounce_rule() -> Response:
     return operations.in_json({"of": asked["of"], "times": rule.times, "days": rule.days})
 
 
-def _shown(it: Kept) -> suppression_shapes.Report:
+def _shown(it: Kept) -> shapes.Report:
     return {
         "id": it.id,
         "received_at": formats.iso(it.received_at),
@@ -165,7 +166,7 @@ def _shown(it: Kept) -> suppression_shapes.Report:
     }
 
 
-def _told(it: Recorded) -> suppression_shapes.RecordedReport:
+def _told(it: Recorded) -> shapes.RecordedReport:
     return {
         "id": it.id,
         "kind": it.kind,

@@ -13,9 +13,10 @@ from webapp.bounces.webhooks import address
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import suppression as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _KEY = (Field("key", Text(), "The provider's key. Leave it out where the passwor
 
 @blueprint.get("/webhooks")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", suppression_shapes.WebhookList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.WebhookList)})
 async def list_webhooks() -> Response:
     """List the webhooks to which mail providers post what became of emails."""
     found = await services().read(store.every)
@@ -45,9 +46,7 @@ async def list_webhooks() -> Response:
 
 @blueprint.post("/webhooks")
 @auth.needs(Permission.SENDERS)
-@described(
-    TOPIC, {201: Answer("Enter its URL at the provider.", suppression_shapes.NewWebhook)}, bodies={"": _NEW}
-)
+@described(TOPIC, {201: Answer("Enter its URL at the provider.", shapes.NewWebhook)}, bodies={"": _NEW})
 async def create_webhook() -> Response:
     """Create a webhook for a provider."""
     asked, svc = fields.body(await forms.body(forms.SHORT), _NEW, '{"provider": "sendgrid"}'), services()
@@ -63,7 +62,7 @@ async def create_webhook() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.Webhook)})
+@described(TOPIC, {200: Answer("The webhook.", shapes.Webhook)})
 async def get_webhook(webhook_id: int) -> Response:
     """Return a webhook."""
     return operations.in_json(_shown(await _the(webhook_id)))
@@ -71,7 +70,7 @@ async def get_webhook(webhook_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/key")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.NewWebhook)}, bodies={"": _KEY})
+@described(TOPIC, {200: Answer("The webhook.", shapes.NewWebhook)}, bodies={"": _KEY})
 async def change_webhook_key(webhook_id: int) -> Response:
     """Keep the key that the provider shows, or make a new password."""
     await _the(webhook_id)
@@ -87,7 +86,7 @@ async def change_webhook_key(webhook_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It is removed.", suppression_shapes.Webhook)})
+@described(TOPIC, {200: Answer("It is removed.", shapes.Webhook)})
 async def remove_webhook(webhook_id: int) -> Response:
     """Remove a webhook. What its provider posts is refused from now on."""
     gone = await services().do(commands.remove_webhook, auth.program(), webhook_id)
@@ -107,13 +106,13 @@ def _missing(webhook_id: int) -> Problem:
     return Problem(404, f"Webhook {webhook_id} does not exist.", "hook.not-found")
 
 
-def _with_password(it: Webhook) -> suppression_shapes.NewWebhook:
+def _with_password(it: Webhook) -> shapes.NewWebhook:
     ours = it.proof is Proof.PASSWORD
     password = store.secret(it, services().settings.secret_key) if ours else None
     return {**_shown(it), "password": password}
 
 
-def _shown(it: Webhook) -> suppression_shapes.Webhook:
+def _shown(it: Webhook) -> shapes.Webhook:
     return {
         "id": it.id,
         "provider": it.provider,

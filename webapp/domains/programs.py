@@ -14,9 +14,10 @@ from webapp.domains import reading
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import domain_shapes, fields, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import domains as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _NEW = (
 
 @blueprint.get("/domains")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", domain_shapes.DomainList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.DomainList)})
 async def list_domains() -> Response:
     """List the domains that campaigns come from, or that have keys."""
     svc = services()
@@ -51,7 +52,7 @@ async def list_domains() -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("Publish their records.", domain_shapes.MadeKeys)},
+    {201: Answer("Publish their records.", shapes.MadeKeys)},
     bodies={"": _NEW},
     refuses=(409,),
 )
@@ -74,7 +75,7 @@ async def create_domain_keys() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)})
+@described(TOPIC, {200: Answer("The domain.", shapes.Domain)})
 async def get_domain(domain: str) -> Response:
     """Return a domain, its keys, and what DNS said of it."""
     return operations.in_json(_shown(await _standing(domain)))
@@ -82,7 +83,7 @@ async def get_domain(domain: str) -> Response:
 
 @blueprint.get(f"{_ONE}/reports")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", domain_shapes.DmarcSummary)})
+@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", shapes.DmarcSummary)})
 async def get_domain_reports(domain: str) -> Response:
     """Return what the DMARC aggregate reports of the last 30 days say of a domain, added up by address.
 
@@ -100,7 +101,7 @@ async def get_domain_reports(domain: str) -> Response:
 
 @blueprint.post(f"{_ONE}/check")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The domain as DNS has it now.", domain_shapes.Domain)})
+@described(TOPIC, {200: Answer("The domain as DNS has it now.", shapes.Domain)})
 async def check_domain(domain: str) -> Response:
     """Ask DNS about a domain now. Keys whose records are found start to sign."""
     await reading.check((await _standing(domain)).domain)
@@ -109,7 +110,7 @@ async def check_domain(domain: str) -> Response:
 
 @blueprint.post(f"{_ONE}/rotate")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {201: Answer("Publish their records.", domain_shapes.MadeKeys)}, refuses=(409,))
+@described(TOPIC, {201: Answer("Publish their records.", shapes.MadeKeys)}, refuses=(409,))
 async def rotate_domain_keys(domain: str) -> Response:
     """Create a successor for each key that signs.
 
@@ -124,7 +125,7 @@ async def rotate_domain_keys(domain: str) -> Response:
 
 @blueprint.delete(f"{_ONE}/keys/<selector>")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The domain.", shapes.Domain)}, refuses=(409,))
 async def retire_domain_key(domain: str, selector: str) -> Response:
     """Stop signing with a key. Leave its record in DNS until `removable_at`."""
     standing = await _standing(domain)
@@ -144,7 +145,7 @@ async def _standing(domain: str) -> Standing:
     return found
 
 
-def _shown(it: Standing) -> domain_shapes.Domain:
+def _shown(it: Standing) -> shapes.Domain:
     return {
         "domain": it.domain,
         "signs": it.signs,
@@ -157,7 +158,7 @@ def _shown(it: Standing) -> domain_shapes.Domain:
     }
 
 
-def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
+def _key(it: DkimKey, found: Finding | None = None) -> shapes.DkimKey:
     def at(ms: int | None) -> str | None:
         return formats.iso(ms) if ms else None
 
@@ -178,7 +179,7 @@ def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
     }
 
 
-def _sent(it: Sent) -> domain_shapes.DmarcSource:
+def _sent(it: Sent) -> shapes.DmarcSource:
     return {
         "source": it.source,
         "ours": it.ours,
@@ -193,7 +194,7 @@ def _sent(it: Sent) -> domain_shapes.DmarcSource:
     }
 
 
-def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
+def _record(kind: str, it: Record) -> shapes.DomainRecord:
     return {
         "record": kind,
         "type": it.type,
@@ -205,5 +206,5 @@ def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
     }
 
 
-def _finding(it: Finding) -> domain_shapes.DomainFinding:
+def _finding(it: Finding) -> shapes.DomainFinding:
     return {"light": it.light, "said": str(it.said), "code": it.said.code, "todo": str(it.todo or "")}

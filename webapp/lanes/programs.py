@@ -14,9 +14,10 @@ from mailing.reports.lanes import Pace
 from tasks.commands import lanes as commands
 from webapp.http import auth, forms, problems
 from webapp.http.services import services
-from webapp.openapi import fields, lane_shapes, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import lanes as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _ORDERS = {
 
 @blueprint.get(_LANES)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The lanes.", lane_shapes.Lanes)})
+@described(TOPIC, {200: Answer("The lanes.", shapes.Lanes)})
 async def list_lanes(campaign_id: int) -> Response:
     """List the lanes of a campaign: how far each receiver is, how fast, and why it is slow."""
     return operations.in_json(await services().read(_found, campaign_id))
@@ -55,7 +56,7 @@ async def list_lanes(campaign_id: int) -> Response:
 @auth.needs(Permission.SEND)
 @described(
     TOPIC,
-    {200: Answer("The lanes as they are now.", lane_shapes.Lanes)},
+    {200: Answer("The lanes as they are now.", shapes.Lanes)},
     bodies={order: (_RECEIVER, _MINUTES) if order is Order.REST else (_RECEIVER,) for order in _ORDERS},
     verbs=_ORDERS,
     refuses=(409,),
@@ -74,12 +75,12 @@ async def order(campaign_id: int, verb: str) -> Response:
     return operations.in_json(await svc.read(_found, campaign_id))
 
 
-def _found(connection: Connection, campaign_id: int) -> lane_shapes.Lanes:
+def _found(connection: Connection, campaign_id: int) -> shapes.Lanes:
     campaign = problems.the_campaign(connection, campaign_id)
     return {"lanes": [_lane(it) for it in lanes.of(connection, campaign)]}
 
 
-def _lane(it: Standing) -> lane_shapes.Lane:
+def _lane(it: Standing) -> shapes.Lane:
     slow, resting = it.slow, it.pace is Pace.RESTING
     return {
         "receiver": it.receiver,

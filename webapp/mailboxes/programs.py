@@ -16,9 +16,10 @@ from webapp.http import auth, forms, problems
 from webapp.http.problems import Problem
 from webapp.http.services import services
 from webapp.mailboxes import tests
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Flag, Name, Text
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import suppression as shapes
 from webapp.senders import account_fields
 from webapp.ui import formats
 
@@ -54,7 +55,7 @@ _REVISION = account_fields.revision("mailbox")
 
 @blueprint.get("/mailboxes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", suppression_shapes.MailboxList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.MailboxList)})
 async def list_mailboxes() -> Response:
     """List the mailboxes from which reports are fetched, and how they are."""
     found = await services().read(store.every)
@@ -66,7 +67,7 @@ async def list_mailboxes() -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("The mailbox was stored.", suppression_shapes.Mailbox, headers=("Location",))},
+    {201: Answer("The mailbox was stored.", shapes.Mailbox, headers=("Location",))},
     bodies={"": _CHANGE},
     refuses=(409,),
 )
@@ -90,7 +91,7 @@ async def create_mailbox() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The mailbox.", suppression_shapes.Mailbox)})
+@described(TOPIC, {200: Answer("The mailbox.", shapes.Mailbox)})
 async def get_mailbox(mailbox_id: int) -> Response:
     """Get a mailbox."""
     return operations.in_json(_shown(await _the_mailbox(mailbox_id)))
@@ -100,7 +101,7 @@ async def get_mailbox(mailbox_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The mailbox as it is now.", suppression_shapes.Mailbox)},
+    {200: Answer("The mailbox as it is now.", shapes.Mailbox)},
     bodies={"": (*_CHANGE, _REVISION)},
     refuses=(409,),
 )
@@ -122,7 +123,7 @@ async def change_mailbox(mailbox_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It was removed.", suppression_shapes.DeletedMailbox)}, refuses=(409,))
+@described(TOPIC, {200: Answer("It was removed.", shapes.DeletedMailbox)}, refuses=(409,))
 async def delete_mailbox(mailbox_id: int) -> Response:
     """Remove a mailbox. Recorded bounces stay."""
     await _the_mailbox(mailbox_id)
@@ -133,7 +134,7 @@ async def delete_mailbox(mailbox_id: int) -> Response:
 
 @blueprint.post(f"{_ONE}/test")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The result.", suppression_shapes.MailboxTest)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The result.", shapes.MailboxTest)}, refuses=(409,))
 async def test_mailbox(mailbox_id: int) -> Response:
     """Connect to a mailbox and sign in, without fetching anything. The status is 200 even if it fails.
 
@@ -166,7 +167,7 @@ async def _the_mailbox(mailbox_id: int) -> Mailbox:
     return found
 
 
-def _shown(it: Mailbox) -> suppression_shapes.Mailbox:
+def _shown(it: Mailbox) -> shapes.Mailbox:
     return {
         "id": it.id,
         "name": it.name,

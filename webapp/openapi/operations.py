@@ -16,7 +16,7 @@ from quart import Blueprint, Response
 
 from webapp.http import problems
 from webapp.http.auth import Door
-from webapp.openapi.shapes import Problem
+from webapp.openapi.shapes.common import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

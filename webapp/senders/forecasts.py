@@ -10,8 +10,9 @@ from mailing.core.clock import now_ms
 from mailing.reports import estimates, lanes, paces
 from webapp.http import auth, problems
 from webapp.http.services import services
-from webapp.openapi import operations, sender_shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import senders as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ blueprint = operations.blueprint("api_forecasts")
 
 @blueprint.get("/campaigns/<id:campaign_id>/forecast")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The forecast.", sender_shapes.Forecast)})
+@described(TOPIC, {200: Answer("The forecast.", shapes.Forecast)})
 async def get_forecast(campaign_id: int) -> Response:
     """Get when the rest of a campaign is sent, and what holds it back; of a draft, as if it were sent now.
 

@@ -20,9 +20,10 @@ from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.live.trials import BusyError
-from webapp.openapi import dialogues, fields, operations, sender_shapes
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import Field, Flag, Ids, Name, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import senders as shapes
 from webapp.senders import account_fields, inspections, warmups
 from webapp.ui import formats
 
@@ -148,7 +149,7 @@ _TEST = (Field("mail_from", Text(), "An address that the server is asked to take
 
 @blueprint.get("/senders")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The senders.", sender_shapes.SenderList)})
+@described(TOPIC, {200: Answer("The senders.", shapes.SenderList)})
 async def list_senders() -> Response:
     """List the senders in their order."""
     return operations.in_json({"senders": [shown(it) for it in await services().read(store.every)]})
@@ -158,7 +159,7 @@ async def list_senders() -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("The sender was stored.", sender_shapes.Sender, headers=("Location",))},
+    {201: Answer("The sender was stored.", shapes.Sender, headers=("Location",))},
     bodies={"": _NEW},
     refuses=(409,),
 )
@@ -180,7 +181,7 @@ async def create_sender() -> Response:
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The sender.", sender_shapes.Sender)})
+@described(TOPIC, {200: Answer("The sender.", shapes.Sender)})
 async def get_sender(sender_id: int) -> Response:
     """Get a sender."""
     return operations.in_json(shown(await the_sender(sender_id)))
@@ -190,7 +191,7 @@ async def get_sender(sender_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The sender as it is now.", sender_shapes.Sender)},
+    {200: Answer("The sender as it is now.", shapes.Sender)},
     bodies={"": (*_CHANGE, _POSITION, _REVISION)},
     refuses=(409,),
 )
@@ -216,7 +217,7 @@ async def change_sender(sender_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The sender was deleted.", shapes.Deleted)}, refuses=(409,))
 async def delete_sender(sender_id: int) -> Response:
     """Delete a sender, unless a campaign that is not over uses it."""
     await the_sender(sender_id)
@@ -229,7 +230,7 @@ async def delete_sender(sender_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The result, with the whole dialogue.", sender_shapes.SenderTest)},
+    {200: Answer("The result, with the whole dialogue.", shapes.SenderTest)},
     bodies={"": _TEST},
     refuses=(409,),
 )
@@ -274,7 +275,7 @@ async def the_sender(sender_id: int) -> Account:
     return found
 
 
-def shown(it: Account) -> sender_shapes.Sender:
+def shown(it: Account) -> shapes.Sender:
     """Return a sender as programs get it."""
     return {
         "id": it.id,
@@ -314,7 +315,7 @@ def _trouble(it: Account) -> Words:
     return opening.fault(it, chosen.secret_key, chosen.sender)
 
 
-def dumped(it: Limits) -> sender_shapes.Limits:
+def dumped(it: Limits) -> shapes.Limits:
     """Return limits as programs get them."""
     return limits.dump(it) or {}  # type: ignore[return-value]
 
@@ -340,7 +341,7 @@ def _entered(given: Mapping[str, Any]) -> Entry:
 @auth.needs(Permission.SEND)
 @described(
     TOPIC,
-    {200: Answer("The senders and limits as they are now.", sender_shapes.CampaignRoute)},
+    {200: Answer("The senders and limits as they are now.", shapes.CampaignRoute)},
     bodies={"": ROUTE},
     refuses=(409,),
 )

@@ -13,9 +13,10 @@ from tasks.commands import senders as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, sender_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import senders as shapes
 
 if TYPE_CHECKING:
     from quart import Response
@@ -40,7 +41,7 @@ _PLAN = (
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The plan and its days.", sender_shapes.WarmupCalendar)})
+@described(TOPIC, {200: Answer("The plan and its days.", shapes.WarmupCalendar)})
 async def get_warmup(sender_id: int) -> Response:
     """Get the warm-up of a sender: how much left on each day, and how much may on those to come."""
     return await _told(sender_id)
@@ -50,7 +51,7 @@ async def get_warmup(sender_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The plan and its days.", sender_shapes.WarmupCalendar)},
+    {200: Answer("The plan and its days.", shapes.WarmupCalendar)},
     bodies={"": _PLAN},
     refuses=(409,),
 )
@@ -72,7 +73,7 @@ async def keep_warmup(sender_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("There is none any more.", sender_shapes.WarmupCalendar)}, refuses=(409,))
+@described(TOPIC, {200: Answer("There is none any more.", shapes.WarmupCalendar)}, refuses=(409,))
 async def end_warmup(sender_id: int) -> Response:
     """End the warm-up of a sender: only its limits hold."""
     try:
@@ -82,7 +83,7 @@ async def end_warmup(sender_id: int) -> Response:
     return await _told(sender_id)
 
 
-def planned(plan: Plan | None) -> sender_shapes.Warmup | None:
+def planned(plan: Plan | None) -> shapes.Warmup | None:
     """Return a plan as programs get it."""
     if plan is None:
         return None

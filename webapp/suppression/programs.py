@@ -17,7 +17,7 @@ from tasks.commands import suppression as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import (
     BEFORE_ID,
     LIMIT,
@@ -30,6 +30,7 @@ from webapp.openapi.fields import (
     Whole,
 )
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import suppression as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ _EMAIL = Field("email", Text(), "The address.", missing="Name the address.", exa
 
 @blueprint.get("/suppressions")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of suppressions.", suppression_shapes.SuppressionPage)}, query=_LISTED)
+@described(TOPIC, {200: Answer("A page of suppressions.", shapes.SuppressionPage)}, query=_LISTED)
 async def list_suppressions() -> Response:
     """List the suppressions, the latest first."""
     asked = fields.query(request.args, _LISTED)
@@ -106,7 +107,7 @@ async def list_suppressions() -> Response:
 @auth.needs(Permission.LISTS)
 @described(
     TOPIC,
-    {201: Answer("They are not mailed from now on.", suppression_shapes.Suppressed)},
+    {201: Answer("They are not mailed from now on.", shapes.Suppressed)},
     bodies={"": _NEW},
 )
 async def create_suppressions() -> Response:
@@ -135,7 +136,7 @@ async def create_suppressions() -> Response:
 
 @blueprint.delete("/suppressions/<id:suppression_id>")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("It was lifted.", suppression_shapes.Lifted)})
+@described(TOPIC, {200: Answer("It was lifted.", shapes.Lifted)})
 async def lift_suppression(suppression_id: int) -> Response:
     """Lift a suppression: the address or domain can be mailed again."""
     lifted = await services().do(commands.lift, auth.program(), suppression_id)
@@ -147,7 +148,7 @@ async def lift_suppression(suppression_id: int) -> Response:
 
 @blueprint.get("/suppressions/why")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("What keeps it from being mailed.", suppression_shapes.Why)}, query=(_EMAIL,))
+@described(TOPIC, {200: Answer("What keeps it from being mailed.", shapes.Why)}, query=(_EMAIL,))
 async def explain_suppression() -> Response:
     """Explain why an address is not mailed: by its own entry, its domain's, or a forgotten person's."""
     email = fields.query(request.args, (_EMAIL,))["email"]
@@ -157,7 +158,7 @@ async def explain_suppression() -> Response:
 
 @blueprint.post("/suppressions/forget")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("Forgotten.", suppression_shapes.Forgotten)}, bodies={"": (_EMAIL,)})
+@described(TOPIC, {200: Answer("Forgotten.", shapes.Forgotten)}, bodies={"": (_EMAIL,)})
 async def forget_person() -> Response:
     """Forget a person: the address is replaced by a hash, and never mailed again.
 
@@ -171,7 +172,7 @@ async def forget_person() -> Response:
     return operations.in_json({"forgotten": True})
 
 
-def _shown(it: Suppression) -> suppression_shapes.Suppression:
+def _shown(it: Suppression) -> shapes.Suppression:
     return {
         "id": it.id,
         "subject": it.subject,

@@ -3,7 +3,7 @@
 from typing import Annotated, TypedDict
 
 from mailing.reports.lanes import Pace
-from webapp.openapi.shapes import ReasonCode, Reply, Time
+from webapp.openapi.shapes.common import ReasonCode, Reply, Time
 
 
 class Lane(TypedDict):

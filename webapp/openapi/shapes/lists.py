@@ -4,7 +4,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from mailing.contacts.tables import ImportState
 from mailing.core.states import Standing
-from webapp.openapi.shapes import Code, Time
+from webapp.openapi.shapes.common import Code, Time
 
 
 class SavedList(TypedDict):

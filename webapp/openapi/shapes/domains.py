@@ -5,7 +5,7 @@ from typing import Annotated, TypedDict
 from mailing.domains.dkim import Algorithm
 from mailing.domains.tables import KeyState
 from mailing.internet.findings import Light
-from webapp.openapi.shapes import Time
+from webapp.openapi.shapes.common import Time
 
 
 class DomainFinding(TypedDict):

@@ -8,7 +8,7 @@ from mailing.feedback.providers import Provider
 from mailing.internet.findings import Light
 from mailing.recipients.received import Cut
 from mailing.suppression.tables import SuppressionReason
-from webapp.openapi.shapes import ReasonCode, Time
+from webapp.openapi.shapes.common import ReasonCode, Time
 
 
 class Suppression(TypedDict):

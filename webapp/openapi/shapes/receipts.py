@@ -3,8 +3,8 @@
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from mailing.core.states import CampaignState, RecipientState
-from webapp.openapi.message_shapes import DialogueLine
-from webapp.openapi.shapes import LogEntry, Time
+from webapp.openapi.shapes.common import LogEntry, Time
+from webapp.openapi.shapes.messages import DialogueLine
 
 
 class Attempt(LogEntry):

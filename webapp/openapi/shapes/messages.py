@@ -6,7 +6,7 @@ from mailing.internet.findings import Light
 from mailing.smtp.dialogue import Side
 from mailing.smtp.replies import Stage
 from mailing.writing.written import Writing
-from webapp.openapi.shapes import Code, ReasonCode, Reply, Time
+from webapp.openapi.shapes.common import Code, ReasonCode, Reply, Time
 
 
 class Person(TypedDict):

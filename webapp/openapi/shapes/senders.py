@@ -2,8 +2,8 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from webapp.openapi.message_shapes import DialogueLine
-from webapp.openapi.shapes import ReasonCode, Reply, Time
+from webapp.openapi.shapes.common import ReasonCode, Reply, Time
+from webapp.openapi.shapes.messages import DialogueLine
 
 
 class Limits(TypedDict):
