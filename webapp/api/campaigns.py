@@ -42,7 +42,7 @@ from webapp.http.services import services
 from webapp.openapi import fields, headers, operations, timing_fields
 from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import campaigns as shapes
 from webapp.openapi.timing_fields import DESPITE_RED, WHEN
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from webapp.http import auth
 from webapp.http.services import services
 from webapp.openapi import operations
 from webapp.openapi.operations import Answer, described
-from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import service as shapes
 
 blueprint = Blueprint("health", __name__)
 

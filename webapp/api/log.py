@@ -26,7 +26,7 @@ from webapp.http.services import services
 from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
 from webapp.openapi.operations import JSON_LINES, Answer, described
-from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import log as shapes
 from webapp.openapi.shapes import receipts as receipt_shapes
 from webapp.receipts import download
 from webapp.receipts.download import BusyError

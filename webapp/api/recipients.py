@@ -20,7 +20,7 @@ from webapp.http.services import services
 from webapp.openapi import fields, operations
 from webapp.openapi.fields import LIMIT, Beginning, Field, Number, OneOf, State, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import campaigns as shapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

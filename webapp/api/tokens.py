@@ -14,7 +14,7 @@ from tasks.commands import keys
 from webapp.http import auth, problems
 from webapp.http.services import services
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.openapi.shapes import common as shapes
+from webapp.openapi.shapes import service as shapes
 
 blueprint = Blueprint("tokens", __name__)
 problems.install(blueprint)

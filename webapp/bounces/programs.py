@@ -22,7 +22,7 @@ from webapp.http.services import services
 from webapp.openapi import fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Name, Number, OneOf, State, Text, Whole
 from webapp.openapi.operations import Answer, described
-from webapp.openapi.shapes import suppression as shapes
+from webapp.openapi.shapes import bounces as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:

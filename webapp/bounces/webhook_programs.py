@@ -16,7 +16,7 @@ from webapp.http.services import services
 from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
-from webapp.openapi.shapes import suppression as shapes
+from webapp.openapi.shapes import bounces as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:

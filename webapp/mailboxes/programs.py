@@ -19,7 +19,7 @@ from webapp.mailboxes import tests
 from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Flag, Name, Text
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.openapi.shapes import suppression as shapes
+from webapp.openapi.shapes import mailboxes as shapes
 from webapp.senders import account_fields
 from webapp.ui import formats
 

@@ -14,7 +14,7 @@ from webapp.http.services import services
 from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Number, State
 from webapp.openapi.operations import Answer, described
-from webapp.openapi.shapes import suppression as shapes
+from webapp.openapi.shapes import received as shapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

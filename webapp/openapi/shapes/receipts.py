@@ -3,7 +3,8 @@
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from mailing.core.states import CampaignState, RecipientState
-from webapp.openapi.shapes.common import LogEntry, Time
+from webapp.openapi.shapes.common import Time
+from webapp.openapi.shapes.log import LogEntry
 from webapp.openapi.shapes.messages import DialogueLine
 
 
