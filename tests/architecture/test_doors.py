@@ -9,7 +9,8 @@ import pytest
 
 from mailing.accounts.roles import Permission
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, drafting, factors, keys, lists, people, templates
+from tasks.commands import corrections, drafting, lists, templates
+from tasks.commands.accounts import factors, keys, people
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app

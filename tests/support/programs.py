@@ -8,7 +8,7 @@ from mailing.accounts import sessions, tokens, users
 from mailing.accounts.roles import Permission, Role
 from mailing.core.actors import Actor, ActorKind
 from mailing.programs import access_tokens, api_keys
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from tests.support.api import CAMPAIGNS
 
 if TYPE_CHECKING:

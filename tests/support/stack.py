@@ -40,7 +40,7 @@ from mailing.ledger import leases as workers
 from mailing.redis import events
 from tasks.app import use
 from tasks.commands import campaigns as commands
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tasks.sending import enqueue
 from tests.support import sink
 from tests.support.marks import descendants

@@ -10,7 +10,7 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing.programs import access_tokens
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from webapp.http import auth, problems
 from webapp.http.services import services
 from webapp.openapi.operations import PREFIX, Answer, described

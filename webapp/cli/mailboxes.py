@@ -66,7 +66,7 @@ def list_mailboxes() -> None:
 def add_mailbox(*, pop3: bool, no_verify: bool, ca_file: Any, provider: str | None, **given: Any) -> None:
     """Add a mailbox. Its password is asked for, or read from standard input."""
     from mailing.mailboxes import entries  # noqa: PLC0415
-    from tasks.mailboxes import commands  # noqa: PLC0415
+    from tasks.commands import mailboxes as commands  # noqa: PLC0415
     from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, chosen):
@@ -109,7 +109,7 @@ def test_mailbox(*, mailbox_id: int) -> None:
 @_MAILBOX
 def remove_mailbox(*, mailbox_id: int) -> None:
     """Remove mailbox ID. Recorded bounces stay."""
-    from tasks.mailboxes import commands  # noqa: PLC0415
+    from tasks.commands import mailboxes as commands  # noqa: PLC0415
     from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):

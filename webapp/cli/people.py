@@ -15,7 +15,7 @@ from mailing.addresses import mailbox
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
 from mailing.programs import api_keys
-from tasks.commands import factors, keys, people
+from tasks.commands.accounts import factors, keys, people
 from webapp.api import routes
 from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats

@@ -11,7 +11,7 @@ from mailing.mailboxes import entries, store
 from mailing.mailboxes.entries import Entry
 from mailing.mailboxes.faults import MailboxError
 from mailing.senders.entries import PROVIDERS, TLS_MODES
-from tasks.mailboxes import commands
+from tasks.commands import mailboxes as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Problem
 from webapp.http.services import services

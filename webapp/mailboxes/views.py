@@ -11,7 +11,7 @@ from mailing.core.reasons import EntryError
 from mailing.credentials.providers import PROVIDERS
 from mailing.mailboxes import store
 from mailing.mailboxes.faults import MailboxError
-from tasks.mailboxes import commands
+from tasks.commands import mailboxes as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why

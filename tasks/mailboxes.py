@@ -25,7 +25,7 @@ from mailing.mailboxes.watching import Watcher
 from mailing.redis import events
 from mailing.settings import load_or_exit
 from tasks.commands.campaigns import Backend
-from tasks.mailboxes.commands import Diary
+from tasks.commands.mailboxes import Diary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
