@@ -2,10 +2,11 @@
 
 ``accounts``     a folder: people, ways to sign in, API keys
 ``bounces``      what comes back: bounces, spam reports, what follows from them, and webhooks
-``campaigns``    stored, revised, sent, decided about, shared; and what all commands share
+``campaigns``    stored, revised, sent, decided about, shared
 ``corrections``  the message of a paused campaign, and when a campaign pauses by itself
 ``dkim``         the keys that sign
 ``drafting``     drafts that save themselves while they are written
+``files``        the files of messages
 ``lanes``        lanes by hand: a receiver is let go on, or has to rest
 ``lists``        saved lists, their contacts and their imports
 ``mailboxes``    mailboxes of reports, and what is fetched from them
@@ -14,4 +15,5 @@
 ``steering``     when a campaign is sent, and how urgent it is
 ``suppression``  who must not be mailed
 ``templates``    saved messages
+``workers``      workers take batches, or no more, by so many connections
 """

@@ -9,7 +9,7 @@ import pytest
 
 from mailing.accounts.roles import Permission
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, drafting, lists, templates
+from tasks.commands import corrections, drafting, files, lists, templates, workers
 from tasks.commands.accounts import factors, keys, people
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
@@ -134,7 +134,18 @@ def commands_of(module):
     }
 
 
-LEAST = {commands: 9, people: 9, factors: 5, keys: 2, drafting: 2, corrections: 2, lists: 9, templates: 2}
+LEAST = {
+    commands: 9,
+    files: 3,
+    workers: 2,
+    people: 9,
+    factors: 5,
+    keys: 2,
+    drafting: 2,
+    corrections: 2,
+    lists: 9,
+    templates: 2,
+}
 
 
 @pytest.mark.parametrize("module", LEAST)

@@ -39,6 +39,7 @@ from mailing.ledger import batches
 from mailing.ledger import leases as workers
 from mailing.redis import events
 from tasks.app import use
+from tasks.backend import Backend
 from tasks.commands import campaigns as commands
 from tasks.commands.accounts import people
 from tasks.sending import enqueue
@@ -240,9 +241,9 @@ class Stack:
         return commands.decide(self.backend, PERSON, campaign_id, action, choice)
 
     @property
-    def backend(self) -> commands.Backend:
+    def backend(self) -> Backend:
         """What commands change."""
-        return commands.Backend(self.db, self.redis)
+        return Backend(self.db, self.redis)
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the Celery workers."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from mailing.core.actors import Actor
-    from tasks.commands.campaigns import Backend
+    from tasks.backend import Backend
 
 blueprint = Blueprint("people", __name__)
 ROLES: Mapping[Role, tuple[str, str]] = {

@@ -33,7 +33,7 @@ from mailing.reports import paces
 from mailing.senders import routes
 from mailing.senders.store import SenderError
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, steering
+from tasks.commands import corrections, files, steering
 from tasks.commands.campaigns import Once
 from webapp.api import answers, posted, templates
 from webapp.http import auth, forms, list_process, problems
@@ -56,7 +56,8 @@ if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.core.database import Database
     from mailing.schedules.schedule import Asked
-    from tasks.commands.campaigns import Backend, Change
+    from tasks.backend import Backend
+    from tasks.commands.campaigns import Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
     from webapp.openapi.fields import Field
@@ -275,7 +276,7 @@ def _change(
     once: Once | None,
 ) -> Change:
     try:
-        attached = [commands.keep_file(db, actor, *each) for each in order.attachments]
+        attached = [files.keep_file(db, actor, *each) for each in order.attachments]
         return commands.store(
             db,
             actor,

@@ -13,13 +13,13 @@ from mailing import settings
 from mailing.core import database_errors, logs, privacy
 from mailing.core.actors import Actor, ActorKind
 from mailing.settings import SettingsError
-from tasks.commands import campaigns as commands
+from tasks.backend import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.settings import Settings
-    from tasks.commands.campaigns import Backend
+    from tasks.backend import Backend
 
 ACTOR = Actor(ActorKind.CLI)
 
@@ -39,7 +39,7 @@ def chosen_settings() -> Settings:
 def open_backend(chosen: Settings) -> Iterator[Backend]:
     """Open the database and Redis; what is wrong with them ends the command with a sentence."""
     try:
-        with commands.backend(chosen, connections=1) as backend:
+        with opened(chosen, connections=1) as backend:
             yield backend
     except SQLAlchemyError as error:
         said = database_errors.sentence(error, make_url(chosen.database_url))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.campaigns.queries import Campaign
-    from tasks.commands.campaigns import Backend
+    from tasks.backend import Backend
 
 
 def correct(
