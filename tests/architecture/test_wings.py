@@ -114,6 +114,12 @@ def test_every_folder_is_a_wing_with_a_floor(package: str) -> None:
     assert len(FLOORS[package]) == len(folders)
 
 
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_map_of_a_package_shows_the_floors_as_they_stand(package: str) -> None:
+    drawn = re.findall(r"^    (\w+) ", (ROOT / package / "__init__.py").read_text(), re.MULTILINE)
+    assert drawn == [*reversed(FLOORS[package])]
+
+
 @pytest.mark.parametrize("file", [file for file in FILES if wing_of(module_of(file))], ids=name_of)
 def test_a_wing_imports_downwards_only(file: Path) -> None:
     module = module_of(file)
