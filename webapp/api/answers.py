@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mailing.ledger.rests import Rest
     from mailing.recipients import listing, undertakings
     from mailing.recipients.search import Page
-    from mailing.reports import email_log
+    from mailing.reports.log import email_log
     from webapp.openapi.shapes.campaigns import (
         Bounce,
         Campaign,

@@ -18,7 +18,8 @@ from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
 from mailing.receipts.document import NotOverError
-from mailing.reports import email_log, recipient_record
+from mailing.reports import recipient_record
+from mailing.reports.log import email_log
 from webapp.api import answers, exports
 from webapp.http import auth, log_search, problems
 from webapp.http.problems import WRONG_VALUE, Fault, Problem
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
-    from mailing.reports.log_walks import Key, Search
+    from mailing.reports.log.walks import Key, Search
     from webapp.openapi.fields import Schema
 
 TOPIC = "Email log"

@@ -1,7 +1,7 @@
 """The email log: every attempt of every campaign, to search, to page through and to take away.
 
 It is in the order of the times at which attempts ended, then of their ids: the key of a row. Whatever is
-asked, the answer must not wait for the length of the log. So each question takes one of the ``log_walks``, a
+asked, the answer must not wait for the length of the log. So each question takes one of the ``walks``, a
 short one if there is any, and at most ``LONGEST_WALK`` entries of it. Where that is not far enough for a
 page, the page says how far it came, and the next one continues from there.
 """
@@ -16,7 +16,7 @@ from sqlalchemy import func, literal, or_, select, tuple_
 from mailing.core import reasons
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts, campaigns, recipients, reply_groups, workers
-from mailing.reports.log_walks import Key, Search, equals, walks
+from mailing.reports.log.walks import Key, Search, equals, walks
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
