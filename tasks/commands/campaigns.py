@@ -284,7 +284,7 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
 def begin_test(backend: Backend, actor: Actor, campaign_id: int, trial: Trial) -> None:
     """Let somebody send a test, a few times a minute. Raises ``NotAllowed``."""
     with backend.db.write() as connection:
-        if wait := _wait_s(connection, actor, "test send"):
+        if wait := throttle.wait_s(connection, actor, "test send", TESTS):
             raise NotAllowed(Reason("test-send.too-many", n=wait))
         about = {"to": trial.to, "recipient": trial.person.email}
         audit.record(connection, actor, "test send", _about(campaign_id), **about)
@@ -294,16 +294,10 @@ def begin_test(backend: Backend, actor: Actor, campaign_id: int, trial: Trial) -
 def begin_opening_links(backend: Backend, actor: Actor, campaign_id: int) -> None:
     """Let somebody have the links of a message opened, a few times a minute. Raises ``NotAllowed``."""
     with backend.db.write() as connection:
-        if wait := _wait_s(connection, actor, "open links"):
+        if wait := throttle.wait_s(connection, actor, "open links", TESTS):
             raise NotAllowed(Reason("link.too-many", n=wait))
         audit.record(connection, actor, "open links", _about(campaign_id))
     note(actor, "open links", campaign_id=campaign_id)
-
-
-def _wait_s(connection: Connection, actor: Actor, what: str) -> int:
-    """Return for how many seconds somebody has to wait who does this often; 0: they may do it now."""
-    wait = throttle.wait_ms(connection, f"{what}:{actor.kind}:{actor.id or actor.address}", TESTS)
-    return -(-wait // 1000)
 
 
 def _state(db: Database, campaign_id: int) -> CampaignState:

@@ -70,9 +70,8 @@ def connect(backend: Backend, actor: Actor, seen: Mailbox, refresh_token: str, s
 def begin_test(backend: Backend, actor: Actor, mailbox: Mailbox) -> None:
     """Let somebody try a mailbox, a few times a minute. Raises ``MailboxError``."""
     with backend.db.write() as connection:
-        who = f"test mailbox:{actor.kind}:{actor.id or actor.address}"
-        if wait := throttle.wait_ms(connection, who, TESTS):
-            raise MailboxError(Reason("mailbox.too-many-tests", n=-(-wait // 1000)))
+        if wait := throttle.wait_s(connection, actor, "test mailbox", TESTS):
+            raise MailboxError(Reason("mailbox.too-many-tests", n=wait))
         audit.record(connection, actor, "test mailbox", _about(mailbox.id), name=mailbox.name)
 
 

@@ -83,9 +83,8 @@ def connect(backend: Backend, actor: Actor, seen: Account, refresh_token: str, s
 def begin_test(backend: Backend, actor: Actor, account: Account) -> None:
     """Let somebody try a sender, a few times a minute. Raises ``SenderError``."""
     with backend.db.write() as connection:
-        who = f"test sender:{actor.kind}:{actor.id or actor.address}"
-        if wait := throttle.wait_ms(connection, who, TESTS):
-            raise SenderError(Reason("sender.too-many-tests", n=-(-wait // 1000)))
+        if wait := throttle.wait_s(connection, actor, "test sender", TESTS):
+            raise SenderError(Reason("sender.too-many-tests", n=wait))
         audit.record(connection, actor, "test sender", _about(account.id), name=account.name)
 
 
