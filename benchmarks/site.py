@@ -20,8 +20,8 @@ from mailing.campaigns import drafts
 from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientState
 from tasks.app import use
-from tasks.backend import Backend
 from tasks.commands import campaigns as commands
+from tasks.commands.backend import Backend
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:

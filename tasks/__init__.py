@@ -1,7 +1,6 @@
 """Who runs it: the Celery app, its tasks, the schedule and the worker processes.
 
 ``app`` is the Celery app, ``commands`` has the only ways by which people and programs change anything,
-``backend`` is what they change,
 ``imports`` has files carried into saved lists, each by an ``import_process``,
 ``sending`` carries batches to the workers, ``messages`` lets only what can be run out of the queue,
 ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to stop, start or widen,

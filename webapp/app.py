@@ -16,9 +16,9 @@ from mailing.library.files import FILE_MAX
 from mailing.redis import events
 from mailing.settings import ROOT
 from tasks.app import use
-from tasks.backend import Backend
 from tasks.commands import senders as commands
 from tasks.commands import suppression as suppressing
+from tasks.commands.backend import Backend
 from webapp import error_pages
 from webapp.accounts import (
     account,

@@ -31,7 +31,7 @@ from mailing.ledger.batches import Errand
 from mailing.recipients import undertakings
 from mailing.redis import events
 from tasks import sending
-from tasks.backend import note
+from tasks.commands.backend import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from mailing.recipients.search import Choice
     from mailing.recipients.undertakings import Undertaking
     from mailing.reports.trials import Trial
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 RED = "campaign.domain-red"  # the code of a refusal that can be confirmed
 AT_ONCE = 2_000  # recipients that a command moves within the request

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Words
     from mailing.mailboxes.entries import Entry
     from mailing.mailboxes.store import Mailbox, Position
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 TESTS = Limit(burst=10, every_ms=6_000)  # of one person
 _VOLLEY = Actor(ActorKind.VOLLEY)

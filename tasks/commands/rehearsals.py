@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailing.core.actors import Actor
     from mailing.smtp.account import Sender
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 _TIMEOUTS = Timeouts(connect=3.0, greeting=3.0, command=3.0)
 

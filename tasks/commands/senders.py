@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailing.senders.routes import Route
     from mailing.senders.store import Account
     from mailing.smtp.account import Sender
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 TESTS = Limit(burst=10, every_ms=6_000)  # of one person
 

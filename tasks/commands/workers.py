@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from mailing.accounts import audit
 from tasks import control
-from tasks.backend import note
+from tasks.commands.backend import note
 
 if TYPE_CHECKING:
     from mailing.core.actors import Actor
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def take_batches(backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:

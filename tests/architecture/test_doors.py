@@ -9,8 +9,9 @@ import pytest
 
 from mailing.accounts.roles import Permission
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, drafting, files, lists, templates, workers
+from tasks.commands import corrections, lists, workers
 from tasks.commands.accounts import factors, keys, people
+from tasks.commands.messages import drafting, files, templates
 from tests.support.routes import routes
 from tests.support.web import HOST, settings_for
 from webapp.app import create_app

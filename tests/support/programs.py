@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quart import Quart
     from quart.typing import TestClientProtocol
 
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 CLI = Actor(ActorKind.CLI)
 READ = (Permission.READ,)

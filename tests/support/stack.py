@@ -39,9 +39,9 @@ from mailing.ledger import batches
 from mailing.ledger import leases as workers
 from mailing.redis import events
 from tasks.app import use
-from tasks.backend import Backend
 from tasks.commands import campaigns as commands
 from tasks.commands.accounts import people
+from tasks.commands.backend import Backend
 from tasks.sending import enqueue
 from tests.support import sink
 from tests.support.marks import descendants

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from mailing.core.actors import Actor
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 blueprint = Blueprint("people", __name__)
 ROLES: Mapping[Role, tuple[str, str]] = {

@@ -33,8 +33,9 @@ from mailing.reports import paces
 from mailing.senders import routes
 from mailing.senders.store import SenderError
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, files, steering
+from tasks.commands import corrections, steering
 from tasks.commands.campaigns import Once
+from tasks.commands.messages import files
 from webapp.api import answers, posted, templates
 from webapp.http import auth, forms, list_process, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem, invalid
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.core.database import Database
     from mailing.schedules.schedule import Asked
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
     from tasks.commands.campaigns import Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services

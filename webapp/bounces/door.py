@@ -26,8 +26,8 @@ from mailing.core.database import Database
 from mailing.core.terminal import say, stop_on_signal
 from mailing.redis import events
 from mailing.settings import load_or_exit
-from tasks.backend import Backend
 from tasks.commands import bounces as commands
+from tasks.commands.backend import Backend
 from tasks.commands.bounces import Message
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mailing.domains.keys import DkimKey
     from mailing.settings import Settings
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 _DOMAIN = click.argument("domain")
 

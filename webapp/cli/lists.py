@@ -17,7 +17,7 @@ from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
     from mailing.contacts.imports import Import
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 SHOWN = 20  # notes of each kind
 _HEADINGS = {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailing.mailboxes.entries import Protocol
     from mailing.mailboxes.store import Mailbox
     from mailing.settings import Settings
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 _MAILBOX = click.argument("mailbox_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))

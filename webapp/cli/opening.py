@@ -13,13 +13,13 @@ from mailing import settings
 from mailing.core import database_errors, logs, privacy
 from mailing.core.actors import Actor, ActorKind
 from mailing.settings import SettingsError
-from tasks.backend import opened
+from tasks.commands.backend import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.settings import Settings
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 ACTOR = Actor(ActorKind.CLI)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from mailing.accounts.roles import Permission, Role
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def add(email: str, role: Role, password_file: IO[bytes] | None) -> None:

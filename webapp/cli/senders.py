@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailing.senders.limits import Limits
     from mailing.senders.store import Account
     from mailing.settings import Settings
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 _ID = click.argument("sender_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 _PERIODS = ("per_second", "per_minute", "per_hour", "per_day", "per_24h")

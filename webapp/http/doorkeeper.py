@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mailing.accounts.roles import Permission, Role
     from mailing.core.actors import Actor
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
     Look = Callable[[Connection], object]
     Used = TypeVar("Used", Session, ApiKey)

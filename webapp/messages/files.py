@@ -19,7 +19,7 @@ from mailing.library import files, kinds
 from mailing.library.files import FILE_MAX, FILES_MAX, MOST
 from mailing.messages import attachments
 from tasks.commands import campaigns as campaign_commands
-from tasks.commands import files as commands
+from tasks.commands.messages import files as commands
 from webapp.http import auth, params, security
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why

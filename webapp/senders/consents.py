@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from mailing.core.actors import Actor
     from mailing.credentials.holders import Holder
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 VISIT_S = 600
 A = TypeVar("A", bound="Holder")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mailing.accounts.passkeys import Credential, Passkey
     from mailing.core.actors import Actor
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 _ONCE = Limit(1, 10 * 60 * 1000)  # longer than any challenge lasts
 

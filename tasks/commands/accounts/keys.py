@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailing.programs.access_tokens import SigningKey
     from mailing.programs.api_keys import ApiKey
     from mailing.receipts.keys import ReceiptKey
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 _DAY_MS = 24 * 3600 * 1000
 

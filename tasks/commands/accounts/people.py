@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mailing.accounts.sessions import Session
     from mailing.accounts.throttle import Limit
     from mailing.accounts.users import User
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def set_up(backend: Backend, email: str, password_hash: str, address: str) -> int:

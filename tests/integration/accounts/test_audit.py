@@ -27,9 +27,9 @@ from mailing.recipients.search import Choice
 from mailing.reports import trials
 from tasks import control
 from tasks.commands import campaigns as commands
-from tasks.commands import files as file_commands
 from tasks.commands import workers as worker_commands
 from tasks.commands.accounts import people
+from tasks.commands.messages import files as file_commands
 from tests.architecture.test_doors import commands_of
 from tests.support.api import CAMPAIGNS
 from tests.support.programs import bearing, make_key

@@ -15,8 +15,8 @@ from mailing.domains.keys import CAUTION_MS
 from mailing.domains.ways import Ours
 from mailing.internet.findings import Light
 from mailing.senders.tables import senders
-from tasks.backend import Backend
 from tasks.commands import dkim as commands
+from tasks.commands.backend import Backend
 from tests.support import name_server
 from tests.support.api import problem_of
 from tests.support.web import running, settings_for, store

@@ -14,8 +14,8 @@ from mailing.domains.keys import CAUTION_MS, OVERLAP_MS, DkimError
 from mailing.domains.tables import KeyState
 from mailing.internet.findings import Light
 from mailing.internet.names import UnansweredError
-from tasks.backend import Backend
 from tasks.commands import dkim as commands
+from tasks.commands.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,9 +25,9 @@ from mailing.recipients import forgetting
 from mailing.redis import events
 from mailing.suppression import store
 from mailing.suppression.tables import SuppressionReason
-from tasks.backend import Backend
 from tasks.commands import bounces as bounce_commands
 from tasks.commands import suppression as commands
+from tasks.commands.backend import Backend
 from tasks.commands.bounces import Message
 from tests.support import bounces
 from tests.support.web import deliver

@@ -17,9 +17,9 @@ from mailing.core.states import CampaignAction, CampaignState, RecipientAction, 
 from mailing.recipients.search import Choice
 from mailing.redis import events
 from tasks import control, sending
-from tasks.backend import Backend
 from tasks.commands import campaigns as commands
 from tasks.commands import workers
+from tasks.commands.backend import Backend
 from tasks.commands.campaigns import Once
 from tests.support.web import DRAFT
 

@@ -16,7 +16,8 @@ from mailing.ledger.breaker import USUAL, Breaker
 from mailing.recipients.search import Choice
 from mailing.writing.written import Writing
 from tasks.commands import campaigns as commands
-from tasks.commands import corrections, drafting
+from tasks.commands import corrections
+from tasks.commands.messages import drafting
 from webapp.cli.campaigns.work import reply_of
 from webapp.cli.opening import ACTOR, chosen_settings, open_backend, read_text
 from webapp.http import params
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mailing.campaigns.queries import Campaign
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def correct(

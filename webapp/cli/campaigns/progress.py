@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.undertakings import Undertaking
     from mailing.senders.forecasts import Band
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 LOOK_EVERY_S = 0.25
 LEAST_REST_S = 0.01  # others may be at it

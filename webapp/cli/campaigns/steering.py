@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mailing.ledger.lanes import Order
     from mailing.reports.lanes import Standing
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def schedule(

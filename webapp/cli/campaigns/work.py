@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mailing.addresses.parsing import ParsedList
     from mailing.schedules.schedule import Schedule
     from mailing.smtp.replies import ReplyCode
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 REFUSED_SHOWN = 20
 

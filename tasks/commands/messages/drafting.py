@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.core.database import Database
     from mailing.recipients.search import Choice
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 SITTING_MS = 10 * 60_000
 _NOBODY = ParsedList()

@@ -24,7 +24,7 @@ from mailing.mailboxes import store
 from mailing.mailboxes.watching import Watcher
 from mailing.redis import events
 from mailing.settings import load_or_exit
-from tasks.backend import Backend
+from tasks.commands.backend import Backend
 from tasks.commands.mailboxes import Diary
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from mailing.library import templates
 if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.writing.written import Written
-    from tasks.backend import Backend
+    from tasks.commands.backend import Backend
 
 
 def save(backend: Backend, actor: Actor, name: str, written: Written, template_id: int | None = None) -> int:
