@@ -21,7 +21,7 @@ from mailing.core.actors import Actor, ActorKind
 from mailing.core.states import CampaignAction, RecipientState
 from tasks.app import use
 from tasks.commands import campaigns as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ Wings stand on floors, and import only from floors below::
     lists        recipients in bulk
     ledger       claims, results, counters, batches, leases, rests
     uploads      an uploaded file becomes rows
-    feedback     what providers tell of emails that they took
     mailboxes    mailboxes from which reports are fetched
+    feedback     what providers tell of emails that they took
     bounces      what comes back after an email was accepted, and what follows
     suppression  who must not be mailed, and why
     addresses    pasted text becomes recipients
     domains      what mail comes from: keys that sign, and what DNS says
     senders      accounts at mail servers, and their limits
+    credentials  what senders and mailboxes sign in with: secrets sealed, consent of providers
     smtp         the dialogue with a mail server, and what replies mean
     library      files and saved messages
     writing      what a person writes becomes a message
@@ -36,7 +37,8 @@ The way of one email: ``addresses.parsing`` reads the list, ``campaigns.drafts``
 (``smtp.session``), decides what the reply means (``smtp.verdicts``, ``delivery.outcome``) and records it
 (``ledger.results``); ``redis.events`` carries the news.
 
-At the door, with a view of every wing: ``settings`` and ``setting_values`` (how each is read),
+At the door, with a view of every wing: ``settings``, ``setting_table`` (those that there are)
+and ``setting_values`` (how each is read),
 ``rulebook_file`` and ``rulebook_reading`` (the operator's rules for what refusals mean, and mistakes in
 them), ``sites`` (where people find Volley), ``schema`` (which of the tables are there), ``migrate``,
 ``checks`` (does all that Volley leans on work), ``installation`` (prints the prefix of what is ours in

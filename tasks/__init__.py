@@ -4,7 +4,7 @@
 ``imports`` has files carried into saved lists, each by an ``import_process``,
 ``sending`` carries batches to the workers, ``messages`` lets only what can be run out of the queue,
 ``upkeep`` is the sweeper that ``beat`` wakes, ``control`` asks one worker process to stop, start or widen,
-``mailboxes`` fetches reports from mailboxes, with the commands about them,
+``mailboxes`` is the process that fetches reports from mailboxes,
 ``receivers`` has the receivers of domains looked up beside it,
 ``processes`` binds one engine to each worker process, ``worker`` is the command that runs several of them,
 ``starts`` starts the scheduled campaigns whose time has come,

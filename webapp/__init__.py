@@ -13,15 +13,15 @@ Wings stand on floors, and import only from floors below::
     campaigns    from a draft to the end, and each recipient
     messages     writing: editors, templates, previews, tests, the check before Send
     lists        saved lists: bringing a file, contacts
-    receipts     what became of a campaign: its page and its file
     api          for programs: JSON, events, exports, health
-    domains      what mail comes from: keys that sign, DNS, and the same for programs
-    bounces      what came back, the door for it, and the same for programs
     mailboxes    where reports are fetched from: the page, and the same for programs
+    bounces      what came back, the door for it, and the same for programs
     suppression  whom no campaign mails: its page, and the same for programs
-    senders      the accounts that send: their pages, their consent, and the same for programs
+    domains      what mail comes from: keys that sign, DNS, and the same for programs
     received     how sent mail is received: its page, and the same for programs
     lanes        how far each receiver of a campaign is, and its lane by hand
+    receipts     what became of a campaign: its page and its file
+    senders      the accounts that send: their pages, their consent, and the same for programs
     openapi      what programs may send and get, and the description of it
     live         one Redis subscription, shared drawings, Server-Sent Events
     ui           numbers, states, charts, dialogs, as every page shows them

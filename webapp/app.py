@@ -18,7 +18,7 @@ from mailing.settings import ROOT
 from tasks.app import use
 from tasks.commands import senders as commands
 from tasks.commands import suppression as suppressing
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from webapp import error_pages
 from webapp.accounts import (
     account,
@@ -62,7 +62,6 @@ from webapp.live.hub import Hub
 from webapp.live.queue_watch import QueueWatch
 from webapp.live.regions import Boards
 from webapp.log import views as log_views
-from webapp.mailboxes import oauth as mailbox_consents
 from webapp.mailboxes import views as mailboxes
 from webapp.messages import (
     autosave,
@@ -83,7 +82,6 @@ from webapp.public.one_click import OneClick
 from webapp.receipts import views as receipt_views
 from webapp.received import views as received
 from webapp.senders import campaign_views as campaign_senders
-from webapp.senders import oauth as consents
 from webapp.senders import views as senders
 from webapp.suppression import views as suppression
 from webapp.ui import jinja, preferences
@@ -121,13 +119,11 @@ _PAGES = (
     unsubscribe,
     senders,
     campaign_senders,
-    consents,
     lists,
     import_views,
     contact_views,
     domains,
     mailboxes,
-    mailbox_consents,
     suppression,
     bounces,
     webhooks,

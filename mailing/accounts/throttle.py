@@ -17,6 +17,8 @@ from mailing.core.clock import now_ms
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from mailing.core.actors import Actor
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -47,6 +49,11 @@ def wait_ms(connection: Connection, name: str, limit: Limit) -> int:
                 continue
             return 0
     return limit.every_ms  # others are faster
+
+
+def wait_s(connection: Connection, actor: Actor, what: str, limit: Limit) -> int:
+    """Count a try of somebody; return 0, or after how many seconds the next one counts."""
+    return -(-wait_ms(connection, f"{what}:{actor.kind}:{actor.id or actor.address}", limit) // 1000)
 
 
 def forget(connection: Connection, name: str) -> None:

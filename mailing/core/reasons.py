@@ -90,6 +90,14 @@ class UnfitError(ReasonError, ValueError):
     """A value cannot be used."""
 
 
+class EntryError(UnfitError):
+    """What was entered cannot be used; ``faults`` has the reasons by field."""
+
+    def __init__(self, faults: Mapping[str, Reason]) -> None:
+        super().__init__(*faults.values())
+        self.faults = dict(faults)
+
+
 def word(reason: Reason, fill: Fill, number: Callable[[int], str]) -> str:
     """Return the sentence of a reason. ``fill`` puts values into an English text, or its translation."""
     said = {name: _spoken(value, fill, number) for name, value in reason.values.items()}

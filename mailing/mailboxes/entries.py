@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from mailing.core.reasons import Reason
+from mailing.core.reasons import EntryError, Reason
 from mailing.senders import entries
-from mailing.senders.entries import EntryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mailing.bounces.reading import READ_MOST
 from mailing.core.reasons import Reason
+from mailing.credentials.consent import Consent
+from mailing.credentials.providers import PROVIDERS
 from mailing.mailboxes import store
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.imap import Folder, Imap, RefusedError
 from mailing.mailboxes.line import ANSWER_S, Line, Server
 from mailing.mailboxes.pop3 import Pop3
-from mailing.senders.consent import Consent
-from mailing.senders.providers import PROVIDERS
 from mailing.smtp.account import TokenError
 
 if TYPE_CHECKING:

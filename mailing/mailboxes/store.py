@@ -5,24 +5,26 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete as remove
 from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mailing.accounts import sealing
+from mailing.accounts.sealing import SealedElsewhereError
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
+from mailing.credentials import secrets
+from mailing.credentials.holders import Holder
+from mailing.credentials.providers import PROVIDERS
 from mailing.mailboxes import entries
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.tables import mailbox_marks as marks
 from mailing.mailboxes.tables import mailbox_watch as watch
 from mailing.mailboxes.tables import mailboxes as table
-from mailing.senders.entries import EntryError, tidy
-from mailing.senders.providers import PROVIDERS
+from mailing.senders.entries import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,40 +33,20 @@ if TYPE_CHECKING:
 
     from mailing.core.reasons import Words
     from mailing.mailboxes.entries import Entry, Protocol
-    from mailing.smtp.account import TlsMode
 
 MOST = 20  # mailboxes
 LEASE_MS = 12_000  # for which nobody else watches, once one has
 CHUNK = 500  # ids of one statement
-_SECRETS = ("password", "client_secret", "refresh_token")
-_WHERE = ("protocol", "host", "port", "tls", "verify", "ca")  # for which a secret was given
-_ACCOUNT = ("provider", "tenant", "client_id", "username")
+_WHERE = ("protocol", *secrets.WHERE)
 _WITHIN = ("protocol", "host", "username", "folder")  # where a position counts
 _FREE = {"trouble": "", "reason_code": None, "trouble_at": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A mailbox as it is kept. Its secrets are sealed; times are in ms since 1970.
+class Mailbox(Holder):
+    """A mailbox as it is kept, and up to where it is recorded."""
 
-    ``trouble`` is what keeps it from being looked at now, empty if nothing does.
-    """
-
-    id: int
-    name: str
     protocol: Protocol
-    host: str
-    port: int
-    tls: TlsMode
-    verify: bool
-    ca: str
-    username: str
-    password: str = field(repr=False)
-    provider: str
-    tenant: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
     folder: str
     removes: bool
     uidvalidity: int
@@ -72,16 +54,6 @@ class Mailbox:
     fetched: int
     fetched_at: int | None
     looked_at: int | None
-    trouble: Words
-    trouble_at: int | None
-    revision: int
-    created_at: int
-    changed_at: int
-
-    @property
-    def server(self) -> str:
-        """``host:port``; an IPv6 address stands in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def scope(self) -> str:
@@ -125,8 +97,8 @@ def create(connection: Connection, entry: Entry, secret_key: str) -> int:
             mailbox_id = int(connection.execute(statement).scalar_one())
     except IntegrityError:
         raise MailboxError(Reason("mailbox.name-taken", name=tidy(entry.name))) from None
-    if secrets := _sealed(entry, mailbox_id, secret_key):
-        connection.execute(update(table).where(table.c.id == mailbox_id).values(secrets))
+    if sealed := secrets.sealed(secret_key, _holder(mailbox_id), entry):
+        connection.execute(update(table).where(table.c.id == mailbox_id).values(sealed))
     return mailbox_id
 
 
@@ -142,14 +114,9 @@ def revise(
     now = get(connection, mailbox_id)
     if now is None:
         raise MailboxError(Reason("mailbox.not-found"))
-    values = _columns(entry) | _sealed(entry, mailbox_id, secret_key)
-    if _differs(now, values, _WHERE):
-        if now.password and entry.password is None and not entry.provider:
-            raise EntryError({"password": Reason("sender-fault.password-again")})
-        values["refresh_token"] = ""
-    if _differs(now, values, _ACCOUNT):
-        values["refresh_token"] = ""
-    if _differs(now, values, _WITHIN):
+    values = _columns(entry) | secrets.sealed(secret_key, _holder(mailbox_id), entry)
+    values |= secrets.emptied(now, entry, values, _WHERE)
+    if secrets.differs(now, values, _WITHIN):
         values |= {"uidvalidity": 0, "uid": 0}
         connection.execute(remove(marks).where(marks.c.mailbox_id == mailbox_id))
     _change(connection, mailbox_id, seen or now.revision, values | _FREE)
@@ -230,13 +197,13 @@ def note_trouble(connection: Connection, seen: Mailbox, said: Reason) -> bool:
 
 def keep_consent(connection: Connection, seen: Mailbox, token: str, secret_key: str) -> None:
     """Keep the refresh token that a consent gave to a mailbox as it was ``seen``. Raises ``MailboxError``."""
-    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    sealed = secrets.seal(secret_key, _holder(seen.id), "refresh_token", token)
     _change(connection, seen.id, seen.revision, {"refresh_token": sealed, **_FREE})
 
 
 def replace_refresh_token(connection: Connection, seen: Mailbox, token: str, secret_key: str) -> Mailbox:
     """Keep the successor of a refresh token, if that is still the one that was ``seen``."""
-    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    sealed = secrets.seal(secret_key, _holder(seen.id), "refresh_token", token)
     own = update(table).where(table.c.id == seen.id, table.c.refresh_token == seen.refresh_token)
     connection.execute(own.values(refresh_token=sealed))
     return replace(seen, refresh_token=sealed)
@@ -244,12 +211,9 @@ def replace_refresh_token(connection: Connection, seen: Mailbox, token: str, sec
 
 def open_secret(mailbox: Mailbox, name: str, secret_key: str) -> str:
     """Return one of its secrets, or "". Raises ``MailboxError`` if another secret key sealed it."""
-    sealed = getattr(mailbox, name)
-    if not sealed:
-        return ""
     try:
-        return sealing.unseal(secret_key, _place(mailbox.id, name), sealed).decode()
-    except sealing.SealedElsewhereError:
+        return secrets.unsealed(secret_key, _holder(mailbox.id), name, getattr(mailbox, name))
+    except SealedElsewhereError:
         raise MailboxError(Reason("mailbox.unreadable-secret", name=mailbox.name), lasts=True) from None
 
 
@@ -270,10 +234,6 @@ def is_watched(connection: Connection) -> bool:
     """Whether a process watches the mailboxes now."""
     until = connection.execute(select(watch.c.until_at).where(watch.c.id == 1)).scalar()
     return (until or 0) >= now_ms()
-
-
-def _differs(now: Mailbox, values: Mapping[str, object], names: Sequence[str]) -> bool:
-    return any(values[name] != getattr(now, name) for name in names)
 
 
 def _change(connection: Connection, mailbox_id: int, seen: int, values: Mapping[str, object]) -> None:
@@ -306,17 +266,8 @@ def _columns(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _sealed(entry: Entry, mailbox_id: int, secret_key: str) -> dict[str, str]:
-    given = {"password": entry.password, "client_secret": entry.client_secret}
-    return {
-        name: secret and sealing.seal(secret_key, _place(mailbox_id, name), secret.encode())
-        for name, secret in given.items()
-        if secret is not None
-    }
-
-
-def _place(mailbox_id: int, name: str) -> str:
-    return f"mailbox:{mailbox_id}:{name}"
+def _holder(mailbox_id: int) -> str:
+    return f"mailbox:{mailbox_id}"
 
 
 def _read(connection: Connection, statement: Select[Any]) -> Iterator[Mailbox]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from threading import Event, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -37,20 +37,17 @@ class MovedError(Exception):
     """Somebody else changed the mailbox, or looked at it meanwhile: whoever watches begins anew."""
 
 
-class Diary(looking.Keeper):
+class Diary(looking.Keeper, Protocol):
     """Who records what is fetched, and how a mailbox is."""
 
     def worked(self, seen: Mailbox, remark: Words) -> None:
         """Note that a mailbox could be looked at."""
-        raise NotImplementedError
 
     def failed(self, seen: Mailbox, reason: Reason) -> None:
         """Note why it could not."""
-        raise NotImplementedError
 
     def again(self, mailbox_id: int) -> Mailbox | None:
         """Return a mailbox as it is now."""
-        raise NotImplementedError
 
 
 class Watcher:

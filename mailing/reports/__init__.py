@@ -3,10 +3,9 @@
 ``cells``             the state of each recipient, one byte each, in the order of their ids
 ``checkup``           the check of a campaign before it is sent: what it tells itself, and what DNS and
                       its links say
-``email_log``         every attempt of every campaign, to search, to page through and to take away
 ``estimates``         how long a draft may take, by what the last campaign took
 ``lanes``             how far each receiver of a campaign is, how fast, and why it is slow
-``log_walks``         what is asked of it, and which index answers that
+``log``               a folder: the email log, and how it is searched
 ``overview``          how everything stands, over all campaigns, in as many queries however many they
                       are
 ``paces``             how many attempts ended how in each slot of time
@@ -16,7 +15,6 @@
 ``rehearsed``         what a rehearsal has found: its answers against the recipe, who could not be
                       written to, sizes and times
 ``replay``            how many were in each state at each moment of its course, from the log
-``search_box``        each term that a reader types, and what it asks for
 ``trials``            what a test send is made of: one message for any address, with the data of a
                       recipient
 ``worker_roster``     every worker that lives or ended lately, as seen by somebody who keeps looking

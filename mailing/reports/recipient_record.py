@@ -16,7 +16,7 @@ from mailing.ledger import dialogues
 from mailing.ledger.dialogues import Attempt
 from mailing.recipients import search
 from mailing.recipients.search import Choice, Sort
-from mailing.reports import email_log
+from mailing.reports.log import email_log
 from mailing.suppression.tables import SuppressionReason
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.reasons import Reason
     from mailing.messages.values import Value
-    from mailing.reports.email_log import LogRow
+    from mailing.reports.log.email_log import LogRow
     from mailing.smtp.dialogue import Line
 
 MOST_ATTEMPTS = 200

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, get_args
 
-from mailing.core.reasons import Reason, UnfitError
+from mailing.core.reasons import EntryError, Reason
 from mailing.senders.limits import NONE, Limits
 from mailing.smtp.account import AuthWay, TlsMode
 
@@ -22,14 +22,6 @@ TLS_MODES: tuple[TlsMode, ...] = get_args(TlsMode)
 AUTH_WAYS: tuple[AuthWay, ...] = get_args(AuthWay)
 PROVIDERS = ("", "google", "microsoft")
 XOAUTH2 = "xoauth2"
-
-
-class EntryError(UnfitError):
-    """What was entered cannot be used; ``faults`` has the reasons by field."""
-
-    def __init__(self, faults: Mapping[str, Reason]) -> None:
-        super().__init__(*faults.values())
-        self.faults = dict(faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailing.core.reasons import Reason
+from mailing.credentials.consent import Consent
 from mailing.senders import store
-from mailing.senders.consent import Consent
 from mailing.senders.store import SenderError, open_secret
 from mailing.smtp.account import Sender
 

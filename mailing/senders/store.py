@@ -5,21 +5,23 @@ All functions take an open connection; those that write belong to the transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from mailing.accounts import sealing
+from mailing.accounts.sealing import SealedElsewhereError
 from mailing.core import reasons
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason, ReasonError
 from mailing.core.states import CampaignState
 from mailing.core.tables import campaigns
+from mailing.credentials import secrets
+from mailing.credentials.holders import Holder
+from mailing.credentials.providers import PROVIDERS
 from mailing.senders import entries, limits, warmup
 from mailing.senders.entries import Entry
-from mailing.senders.providers import PROVIDERS
 from mailing.senders.tables import senders as table
 from mailing.smtp.account import account_of, kept_as
 
@@ -31,13 +33,11 @@ if TYPE_CHECKING:
     from mailing.core.reasons import Words
     from mailing.senders.limits import Limits
     from mailing.senders.warmup import Plan
-    from mailing.smtp.account import AuthWay, Sender, TlsMode
+    from mailing.smtp.account import AuthWay, Sender
 
 MOST = 100  # senders
 NAMED = 5  # campaigns that a refusal names
 _THERE = table.c.deleted_at.is_(None)
-_SECRETS = ("password", "client_secret", "refresh_token")
-_WHERE = ("host", "port", "tls", "verify", "ca")  # for which a secret was given, and for nothing else
 _OF_SETTINGS = ("host", "port", "tls", "username", "auth")  # kept in step
 
 
@@ -46,51 +46,23 @@ class SenderError(ReasonError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """A sender as it is kept. Its secrets are sealed; times are in ms since 1970.
+class Account(Holder):
+    """A sender as it is kept."""
 
-    ``trouble`` is what keeps it from sending now, empty if nothing does. ``revision`` counts up at each
-    change by a person.
-    """
-
-    id: int
-    name: str
     position: int
     preset: str
-    host: str
-    port: int
-    tls: TlsMode
-    verify: bool
-    ca: str
-    username: str
     auth: AuthWay
-    password: str = field(repr=False)
-    provider: str
-    tenant: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    refresh_token: str = field(repr=False)
     signs: bool
     connections: int | None
     limits: Limits
     receiver_limits: Mapping[str, Limits]
     warmup: Plan | None
-    trouble: Words
-    trouble_at: int | None
     from_settings: bool
-    revision: int
-    created_at: int
-    changed_at: int
 
     @property
     def limits_today(self) -> Limits:
         """Its limits, and what its warm-up allows today."""
         return warmup.within(self.limits, self.warmup)
-
-    @property
-    def server(self) -> str:
-        """``host:port``; an IPv6 address stands in brackets."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def scope(self) -> str:
@@ -121,7 +93,7 @@ def named(connection: Connection, name: str) -> Account | None:
 
 def as_entered(account: Account, **changes: Any) -> Entry:
     """Return a sender as if it were entered again, with some changes. Its secrets stay what they are."""
-    kept = {it.name: getattr(account, it.name) for it in fields(Entry) if it.name not in _SECRETS}
+    kept = {it.name: getattr(account, it.name) for it in fields(Entry) if it.name not in secrets.SECRETS}
     return Entry(**{**kept, **changes})
 
 
@@ -163,8 +135,8 @@ def create(connection: Connection, entry: Entry, secret_key: str) -> int:
             )
     except IntegrityError:
         raise SenderError(Reason("sender.name-taken", name=entries.tidy(entry.name))) from None
-    if secrets := _sealed(entry, sender_id, secret_key):
-        connection.execute(update(table).where(table.c.id == sender_id).values(secrets))
+    if sealed := secrets.sealed(secret_key, _holder(sender_id), entry):
+        connection.execute(update(table).where(table.c.id == sender_id).values(sealed))
     return sender_id
 
 
@@ -181,17 +153,13 @@ def revise(
     now = get(connection, sender_id)
     if now is None:
         raise SenderError(Reason("sender.not-found"))
-    values = _columns(entry) | _sealed(entry, sender_id, secret_key)
+    values = _columns(entry) | secrets.sealed(secret_key, _holder(sender_id), entry)
     if now.from_settings:
-        if any(values[name] != getattr(now, name) for name in (*_WHERE, *_OF_SETTINGS)):
+        if secrets.differs(now, values, (*secrets.WHERE, *_OF_SETTINGS)):
             raise SenderError(Reason("sender.of-settings", name=now.name))
         values = {name: values[name] for name in ("name", "signs", "connections", *_LIMITS)}
-    elif any(values[name] != getattr(now, name) for name in _WHERE):
-        if now.password and entry.password is None:
-            raise entries.EntryError({"password": Reason("sender-fault.password-again")})
-        values["refresh_token"] = ""
-    elif any(values[name] != getattr(now, name) for name in ("provider", "tenant", "client_id", "username")):
-        values["refresh_token"] = ""  # it was given to another application, or by another account
+    else:
+        values |= secrets.emptied(now, entry, values)
     _change(connection, sender_id, seen or now.revision, values | _FREE)
 
 
@@ -213,7 +181,7 @@ def delete(connection: Connection, sender_id: int) -> Account:
     """Take a sender away, with its secrets; return it. Raises ``SenderError`` where campaigns use it."""
     found = get(connection, sender_id)
     own = update(table).where(table.c.id == sender_id, _THERE)
-    gone = {"deleted_at": now_ms(), "revision": table.c.revision + 1} | dict.fromkeys(_SECRETS, "")
+    gone = {"deleted_at": now_ms(), "revision": table.c.revision + 1} | dict.fromkeys(secrets.SECRETS, "")
     with connection.begin_nested():  # it is locked first, so that no campaign comes to use it meanwhile
         if found is None or not connection.execute(own.values(gone)).rowcount:
             raise SenderError(Reason("sender.not-found"))
@@ -258,7 +226,7 @@ def end_trouble(connection: Connection, sender_id: int) -> bool:
 
 def keep_consent(connection: Connection, seen: Account, token: str, secret_key: str) -> None:
     """Keep the refresh token that a consent gave to a sender as it was ``seen``. Raises ``SenderError``."""
-    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    sealed = secrets.seal(secret_key, _holder(seen.id), "refresh_token", token)
     _change(connection, seen.id, seen.revision, {"refresh_token": sealed, **_FREE})
 
 
@@ -267,7 +235,7 @@ def replace_refresh_token(connection: Connection, seen: Account, token: str, sec
 
     Returns the sender with it. It is no change for other processes: the old one is good for a while.
     """
-    sealed = sealing.seal(secret_key, _place(seen.id, "refresh_token"), token.encode())
+    sealed = secrets.seal(secret_key, _holder(seen.id), "refresh_token", token)
     own = update(table).where(table.c.id == seen.id, _THERE, table.c.refresh_token == seen.refresh_token)
     connection.execute(own.values(refresh_token=sealed))
     return replace(seen, refresh_token=sealed)
@@ -306,12 +274,9 @@ def keep_default(connection: Connection, sender: Sender) -> int:
 
 def open_secret(account: Account, name: str, secret_key: str) -> str:
     """Return one of its secrets, or "". Raises ``SenderError`` if another secret key sealed it."""
-    sealed = getattr(account, name)
-    if not sealed:
-        return ""
     try:
-        return sealing.unseal(secret_key, _place(account.id, name), sealed).decode()
-    except sealing.SealedElsewhereError:
+        return secrets.unsealed(secret_key, _holder(account.id), name, getattr(account, name))
+    except SealedElsewhereError:
         raise SenderError(Reason("sender.unreadable-secret", name=account.name)) from None
 
 
@@ -352,17 +317,8 @@ def _columns(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _sealed(entry: Entry, sender_id: int, secret_key: str) -> dict[str, str]:
-    given = {"password": entry.password, "client_secret": entry.client_secret}
-    return {
-        name: secret and sealing.seal(secret_key, _place(sender_id, name), secret.encode())
-        for name, secret in given.items()
-        if secret is not None
-    }
-
-
-def _place(sender_id: int, name: str) -> str:
-    return f"sender:{sender_id}:{name}"
+def _holder(sender_id: int) -> str:
+    return f"sender:{sender_id}"
 
 
 def _free_name(connection: Connection, name: str) -> str:

@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, update
 
 from mailing.core.clock import now_ms
-from mailing.core.reasons import Reason
+from mailing.core.reasons import EntryError, Reason
 from mailing.core.states import AttemptResult
 from mailing.core.tables import attempts
 from mailing.senders import store, warmup, windows
-from mailing.senders.entries import EntryError
 from mailing.senders.store import SenderError
 from mailing.senders.tables import sender_usage
 from mailing.senders.tables import senders as table

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mailing.bounces.recording import Recorded
     from mailing.feedback.providers import Provider
     from mailing.feedback.store import Webhook
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 _VOLLEY = Actor(ActorKind.VOLLEY)
 SENDERS_MOST = 5  # addresses in From

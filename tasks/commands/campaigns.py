@@ -11,12 +11,9 @@ which knows no Redis: ``store`` or ``revise``, then ``announce``.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import structlog
 
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
@@ -24,7 +21,6 @@ from mailing.campaigns import drafts, growing, idempotency, lifecycle, share_lin
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.contacts import origins
-from mailing.core.database import Database
 from mailing.core.reasons import Reason
 from mailing.core.states import CampaignAction, CampaignState
 from mailing.core.strides import Stride
@@ -32,14 +28,13 @@ from mailing.delivery import sweeper
 from mailing.domains import health
 from mailing.ledger import batches
 from mailing.ledger.batches import Errand
-from mailing.library import files
 from mailing.recipients import undertakings
 from mailing.redis import events
-from tasks import control, sending
-from tasks.app import use
+from tasks import sending
+from tasks.commands.backend import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -49,27 +44,18 @@ if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.contacts.origins import Origin
     from mailing.core.actors import Actor
+    from mailing.core.database import Database
     from mailing.core.states import RecipientAction
     from mailing.library.files import FileRef
     from mailing.recipients.search import Choice
     from mailing.recipients.undertakings import Undertaking
     from mailing.reports.trials import Trial
-    from mailing.settings import Settings
+    from tasks.commands.backend import Backend
 
 RED = "campaign.domain-red"  # the code of a refusal that can be confirmed
 AT_ONCE = 2_000  # recipients that a command moves within the request
 TESTS = Limit(burst=5, every_ms=15_000)  # test sends of one person, and as often the links of a message
 _STARTS = frozenset({CampaignAction.SEND, CampaignAction.RESUME})
-
-log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """What commands change, and where they tell of it: the database, and Redis for news and work."""
-
-    db: Database
-    news: events.Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +79,6 @@ class Change:
     campaign_id: int
     state: CampaignState | None = None
     errands: Sequence[Errand] = ()
-
-
-@contextmanager
-def backend(settings: Settings, *, connections: int) -> Iterator[Backend]:
-    """Open the database and Redis of these settings, and close them afterwards."""
-    use(settings)
-    db = Database(settings.database_url, pool_size=connections)
-    news = events.connect(settings.redis_url, settings.database_url)
-    try:
-        yield Backend(db, news)
-    finally:
-        news.close()
-        db.close()
 
 
 def store(
@@ -204,37 +177,11 @@ def fix(db: Database, actor: Actor, campaign_id: int, box: str, *, seen: int) ->
     return Change(actor, "fix list", campaign_id), added
 
 
-def keep_file(db: Database, actor: Actor, name: str, data: bytes, *, image: bool = False) -> FileRef:
-    """Keep a file for a message. Raises ``UnfitError`` for one that cannot go with any."""
-    with db.write() as connection:
-        ref = files.keep(connection, name, data, image=image)
-        audit.record(connection, actor, "keep file", file=ref.name, size=ref.size)
-    return ref
-
-
-def attach(db: Database, actor: Actor, campaign_id: int, name: str, data: bytes) -> Change:
-    """Add a file to a draft. Raises ``UnfitError``, and ``NotAllowed`` once it is no draft."""
-    with db.write() as connection:
-        ref = files.keep(connection, name, data)
-        drafts.refile(connection, campaign_id, [*files.listed(connection, campaign_id), ref])
-        audit.record(connection, actor, "attach", _about(campaign_id), file=ref.name, size=ref.size)
-    return Change(actor, "attach", campaign_id)
-
-
-def detach(db: Database, actor: Actor, campaign_id: int, ref: FileRef, *, seen: int) -> Change:
-    """Take a file from a draft, if it is there. Raises ``NotAllowed`` as ``revise`` does."""
-    with db.write() as connection:
-        held = files.listed(connection, campaign_id)
-        drafts.refile(connection, campaign_id, [each for each in held if each != ref], seen=seen)
-        audit.record(connection, actor, "detach", _about(campaign_id), file=ref.name)
-    return Change(actor, "detach", campaign_id)
-
-
 def announce(backend: Backend, change: Change) -> bool:
     """Publish, enqueue and log a change that is committed; return whether the queue took its batches."""
     state = change.state or _state(backend.db, change.campaign_id)
     events.publish(backend.news, [events.campaign_changed(change.campaign_id, state)])
-    _log(change.actor, change.action, change.campaign_id)
+    note(change.actor, change.action, campaign_id=change.campaign_id)
     return sending.enqueue(backend.db, change.errands)
 
 
@@ -322,7 +269,7 @@ def make_watch_link(backend: Backend, actor: Actor, campaign_id: int, label: str
     with backend.db.write() as connection:
         watch_id = share_links.create(connection, campaign_id, label, days)
         audit.record(connection, actor, "create share link", _about(campaign_id), label=label, days=days)
-    _log(actor, "create share link", campaign_id, watch_id=watch_id)
+    note(actor, "create share link", campaign_id=campaign_id, watch_id=watch_id)
     return watch_id
 
 
@@ -331,49 +278,26 @@ def revoke_watch_link(backend: Backend, actor: Actor, campaign_id: int, watch_id
     with backend.db.write() as connection:
         share_links.revoke(connection, campaign_id, watch_id)
         audit.record(connection, actor, "revoke share link", _about(campaign_id), link=watch_id)
-    _log(actor, "revoke share link", campaign_id, watch_id=watch_id)
+    note(actor, "revoke share link", campaign_id=campaign_id, watch_id=watch_id)
 
 
 def begin_test(backend: Backend, actor: Actor, campaign_id: int, trial: Trial) -> None:
     """Let somebody send a test, a few times a minute. Raises ``NotAllowed``."""
     with backend.db.write() as connection:
-        if wait := _wait_s(connection, actor, "test send"):
+        if wait := throttle.wait_s(connection, actor, "test send", TESTS):
             raise NotAllowed(Reason("test-send.too-many", n=wait))
         about = {"to": trial.to, "recipient": trial.person.email}
         audit.record(connection, actor, "test send", _about(campaign_id), **about)
-    _log(actor, "test send", campaign_id)
+    note(actor, "test send", campaign_id=campaign_id)
 
 
 def begin_opening_links(backend: Backend, actor: Actor, campaign_id: int) -> None:
     """Let somebody have the links of a message opened, a few times a minute. Raises ``NotAllowed``."""
     with backend.db.write() as connection:
-        if wait := _wait_s(connection, actor, "open links"):
+        if wait := throttle.wait_s(connection, actor, "open links", TESTS):
             raise NotAllowed(Reason("link.too-many", n=wait))
         audit.record(connection, actor, "open links", _about(campaign_id))
-    _log(actor, "open links", campaign_id)
-
-
-def take_batches(backend: Backend, actor: Actor, worker: str, *, consuming: bool, workers: int) -> None:
-    """Have a worker take batches, or take no more. Raises ``Unanswered``: see ``control``."""
-    action = "start worker" if consuming else "stop worker"
-    with backend.db.write() as connection:  # a worker that does not answer may have done it
-        audit.record(connection, actor, action, worker=worker)
-    control.take_batches(worker, consuming=consuming, workers=workers)
-    _log(actor, action, worker=worker)
-
-
-def resize(backend: Backend, actor: Actor, worker: str, *, connections: int, workers: int) -> None:
-    """Have a worker open at most so many SMTP connections. Raises ``Unanswered``: see ``control``."""
-    with backend.db.write() as connection:
-        audit.record(connection, actor, "resize worker", worker=worker, connections=connections)
-    control.resize(worker, connections, workers=workers)
-    _log(actor, "resize worker", worker=worker, connections=connections)
-
-
-def _wait_s(connection: Connection, actor: Actor, what: str) -> int:
-    """Return for how many seconds somebody has to wait who does this often; 0: they may do it now."""
-    wait = throttle.wait_ms(connection, f"{what}:{actor.kind}:{actor.id or actor.address}", TESTS)
-    return -(-wait // 1000)
+    note(actor, "open links", campaign_id=campaign_id)
 
 
 def _state(db: Database, campaign_id: int) -> CampaignState:
@@ -384,11 +308,6 @@ def _state(db: Database, campaign_id: int) -> CampaignState:
 
 def _about(campaign_id: int) -> str:
     return f"campaign:{campaign_id}"
-
-
-def _log(actor: Actor, action: str, campaign_id: int | None = None, **more: object) -> None:
-    ids = {} if campaign_id is None else {"campaign_id": campaign_id}
-    log.info("changed", action=str(action), actor=str(actor), **ids, **more)
 
 
 def _cancel_first(db: Database, campaign_id: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.ledger.breaker import Breaker
     from mailing.writing.written import Written
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 def correct(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mailing.domains.keys import DkimKey
     from mailing.domains.ways import Ours
     from mailing.internet.names import Servers
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 def create(

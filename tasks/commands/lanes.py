@@ -16,7 +16,7 @@ from tasks import sending
 
 if TYPE_CHECKING:
     from mailing.core.actors import Actor
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 MOST_MINUTES = 7 * 24 * 60
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mailing.contacts.contacts import Written
     from mailing.core.actors import Actor
     from mailing.uploads.plans import Plan
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 def create(backend: Backend, actor: Actor, name: str) -> int:

@@ -12,13 +12,14 @@ from mailing.core.states import CampaignAction
 from mailing.ledger import batches
 from mailing.smtp.session import Session, SmtpError, Timeouts
 from tasks.commands import campaigns as commands
-from tasks.commands.campaigns import Backend, Change
+from tasks.commands.campaigns import Change
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mailing.core.actors import Actor
     from mailing.smtp.account import Sender
+    from tasks.commands.backend import Backend
 
 _TIMEOUTS = Timeouts(connect=3.0, greeting=3.0, command=3.0)
 

@@ -5,12 +5,12 @@ What may not be done raises ``SenderError`` with the reason, and what cannot be 
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from mailing.accounts import audit, throttle
 from mailing.accounts.throttle import Limit
 from mailing.core.reasons import Reason
+from mailing.credentials import secrets
 from mailing.ledger import rests
 from mailing.senders import limits, routes, store, warming
 from mailing.senders.store import SenderError
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from mailing.senders.routes import Route
     from mailing.senders.store import Account
     from mailing.smtp.account import Sender
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 TESTS = Limit(burst=10, every_ms=6_000)  # of one person
-_SECRETS = frozenset({"password", "client_secret"})
 
 
 def keep_default(backend: Backend, default: Sender) -> None:
@@ -54,7 +53,7 @@ def revise(
         store.revise(connection, sender_id, entry, secret_key, seen=seen)
         if before:
             rests.end(connection, before.account)
-        told = {"name": entry.name, "changed": _changed(before, entry) if before else ""}
+        told = {"name": entry.name, "changed": secrets.changes(before, entry)}
         audit.record(connection, actor, "change sender", _about(sender_id), **told)
 
 
@@ -84,9 +83,8 @@ def connect(backend: Backend, actor: Actor, seen: Account, refresh_token: str, s
 def begin_test(backend: Backend, actor: Actor, account: Account) -> None:
     """Let somebody try a sender, a few times a minute. Raises ``SenderError``."""
     with backend.db.write() as connection:
-        who = f"test sender:{actor.kind}:{actor.id or actor.address}"
-        if wait := throttle.wait_ms(connection, who, TESTS):
-            raise SenderError(Reason("sender.too-many-tests", n=-(-wait // 1000)))
+        if wait := throttle.wait_s(connection, actor, "test sender", TESTS):
+            raise SenderError(Reason("sender.too-many-tests", n=wait))
         audit.record(connection, actor, "test sender", _about(account.id), name=account.name)
 
 
@@ -120,20 +118,6 @@ def end_trouble(backend: Backend, sender_id: int) -> None:
     """Note that a sender was found to work."""
     with backend.db.write() as connection:
         store.end_trouble(connection, sender_id)
-
-
-def _changed(before: Account, entry: Entry) -> str:
-    """Return the names of what changes, secrets among them without their values."""
-    names = [
-        it.name
-        for it in fields(entry)
-        if (getattr(entry, it.name) is not None if it.name in _SECRETS else _differs(before, entry, it.name))
-    ]
-    return ", ".join(names)
-
-
-def _differs(before: Account, entry: Entry, name: str) -> bool:
-    return bool(getattr(before, name) != getattr(entry, name))
 
 
 def _about(sender_id: int) -> str:

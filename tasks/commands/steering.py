@@ -18,7 +18,7 @@ from tasks.commands.campaigns import Change
 if TYPE_CHECKING:
     from mailing.campaigns.queries import Campaign
     from mailing.core.actors import Actor
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 NOTHING = Asked()
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mailing.suppression.leave_tokens import Leaver
     from mailing.suppression.store import Suppression
     from mailing.suppression.tables import SuppressionReason
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from mailing.mailboxes import store
 from mailing.mailboxes.watching import Watcher
 from mailing.redis import events
 from mailing.settings import load_or_exit
-from tasks.commands.campaigns import Backend
-from tasks.mailboxes.commands import Diary
+from tasks.commands.backend import Backend
+from tasks.commands.mailboxes import Diary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

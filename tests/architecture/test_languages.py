@@ -163,7 +163,7 @@ def test_a_number_and_a_plural_follow_the_language():
 
 
 FOR_PROGRAMS = re.compile(
-    r"(api|openapi|cli|programs)/|(lanes|senders|suppression|bounces|domains|received|mailboxes)/(programs|webhook_programs|hooks|door|warmups|forecasts|purpose_fields)\b|(http/)?(probes|problems|serve)\b"
+    r"(api|openapi|cli|programs)/|(lanes|senders|suppression|bounces|domains|received|mailboxes)/(programs|webhook_programs|hooks|door|warmups|forecasts|account_fields|purpose_fields)\b|(http/)?(probes|problems|serve)\b"
 )  # rooms that speak English only
 
 

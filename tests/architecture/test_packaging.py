@@ -16,6 +16,7 @@ from sqlalchemy import make_url
 
 from mailing import passwords, settings
 from mailing.redis import url as redis_url
+from mailing.setting_table import SETTINGS
 from tasks import worker
 from tests.support.processes import run
 
@@ -298,9 +299,9 @@ def test_make_run_starts_three_workers_unless_told_otherwise():
 def test_the_example_environment_lists_every_setting_commented_out():
     lines = read(".env.example").splitlines()
     examples = dict(line[1:].split("=", 1) for line in lines if line.startswith("#VOLLEY_"))
-    assert list(examples) == [setting.name for setting in settings.SETTINGS]
+    assert list(examples) == [setting.name for setting in SETTINGS]
     assert all(not line or line.startswith("#") for line in lines)
-    for setting in settings.SETTINGS:
+    for setting in SETTINGS:
         default = DEFAULT.get(setting.name, setting.default.strip("`"))
         assert examples[setting.name] == default, setting.name
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mailing.settings import ROOT, SETTINGS
+from mailing.setting_table import SETTINGS
+from mailing.settings import ROOT
 
 README = (ROOT / "README.md").read_text()
 

@@ -30,6 +30,7 @@ FLOORS = {  # the lowest first
             "writing",
             "library",
             "smtp",
+            "credentials",
             "senders",
             "domains",
             "addresses",
@@ -112,6 +113,12 @@ def test_every_folder_is_a_wing_with_a_floor(package: str) -> None:
     folders = {file.parent.name for file in (ROOT / package).glob("*/__init__.py")}
     assert folders == set(FLOORS[package])
     assert len(FLOORS[package]) == len(folders)
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_the_map_of_a_package_shows_the_floors_as_they_stand(package: str) -> None:
+    drawn = re.findall(r"^    (\w+) ", (ROOT / package / "__init__.py").read_text(), re.MULTILINE)
+    assert drawn == [*reversed(FLOORS[package])]
 
 
 @each([file for file in FILES if wing_of(module_of(file))])

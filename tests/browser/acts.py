@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.support.stack import Stack
 
 DRAFT = Draft("Ann <ann@example.org>", "Picnic", "Dear {{ name }}, bring a blanket.")
+LIVE = {"en-GB": "Live", "vi-VN": "Trực tiếp"}  # what the mark says
 
 
 def set_up(page: Page, link: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser import chromium
+from tests.browser import chromium, every_page
 from tests.support.stack import Stack
 
 if TYPE_CHECKING:
@@ -62,6 +62,12 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     with Stack(folder, workers=workers, connections=10 // workers) as stack:
         stack.start(*getattr(request.module, "PARTS", PARTS))
         yield stack
+
+
+@pytest.fixture(scope="module")
+def paths(browser: Browser, stack: Stack) -> dict[str, str]:
+    """The address of every page there is, with something of each state on it."""
+    return every_page.make(browser, stack)
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ from mailing.senders import store as senders
 from mailing.senders.entries import Entry
 from mailing.senders.routes import Route
 from mailing.settings import ROOT
-from tasks.commands import campaigns, lists, people
+from tasks.commands import campaigns, lists
+from tasks.commands.accounts import people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
 from tests.support.smtp_server import FakeServer, Transaction, serving

@@ -9,8 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from mailing.core.clock import now_ms
-from tests.browser.acts import follow
-from tests.browser.test_access import ACCOUNTS, AXE, EVERY_RULE, JUDGE, LIVE, LOOKS, VIOLATIONS
+from tests.browser.acts import LIVE, follow
+from tests.browser.axe import AXE, EVERY_RULE, JUDGE, LOOKS, VIOLATIONS
+from tests.browser.every_page import ACCOUNTS
 from tests.support.factors import PASSWORD
 from tests.support.stack import Stack
 

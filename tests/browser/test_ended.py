@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from mailing.accounts import sessions
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.browser.acts import DRAFT, mark
 from tests.support.clock import within
 from tests.support.web import cookies, enlist

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from mailing.suppression import leave_tokens, leaving
 from mailing.suppression.leave_tokens import Leaver
-from tests.browser.test_access import AXE, EVERY_RULE, JUDGE
+from tests.browser.axe import AXE, EVERY_RULE, JUDGE
 from tests.support.web import store
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from mailing.senders import providers
-from mailing.senders.providers import Provider
+from mailing.credentials import providers
+from mailing.credentials.providers import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

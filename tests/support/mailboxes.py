@@ -10,7 +10,7 @@ from mailing.mailboxes import looking, opening, store
 from mailing.mailboxes.entries import Entry
 from mailing.mailboxes.imap import Imap
 from mailing.mailboxes.line import Line, Server
-from tasks.mailboxes.commands import Diary
+from tasks.commands.mailboxes import Diary
 from tests.support.dovecot import PASSWORD
 from tests.support.undertakings import reachable
 

@@ -21,7 +21,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from mailing.settings import ROOT, SETTINGS
+from mailing.setting_table import SETTINGS
+from mailing.settings import ROOT
 from tests.support import marks
 from tests.support.nursery import Forked
 

@@ -8,7 +8,7 @@ from mailing.accounts import sessions, tokens, users
 from mailing.accounts.roles import Permission, Role
 from mailing.core.actors import Actor, ActorKind
 from mailing.programs import access_tokens, api_keys
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from tests.support.api import CAMPAIGNS
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quart import Quart
     from quart.typing import TestClientProtocol
 
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 CLI = Actor(ActorKind.CLI)
 READ = (Permission.READ,)

@@ -40,7 +40,8 @@ from mailing.ledger import leases as workers
 from mailing.redis import events
 from tasks.app import use
 from tasks.commands import campaigns as commands
-from tasks.commands import people
+from tasks.commands.accounts import people
+from tasks.commands.backend import Backend
 from tasks.sending import enqueue
 from tests.support import sink
 from tests.support.marks import descendants
@@ -240,9 +241,9 @@ class Stack:
         return commands.decide(self.backend, PERSON, campaign_id, action, choice)
 
     @property
-    def backend(self) -> commands.Backend:
+    def backend(self) -> Backend:
         """What commands change."""
-        return commands.Backend(self.db, self.redis)
+        return Backend(self.db, self.redis)
 
     def worker_pids(self) -> list[int]:
         """Return the process ids of the Celery workers."""

@@ -22,7 +22,7 @@ from mailing.core.tables import recipients
 from mailing.ledger import counters
 from mailing.recipients import undertakings
 from mailing.recipients.search import EVERYBODY, Choice
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 
 if TYPE_CHECKING:
     from mailing.core.database import Database

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mailing.accounts import audit
 from mailing.accounts.audit import Asked
 from mailing.core.actors import Actor, ActorKind
-from tasks.commands import people
+from tasks.commands.accounts import people
 
 ANN = {"sub": "ann at the issuer", "email": "Ann@example.org", "email_verified": True}
 BACK = "/sign-in/openid/callback"

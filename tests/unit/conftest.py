@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailing import settings
-from mailing.settings import SETTINGS
+from mailing.setting_table import SETTINGS
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
-from mailing.settings import SETTINGS, load
+from mailing.setting_table import SETTINGS
+from mailing.settings import load
 from mailing.smtp.account import Sender
 from tests.support import certificates
 from tests.support.configured import SECRET, faults, loaded

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, redirect, render_template, request
 
 from mailing.accounts import sessions, users
-from tasks.commands import people
+from tasks.commands.accounts import people
 from webapp.accounts import authenticator, doors, passkeys
 from webapp.http import auth
 from webapp.http.services import services

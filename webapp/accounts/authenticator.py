@@ -17,7 +17,7 @@ from mailing.accounts import sealing, totp, users
 from mailing.accounts.sealing import SealedElsewhereError
 from mailing.accounts.users import AccountError
 from mailing.core.clock import now_ms
-from tasks.commands import factors, people
+from tasks.commands.accounts import factors, people
 from webapp.accounts import doors, second_step, sign_in
 from webapp.http import auth
 from webapp.http.services import services

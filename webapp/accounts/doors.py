@@ -14,7 +14,7 @@ from mailing.accounts.roles import Role
 from mailing.accounts.throttle import Limit
 from mailing.addresses import mailbox
 from mailing.core.reasons import UnfitError
-from tasks.commands import people
+from tasks.commands.accounts import people
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import _

@@ -10,7 +10,7 @@ from mailing.accounts.roles import SCOPES, Permission
 from mailing.accounts.users import AccountError
 from mailing.core.clock import now_ms
 from mailing.programs import api_keys
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why

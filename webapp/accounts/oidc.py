@@ -21,7 +21,7 @@ from mailing.accounts.sealing import SealedElsewhereError
 from mailing.accounts.throttle import Limit
 from mailing.accounts.users import AccountError
 from mailing.core.reasons import Reason
-from tasks.commands import people
+from tasks.commands.accounts import people
 from webapp.accounts import doors, sign_in
 from webapp.accounts.issuer import Issuer
 from webapp.http import auth, origins

@@ -11,7 +11,7 @@ from quart import Blueprint, Response, abort, redirect, render_template, request
 
 from mailing.accounts import passkeys, users
 from mailing.accounts.users import AccountError
-from tasks.commands import factors, people
+from tasks.commands.accounts import factors, people
 from webapp.accounts import ceremonies, doors, sign_in
 from webapp.accounts.ceremonies import Purpose
 from webapp.accounts.people import browser

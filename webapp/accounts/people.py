@@ -11,7 +11,7 @@ from mailing.accounts import invitations, users
 from mailing.accounts.roles import Permission, Role
 from mailing.accounts.users import AccountError
 from mailing.core.reasons import Reason
-from tasks.commands import people
+from tasks.commands.accounts import people
 from webapp.accounts import doors, letters
 from webapp.http import auth
 from webapp.http.services import services
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from mailing.core.actors import Actor
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 blueprint = Blueprint("people", __name__)
 ROLES: Mapping[Role, tuple[str, str]] = {

@@ -13,7 +13,7 @@ from quart import Blueprint, abort, redirect, render_template, request, session
 
 from mailing.accounts import invitations, passkeys, tokens, users
 from mailing.accounts.users import AccountError
-from tasks.commands import people
+from tasks.commands.accounts import people
 from webapp.accounts import ceremonies, doors, second_step
 from webapp.http import auth
 from webapp.http.services import services

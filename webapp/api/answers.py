@@ -22,19 +22,18 @@ if TYPE_CHECKING:
     from mailing.ledger.rests import Rest
     from mailing.recipients import listing, undertakings
     from mailing.recipients.search import Page
-    from mailing.reports import email_log
-    from webapp.openapi.shapes import (
-        AuditEntry,
+    from mailing.reports.log import email_log
+    from webapp.openapi.shapes.campaigns import (
         Bounce,
         Campaign,
         CreatedCampaign,
         LastAttempt,
-        LogEntry,
         Recipient,
         RecipientPage,
-        SkippedLine,
         Wait,
     )
+    from webapp.openapi.shapes.common import SkippedLine
+    from webapp.openapi.shapes.log import AuditEntry, LogEntry
 
 NOTED_NAMED = 1_000  # notes in one answer
 REFUSED_NAMED = 10_000  # refused lines in one answer, so that 20 MB of junk do not come back tenfold

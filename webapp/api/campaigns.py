@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 from quart import Response, request
 from sqlalchemy.exc import IntegrityError
 
@@ -36,13 +35,15 @@ from mailing.senders.store import SenderError
 from tasks.commands import campaigns as commands
 from tasks.commands import corrections, steering
 from tasks.commands.campaigns import Once
+from tasks.commands.messages import files
 from webapp.api import answers, posted, templates
 from webapp.http import auth, forms, list_process, problems
 from webapp.http.problems import UNKNOWN_FIELD, Fault, Problem, invalid
 from webapp.http.services import services
-from webapp.openapi import fields, headers, operations, shapes, timing_fields
+from webapp.openapi import fields, headers, operations, timing_fields
 from webapp.openapi.fields import BEFORE_ID, LIMIT
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import campaigns as shapes
 from webapp.openapi.timing_fields import DESPITE_RED, WHEN
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
     from mailing.core.actors import Actor
     from mailing.core.database import Database
     from mailing.schedules.schedule import Asked
-    from tasks.commands.campaigns import Backend, Change
+    from tasks.commands.backend import Backend
+    from tasks.commands.campaigns import Change
     from webapp.api.posted import PostedCampaign
     from webapp.http.services import Services
     from webapp.openapi.fields import Field
@@ -117,7 +119,7 @@ async def create_campaign() -> Response:
     answer, change = await svc.lists.measure(size, _store, caller, body, key, svc.settings.default_from)
     if change:
         await svc.do(commands.announce, change)
-    response = _json({**answer, **await notice(svc, answer)}, 201)
+    response = operations.in_json({**answer, **await notice(svc, answer)}, 201)
     response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{answer['id']}")
     return response
 
@@ -127,7 +129,9 @@ async def create_campaign() -> Response:
 @described(TOPIC, {200: Answer("A page of campaigns.", shapes.CampaignPage)}, query=(BEFORE_ID, LIMIT))
 async def list_campaigns() -> Response:
     """List campaigns, newest first."""
-    return _json(await services().read(_listing, **fields.query(request.args, (BEFORE_ID, LIMIT))))
+    return operations.in_json(
+        await services().read(_listing, **fields.query(request.args, (BEFORE_ID, LIMIT)))
+    )
 
 
 @blueprint.get(_ONE)
@@ -135,7 +139,7 @@ async def list_campaigns() -> Response:
 @described(TOPIC, {200: Answer("The campaign.", shapes.Campaign)})
 async def get_campaign(campaign_id: int) -> Response:
     """Get a campaign with its recipients by state."""
-    return _json(await services().read(read, campaign_id))
+    return operations.in_json(await services().read(read, campaign_id))
 
 
 @blueprint.patch(_ONE)
@@ -163,7 +167,7 @@ async def change_campaign(campaign_id: int) -> Response:
         await svc.do(_change_it, actor, campaign, *wanted)
     except (NotAllowed, UnfitError) as refusal:
         raise problems.refused(refusal) from None
-    return _json(await svc.read(read, campaign_id))
+    return operations.in_json(await svc.read(read, campaign_id))
 
 
 @blueprint.post(f"{_ONE}/<any(send, schedule, unschedule, pause, resume, cancel):verb>")
@@ -202,7 +206,7 @@ async def campaign(campaign_id: int, verb: str) -> Response:
     except (NotAllowed, UnfitError) as refusal:
         raise problems.refused(refusal) from None
     now = await svc.read(read, campaign_id)
-    return _json({**now, **await notice(svc, now)}, 202 if done.left_over else 200)
+    return operations.in_json({**now, **await notice(svc, now)}, 202 if done.left_over else 200)
 
 
 def _confirmed(body: bytes, verb: str) -> bool:
@@ -273,7 +277,7 @@ def _change(
     once: Once | None,
 ) -> Change:
     try:
-        attached = [commands.keep_file(db, actor, *each) for each in order.attachments]
+        attached = [files.keep_file(db, actor, *each) for each in order.attachments]
         return commands.store(
             db,
             actor,
@@ -368,7 +372,3 @@ def read_nothing(body: bytes, verb: str, but: Collection[str] = ()) -> None:
     if given := {name: given[name] for name in given if name not in but}:
         none = f"{verb} has no fields: it applies to the whole campaign."
         raise problems.invalid(problems.unknown(given, lambda _name: none, UNKNOWN_FIELD))
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

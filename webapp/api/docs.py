@@ -35,7 +35,7 @@ def install(env: Environment) -> None:
 @described("This document", {200: Answer("The document.", dict)})
 async def get_openapi_document() -> Response:
     """Get this description of the API, in OpenAPI 3.1."""
-    return Response(orjson.dumps(_document()), content_type="application/json")
+    return operations.in_json(_document())
 
 
 @blueprint.get("/api/docs")

@@ -19,8 +19,10 @@ from webapp.http import auth
 from webapp.http.services import services
 from webapp.live import sse
 from webapp.live.hub import Feed
-from webapp.openapi import operations, shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import EVENTS, Answer, described
+from webapp.openapi.shapes import campaigns as campaigns_shapes
+from webapp.openapi.shapes import log as log_shapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -48,11 +50,11 @@ log = structlog.get_logger(__name__)
             "A stream of events. Those without a name are `message`.",
             media=EVENTS,
             parts={
-                "snapshot": shapes.Campaign,
-                "message": shapes.EmailEvent,
-                "beat": shapes.Beat,
-                "overflow": shapes.Overflow,
-                "end": shapes.Campaign,
+                "snapshot": campaigns_shapes.Campaign,
+                "message": log_shapes.EmailEvent,
+                "beat": log_shapes.Beat,
+                "overflow": log_shapes.Overflow,
+                "end": campaigns_shapes.Campaign,
             },
         )
     },

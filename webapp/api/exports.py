@@ -19,7 +19,7 @@ from mailing.core.clock import now_ms
 from mailing.lists import store as lists
 from mailing.messages.values import printed
 from mailing.recipients import listing
-from mailing.reports import email_log
+from mailing.reports.log import email_log
 from webapp.api import answers
 from webapp.i18n import domain_texts
 from webapp.i18n.languages import _
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from mailing.lists.store import ListNote
     from mailing.recipients.listing import RecipientRow
     from mailing.recipients.search import Choice
-    from mailing.reports.email_log import LogRow
-    from mailing.reports.log_walks import Key, Search
+    from mailing.reports.log.email_log import LogRow
+    from mailing.reports.log.walks import Key, Search
 
     Row = TypeVar("Row")
     Place = TypeVar("Place")

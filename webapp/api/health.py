@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import orjson
 from quart import Blueprint, Response
 
 from mailing import checks
 from webapp.http import auth
 from webapp.http.services import services
-from webapp.openapi import shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import service as shapes
 
 blueprint = Blueprint("health", __name__)
 
@@ -55,6 +55,6 @@ async def ready() -> Response:
 
 
 def _answer(body: dict[str, object], status: int) -> Response:
-    response = Response(orjson.dumps(body), status, content_type="application/json")
+    response = operations.in_json(body, status)
     response.headers["Cache-Control"] = "no-store"
     return response

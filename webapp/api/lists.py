@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import orjson
 from quart import Response, request
@@ -26,14 +26,13 @@ from webapp.api import campaigns, posted
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, list_shapes, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Beginning, Field, Number, OneOf, State, Text
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import lists as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
     from mailing.contacts.contacts import Contact
@@ -81,8 +80,8 @@ _NOTES = (
 @described(
     TOPIC,
     {
-        201: Answer("The list was stored.", list_shapes.Import, headers=("Location",)),
-        202: Answer("The file is being imported.", list_shapes.Import, headers=("Location",)),
+        201: Answer("The list was stored.", shapes.Import, headers=("Location",)),
+        202: Answer("The file is being imported.", shapes.Import, headers=("Location",)),
     },
     bodies={"": _LIST},
     upload=(_NAMED,),
@@ -102,7 +101,7 @@ async def create_list() -> Response:
     if size <= SMALL:
         await asyncio.to_thread(carrying.carry_out, svc.db, import_id)
     found = await svc.read(_the_import, import_id)
-    answer = _json(_import(found), 201 if found.state is ImportState.DONE else 202)
+    answer = operations.in_json(_import(found), 201 if found.state is ImportState.DONE else 202)
     where = f"lists/{found.list_id}" if found.state is ImportState.DONE else f"imports/{import_id}"
     answer.headers["Location"] = svc.at(f"{PREFIX}/{where}")
     return answer
@@ -110,27 +109,27 @@ async def create_list() -> Response:
 
 @blueprint.get("/lists")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of lists.", list_shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
+@described(TOPIC, {200: Answer("A page of lists.", shapes.ListPage)}, query=(BEFORE_ID, LIMIT))
 async def list_lists() -> Response:
     """List the saved lists, newest first."""
     asked = fields.query(request.args, (BEFORE_ID, LIMIT))
     found = await services().read(lists.latest, before=asked["before"], limit=asked["limit"] + 1)
     shown = found[: asked["limit"]]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"lists": [_list(it) for it in shown], "next": more})
+    return operations.in_json({"lists": [_list(it) for it in shown], "next": more})
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The list.", list_shapes.SavedList)})
+@described(TOPIC, {200: Answer("The list.", shapes.SavedList)})
 async def get_list(list_id: int) -> Response:
     """Get a saved list."""
-    return _json(_list(await services().read(_the_list, list_id)))
+    return operations.in_json(_list(await services().read(_the_list, list_id)))
 
 
 @blueprint.get(f"{_ONE}/contacts")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of contacts.", list_shapes.ContactPage)}, query=_CONTACTS)
+@described(TOPIC, {200: Answer("A page of contacts.", shapes.ContactPage)}, query=_CONTACTS)
 async def list_contacts(list_id: int) -> Response:
     """List the contacts of a saved list."""
     asked = fields.query(request.args, _CONTACTS)
@@ -143,20 +142,20 @@ async def list_contacts(list_id: int) -> Response:
         after=asked["after"] or None,
         limit=asked["limit"],
     )
-    return _json({"contacts": [_contact(it) for it in page.rows], "next": page.next})
+    return operations.in_json({"contacts": [_contact(it) for it in page.rows], "next": page.next})
 
 
 @blueprint.get("/imports/<id:import_id>")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The import.", list_shapes.Import)})
+@described(TOPIC, {200: Answer("The import.", shapes.Import)})
 async def get_import(import_id: int) -> Response:
     """Get an import: how far it is, and what became of its rows."""
-    return _json(_import(await services().read(_the_import, import_id)))
+    return operations.in_json(_import(await services().read(_the_import, import_id)))
 
 
 @blueprint.get("/imports/<id:import_id>/notes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of notes.", list_shapes.NotePage)}, query=_NOTES)
+@described(TOPIC, {200: Answer("A page of notes.", shapes.NotePage)}, query=_NOTES)
 async def list_import_notes(import_id: int) -> Response:
     """List the notes of an import: skipped lines, duplicates and warnings."""
     asked = fields.query(request.args, _NOTES)
@@ -164,14 +163,14 @@ async def list_import_notes(import_id: int) -> Response:
     after = -1 if asked["after"] is None else asked["after"]
     found = await services().read(notes.read, import_id, asked["kind"], asked["limit"] + 1, after=after)
     shown = [_note(it) for it in found[: asked["limit"]]]
-    return _json({"notes": shown, "next": found[len(shown) - 1].number if len(found) > len(shown) else None})
+    return operations.in_json(
+        {"notes": shown, "next": found[len(shown) - 1].number if len(found) > len(shown) else None}
+    )
 
 
 @blueprint.post("/imports/<id:import_id>/cancel")
 @auth.needs(Permission.LISTS)
-@described(
-    TOPIC, {200: Answer("The import as it is now.", list_shapes.Import)}, bodies={"": ()}, refuses=(409,)
-)
+@described(TOPIC, {200: Answer("The import as it is now.", shapes.Import)}, bodies={"": ()}, refuses=(409,))
 async def cancel_import(import_id: int) -> Response:
     """Cancel an import; what it brought into its list is removed."""
     svc = services()
@@ -181,7 +180,7 @@ async def cancel_import(import_id: int) -> Response:
         await svc.do(commands.cancel_import, auth.program(), import_id)
     except ListError as refusal:
         raise problems.refused(refusal) from None
-    return _json(_import(await svc.read(_the_import, import_id)))
+    return operations.in_json(_import(await svc.read(_the_import, import_id)))
 
 
 async def _uploaded(file: BinaryIO) -> tuple[str, str]:
@@ -244,7 +243,7 @@ def _the_import(connection: Connection, import_id: int) -> Import:
     return found
 
 
-def _list(it: SavedList) -> list_shapes.SavedList:
+def _list(it: SavedList) -> shapes.SavedList:
     return {
         "id": it.id,
         "name": it.name,
@@ -257,7 +256,7 @@ def _list(it: SavedList) -> list_shapes.SavedList:
     }
 
 
-def _contact(it: Contact) -> list_shapes.Contact:
+def _contact(it: Contact) -> shapes.Contact:
     return {
         "id": it.id,
         "email": it.email,
@@ -270,8 +269,8 @@ def _contact(it: Contact) -> list_shapes.Contact:
     }
 
 
-def _import(it: Import) -> list_shapes.Import:
-    answer: list_shapes.Import = {
+def _import(it: Import) -> shapes.Import:
+    answer: shapes.Import = {
         "id": it.id,
         "list": it.list_id,
         "file": it.file_name,
@@ -294,7 +293,7 @@ def _import(it: Import) -> list_shapes.Import:
     return answer
 
 
-def _note(it: notes.Note) -> list_shapes.Note:
+def _note(it: notes.Note) -> shapes.Note:
     return {
         "line": it.line,
         "text": it.text,
@@ -302,7 +301,3 @@ def _note(it: notes.Note) -> list_shapes.Note:
         "code": reasons.code(it.reason) or "",
         "suggestion": it.suggestion,
     }
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

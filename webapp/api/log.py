@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts import audit
@@ -19,14 +18,17 @@ from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.core.states import AttemptResult
 from mailing.receipts.document import NotOverError
-from mailing.reports import email_log, recipient_record
+from mailing.reports import recipient_record
+from mailing.reports.log import email_log
 from webapp.api import answers, exports
 from webapp.http import auth, log_search, problems
 from webapp.http.problems import WRONG_VALUE, Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import dialogues, fields, operations, receipt_shapes, shapes
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, State, UnfitValueError, Words
 from webapp.openapi.operations import JSON_LINES, Answer, described
+from webapp.openapi.shapes import log as shapes
+from webapp.openapi.shapes import receipts as receipt_shapes
 from webapp.receipts import download
 from webapp.receipts.download import BusyError
 from webapp.ui import formats
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Sequence
 
-    from mailing.reports.log_walks import Key, Search
+    from mailing.reports.log.walks import Key, Search
     from webapp.openapi.fields import Schema
 
 TOPIC = "Email log"
@@ -111,7 +113,7 @@ async def search_log() -> Response:
         "next": log_search.write_key(page.older) or None,
         "searched_to": formats.iso(page.searched_to) or None,
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 @blueprint.get("/log.jsonl")
@@ -141,7 +143,7 @@ async def list_attempts(campaign_id: int, recipient_id: int) -> Response:
             for row in record.attempts
         ]
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/receipt")
@@ -213,4 +215,4 @@ async def search_audit_log() -> Response:
         "audit": [answers.audit_entry(row) for row in rows[:limit]],
         "next": rows[limit - 1].id if len(rows) > limit else None,
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)

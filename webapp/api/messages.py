@@ -7,9 +7,6 @@ from collections import Counter
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
@@ -24,14 +21,16 @@ from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.live import trials
 from webapp.live.trials import BusyError
-from webapp.openapi import dialogues, fields, message_shapes, operations
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import Either, Field, Flag, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import messages as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Sequence
+
+    from quart import Response
 
     from mailing.internet.findings import Finding
     from mailing.reports.preview import Preview
@@ -69,7 +68,7 @@ _PREFLIGHT = (
 @auth.needs(Permission.WRITE)
 @described(
     TOPIC,
-    {200: Answer("The message.", message_shapes.MessagePreview)},
+    {200: Answer("The message.", shapes.MessagePreview)},
     bodies={"": _PREVIEW},
     refuses=(409,),
 )
@@ -85,14 +84,14 @@ async def preview_message(campaign_id: int) -> Response:
         shown = await svc.read(preview.asked_for, campaign, asked["recipient"] or "", asked["to"] or "")
     except NoMessageError as error:
         raise _refused(error) from None
-    return await asyncio.to_thread(lambda: _json(_preview(shown)))
+    return await asyncio.to_thread(lambda: operations.in_json(_preview(shown)))
 
 
 @blueprint.post(f"{_ONE}/test")
 @auth.needs(Permission.WRITE)
 @described(
     TOPIC,
-    {200: Answer("What became of it, with all that was said.", message_shapes.SentTest)},
+    {200: Answer("What became of it, with all that was said.", shapes.SentTest)},
     bodies={"": _TEST},
     refuses=(409,),
 )
@@ -114,12 +113,12 @@ async def send_test(campaign_id: int) -> Response:
     except NotAllowed as refusal:
         raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
     await asyncio.wait([run.task])
-    return _json(_sent(run))
+    return operations.in_json(_sent(run))
 
 
 @blueprint.post(f"{_ONE}/preflight")
 @auth.needs(Permission.WRITE)
-@described(TOPIC, {200: Answer("The findings.", message_shapes.Preflight)}, bodies={"": _PREFLIGHT})
+@described(TOPIC, {200: Answer("The findings.", shapes.Preflight)}, bodies={"": _PREFLIGHT})
 async def check_message(campaign_id: int) -> Response:
     """Check a campaign before it is sent.
 
@@ -136,7 +135,7 @@ async def check_message(campaign_id: int) -> Response:
     except NotAllowed as refusal:
         raise _later(429, refusal.reason, refusal.reason.values["n"]) from None
     found = await checkup.ask(looked, Dns(at=svc.settings.dns), open_links=asked["open_links"])
-    return _json(_preflight(found, len(looked.links), opened=asked["open_links"]))
+    return operations.in_json(_preflight(found, len(looked.links), opened=asked["open_links"]))
 
 
 def _refused(error: NoMessageError) -> Problem:
@@ -151,11 +150,11 @@ def _later(status: int, reason: reasons.Reason, seconds: object) -> Problem:
     return Problem(HTTPStatus(status), str(reason), reason.code, headers={"Retry-After": str(seconds)})
 
 
-def _person(it: Person) -> message_shapes.Person:
+def _person(it: Person) -> shapes.Person:
     return {"id": it.id, "email": it.email, "name": it.name}
 
 
-def _preview(shown: Preview) -> message_shapes.MessagePreview:
+def _preview(shown: Preview) -> shapes.MessagePreview:
     person, mail = shown.person, shown.mail
     assert person is not None
     assert mail is not None
@@ -172,7 +171,7 @@ def _preview(shown: Preview) -> message_shapes.MessagePreview:
     }
 
 
-def _sent(run: Run) -> message_shapes.SentTest:
+def _sent(run: Run) -> shapes.SentTest:
     outcome = run.outcome
     if outcome is None:
         said = "Volley was stopped while the test was being sent. It may have arrived."
@@ -191,7 +190,7 @@ def _sent(run: Run) -> message_shapes.SentTest:
     }
 
 
-def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> message_shapes.Preflight:
+def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> shapes.Preflight:
     counted = Counter(it.light for it in found)
     return {
         "findings": [
@@ -208,7 +207,3 @@ def _preflight(found: Sequence[Finding], links: int, *, opened: bool) -> message
         "links": links,
         "links_opened": opened,
     }
-
-
-def _json(body: Mapping[str, Any]) -> Response:
-    return Response(orjson.dumps(body), content_type="application/json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -18,13 +17,12 @@ from tasks.commands import campaigns as commands
 from webapp.api import answers, campaigns
 from webapp.http import auth, forms, params, problems
 from webapp.http.services import services
-from webapp.openapi import fields, operations, shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import LIMIT, Beginning, Field, Number, OneOf, State, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import campaigns as shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy import Connection
 
     from mailing.recipients.listing import RecipientRow
@@ -148,7 +146,7 @@ async def recipients(campaign_id: int, verb: str) -> Response:
         raise problems.refused(refusal) from None
     now = await svc.read(campaigns.read, campaign_id)
     answer = {"affected": done.moved, **now, **await campaigns.notice(svc, now)}
-    return _json(answer, 202 if done.going_on else 200)
+    return operations.in_json(answer, 202 if done.going_on else 200)
 
 
 @blueprint.get(f"{_ONE}/recipients")
@@ -158,7 +156,7 @@ async def list_recipients(campaign_id: int) -> Response:
     """List the recipients of a campaign in the order of its list, each with the last attempt."""
     asked = fields.query(request.args, _RECIPIENTS)
     page = await services().read(_recipients, campaign_id, **asked)
-    return _json(answers.recipients(page))
+    return operations.in_json(answers.recipients(page))
 
 
 @blueprint.post(f"{_ONE}/follow-up")
@@ -183,7 +181,7 @@ async def follow_up(campaign_id: int) -> Response:
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
     await svc.do(commands.announce, change)
-    response = _json(await svc.read(campaigns.read, change.campaign_id), 201)
+    response = operations.in_json(await svc.read(campaigns.read, change.campaign_id), 201)
     response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{change.campaign_id}")
     return response
 
@@ -193,7 +191,3 @@ def _recipients(
 ) -> Page[RecipientRow]:
     campaigns.read(connection, campaign_id)
     return listing.recipients_page(connection, campaign_id, Choice(state, q), after=after, limit=limit)
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.campaigns import queries as campaigns
 from mailing.campaigns import recipes
@@ -20,13 +17,15 @@ from webapp.api.campaigns import read
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, UnfitValueError
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import campaigns as shapes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from quart import Response
     from sqlalchemy import Connection
 
     from webapp.openapi.fields import Schema
@@ -94,7 +93,7 @@ async def rehearse(campaign_id: int) -> Response:
         rehearsal_id = await svc.do(commands.rehearse, auth.program(), campaign_id, recipe, inbox)
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
-    response = _json(await svc.read(read, rehearsal_id), 201)
+    response = operations.in_json(await svc.read(read, rehearsal_id), 201)
     response.headers["Location"] = svc.at(f"{PREFIX}/campaigns/{rehearsal_id}")
     return response
 
@@ -104,7 +103,7 @@ async def rehearse(campaign_id: int) -> Response:
 @described(TOPIC, {200: Answer("What the rehearsal has found so far.", shapes.Rehearsal)}, refuses=(409,))
 async def rehearsal(campaign_id: int) -> Response:
     """Get what a rehearsal has found, by the rehearsal's own id."""
-    return _json(await services().read(_found, campaign_id))
+    return operations.in_json(await services().read(_found, campaign_id))
 
 
 def _found(connection: Connection, campaign_id: int) -> shapes.Rehearsal:
@@ -139,7 +138,3 @@ def _found(connection: Connection, campaign_id: int) -> shapes.Rehearsal:
         "least_seconds": round(found.least_ms / 1000, 1) if speed else None,
         "estimate_seconds": round(estimate.ms / 1000, 1) if estimate else None,
     }
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

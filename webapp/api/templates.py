@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.bounds import LARGEST_ID
 from mailing.library import templates as library
@@ -14,12 +11,15 @@ from mailing.writing import starters
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.languages import ENGLISH
-from webapp.openapi import message_shapes, operations
+from webapp.openapi import operations
 from webapp.openapi.fields import Either, Name, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import messages as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.core.database import Database
     from mailing.library.templates import Template
     from mailing.writing.starters import Starter
@@ -34,15 +34,15 @@ TEMPLATE = Either(
 
 @blueprint.get("/templates")
 @auth.needs(Permission.READ)
-@described("Messages", {200: Answer("The templates.", message_shapes.Templates)})
+@described("Messages", {200: Answer("The templates.", shapes.Templates)})
 async def list_templates() -> Response:
     """List the templates that a campaign can start from."""
     saved = await services().read(library.latest)
-    answer: message_shapes.Templates = {
+    answer: shapes.Templates = {
         "templates": list(map(_template, saved)),
         "built_in": list(map(_starter, starters.starters(ENGLISH))),
     }
-    return Response(orjson.dumps(answer), content_type="application/json")
+    return operations.in_json(answer)
 
 
 def written(db: Database, chosen: int | str) -> Written | None:
@@ -55,7 +55,7 @@ def written(db: Database, chosen: int | str) -> Written | None:
     return saved.written if saved else None
 
 
-def _template(it: Template) -> message_shapes.SavedTemplate:
+def _template(it: Template) -> shapes.SavedTemplate:
     return {
         "id": it.id,
         "name": it.name,
@@ -67,5 +67,5 @@ def _template(it: Template) -> message_shapes.SavedTemplate:
     }
 
 
-def _starter(it: Starter) -> message_shapes.BuiltInTemplate:
+def _starter(it: Starter) -> shapes.BuiltInTemplate:
     return {"key": it.key, "name": it.name, "subject": it.written.subject}

@@ -10,11 +10,11 @@ import orjson
 from quart import Blueprint, Response
 
 from mailing.programs import access_tokens
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from webapp.http import auth, problems
 from webapp.http.services import services
-from webapp.openapi import shapes
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import service as shapes
 
 blueprint = Blueprint("tokens", __name__)
 problems.install(blueprint)

@@ -27,8 +27,8 @@ from mailing.core.terminal import say, stop_on_signal
 from mailing.redis import events
 from mailing.settings import load_or_exit
 from tasks.commands import bounces as commands
+from tasks.commands.backend import Backend
 from tasks.commands.bounces import Message
-from tasks.commands.campaigns import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

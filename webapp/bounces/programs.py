@@ -7,7 +7,6 @@ import binascii
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -20,9 +19,10 @@ from tasks.commands.bounces import Message
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import BEFORE_ID, LIMIT, Field, Name, Number, OneOf, State, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import bounces as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ _RULE = (
 
 @blueprint.get("/bounces")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of reports.", suppression_shapes.ReportPage)}, query=_LISTED)
+@described(TOPIC, {200: Answer("A page of reports.", shapes.ReportPage)}, query=_LISTED)
 async def list_bounces() -> Response:
     """List what came back, the latest first."""
     asked = fields.query(request.args, _LISTED)
@@ -90,12 +90,12 @@ async def list_bounces() -> Response:
     )
     shown = found[:limit]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"bounces": [_shown(it) for it in shown], "next": more})
+    return operations.in_json({"bounces": [_shown(it) for it in shown], "next": more})
 
 
 @blueprint.post("/bounces")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {201: Answer("It is recorded.", suppression_shapes.RecordedReport)}, bodies={"": _NEW})
+@described(TOPIC, {201: Answer("It is recorded.", shapes.RecordedReport)}, bodies={"": _NEW})
 async def create_bounce() -> Response:
     """Take in a bounce or a spam report, as it came.
 
@@ -110,41 +110,43 @@ async def create_bounce() -> Response:
             raise problems.invalid([Fault("message", "It is not base64.", "request.invalid-field")]) from None
     message = Message(raw, asked["to"])
     (recorded,) = await services().do(commands.take, auth.program(), [message], "api")
-    return _json(_told(recorded), 201)
+    return operations.in_json(_told(recorded), 201)
 
 
 @blueprint.get("/bounces/<id:report_id>")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The report.", suppression_shapes.Report)})
+@described(TOPIC, {200: Answer("The report.", shapes.Report)})
 async def get_bounce(report_id: int) -> Response:
     """Return a report."""
     found = await services().read(store.get, report_id)
     if found is None:
         raise Problem(404, f"Report {report_id} does not exist.", "bounce.not-found")
-    return _json(_shown(found))
+    return operations.in_json(_shown(found))
 
 
 @blueprint.get("/bounces/rules")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The rules.", suppression_shapes.BounceRules)})
+@described(TOPIC, {200: Answer("The rules.", shapes.BounceRules)})
 async def list_bounce_rules() -> Response:
     """List the rules for bounces and complaints."""
     rules = await services().read(following.rules)
-    return _json({"rules": [{"of": of, "times": it.times, "days": it.days} for of, it in rules.items()]})
+    return operations.in_json(
+        {"rules": [{"of": of, "times": it.times, "days": it.days} for of, it in rules.items()]}
+    )
 
 
 @blueprint.post("/bounces/rules")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("The rule as it is now.", suppression_shapes.BounceRule)}, bodies={"": _RULE})
+@described(TOPIC, {200: Answer("The rule as it is now.", shapes.BounceRule)}, bodies={"": _RULE})
 async def change_bounce_rule() -> Response:
     """Change the rule for a class of bounces, or from complaints."""
     asked = fields.body(await forms.body(forms.SHORT), _RULE, '{"of": "soft", "times": 3, "days": 30}')
     rule = Rule(asked["times"], asked["days"])
     await services().do(commands.change_rule, auth.program(), asked["of"], rule)
-    return _json({"of": asked["of"], "times": rule.times, "days": rule.days})
+    return operations.in_json({"of": asked["of"], "times": rule.times, "days": rule.days})
 
 
-def _shown(it: Kept) -> suppression_shapes.Report:
+def _shown(it: Kept) -> shapes.Report:
     return {
         "id": it.id,
         "received_at": formats.iso(it.received_at),
@@ -164,7 +166,7 @@ def _shown(it: Kept) -> suppression_shapes.Report:
     }
 
 
-def _told(it: Recorded) -> suppression_shapes.RecordedReport:
+def _told(it: Recorded) -> shapes.RecordedReport:
     return {
         "id": it.id,
         "kind": it.kind,
@@ -176,7 +178,3 @@ def _told(it: Recorded) -> suppression_shapes.RecordedReport:
         "suppressed": it.suppressed,
         "unsubscribed": it.left,
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
 from mailing.feedback import store
@@ -16,12 +13,15 @@ from webapp.bounces.webhooks import address
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import bounces as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.feedback.store import Webhook
 
 TOPIC = "Webhooks"
@@ -37,18 +37,16 @@ _KEY = (Field("key", Text(), "The provider's key. Leave it out where the passwor
 
 @blueprint.get("/webhooks")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", suppression_shapes.WebhookList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.WebhookList)})
 async def list_webhooks() -> Response:
     """List the webhooks to which mail providers post what became of emails."""
     found = await services().read(store.every)
-    return _json({"webhooks": [_shown(it) for it in found]})
+    return operations.in_json({"webhooks": [_shown(it) for it in found]})
 
 
 @blueprint.post("/webhooks")
 @auth.needs(Permission.SENDERS)
-@described(
-    TOPIC, {201: Answer("Enter its URL at the provider.", suppression_shapes.NewWebhook)}, bodies={"": _NEW}
-)
+@described(TOPIC, {201: Answer("Enter its URL at the provider.", shapes.NewWebhook)}, bodies={"": _NEW})
 async def create_webhook() -> Response:
     """Create a webhook for a provider."""
     asked, svc = fields.body(await forms.body(forms.SHORT), _NEW, '{"provider": "sendgrid"}'), services()
@@ -59,20 +57,20 @@ async def create_webhook() -> Response:
         )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of(given, refusal.reason)]) from None
-    return _json(_with_password(made), 201)
+    return operations.in_json(_with_password(made), 201)
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.Webhook)})
+@described(TOPIC, {200: Answer("The webhook.", shapes.Webhook)})
 async def get_webhook(webhook_id: int) -> Response:
     """Return a webhook."""
-    return _json(_shown(await _the(webhook_id)))
+    return operations.in_json(_shown(await _the(webhook_id)))
 
 
 @blueprint.post(f"{_ONE}/key")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The webhook.", suppression_shapes.NewWebhook)}, bodies={"": _KEY})
+@described(TOPIC, {200: Answer("The webhook.", shapes.NewWebhook)}, bodies={"": _KEY})
 async def change_webhook_key(webhook_id: int) -> Response:
     """Keep the key that the provider shows, or make a new password."""
     await _the(webhook_id)
@@ -83,18 +81,18 @@ async def change_webhook_key(webhook_id: int) -> Response:
         )
     except UnfitError as refusal:
         raise problems.invalid([Fault.of("key", refusal.reason)]) from None
-    return _json(_with_password(await _the(webhook_id)))
+    return operations.in_json(_with_password(await _the(webhook_id)))
 
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It is removed.", suppression_shapes.Webhook)})
+@described(TOPIC, {200: Answer("It is removed.", shapes.Webhook)})
 async def remove_webhook(webhook_id: int) -> Response:
     """Remove a webhook. What its provider posts is refused from now on."""
     gone = await services().do(commands.remove_webhook, auth.program(), webhook_id)
     if gone is None:
         raise _missing(webhook_id)
-    return _json(_shown(gone))
+    return operations.in_json(_shown(gone))
 
 
 async def _the(webhook_id: int) -> Webhook:
@@ -108,13 +106,13 @@ def _missing(webhook_id: int) -> Problem:
     return Problem(404, f"Webhook {webhook_id} does not exist.", "hook.not-found")
 
 
-def _with_password(it: Webhook) -> suppression_shapes.NewWebhook:
+def _with_password(it: Webhook) -> shapes.NewWebhook:
     ours = it.proof is Proof.PASSWORD
     password = store.secret(it, services().settings.secret_key) if ours else None
     return {**_shown(it), "password": password}
 
 
-def _shown(it: Webhook) -> suppression_shapes.Webhook:
+def _shown(it: Webhook) -> shapes.Webhook:
     return {
         "id": it.id,
         "provider": it.provider,
@@ -126,7 +124,3 @@ def _shown(it: Webhook) -> suppression_shapes.Webhook:
         "events": it.events,
         "created_at": formats.iso(it.created_at),
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -15,8 +15,9 @@ from mailing.ledger import leases as workers
 from mailing.ledger.rates import Speed
 from mailing.recipients import reply_groups as causes
 from mailing.recipients import undertakings
-from mailing.reports import email_log, estimates, lanes, paces
-from mailing.reports.log_walks import Search
+from mailing.reports import estimates, lanes, paces
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Search
 from webapp.campaigns.tab import Progress
 from webapp.ui.charts import draw
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from mailing.ledger.leases import Worker
     from mailing.recipients.reply_groups import Cause
     from mailing.recipients.undertakings import Undertaking
-    from mailing.reports.email_log import LogRow
     from mailing.reports.lanes import Behind
+    from mailing.reports.log.email_log import LogRow
     from mailing.senders.forecasts import Band
     from webapp.ui.charts import Chart
 

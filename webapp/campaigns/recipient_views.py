@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from mailing.reports.email_log import LogRow
+    from mailing.reports.log.email_log import LogRow
     from mailing.reports.recipient_record import Record
     from webapp.http.services import Services
     from webapp.live.regions import Board

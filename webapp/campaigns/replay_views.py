@@ -10,8 +10,9 @@ from quart import Blueprint, Response, abort, render_template
 
 from mailing.accounts.roles import Permission
 from mailing.core import states
-from mailing.reports import email_log, paces, replay
-from mailing.reports.log_walks import Search
+from mailing.reports import paces, replay
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Search
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n import languages
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
-    from mailing.reports.email_log import LogRow
+    from mailing.reports.log.email_log import LogRow
     from mailing.reports.replay import Replay
     from webapp.ui.charts import Strip
 

@@ -1,20 +1,18 @@
 """The command line.
 
-``changes``      ``volley correct``, ``failure-limit``, ``follow-up``, ``retry``, ``skip`` and more
-``commands``     ``volley send``, ``status``, ``pause``, ``resume``, ``cancel`` and more
-``corrections``  what the commands do that change what is being sent
+``bounces``      ``volley bounce``: reports that a mail server pipes in
+``campaigns``    a folder: the commands about campaigns
+``checkup``      what ``volley check`` does
+``commands``     ``volley`` itself, with ``send``, ``status``, ``user``, ``key`` and more
 ``dkim``         ``volley dkim``: the keys that sign
 ``lists``        what the commands about saved lists do
-``messages``     what the commands about a message do: shown as somebody gets it, sent as a test,
-                 checked, rehearsed
+``mailboxes``    ``volley mailbox``: from where reports are fetched
+``opening``      what every command opens: the settings, the database, Redis, a file
 ``people``       what the commands about people and programs do: accounts, API keys, the API described
-``progress``     its bar while it is sent, and what became of it
 ``receipts``     ``volley receipt`` and ``volley verify``
+``received``     ``volley received``: how sent mail is received
 ``rulebook``     ``volley rulebook check`` and ``ask``
 ``senders``      ``volley senders``: accounts at mail servers
-``steering``     what the commands do that schedule and steer a campaign, and its lanes
-``suppress``     ``volley suppress``: whom no campaign mails; ``bounce`` and ``received``: what came back;
-                 ``webhooks``: where providers post it
-``timing``       those commands, and the options that say when a campaign is sent
-``work``         what the commands of the command line do
+``suppression``  ``volley suppress``: whom no campaign mails
+``webhooks``     ``volley webhooks``: where providers post bounces and complaints
 """

@@ -12,7 +12,8 @@ import click
 
 from mailing.accounts.roles import SCOPES, Permission, Role
 from mailing.core.bounds import GIVE_UP_HOURS, GIVE_UP_USUALLY, LARGEST_ID
-from webapp.cli import changes, dkim, receipts, rulebook, senders, suppress, timing
+from webapp.cli import bounces, dkim, mailboxes, receipts, received, rulebook, senders, suppression, webhooks
+from webapp.cli.campaigns import changes, timing
 
 # What a command does is loaded when it runs: --help needs no database, no queue and no web framework.
 
@@ -69,7 +70,7 @@ def send(
     With --at it is scheduled, and starts automatically. Ctrl-C does not stop the campaign. The exit status is
     0 if every email was accepted.
     """
-    from webapp.cli import work  # noqa: PLC0415
+    from webapp.cli.campaigns import work  # noqa: PLC0415
 
     work.send(
         subject=subject,
@@ -94,7 +95,7 @@ def send(
 @click.option("--json", "as_json", is_flag=True, help="Print what the API's GET /campaigns/ID returns.")
 def status(*, campaign_id: int, as_json: bool) -> None:
     """Show the state of campaign ID."""
-    from webapp.cli import work  # noqa: PLC0415
+    from webapp.cli.campaigns import work  # noqa: PLC0415
 
     work.status(campaign_id=campaign_id, as_json=as_json)
 
@@ -102,9 +103,9 @@ def status(*, campaign_id: int, as_json: bool) -> None:
 @main.command()
 def check() -> None:
     """Check the settings, the database, Redis, the SMTP server and the workers."""
-    from webapp.cli import work  # noqa: PLC0415
+    from webapp.cli import checkup  # noqa: PLC0415
 
-    work.check()
+    checkup.check()
 
 
 @main.command("api-docs")
@@ -257,7 +258,7 @@ def lists_list() -> None:
 @click.argument("email", default="")
 def preview(*, campaign_id: int, email: str) -> None:
     """Write the email that EMAIL gets from CAMPAIGN, as it is sent, to standard output."""
-    from webapp.cli import messages  # noqa: PLC0415
+    from webapp.cli.campaigns import messages  # noqa: PLC0415
 
     messages.show(campaign_id, email)
 
@@ -268,7 +269,7 @@ def preview(*, campaign_id: int, email: str) -> None:
 @click.option("--like", default="", help="The recipient whose data fill it. Default: ADDRESS, or the first.")
 def test_send(*, campaign_id: int, to: str, like: str) -> None:
     """Send the message of CAMPAIGN to ADDRESS as a test, and show the SMTP dialogue."""
-    from webapp.cli import messages  # noqa: PLC0415
+    from webapp.cli.campaigns import messages  # noqa: PLC0415
 
     messages.test(campaign_id, to, like)
 
@@ -281,7 +282,7 @@ def preflight(*, campaign_id: int, open_links: bool) -> None:
 
     The exit status is 1 if something has to be fixed.
     """
-    from webapp.cli import messages  # noqa: PLC0415
+    from webapp.cli.campaigns import messages  # noqa: PLC0415
 
     messages.preflight(campaign_id, open_links=open_links)
 
@@ -304,7 +305,7 @@ def rehearse(*, campaign_id: int, name: str, own: tuple[tuple[str, int], ...]) -
 
     Nothing reaches a real server. The exit status is 0 if everybody could be written to.
     """
-    from webapp.cli import messages  # noqa: PLC0415
+    from webapp.cli.campaigns import messages  # noqa: PLC0415
 
     messages.rehearse(campaign_id, name, dict(own))
 
@@ -323,11 +324,11 @@ _GROUPS = (
     receipts.verify,
     rulebook.rulebook,
     senders.senders,
-    suppress.suppress,
-    suppress.bounce,
-    suppress.webhooks,
-    suppress.received,
-    suppress.mailbox,
+    suppression.suppress,
+    bounces.bounce,
+    webhooks.webhooks,
+    received.received,
+    mailboxes.mailbox,
 )
 for each in (*changes.COMMANDS, *timing.COMMANDS, *_GROUPS):
     main.add_command(each)

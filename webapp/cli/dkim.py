@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mailing.domains.keys import DkimKey
     from mailing.settings import Settings
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 _DOMAIN = click.argument("domain")
 
@@ -32,7 +32,7 @@ def new(*, domain: str, only: str | None) -> None:
     """Create keys for DOMAIN, and print the DNS records to publish."""
     from mailing.domains.dkim import Algorithm  # noqa: PLC0415
     from tasks.commands import dkim as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open(domain) as (backend, chosen, name):
         algorithms = [Algorithm(only)] if only else [*Algorithm]
@@ -44,7 +44,7 @@ def new(*, domain: str, only: str | None) -> None:
 def rotate(*, domain: str) -> None:
     """Create successors for the keys of DOMAIN. The old keys sign until the new records are in DNS."""
     from tasks.commands import dkim as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open(domain) as (backend, chosen, name):
         _publish(commands.rotate(backend, ACTOR, name, chosen.secret_key))
@@ -54,7 +54,7 @@ def rotate(*, domain: str) -> None:
 def show_all() -> None:
     """List all keys."""
     from mailing.domains import keys  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.opening import chosen_settings, open_backend  # noqa: PLC0415
 
     with open_backend(chosen_settings()) as backend, backend.db.read() as connection:
         for it in keys.every(connection):
@@ -104,7 +104,7 @@ def check(*, domain: str) -> None:
 def retire(*, domain: str, selector: str) -> None:
     """Stop signing with the key SELECTOR of DOMAIN."""
     from tasks.commands import dkim as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open(domain) as (backend, _chosen, name):
         commands.retire(backend, ACTOR, name, selector)
@@ -123,7 +123,7 @@ def _publish(made: Iterable[DkimKey]) -> None:
 def _open(domain: str) -> Iterator[tuple[Backend, Settings, str]]:
     from mailing.core.reasons import ReasonError  # noqa: PLC0415
     from mailing.domains import names  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.opening import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     try:

@@ -13,11 +13,11 @@ from mailing.contacts.tables import ImportState
 from mailing.core.reasons import ReasonError
 from mailing.uploads import reading
 from tasks.commands import lists as commands
-from webapp.cli.work import ACTOR, chosen_settings, open_backend
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 
 if TYPE_CHECKING:
     from mailing.contacts.imports import Import
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 SHOWN = 20  # notes of each kind
 _HEADINGS = {

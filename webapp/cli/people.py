@@ -15,16 +15,16 @@ from mailing.addresses import mailbox
 from mailing.core.clock import now_ms
 from mailing.core.reasons import UnfitError
 from mailing.programs import api_keys
-from tasks.commands import factors, keys, people
+from tasks.commands.accounts import factors, keys, people
 from webapp.api import routes
-from webapp.cli.work import ACTOR, chosen_settings, open_backend
+from webapp.cli.opening import ACTOR, chosen_settings, open_backend
 from webapp.ui import formats
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from mailing.accounts.roles import Permission, Role
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 def add(email: str, role: Role, password_file: IO[bytes] | None) -> None:

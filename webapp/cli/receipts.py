@@ -31,8 +31,8 @@ def receipt(*, campaign_id: int, file: str) -> None:
     """
     from mailing.receipts import document  # noqa: PLC0415
     from mailing.receipts.document import NotOverError  # noqa: PLC0415
-    from tasks.commands import keys as commands  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from tasks.commands.accounts import keys as commands  # noqa: PLC0415
+    from webapp.cli.opening import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     name = file or document.file_name(campaign_id)

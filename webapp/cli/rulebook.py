@@ -90,7 +90,7 @@ def _told(judged: Rule, *, built_in: bool) -> Iterator[tuple[str, str]]:
 
 
 def _set() -> Sequence[Rule]:
-    from webapp.cli.work import chosen_settings  # noqa: PLC0415
+    from webapp.cli.opening import chosen_settings  # noqa: PLC0415
 
     file = chosen_settings().rulebook
     return _load(file) if file else ()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mailing.senders.limits import Limits
     from mailing.senders.store import Account
     from mailing.settings import Settings
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 _ID = click.argument("sender_id", metavar="ID", type=click.IntRange(1, LARGEST_ID))
 _PERIODS = ("per_second", "per_minute", "per_hour", "per_day", "per_24h")
@@ -84,7 +84,7 @@ def add(*, preset: str, name: str, **given: Any) -> None:
     from mailing.senders.limits import NONE  # noqa: PLC0415
     from mailing.senders.presets import PRESETS  # noqa: PLC0415
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     known = PRESETS.get(preset)
     if preset and known is None:
@@ -113,7 +113,7 @@ def change(*, sender_id: int, name: str | None, **given: Any) -> None:
     """Change sender ID: only what is given."""
     from mailing.senders import store  # noqa: PLC0415
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, chosen):
         now = _get(backend, sender_id)
@@ -129,7 +129,7 @@ def change(*, sender_id: int, name: str | None, **given: Any) -> None:
 def move(*, sender_id: int, position: int) -> None:
     """Give sender ID the place POSITION in the order, from 1."""
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):
         commands.move(backend, ACTOR, sender_id, position)
@@ -140,7 +140,7 @@ def move(*, sender_id: int, position: int) -> None:
 def delete(*, sender_id: int) -> None:
     """Delete sender ID, unless a campaign uses it."""
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):
         gone = commands.delete(backend, ACTOR, sender_id)
@@ -188,7 +188,7 @@ def warmup(*, sender_id: int, resume: bool, end: bool, **given: int | None) -> N
     from mailing.senders import warming  # noqa: PLC0415
     from mailing.senders.warmup import Plan  # noqa: PLC0415
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):
         plan = _get(backend, sender_id).warmup or Plan()
@@ -221,7 +221,7 @@ def use(*, campaign_id: int, ids: tuple[int, ...], **given: Any) -> None:
     from mailing.senders.limits import NONE  # noqa: PLC0415
     from mailing.senders.routes import Route  # noqa: PLC0415
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import ACTOR  # noqa: PLC0415
+    from webapp.cli.opening import ACTOR  # noqa: PLC0415
 
     with _open() as (backend, _settings):
         route = Route(ids or None, _limits(given, NONE))
@@ -234,7 +234,7 @@ def _open() -> Iterator[tuple[Backend, Settings]]:
     """Open the backend; what is refused is one line. The sender of the settings is put in step."""
     from mailing.core.reasons import ReasonError  # noqa: PLC0415
     from tasks.commands import senders as commands  # noqa: PLC0415
-    from webapp.cli.work import chosen_settings, open_backend  # noqa: PLC0415
+    from webapp.cli.opening import chosen_settings, open_backend  # noqa: PLC0415
 
     chosen = chosen_settings()
     with open_backend(chosen) as backend:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-import orjson
-from quart import Response
 
 from mailing.accounts.roles import Permission
 from mailing.core.reasons import UnfitError
@@ -18,13 +14,14 @@ from webapp.domains import reading
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import domain_shapes, fields, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, OneOf, Text
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import domains as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from quart import Response
 
     from mailing.domains.keys import DkimKey
     from mailing.domains.records import Record
@@ -43,19 +40,19 @@ _NEW = (
 
 @blueprint.get("/domains")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", domain_shapes.DomainList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.DomainList)})
 async def list_domains() -> Response:
     """List the domains that campaigns come from, or that have keys."""
     svc = services()
     found = await svc.read(reading.every, svc.settings.secret_key)
-    return _json({"domains": [_shown(it) for it in found]})
+    return operations.in_json({"domains": [_shown(it) for it in found]})
 
 
 @blueprint.post("/domains")
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("Publish their records.", domain_shapes.MadeKeys)},
+    {201: Answer("Publish their records.", shapes.MadeKeys)},
     bodies={"": _NEW},
     refuses=(409,),
 )
@@ -71,22 +68,22 @@ async def create_domain_keys() -> Response:
         raise problems.invalid([Fault.of("domain", refusal.reason)]) from None
     algorithms = [asked["algorithm"]] if asked["algorithm"] else [*Algorithm]
     svc = services()
-    with _refusing():
+    with problems.refusing(DkimError):
         made = await svc.do(commands.create, auth.program(), domain, algorithms, svc.settings.secret_key)
-    return _json({"keys": [_key(it) for it in made]}, 201)
+    return operations.in_json({"keys": [_key(it) for it in made]}, 201)
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)})
+@described(TOPIC, {200: Answer("The domain.", shapes.Domain)})
 async def get_domain(domain: str) -> Response:
     """Return a domain, its keys, and what DNS said of it."""
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 @blueprint.get(f"{_ONE}/reports")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", domain_shapes.DmarcSummary)})
+@described(TOPIC, {200: Answer("Who sent with it, as far as was reported.", shapes.DmarcSummary)})
 async def get_domain_reports(domain: str) -> Response:
     """Return what the DMARC aggregate reports of the last 30 days say of a domain, added up by address.
 
@@ -97,21 +94,23 @@ async def get_domain_reports(domain: str) -> Response:
     sources = [_sent(it) for it in found.sources]
     last = formats.iso(found.last_at) if found.last_at else None
     reporters = [*found.reporters]
-    return _json({"reports": found.reports, "reporters": reporters, "until": last, "sources": sources})
+    return operations.in_json(
+        {"reports": found.reports, "reporters": reporters, "until": last, "sources": sources}
+    )
 
 
 @blueprint.post(f"{_ONE}/check")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The domain as DNS has it now.", domain_shapes.Domain)})
+@described(TOPIC, {200: Answer("The domain as DNS has it now.", shapes.Domain)})
 async def check_domain(domain: str) -> Response:
     """Ask DNS about a domain now. Keys whose records are found start to sign."""
     await reading.check((await _standing(domain)).domain)
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 @blueprint.post(f"{_ONE}/rotate")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {201: Answer("Publish their records.", domain_shapes.MadeKeys)}, refuses=(409,))
+@described(TOPIC, {201: Answer("Publish their records.", shapes.MadeKeys)}, refuses=(409,))
 async def rotate_domain_keys(domain: str) -> Response:
     """Create a successor for each key that signs.
 
@@ -119,23 +118,23 @@ async def rotate_domain_keys(domain: str) -> Response:
     """
     standing = await _standing(domain)
     svc = services()
-    with _refusing():
+    with problems.refusing(DkimError):
         made = await svc.do(commands.rotate, auth.program(), standing.domain, svc.settings.secret_key)
-    return _json({"keys": [_key(it) for it in made]}, 201)
+    return operations.in_json({"keys": [_key(it) for it in made]}, 201)
 
 
 @blueprint.delete(f"{_ONE}/keys/<selector>")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The domain.", domain_shapes.Domain)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The domain.", shapes.Domain)}, refuses=(409,))
 async def retire_domain_key(domain: str, selector: str) -> Response:
     """Stop signing with a key. Leave its record in DNS until `removable_at`."""
     standing = await _standing(domain)
     if selector not in {it.selector for it in standing.keys}:
         said = f"{standing.domain} has no key {selector}. GET /api/v1/domains lists them."
         raise Problem(404, said, "dkim.not-found")
-    with _refusing():
+    with problems.refusing(DkimError):
         await services().do(commands.retire, auth.program(), standing.domain, selector)
-    return _json(_shown(await _standing(domain)))
+    return operations.in_json(_shown(await _standing(domain)))
 
 
 async def _standing(domain: str) -> Standing:
@@ -146,15 +145,7 @@ async def _standing(domain: str) -> Standing:
     return found
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except DkimError as refusal:
-        raise problems.refused(refusal) from None
-
-
-def _shown(it: Standing) -> domain_shapes.Domain:
+def _shown(it: Standing) -> shapes.Domain:
     return {
         "domain": it.domain,
         "signs": it.signs,
@@ -167,7 +158,7 @@ def _shown(it: Standing) -> domain_shapes.Domain:
     }
 
 
-def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
+def _key(it: DkimKey, found: Finding | None = None) -> shapes.DkimKey:
     def at(ms: int | None) -> str | None:
         return formats.iso(ms) if ms else None
 
@@ -188,7 +179,7 @@ def _key(it: DkimKey, found: Finding | None = None) -> domain_shapes.DkimKey:
     }
 
 
-def _sent(it: Sent) -> domain_shapes.DmarcSource:
+def _sent(it: Sent) -> shapes.DmarcSource:
     return {
         "source": it.source,
         "ours": it.ours,
@@ -203,7 +194,7 @@ def _sent(it: Sent) -> domain_shapes.DmarcSource:
     }
 
 
-def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
+def _record(kind: str, it: Record) -> shapes.DomainRecord:
     return {
         "record": kind,
         "type": it.type,
@@ -215,9 +206,5 @@ def _record(kind: str, it: Record) -> domain_shapes.DomainRecord:
     }
 
 
-def _finding(it: Finding) -> domain_shapes.DomainFinding:
+def _finding(it: Finding) -> shapes.DomainFinding:
     return {"light": it.light, "said": str(it.said), "code": it.said.code, "todo": str(it.todo or "")}
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mailing.domains.keys import DkimKey
     from mailing.domains.reports import Summary
     from mailing.settings import Settings
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from mailing.accounts.sessions import Session
 from mailing.core.clock import now_ms
 from mailing.programs import api_keys
 from mailing.programs.api_keys import ApiKey, Bearer
-from tasks.commands import people
+from tasks.commands.accounts import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mailing.accounts.roles import Permission, Role
     from mailing.core.actors import Actor
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
 
     Look = Callable[[Connection], object]
     Used = TypeVar("Used", Session, ApiKey)

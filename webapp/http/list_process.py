@@ -29,7 +29,7 @@ from mailing.library import files
 from mailing.recipients import copies
 from mailing.recipients.copies import Part
 from tasks.commands import campaigns as commands
-from tasks.commands import drafting
+from tasks.commands.messages import drafting
 from webapp.i18n.languages import _
 
 if TYPE_CHECKING:

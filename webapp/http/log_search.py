@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mailing.core.states import AttemptResult
-from mailing.reports.log_walks import Key, Search
+from mailing.reports.log.walks import Key, Search
 from webapp.http import params
 from webapp.i18n.languages import _
 

@@ -8,6 +8,7 @@ faults lists them all in ``errors``, each with its ``field`` and a ``detail`` an
 from __future__ import annotations
 
 import itertools
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -19,10 +20,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mailing.campaigns import queries as campaigns
+from mailing.core.reasons import EntryError
 from webapp.http.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from quart import Blueprint
     from sqlalchemy import Connection
@@ -100,6 +102,17 @@ def misasked(faults: Sequence[Fault]) -> Problem:
 def refused(refusal: ReasonError) -> Problem:
     """Return the answer to what a campaign's state or content does not allow."""
     return Problem(409, f"{refusal} Nothing was changed.", refusal.reason.code)
+
+
+@contextmanager
+def refusing(refusal: type[ReasonError]) -> Iterator[None]:
+    """Answer what cannot be kept with all that is wrong with it, and what is refused in this way with why."""
+    try:
+        yield
+    except EntryError as error:
+        raise invalid([Fault.of(name, it) for name, it in error.faults.items()]) from None
+    except refusal as error:
+        raise refused(error) from None
 
 
 def unknown(names: Iterable[str], say: Callable[[str], str], code: str) -> list[Fault]:

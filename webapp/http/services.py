@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mailing.core.database_errors import Trouble
     from mailing.redis.events import Client
     from mailing.settings import Settings
-    from tasks.commands.campaigns import Backend
+    from tasks.commands.backend import Backend
     from webapp.http.doorkeeper import Doorkeeper
     from webapp.http.list_process import Lists
     from webapp.http.probes import Probes

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core import reasons
@@ -17,12 +14,14 @@ from mailing.reports.lanes import Pace
 from tasks.commands import lanes as commands
 from webapp.http import auth, forms, problems
 from webapp.http.services import services
-from webapp.openapi import fields, lane_shapes, operations
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Text, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import lanes as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.reports.lanes import Standing
@@ -47,17 +46,17 @@ _ORDERS = {
 
 @blueprint.get(_LANES)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The lanes.", lane_shapes.Lanes)})
+@described(TOPIC, {200: Answer("The lanes.", shapes.Lanes)})
 async def list_lanes(campaign_id: int) -> Response:
     """List the lanes of a campaign: how far each receiver is, how fast, and why it is slow."""
-    return _json(await services().read(_found, campaign_id))
+    return operations.in_json(await services().read(_found, campaign_id))
 
 
 @blueprint.post(f"{_LANES}/<any(resume, rest, pause):verb>")
 @auth.needs(Permission.SEND)
 @described(
     TOPIC,
-    {200: Answer("The lanes as they are now.", lane_shapes.Lanes)},
+    {200: Answer("The lanes as they are now.", shapes.Lanes)},
     bodies={order: (_RECEIVER, _MINUTES) if order is Order.REST else (_RECEIVER,) for order in _ORDERS},
     verbs=_ORDERS,
     refuses=(409,),
@@ -73,15 +72,15 @@ async def order(campaign_id: int, verb: str) -> Response:
         await svc.do(commands.order, auth.program(), campaign_id, receiver, wanted, **asked)
     except NotAllowed as refusal:
         raise problems.refused(refusal) from None
-    return _json(await svc.read(_found, campaign_id))
+    return operations.in_json(await svc.read(_found, campaign_id))
 
 
-def _found(connection: Connection, campaign_id: int) -> lane_shapes.Lanes:
+def _found(connection: Connection, campaign_id: int) -> shapes.Lanes:
     campaign = problems.the_campaign(connection, campaign_id)
     return {"lanes": [_lane(it) for it in lanes.of(connection, campaign)]}
 
 
-def _lane(it: Standing) -> lane_shapes.Lane:
+def _lane(it: Standing) -> shapes.Lane:
     slow, resting = it.slow, it.pace is Pace.RESTING
     return {
         "receiver": it.receiver,
@@ -103,7 +102,3 @@ def _lane(it: Standing) -> lane_shapes.Lane:
         "last_reply": str(it.said),
         "last_reply_at": formats.iso(it.said_at) if it.said_at else None,
     }
-
-
-def _json(body: lane_shapes.Lanes) -> Response:
-    return Response(orjson.dumps(body), content_type="application/json")

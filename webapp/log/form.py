@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailing.core.states import AttemptResult
-from mailing.reports import search_box
-from mailing.reports.log_walks import Search
-from mailing.reports.search_box import Kind, Term
+from mailing.reports.log import search_box
+from mailing.reports.log.search_box import Kind, Term
+from mailing.reports.log.walks import Search
 from webapp.http import log_search, params
 from webapp.i18n.languages import N_, _
 from webapp.ui import badges
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import tzinfo
 
-    from mailing.reports.email_log import Name
+    from mailing.reports.log.email_log import Name
 
 PERIODS: Mapping[str, tuple[int, str]] = {  # ms, label
     "hour": (3_600_000, N_("Last hour")),

@@ -13,7 +13,7 @@ from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.recipients.search import Choice
-from mailing.reports import email_log
+from mailing.reports.log import email_log
 from webapp.api import exports
 from webapp.campaigns import list_view
 from webapp.http import auth, log_search, params
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
-    from mailing.reports.email_log import LogPage, Name
-    from mailing.reports.log_walks import Key, Search
+    from mailing.reports.log.email_log import LogPage, Name
+    from mailing.reports.log.walks import Key, Search
     from webapp.http.services import Services
     from webapp.live.regions import Board
     from webapp.log.form import LogForm

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailing.core.reasons import EntryError
 from mailing.mailboxes import entries
 from mailing.mailboxes.entries import Entry
-from mailing.senders.entries import PROVIDERS, EntryError
+from mailing.senders.entries import PROVIDERS
 from webapp.i18n.domain_texts import say
 from webapp.i18n.languages import N_
 

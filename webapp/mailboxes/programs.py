@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import fields as of_class
-from typing import TYPE_CHECKING, Any
-
-import orjson
-from quart import Response
+from typing import TYPE_CHECKING
 
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
 from mailing.mailboxes import entries, store
 from mailing.mailboxes.entries import Entry
 from mailing.mailboxes.faults import MailboxError
-from mailing.senders.entries import PORTS, PROVIDERS, TLS_MODES, EntryError
-from tasks.mailboxes import commands
+from mailing.senders.entries import PROVIDERS, TLS_MODES
+from tasks.commands import mailboxes as commands
 from webapp.http import auth, forms, problems
-from webapp.http.problems import Fault, Problem
+from webapp.http.problems import Problem
 from webapp.http.services import services
 from webapp.mailboxes import tests
-from webapp.openapi import fields, operations, suppression_shapes
-from webapp.openapi.fields import Field, Flag, Name, Text, Whole
+from webapp.openapi import fields, operations
+from webapp.openapi.fields import Field, Flag, Name, Text
 from webapp.openapi.operations import PREFIX, Answer, described
+from webapp.openapi.shapes import mailboxes as shapes
+from webapp.senders import account_fields
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from quart import Response
 
     from mailing.core.reasons import Reason
     from mailing.mailboxes.store import Mailbox
@@ -38,18 +36,13 @@ _CHANGE = (
     Field("name", Text(), "Its name, which no other mailbox has.", example="Bounces"),
     Field("protocol", Name(entries.PROTOCOLS), "How it is looked at."),
     Field("host", Text(), "Its server.", example="imap.example.org"),
-    Field("port", Whole(PORTS, "Must be a port from 1 to 65535."), "Its port, usually 993 or 995."),
+    Field("port", account_fields.PORT, "Its port, usually 993 or 995."),
     Field("tls", Name(TLS_MODES), "`tls` from the start; `starttls` requires it; `opportunistic` takes it."),
-    Field(
-        "verify", Flag("True: the certificate must be trusted."), "Whether the certificate must be trusted."
-    ),
-    Field("ca", Text(), "Certificates (PEM) that are trusted instead of the system's."),
+    *account_fields.TRUST,
     Field("username", Text(), "With which it signs in.", example="bounces@example.org"),
-    Field("password", Text(), "Kept encrypted and never shown. Left out, it stays; empty, it is removed."),
+    account_fields.PASSWORD,
     Field("provider", Name(PROVIDERS), "Whose consent signs in, given on the page of the mailbox."),
-    Field("tenant", Text(), "Of Microsoft 365; empty for any."),
-    Field("client_id", Text(), "Of your own application at the provider."),
-    Field("client_secret", Text(), "Of that application; kept as `password` is."),
+    *account_fields.APPLICATION,
     Field("folder", Text(), "The folder that is looked at (IMAP).", example="INBOX"),
     Field(
         "removes",
@@ -57,28 +50,24 @@ _CHANGE = (
         "Whether messages are deleted there once they are recorded. Else nothing there changes.",
     ),
 )
-_REVISION = Field(
-    "revision",
-    Whole(range(1, 2**31), "Must be the revision that you read."),
-    "As you read it: if the mailbox has changed since, nothing is done.",
-)
+_REVISION = account_fields.revision("mailbox")
 
 
 @blueprint.get("/mailboxes")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("All of them.", suppression_shapes.MailboxList)})
+@described(TOPIC, {200: Answer("All of them.", shapes.MailboxList)})
 async def list_mailboxes() -> Response:
     """List the mailboxes from which reports are fetched, and how they are."""
     found = await services().read(store.every)
     watched = await services().read(store.is_watched)
-    return _json({"mailboxes": [_shown(it) for it in found], "watched": watched})
+    return operations.in_json({"mailboxes": [_shown(it) for it in found], "watched": watched})
 
 
 @blueprint.post("/mailboxes")
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("The mailbox was stored.", suppression_shapes.Mailbox, headers=("Location",))},
+    {201: Answer("The mailbox was stored.", shapes.Mailbox, headers=("Location",))},
     bodies={"": _CHANGE},
     refuses=(409,),
 )
@@ -88,31 +77,31 @@ async def create_mailbox() -> Response:
     Accounts at Google and Microsoft are connected in the browser, on the page of the mailbox.
     """
     example = '{"name": "Bounces", "host": "imap.example.org", "username": "bounces@example.org"}'
-    given = await _given(_CHANGE, example)
+    given = fields.given(await forms.body(forms.SHORT), _CHANGE, example)
     protocol, tls = given.get("protocol", "imap"), given.get("tls", "tls")
     usual = {"port": entries.usual_port(protocol, tls), "name": given.get("host", "")}
     entry = Entry(**{"host": "", "username": "", **usual, **given})
     svc = services()
-    with _refusing():
+    with problems.refusing(MailboxError):
         mailbox_id = await svc.do(commands.create, auth.program(), entry, svc.settings.secret_key)
-    answer = _json(_shown(await _the_mailbox(mailbox_id)), 201)
+    answer = operations.in_json(_shown(await _the_mailbox(mailbox_id)), 201)
     answer.headers["Location"] = svc.at(f"{PREFIX}/mailboxes/{mailbox_id}")
     return answer
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The mailbox.", suppression_shapes.Mailbox)})
+@described(TOPIC, {200: Answer("The mailbox.", shapes.Mailbox)})
 async def get_mailbox(mailbox_id: int) -> Response:
     """Get a mailbox."""
-    return _json(_shown(await _the_mailbox(mailbox_id)))
+    return operations.in_json(_shown(await _the_mailbox(mailbox_id)))
 
 
 @blueprint.patch(_ONE)
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The mailbox as it is now.", suppression_shapes.Mailbox)},
+    {200: Answer("The mailbox as it is now.", shapes.Mailbox)},
     bodies={"": (*_CHANGE, _REVISION)},
     refuses=(409,),
 )
@@ -122,30 +111,30 @@ async def change_mailbox(mailbox_id: int) -> Response:
     With another server, or another way to protect the connection, the password must be given again.
     """
     svc, now = services(), await _the_mailbox(mailbox_id)
-    given = await _given((*_CHANGE, _REVISION), '{"removes": true}')
+    given = fields.given(await forms.body(forms.SHORT), (*_CHANGE, _REVISION), '{"removes": true}')
     seen = given.pop("revision", None)
     kept = {it.name: getattr(now, it.name) for it in of_class(Entry)}
     entry = Entry(**{**kept, "password": None, "client_secret": None, **given})
-    with _refusing():
+    with problems.refusing(MailboxError):
         key = svc.settings.secret_key
         await svc.do(commands.revise, auth.program(), mailbox_id, entry, key, seen=seen)
-    return _json(_shown(await _the_mailbox(mailbox_id)))
+    return operations.in_json(_shown(await _the_mailbox(mailbox_id)))
 
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("It was removed.", suppression_shapes.DeletedMailbox)}, refuses=(409,))
+@described(TOPIC, {200: Answer("It was removed.", shapes.DeletedMailbox)}, refuses=(409,))
 async def delete_mailbox(mailbox_id: int) -> Response:
     """Remove a mailbox. Recorded bounces stay."""
     await _the_mailbox(mailbox_id)
-    with _refusing():
+    with problems.refusing(MailboxError):
         gone = await services().do(commands.delete, auth.program(), mailbox_id)
-    return _json({"id": gone.id, "name": gone.name})
+    return operations.in_json({"id": gone.id, "name": gone.name})
 
 
 @blueprint.post(f"{_ONE}/test")
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The result.", suppression_shapes.MailboxTest)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The result.", shapes.MailboxTest)}, refuses=(409,))
 async def test_mailbox(mailbox_id: int) -> Response:
     """Connect to a mailbox and sign in, without fetching anything. The status is 200 even if it fails.
 
@@ -160,7 +149,7 @@ async def test_mailbox(mailbox_id: int) -> Response:
         if refusal.reason.code in {"mailbox.too-many-tests", "mailbox.busy"}:
             raise problems.refused(refusal) from None
         trouble = refusal.reason
-    return _json(
+    return operations.in_json(
         {
             "works": trouble is None,
             "messages": messages,
@@ -168,13 +157,6 @@ async def test_mailbox(mailbox_id: int) -> Response:
             "trouble_code": trouble.code if trouble else None,
         }
     )
-
-
-async def _given(known: tuple[Field, ...], example: str) -> dict[str, Any]:
-    """Return the fields that were sent."""
-    sent = await forms.body(forms.SHORT)
-    values = fields.body(sent, known, example)
-    return {name: values[name] for name in fields.json_object(sent or b"{}", "{}")}
 
 
 async def _the_mailbox(mailbox_id: int) -> Mailbox:
@@ -185,17 +167,7 @@ async def _the_mailbox(mailbox_id: int) -> Mailbox:
     return found
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    try:
-        yield
-    except EntryError as error:
-        raise problems.invalid([Fault.of(name, it) for name, it in error.faults.items()]) from None
-    except MailboxError as refusal:
-        raise problems.refused(refusal) from None
-
-
-def _shown(it: Mailbox) -> suppression_shapes.Mailbox:
+def _shown(it: Mailbox) -> shapes.Mailbox:
     return {
         "id": it.id,
         "name": it.name,
@@ -222,7 +194,3 @@ def _shown(it: Mailbox) -> suppression_shapes.Mailbox:
         "trouble_at": formats.iso(it.trouble_at) if it.trouble_at else None,
         "revision": it.revision,
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -11,7 +11,7 @@ from mailing.core.reasons import Reason
 from mailing.mailboxes import opening
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.line import StoppedError
-from tasks.mailboxes import commands
+from tasks.commands import mailboxes as commands
 from webapp.http.services import services
 
 if TYPE_CHECKING:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
+from mailing.core.reasons import EntryError
+from mailing.credentials.providers import PROVIDERS
 from mailing.mailboxes import store
 from mailing.mailboxes.faults import MailboxError
-from mailing.senders.entries import EntryError
-from mailing.senders.providers import PROVIDERS
-from tasks.mailboxes import commands
+from tasks.commands import mailboxes as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _, ngettext
-from webapp.mailboxes import forms, oauth, tests
+from webapp.mailboxes import forms, tests
+from webapp.senders.consents import Way
 from webapp.senders.forms import TLS
 from webapp.ui import receipts
 
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("mailboxes", __name__)
 _ONE = "/mailboxes/<id:mailbox_id>"
+WAY = Way(
+    "/mailboxes",
+    "volley_mailbox_consent",
+    "mailbox consent",
+    store.get,
+    store.open_secret,
+    commands.connect,
+    "mailbox.not-found",
+)
 
 
 @blueprint.get("/mailboxes")
@@ -131,6 +141,20 @@ async def delete(mailbox_id: int) -> AnyResponse:
     return redirect(services().at("/mailboxes"), 303)
 
 
+@blueprint.get(f"{_ONE}/connect")
+@auth.needs(Permission.SENDERS)
+async def connect(mailbox_id: int) -> AnyResponse:
+    """Send the browser to the provider of a mailbox's account, which gives its consent there."""
+    return await WAY.begin(mailbox_id)
+
+
+@blueprint.get(WAY.back)
+@auth.needs(Permission.SENDERS)
+async def connected() -> AnyResponse:
+    """Keep the consent that the browser brings back."""
+    return await WAY.finish(_("Connected. Volley signs in within seconds."))
+
+
 def _load(connection: Connection) -> tuple[Sequence[Mailbox], bool]:
     return store.every(connection), store.is_watched(connection)
 
@@ -154,7 +178,7 @@ async def _form(
         refused=refused,
         watched=await services().read(store.is_watched),
         provider=PROVIDERS.get(it.provider) if it else None,
-        back=oauth.back(),
+        back=WAY.address,
         PROTOCOLS=forms.PROTOCOLS,
         SIGN_IN=forms.SIGN_IN,
         TLS=TLS,

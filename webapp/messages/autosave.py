@@ -10,7 +10,7 @@ from quart import Blueprint, Response, abort, request
 from mailing.accounts.roles import Permission
 from mailing.campaigns.lifecycle import NotAllowed
 from mailing.core.states import CampaignState
-from tasks.commands import drafting
+from tasks.commands.messages import drafting
 from webapp.http import auth, params
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why

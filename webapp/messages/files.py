@@ -18,7 +18,8 @@ from mailing.core.states import CampaignAction
 from mailing.library import files, kinds
 from mailing.library.files import FILE_MAX, FILES_MAX, MOST
 from mailing.messages import attachments
-from tasks.commands import campaigns as commands
+from tasks.commands import campaigns as campaign_commands
+from tasks.commands.messages import files as commands
 from webapp.http import auth, params, security
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why
@@ -82,7 +83,7 @@ async def attach(campaign_id: int) -> AnyResponse | tuple[str, int]:
         return await _page(campaign, say_why(error)), 422
     except NotAllowed as refusal:
         return await _page(campaign, say_why(refusal)), 409
-    await services().do(commands.announce, change)
+    await services().do(campaign_commands.announce, change)
     receipts.tell(_("%(name)s added.", name=attachments.clean_name(upload.name)))
     return _back(campaign_id)
 
@@ -105,7 +106,7 @@ async def remove(campaign_id: int) -> AnyResponse | tuple[str, int]:
         change = await asyncio.to_thread(commands.detach, db, actor, campaign_id, ref, seen=int(seen))
     except NotAllowed as refusal:
         return await _page(await the_campaign(campaign_id), say_why(refusal)), 409
-    await services().do(commands.announce, change)
+    await services().do(campaign_commands.announce, change)
     receipts.tell(_("%(name)s removed.", name=ref.name))
     return _back(campaign_id)
 

@@ -17,7 +17,7 @@ from mailing.library.templates import TemplateError
 from mailing.messages.compose import ComposeError, Message
 from mailing.writing import sanitizing, starters
 from mailing.writing.written import compile_message
-from tasks.commands import templates
+from tasks.commands.messages import templates
 from webapp.http import auth, params
 from webapp.http.security import MESSAGE_HEADERS
 from webapp.http.services import services, the_campaign

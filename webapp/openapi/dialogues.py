@@ -8,7 +8,7 @@ from mailing.core import reasons
 
 if TYPE_CHECKING:
     from mailing.smtp.dialogue import Line
-    from webapp.openapi.message_shapes import DialogueLine
+    from webapp.openapi.shapes.messages import DialogueLine
 
 
 def line(it: Line) -> DialogueLine:

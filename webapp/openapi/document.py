@@ -24,7 +24,7 @@ from webapp.http.problems import MEDIA_TYPE
 from webapp.openapi import fields
 from webapp.openapi.headers import KEY
 from webapp.openapi.operations import JSON
-from webapp.openapi.shapes import Format, Problem
+from webapp.openapi.shapes.common import Format, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -312,6 +312,12 @@ def body(sent: bytes, known: Sequence[Field], example: str) -> dict[str, Any]:
     return values
 
 
+def given(sent: bytes, known: Sequence[Field], example: str) -> dict[str, Any]:
+    """Read the fields of a change: none but those that were sent. Raises ``Problem`` as ``body`` does."""
+    values = body(sent, known, example)
+    return {name: values[name] for name in (json_object(sent, example) if sent.strip() else {})}
+
+
 def judge(given: Mapping[str, Any], known: Iterable[Field]) -> tuple[dict[str, Any], list[Fault]]:
     """Return the values that are known, and what is wrong with the rest of them."""
     values: dict[str, Any] = {}

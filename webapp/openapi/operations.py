@@ -11,11 +11,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from quart import Blueprint
+import orjson
+from quart import Blueprint, Response
 
 from webapp.http import problems
 from webapp.http.auth import Door
-from webapp.openapi.shapes import Problem
+from webapp.openapi.shapes.common import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +110,11 @@ def blueprint(name: str) -> Blueprint:
     made = Blueprint(name, name, url_prefix=PREFIX)
     problems.install(made)
     return made
+
+
+def in_json(told: object, status: int = 200) -> Response:
+    """Return an answer as JSON."""
+    return Response(orjson.dumps(told), status, content_type=JSON)
 
 
 def description_of(app: Quart, endpoint: str | None) -> Description | None:

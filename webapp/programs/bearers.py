@@ -16,7 +16,7 @@ from mailing.core.reasons import Reason
 from mailing.programs import access_tokens, api_keys
 from mailing.programs.access_tokens import LONGEST, OURS, OUTSIDE, Expected
 from mailing.programs.api_keys import SHAPE, Bearer, BearerError
-from tasks.commands import keys
+from tasks.commands.accounts import keys
 from webapp.programs.issuer import AwayError, Issuer
 from webapp.programs.limits import LIMIT, Limits
 

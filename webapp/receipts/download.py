@@ -18,7 +18,7 @@ from quart import Response
 from mailing.campaigns import queries as campaigns
 from mailing.core.reasons import Reason, ReasonError
 from mailing.receipts import document
-from tasks.commands import keys as commands
+from tasks.commands.accounts import keys as commands
 from webapp.http.services import services
 
 if TYPE_CHECKING:

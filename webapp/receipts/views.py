@@ -8,7 +8,7 @@ from mailing.accounts.roles import Permission
 from mailing.receipts import document, keys
 from mailing.receipts.document import NotOverError
 from mailing.recipients import reply_groups as causes
-from tasks.commands import keys as commands
+from tasks.commands.accounts import keys as commands
 from webapp.http import auth
 from webapp.http.services import services, the_campaign
 from webapp.i18n.domain_texts import say_why

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -12,9 +11,10 @@ from mailing.recipients import received
 from mailing.recipients.received import Cut
 from webapp.http import auth, problems
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Number, State
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import received as shapes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,7 +30,7 @@ _DAYS = Field("days", Number(DAYS), "Emails sent in this many days, today's incl
 
 @blueprint.get("/received")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The rows.", suppression_shapes.ReceivedOver)}, query=(_BY, _DAYS))
+@described(TOPIC, {200: Answer("The rows.", shapes.ReceivedOver)}, query=(_BY, _DAYS))
 async def list_received() -> Response:
     """Tell how the mail of some days was received, by campaign, sender or receiver.
 
@@ -39,25 +39,25 @@ async def list_received() -> Response:
     asked = fields.query(request.args, (_BY, _DAYS))
     cut, days = asked["by"] or Cut.RECEIVER, asked["days"]
     rows = await services().read(received.over, cut, days)
-    told: suppression_shapes.ReceivedOver = {
+    told: shapes.ReceivedOver = {
         "by": cut,
         "days": days,
         "rows": [_row(it) for it in rows],
         "total": _row(received.total(rows)),
     }
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 @blueprint.get("/campaigns/<id:campaign_id>/received")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The rows.", suppression_shapes.ReceivedCampaign)})
+@described(TOPIC, {200: Answer("The rows.", shapes.ReceivedCampaign)})
 async def get_received(campaign_id: int) -> Response:
     """Tell how a campaign was received, by receiver and by sender."""
     told = await services().read(_of_campaign, campaign_id)
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
-def _of_campaign(connection: Connection, campaign_id: int) -> suppression_shapes.ReceivedCampaign:
+def _of_campaign(connection: Connection, campaign_id: int) -> shapes.ReceivedCampaign:
     problems.the_campaign(connection, campaign_id)
     receivers = received.of_campaign(connection, campaign_id, Cut.RECEIVER)
     senders = received.of_campaign(connection, campaign_id, Cut.SENDER)
@@ -68,7 +68,7 @@ def _of_campaign(connection: Connection, campaign_id: int) -> suppression_shapes
     }
 
 
-def _row(it: Received) -> suppression_shapes.ReceivedRow:
+def _row(it: Received) -> shapes.ReceivedRow:
     return {
         "key": None if it.others else it.key,
         "name": it.name,

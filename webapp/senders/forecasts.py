@@ -5,19 +5,18 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
 from mailing.reports import estimates, lanes, paces
 from webapp.http import auth, problems
 from webapp.http.services import services
-from webapp.openapi import operations, sender_shapes
+from webapp.openapi import operations
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import senders as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
+    from quart import Response
     from sqlalchemy import Connection
 
     from mailing.campaigns.queries import Campaign
@@ -29,7 +28,7 @@ blueprint = operations.blueprint("api_forecasts")
 
 @blueprint.get("/campaigns/<id:campaign_id>/forecast")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The forecast.", sender_shapes.Forecast)})
+@described(TOPIC, {200: Answer("The forecast.", shapes.Forecast)})
 async def get_forecast(campaign_id: int) -> Response:
     """Get when the rest of a campaign is sent, and what holds it back; of a draft, as if it were sent now.
 
@@ -39,7 +38,7 @@ async def get_forecast(campaign_id: int) -> Response:
     campaign = await services().read(problems.the_campaign, campaign_id)
     band, behind = await services().read(_read, campaign)
     told = {"left": 0 if campaign.over else campaign.waiting, "behind": behind, **shown(band)}
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 def shown(band: Band | None) -> dict[str, object]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mailing.core.reasons import EntryError
 from mailing.senders import entries, limits, store
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from mailing.senders.limits import PERIODS, LimitsError
 from mailing.senders.warmup import Plan
 from webapp.i18n.domain_texts import say

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-import orjson
-from quart import Response
 
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
 from mailing.core.reasons import Reason, UnfitError
 from mailing.senders import entries, limits, opening, routes, store
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from mailing.senders.presets import PRESETS
 from mailing.senders.routes import Route
 from mailing.senders.store import SenderError
@@ -24,14 +20,17 @@ from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
 from webapp.live.trials import BusyError
-from webapp.openapi import dialogues, fields, operations, sender_shapes
+from webapp.openapi import dialogues, fields, operations
 from webapp.openapi.fields import Field, Flag, Ids, Name, Text, UnfitValueError, Whole
 from webapp.openapi.operations import PREFIX, Answer, described
-from webapp.senders import inspections, warmups
+from webapp.openapi.shapes import senders as shapes
+from webapp.senders import account_fields, inspections, warmups
 from webapp.ui import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+
+    from quart import Response
 
     from mailing.core.reasons import Words
     from mailing.senders.limits import Limits
@@ -89,23 +88,18 @@ _RECEIVERS = Judged({"type": ["object", "null"], "additionalProperties": _LIMITS
 _CHANGE = (
     Field("name", Text(), "Its name, which no other sender has.", example="Club"),
     Field("host", Text(), "The mail server.", example="smtp.example.org"),
-    Field("port", Whole(entries.PORTS, "Must be a port from 1 to 65535."), "Its port."),
+    Field("port", account_fields.PORT, "Its port."),
     Field(
         "tls",
         Name(entries.TLS_MODES),
         "`starttls` requires it; `opportunistic` secures the connection where the server offers STARTTLS.",
     ),
-    Field(
-        "verify", Flag("True: the certificate must be trusted."), "Whether the certificate must be trusted."
-    ),
-    Field("ca", Text(), "Certificates (PEM) that are trusted instead of the system's."),
+    *account_fields.TRUST,
     Field("username", Text(), "With which it signs in."),
     Field("auth", Name(entries.AUTH_WAYS), "How it signs in; empty for the best that the server offers."),
-    Field("password", Text(), "Kept encrypted and never shown. Left out, it stays; empty, it is removed."),
+    account_fields.PASSWORD,
     Field("provider", Name(entries.PROVIDERS), "Whose consent signs in (`auth` is `xoauth2`)."),
-    Field("tenant", Text(), "Of Microsoft 365; empty for any."),
-    Field("client_id", Text(), "Of your own application at the provider."),
-    Field("client_secret", Text(), "Of that application; kept as `password` is."),
+    *account_fields.APPLICATION,
     Field(
         "signs",
         Flag("True: Volley signs with DKIM where the From domain has a key."),
@@ -133,11 +127,7 @@ _NEW = (
     Field("preset", Name(tuple(PRESETS)), "A well-known mail server. It brings what is not given."),
     *_CHANGE,
 )
-_REVISION = Field(
-    "revision",
-    Whole(range(1, 2**31), "Must be the revision that you read."),
-    "As you read it: if the sender has changed since, nothing is done.",
-)
+_REVISION = account_fields.revision("sender")
 _POSITION = Field(
     "position", Whole(range(1, 1001), "Must be a place from 1."), "Its place in the order, from 1."
 )
@@ -159,17 +149,17 @@ _TEST = (Field("mail_from", Text(), "An address that the server is asked to take
 
 @blueprint.get("/senders")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The senders.", sender_shapes.SenderList)})
+@described(TOPIC, {200: Answer("The senders.", shapes.SenderList)})
 async def list_senders() -> Response:
     """List the senders in their order."""
-    return _json({"senders": [shown(it) for it in await services().read(store.every)]})
+    return operations.in_json({"senders": [shown(it) for it in await services().read(store.every)]})
 
 
 @blueprint.post("/senders")
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {201: Answer("The sender was stored.", sender_shapes.Sender, headers=("Location",))},
+    {201: Answer("The sender was stored.", shapes.Sender, headers=("Location",))},
     bodies={"": _NEW},
     refuses=(409,),
 )
@@ -182,26 +172,26 @@ async def create_sender() -> Response:
     given = fields.body(await forms.body(forms.SHORT), _NEW, '{"name": "Club", "preset": "gmail"}')
     entry = _entered(given)
     svc = services()
-    with refusing():
+    with problems.refusing(SenderError):
         sender_id = await svc.do(commands.create, auth.program(), entry, svc.settings.secret_key)
-    answer = _json(shown(await the_sender(sender_id)), 201)
+    answer = operations.in_json(shown(await the_sender(sender_id)), 201)
     answer.headers["Location"] = svc.at(f"{PREFIX}/senders/{sender_id}")
     return answer
 
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The sender.", sender_shapes.Sender)})
+@described(TOPIC, {200: Answer("The sender.", shapes.Sender)})
 async def get_sender(sender_id: int) -> Response:
     """Get a sender."""
-    return _json(shown(await the_sender(sender_id)))
+    return operations.in_json(shown(await the_sender(sender_id)))
 
 
 @blueprint.patch(_ONE)
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The sender as it is now.", sender_shapes.Sender)},
+    {200: Answer("The sender as it is now.", shapes.Sender)},
     bodies={"": (*_CHANGE, _POSITION, _REVISION)},
     refuses=(409,),
 )
@@ -213,36 +203,34 @@ async def change_sender(sender_id: int) -> Response:
     """
     svc, now = services(), await the_sender(sender_id)
     known = (*_CHANGE, _POSITION, _REVISION)
-    sent = await forms.body(forms.SHORT)
-    values = fields.body(sent, known, '{"limits": {"per_day": 500}}')
-    given = {name: values[name] for name in fields.json_object(sent or b"{}", "{}")}
+    given = fields.given(await forms.body(forms.SHORT), known, '{"limits": {"per_day": 500}}')
     position, seen = given.pop("position", None), given.pop("revision", None)
-    with refusing():
+    with problems.refusing(SenderError):
         if given or seen:
             entry = store.as_entered(now, **given)
             key = svc.settings.secret_key
             await svc.do(commands.revise, auth.program(), sender_id, entry, key, seen=seen)
         if position:
             await svc.do(commands.move, auth.program(), sender_id, position)
-    return _json(shown(await the_sender(sender_id)))
+    return operations.in_json(shown(await the_sender(sender_id)))
 
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("The sender was deleted.", sender_shapes.Deleted)}, refuses=(409,))
+@described(TOPIC, {200: Answer("The sender was deleted.", shapes.Deleted)}, refuses=(409,))
 async def delete_sender(sender_id: int) -> Response:
     """Delete a sender, unless a campaign that is not over uses it."""
     await the_sender(sender_id)
-    with refusing():
+    with problems.refusing(SenderError):
         gone = await services().do(commands.delete, auth.program(), sender_id)
-    return _json({"id": gone.id, "name": gone.name})
+    return operations.in_json({"id": gone.id, "name": gone.name})
 
 
 @blueprint.post(f"{_ONE}/test")
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The result, with the whole dialogue.", sender_shapes.SenderTest)},
+    {200: Answer("The result, with the whole dialogue.", shapes.SenderTest)},
     bodies={"": _TEST},
     refuses=(409,),
 )
@@ -275,7 +263,7 @@ async def test_sender(sender_id: int) -> Response:
         "began_at": formats.iso(run.began_at),
         "dialogue": [dialogues.line(it) for it in run.dialogue.lines],
     }
-    return _json(told)
+    return operations.in_json(told)
 
 
 async def the_sender(sender_id: int) -> Account:
@@ -287,18 +275,7 @@ async def the_sender(sender_id: int) -> Account:
     return found
 
 
-@contextmanager
-def refusing() -> Iterator[None]:
-    """Answer with a problem what cannot be kept, or not be done."""
-    try:
-        yield
-    except EntryError as error:
-        raise problems.invalid([Fault.of(name, it) for name, it in error.faults.items()]) from None
-    except SenderError as refusal:
-        raise problems.refused(refusal) from None
-
-
-def shown(it: Account) -> sender_shapes.Sender:
+def shown(it: Account) -> shapes.Sender:
     """Return a sender as programs get it."""
     return {
         "id": it.id,
@@ -338,7 +315,7 @@ def _trouble(it: Account) -> Words:
     return opening.fault(it, chosen.secret_key, chosen.sender)
 
 
-def dumped(it: Limits) -> sender_shapes.Limits:
+def dumped(it: Limits) -> shapes.Limits:
     """Return limits as programs get them."""
     return limits.dump(it) or {}  # type: ignore[return-value]
 
@@ -364,7 +341,7 @@ def _entered(given: Mapping[str, Any]) -> Entry:
 @auth.needs(Permission.SEND)
 @described(
     TOPIC,
-    {200: Answer("The senders and limits as they are now.", sender_shapes.CampaignRoute)},
+    {200: Answer("The senders and limits as they are now.", shapes.CampaignRoute)},
     bodies={"": ROUTE},
     refuses=(409,),
 )
@@ -377,15 +354,11 @@ async def change_campaign_route(campaign_id: int) -> Response:
     await svc.read(problems.the_campaign, campaign_id)
     asked = fields.body(await forms.body(forms.SHORT), ROUTE, '{"limits": {"per_minute": 60}}')
     route = Route(asked["senders"], asked["limits"] or limits.NONE)
-    with refusing():
+    with problems.refusing(SenderError):
         await svc.do(commands.change_route, auth.program(), campaign_id, route)
     told = {"senders": None if route.senders is None else [*route.senders], "limits": dumped(route.limits)}
-    return _json({"id": campaign_id, **told})
+    return operations.in_json({"id": campaign_id, **told})
 
 
 def _later(status: int, reason: Reason, seconds: object) -> Problem:
     return Problem(HTTPStatus(status), str(reason), reason.code, headers={"Retry-After": str(seconds)})
-
-
-def _json(body: Mapping[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, content_type="application/json")

@@ -11,12 +11,11 @@ from quart import Blueprint, abort, redirect, render_template, request
 
 from mailing.accounts.roles import Permission
 from mailing.core.clock import now_ms
-from mailing.core.reasons import UnfitError
+from mailing.core.reasons import EntryError, UnfitError
+from mailing.credentials.providers import PROVIDERS
 from mailing.ledger import rests
 from mailing.senders import opening, store, warming, warmup
-from mailing.senders.entries import EntryError
 from mailing.senders.presets import OWN, PRESETS
-from mailing.senders.providers import PROVIDERS
 from mailing.senders.store import SenderError
 from tasks.commands import senders as commands
 from webapp.http import auth
@@ -25,7 +24,8 @@ from webapp.i18n.domain_texts import say_why
 from webapp.i18n.languages import _
 from webapp.live.sse import BEAT_S, respond
 from webapp.live.trials import BusyError, runs
-from webapp.senders import forms, inspections, oauth
+from webapp.senders import forms, inspections
+from webapp.senders.consents import Way
 from webapp.ui import receipts
 
 if TYPE_CHECKING:
@@ -44,6 +44,15 @@ if TYPE_CHECKING:
 blueprint = Blueprint("senders", __name__)
 LOOK_S = 0.2
 _ONE = "/senders/<id:sender_id>"
+WAY = Way(
+    "/senders",
+    "volley_consent",
+    "consent",
+    store.get,
+    store.open_secret,
+    commands.connect,
+    "sender.not-found",
+)
 
 
 @blueprint.get("/senders")
@@ -60,6 +69,20 @@ async def index() -> str:
         summary=forms.summary,
         tls=forms.TLS,
     )
+
+
+@blueprint.get(f"{_ONE}/connect")
+@auth.needs(Permission.SENDERS)
+async def connect(sender_id: int) -> AnyResponse:
+    """Send the browser to the provider of a sender's account, which gives its consent there."""
+    return await WAY.begin(sender_id)
+
+
+@blueprint.get(WAY.back)
+@auth.needs(Permission.SENDERS)
+async def connected() -> AnyResponse:
+    """Keep the consent that the browser brings back."""
+    return await WAY.finish(_("Connected. Test the sender before you use it."))
 
 
 def _load(connection: Connection) -> tuple[Sequence[Account], Mapping[str, Rest]]:
@@ -259,7 +282,7 @@ async def _form(typed: Mapping[str, str], faults: Mapping[str, str], account: Ac
         uses=await services().read(store.campaigns_of, account.id) if account else (),
         calendar=await services().read(warming.calendar, account) if account else (),
         today=warmup.the_day(now_ms(), account.limits) if account else "",
-        back=oauth.back(),
+        back=WAY.address,
         TLS=forms.TLS,
         SIGN_IN=forms.SIGN_IN,
         UNITS=forms.UNITS,

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-from quart import Response
-
 from mailing.accounts.roles import Permission
 from mailing.core import reasons
+from mailing.core.reasons import EntryError
 from mailing.senders import store, warming, warmup
-from mailing.senders.entries import EntryError
 from mailing.senders.store import SenderError
 from tasks.commands import senders as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, sender_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import Field, Whole
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import senders as shapes
 
 if TYPE_CHECKING:
+    from quart import Response
+
     from mailing.senders.warmup import Plan
 
 TOPIC = "Senders"
@@ -41,7 +41,7 @@ _PLAN = (
 
 @blueprint.get(_ONE)
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("The plan and its days.", sender_shapes.WarmupCalendar)})
+@described(TOPIC, {200: Answer("The plan and its days.", shapes.WarmupCalendar)})
 async def get_warmup(sender_id: int) -> Response:
     """Get the warm-up of a sender: how much left on each day, and how much may on those to come."""
     return await _told(sender_id)
@@ -51,7 +51,7 @@ async def get_warmup(sender_id: int) -> Response:
 @auth.needs(Permission.SENDERS)
 @described(
     TOPIC,
-    {200: Answer("The plan and its days.", sender_shapes.WarmupCalendar)},
+    {200: Answer("The plan and its days.", shapes.WarmupCalendar)},
     bodies={"": _PLAN},
     refuses=(409,),
 )
@@ -73,7 +73,7 @@ async def keep_warmup(sender_id: int) -> Response:
 
 @blueprint.delete(_ONE)
 @auth.needs(Permission.SENDERS)
-@described(TOPIC, {200: Answer("There is none any more.", sender_shapes.WarmupCalendar)}, refuses=(409,))
+@described(TOPIC, {200: Answer("There is none any more.", shapes.WarmupCalendar)}, refuses=(409,))
 async def end_warmup(sender_id: int) -> Response:
     """End the warm-up of a sender: only its limits hold."""
     try:
@@ -83,7 +83,7 @@ async def end_warmup(sender_id: int) -> Response:
     return await _told(sender_id)
 
 
-def planned(plan: Plan | None) -> sender_shapes.Warmup | None:
+def planned(plan: Plan | None) -> shapes.Warmup | None:
     """Return a plan as programs get it."""
     if plan is None:
         return None
@@ -105,7 +105,7 @@ async def _told(sender_id: int) -> Response:
     rows = await services().read(warming.calendar, account)
     days = [{"day": row.day, "cap": row.cap, "sent": row.sent} for row in rows]
     told = {"warmup": planned(account.warmup), "days": days}
-    return Response(orjson.dumps(told), content_type="application/json")
+    return operations.in_json(told)
 
 
 def _refused(refusal: SenderError) -> Problem:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from quart import Response, request
 
 from mailing.accounts.roles import Permission
@@ -18,7 +17,7 @@ from tasks.commands import suppression as commands
 from webapp.http import auth, forms, problems
 from webapp.http.problems import Fault, Problem
 from webapp.http.services import services
-from webapp.openapi import fields, operations, suppression_shapes
+from webapp.openapi import fields, operations
 from webapp.openapi.fields import (
     BEFORE_ID,
     LIMIT,
@@ -31,6 +30,7 @@ from webapp.openapi.fields import (
     Whole,
 )
 from webapp.openapi.operations import Answer, described
+from webapp.openapi.shapes import suppression as shapes
 from webapp.ui import formats
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ _EMAIL = Field("email", Text(), "The address.", missing="Name the address.", exa
 
 @blueprint.get("/suppressions")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("A page of suppressions.", suppression_shapes.SuppressionPage)}, query=_LISTED)
+@described(TOPIC, {200: Answer("A page of suppressions.", shapes.SuppressionPage)}, query=_LISTED)
 async def list_suppressions() -> Response:
     """List the suppressions, the latest first."""
     asked = fields.query(request.args, _LISTED)
@@ -100,14 +100,14 @@ async def list_suppressions() -> Response:
     )
     shown = found[:limit]
     more = shown[-1].id if len(found) > len(shown) else None
-    return _json({"suppressions": [_shown(it) for it in shown], "next": more})
+    return operations.in_json({"suppressions": [_shown(it) for it in shown], "next": more})
 
 
 @blueprint.post("/suppressions")
 @auth.needs(Permission.LISTS)
 @described(
     TOPIC,
-    {201: Answer("They are not mailed from now on.", suppression_shapes.Suppressed)},
+    {201: Answer("They are not mailed from now on.", shapes.Suppressed)},
     bodies={"": _NEW},
 )
 async def create_suppressions() -> Response:
@@ -131,34 +131,34 @@ async def create_suppressions() -> Response:
         for it in added.refused[:SKIPPED_SHOWN]
     ]
     told = {"new": added.new, "known": added.known, "skipped": skipped, "skipped_total": len(added.refused)}
-    return _json(told, 201)
+    return operations.in_json(told, 201)
 
 
 @blueprint.delete("/suppressions/<id:suppression_id>")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("It was lifted.", suppression_shapes.Lifted)})
+@described(TOPIC, {200: Answer("It was lifted.", shapes.Lifted)})
 async def lift_suppression(suppression_id: int) -> Response:
     """Lift a suppression: the address or domain can be mailed again."""
     lifted = await services().do(commands.lift, auth.program(), suppression_id)
     if lifted is None:
         said = f"Suppression {suppression_id} does not exist. It may have been lifted."
         raise Problem(404, said, "suppression.not-found")
-    return _json({"id": lifted.id, "subject": lifted.subject})
+    return operations.in_json({"id": lifted.id, "subject": lifted.subject})
 
 
 @blueprint.get("/suppressions/why")
 @auth.needs(Permission.READ)
-@described(TOPIC, {200: Answer("What keeps it from being mailed.", suppression_shapes.Why)}, query=(_EMAIL,))
+@described(TOPIC, {200: Answer("What keeps it from being mailed.", shapes.Why)}, query=(_EMAIL,))
 async def explain_suppression() -> Response:
     """Explain why an address is not mailed: by its own entry, its domain's, or a forgotten person's."""
     email = fields.query(request.args, (_EMAIL,))["email"]
     found = await services().read(store.why, email)
-    return _json({"email": email, "suppressions": [_shown(it) for it in found]})
+    return operations.in_json({"email": email, "suppressions": [_shown(it) for it in found]})
 
 
 @blueprint.post("/suppressions/forget")
 @auth.needs(Permission.LISTS)
-@described(TOPIC, {200: Answer("Forgotten.", suppression_shapes.Forgotten)}, bodies={"": (_EMAIL,)})
+@described(TOPIC, {200: Answer("Forgotten.", shapes.Forgotten)}, bodies={"": (_EMAIL,)})
 async def forget_person() -> Response:
     """Forget a person: the address is replaced by a hash, and never mailed again.
 
@@ -169,10 +169,10 @@ async def forget_person() -> Response:
         await services().do(commands.forget, auth.program(), asked["email"])
     except UnfitError as refusal:
         raise problems.invalid([Fault.of("email", refusal.reason)]) from None
-    return _json({"forgotten": True})
+    return operations.in_json({"forgotten": True})
 
 
-def _shown(it: Suppression) -> suppression_shapes.Suppression:
+def _shown(it: Suppression) -> shapes.Suppression:
     return {
         "id": it.id,
         "subject": it.subject,
@@ -182,7 +182,3 @@ def _shown(it: Suppression) -> suppression_shapes.Suppression:
         "since": formats.iso(it.created_at),
         "until": formats.iso(it.expires_at) if it.expires_at else None,
     }
-
-
-def _json(told: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(told), status, content_type="application/json")

@@ -21,7 +21,7 @@ from mailing.core.states import WorkerState
 from mailing.ledger import leases
 from mailing.reports.worker_roster import Roster
 from tasks import control, queues
-from tasks.commands import campaigns as commands
+from tasks.commands import workers as commands
 from webapp.http import auth
 from webapp.http.services import services
 from webapp.i18n.languages import N_, _

@@ -12,7 +12,7 @@ from mailing.accounts import audit, invitations, sessions, throttle, users
 from mailing.accounts.audit import Asked
 from mailing.core.clock import now_ms
 from mailing.redis import events
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.support.issuer import CLIENT, SECRET, serving
 from tests.support.web import settings_for
 

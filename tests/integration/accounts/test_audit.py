@@ -27,7 +27,9 @@ from mailing.recipients.search import Choice
 from mailing.reports import trials
 from tasks import control
 from tasks.commands import campaigns as commands
-from tasks.commands import people
+from tasks.commands import workers as worker_commands
+from tasks.commands.accounts import people
+from tasks.commands.messages import files as file_commands
 from tests.architecture.test_doors import commands_of
 from tests.support.api import CAMPAIGNS
 from tests.support.programs import bearing, make_key
@@ -65,10 +67,10 @@ def life(db, backend):
         "fix list",
         "campaign:1",
     )
-    yield "keep_file", partial(commands.keep_file, db, ACTOR, "a.txt", b"a"), "keep file", ""
-    yield "attach", partial(commands.attach, db, ACTOR, 1, "b.txt", b"b"), "attach", "campaign:1"
+    yield "keep_file", partial(file_commands.keep_file, db, ACTOR, "a.txt", b"a"), "keep file", ""
+    yield "attach", partial(file_commands.attach, db, ACTOR, 1, "b.txt", b"b"), "attach", "campaign:1"
     held = lambda: one(db, files.listed, 1)[0]  # noqa: E731
-    detach = lambda: commands.detach(db, ACTOR, 1, held(), seen=revision())  # noqa: E731
+    detach = lambda: file_commands.detach(db, ACTOR, 1, held(), seen=revision())  # noqa: E731
     yield "detach", detach, "detach", "campaign:1"
     trial = lambda: one(db, trials.compose, 1, "me@two.example", "")  # noqa: E731
     yield "begin_test", lambda: commands.begin_test(backend, ACTOR, 1, trial()), "test send", "campaign:1"
@@ -89,11 +91,11 @@ def life(db, backend):
         "campaign:1",
     )
     for consuming, said in ((True, "start worker"), (False, "stop worker")):
-        take = partial(commands.take_batches, backend, ACTOR, "w", consuming=consuming, workers=1)
+        take = partial(worker_commands.take_batches, backend, ACTOR, "w", consuming=consuming, workers=1)
         yield "take_batches", take, said, ""
     yield (
         "resize",
-        partial(commands.resize, backend, ACTOR, "w", connections=3, workers=1),
+        partial(worker_commands.resize, backend, ACTOR, "w", connections=3, workers=1),
         "resize worker",
         "",
     )
@@ -178,8 +180,11 @@ def draft_revision(db):
     return one(db, partial(latest, limit=1))[0].revision
 
 
-@pytest.mark.parametrize(("module", "told"), [(commands, life), (people, life_of_people)])
-def test_every_command_leaves_its_row_with_who_what_and_from_where(db, backend, workers, module, told):
+OF_CAMPAIGNS = (commands, file_commands, worker_commands)
+
+
+@pytest.mark.parametrize(("modules", "told"), [(OF_CAMPAIGNS, life), ((people,), life_of_people)])
+def test_every_command_leaves_its_row_with_who_what_and_from_where(db, backend, workers, modules, told):
     done, before = {"decide"}, 0
     for name, command, action, subject in told(db, backend):
         command()
@@ -190,7 +195,9 @@ def test_every_command_leaves_its_row_with_who_what_and_from_where(db, backend, 
         assert last.address == "192.0.2.1", name
         assert last.actor_kind == "person", name
         done.add(name)
-    assert done >= set(commands_of(module)), "a command is not in this test's list"
+    assert done >= {name for it in modules for name in commands_of(it)}, (
+        "a command is not in this test's list"
+    )
 
 
 def test_a_decision_about_recipients_is_told_with_whom_it_was_about(db, backend):

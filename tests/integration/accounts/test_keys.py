@@ -19,7 +19,7 @@ from mailing.core import logs
 from mailing.core.clock import now_ms
 from mailing.programs import api_keys
 from mailing.redis import events
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.support import programs
 from tests.support.api import CAMPAIGNS, order, post, problem_of
 from tests.support.clock import within

@@ -12,7 +12,7 @@ import pytest
 
 from mailing.accounts import users
 from mailing.accounts.roles import Role
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.support.issuer import CLIENT
 from tests.support.processes import Keeper
 from tests.support.stack import free_port, wait_until

@@ -14,7 +14,7 @@ from mailing.accounts.tables import sessions as session_table
 from mailing.accounts.tables import users as user_table
 from mailing.accounts.users import AccountError
 from mailing.core.actors import Actor, ActorKind
-from tasks.commands import people
+from tasks.commands.accounts import people
 
 ACTOR = Actor(ActorKind.CLI)
 

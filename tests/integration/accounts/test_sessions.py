@@ -14,7 +14,7 @@ from mailing.accounts import sessions
 from mailing.accounts.roles import Role
 from mailing.accounts.sessions import CONFIRMED_MS, IDLE_MS, LONGEST_MS
 from mailing.core.actors import Actor, ActorKind
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.support.clock import within
 from tests.support.factors import confirmed_long_ago
 from tests.support.marks import PATIENCE_S

@@ -13,7 +13,7 @@ from mailing.accounts.audit import Asked
 from mailing.accounts.roles import Role
 from mailing.accounts.throttle import Limit
 from mailing.core.actors import Actor, ActorKind
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.support.web import HOST, Visitor, running, settings_for
 from webapp.accounts import doors
 

@@ -12,7 +12,7 @@ import pytest
 from mailing.accounts.roles import Role
 from mailing.core.actors import Actor, ActorKind
 from tasks.commands import campaigns as commands
-from tasks.commands import people
+from tasks.commands.accounts import people
 from tests.support.clock import within
 from tests.support.web import HOST, Visitor, enlist, running, store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from mailing.accounts.throttle import Limit
-from tasks.commands import people
+from tasks.commands.accounts import people
 
 HOUR = 3_600_000
 

@@ -15,7 +15,7 @@ from mailing.accounts.roles import Permission, Role
 from mailing.accounts.tables import api_keys, signing_keys
 from mailing.programs import access_tokens
 from mailing.programs.access_tokens import AHEAD_MS, SIGNS_MS, TRUSTED_MS
-from tasks.commands import keys, people
+from tasks.commands.accounts import keys, people
 from tests.support import issuer as issuers
 from tests.support.api import CAMPAIGNS, order, post, problem_of
 from tests.support.programs import CLI, ask, backend_of, bearing, make_key, make_token, person

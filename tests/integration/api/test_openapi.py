@@ -20,7 +20,7 @@ from tests.support.programs import bearing, make_key, person
 from tests.support.web import deliver, store
 from webapp.cli.commands import main
 from webapp.openapi import document as openapi
-from webapp.openapi.shapes import EmailEvent
+from webapp.openapi.shapes.log import EmailEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 from mailing.campaigns import queries as campaigns
 from mailing.core.actors import Actor, ActorKind
 from mailing.writing.written import Writing, Written
-from tasks.commands import templates as commands
+from tasks.commands.messages import templates as commands
 from tests.support.api import CAMPAIGNS, faults_of, order, post, stored
 from tests.support.programs import backend_of
 

@@ -50,7 +50,7 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     for module in (
         "webapp.campaigns.progress",
         "webapp.api.campaigns",
-        "webapp.cli.work",
+        "webapp.cli.campaigns.work",
         "mailing.reports.overview",
     ):
         monkeypatch.setattr(f"{module}.now_ms", lambda: moment[0])

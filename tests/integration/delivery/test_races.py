@@ -19,10 +19,10 @@ from mailing.core.states import DECISIONS, CampaignAction, CampaignState, Recipi
 from mailing.ledger import claims
 from mailing.recipients import decisions, listing
 from mailing.recipients.search import EVERYBODY, Choice
-from mailing.reports import email_log
-from mailing.reports.log_walks import Search
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Search
 from tasks.commands import campaigns as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.integration.ledger.test_ledger import FAR, check, claim, worker
 from tests.integration.recipients.test_decisions import MARK, MOVES, RESEND, RETRY, decide, ended, get
 from tests.support.stack import wait_until

@@ -16,7 +16,7 @@ from mailing.domains.ways import Ours
 from mailing.internet.findings import Light
 from mailing.senders.tables import senders
 from tasks.commands import dkim as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.support import name_server
 from tests.support.api import problem_of
 from tests.support.web import running, settings_for, store

@@ -15,7 +15,7 @@ from mailing.domains.tables import KeyState
 from mailing.internet.findings import Light
 from mailing.internet.names import UnansweredError
 from tasks.commands import dkim as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ from mailing.internet.findings import Finding, Light
 from mailing.reports import checkup
 from tasks.app import use
 from tasks.commands import dkim as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.integration.domains.test_keys import SECRET, Zone
 from tests.support.api import problem_of
 from tests.support.web import DRAFT, running, settings_for, store

@@ -16,7 +16,7 @@ from mailing.core.tables import campaigns, recipients
 from mailing.mailboxes import looking, store, watching
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.imap import utf7
-from tasks.mailboxes.commands import Diary
+from tasks.commands.mailboxes import Diary
 from tests.integration.bounces.test_recording import SENT
 from tests.support import bounces, dovecot, mailboxes
 from tests.support.undertakings import reachable

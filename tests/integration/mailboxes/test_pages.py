@@ -10,10 +10,10 @@ import pytest
 
 from mailing.accounts.roles import Role
 from mailing.core.reasons import Reason
+from mailing.credentials import consent, providers
 from mailing.mailboxes import opening, store
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.opening import Found
-from mailing.senders import consent, providers
 from tests.support import consents
 from tests.support.web import Visitor, running
 

@@ -19,8 +19,8 @@ from mailing.mailboxes import watching
 from mailing.mailboxes.faults import MailboxError
 from mailing.mailboxes.watching import Watcher
 from tasks.commands import bounces as commands
-from tasks.mailboxes import commands as mailbox_commands
-from tasks.mailboxes.commands import Diary
+from tasks.commands import mailboxes as mailbox_commands
+from tasks.commands.mailboxes import Diary
 from tests.integration.mailboxes.test_fetching import hard, kept, sent
 from tests.support import dovecot, mailboxes
 from tests.support.stack import wait_until

@@ -26,8 +26,8 @@ from mailing.delivery import sweeper
 from mailing.ledger import batches, claims, leases, results
 from mailing.recipients import decisions, listing, search
 from mailing.recipients.search import EVERYBODY, Choice
-from mailing.reports import email_log
-from mailing.reports.log_walks import Search
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Search
 from tests.integration.ledger.test_ledger import FAR, check, claim, result, store, worker
 
 if TYPE_CHECKING:

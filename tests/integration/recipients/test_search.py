@@ -7,8 +7,8 @@ import pytest
 from mailing.core.states import AttemptResult, RecipientState
 from mailing.recipients import listing, search
 from mailing.recipients.search import Choice, Sort
-from mailing.reports import email_log
-from mailing.reports.log_walks import Search
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Search
 from mailing.smtp.replies import ReplyCode
 from tests.support.web import deliver, store
 

@@ -27,7 +27,7 @@ from mailing.recipients import undertakings
 from mailing.recipients.search import EVERYBODY, Choice
 from mailing.smtp.replies import ReplyCode
 from tasks.commands import campaigns as commands
-from tasks.commands.campaigns import Backend
+from tasks.commands.backend import Backend
 from tests.support.stack import wait_until
 from tests.support.undertakings import (
     MANY,

@@ -17,8 +17,8 @@ from sqlalchemy import insert
 
 from mailing.core import tables
 from mailing.core.states import AttemptResult
-from mailing.reports import email_log
-from mailing.reports.log_walks import Key, Search
+from mailing.reports.log import email_log
+from mailing.reports.log.walks import Key, Search
 from tests.support.web import deliver, running, settings_for, store
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mailing.core.database import Database
-    from mailing.reports.email_log import LogRow
+    from mailing.reports.log.email_log import LogRow
     from tests.support.web import Visitor
 
 ANSWERS = [

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mailing.core import reasons
+from mailing.core.reasons import EntryError
 from mailing.core.states import AttemptResult
 from mailing.senders import entries, opening, store
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from mailing.smtp.account import Sender
 from mailing.smtp.dialogue import Dialogue
 from mailing.smtp.inspection import inspect

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from mailing.senders import consent, opening, providers, store
-from mailing.senders.consent import Consent
+from mailing.credentials import consent, providers
+from mailing.credentials.consent import Consent
+from mailing.senders import opening, store
 from mailing.senders.entries import Entry
 from mailing.smtp.account import Sender, TokenError
 from tests.support import consents

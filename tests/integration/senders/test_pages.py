@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,73 +12,10 @@ from mailing.accounts.roles import Role
 from mailing.core.clock import now_ms
 from mailing.core.reasons import Reason
 from mailing.ledger import rests
-from mailing.senders import consent, opening, providers, store, warming
-from mailing.senders.limits import Limits
-from mailing.senders.routes import Route
-from tests.support import consents
+from mailing.senders import opening, store, warming
+from tests.integration.senders.adding import CLUB, add, said, senders
 from tests.support.smtp_server import EXTENSIONS, FakeServer
-from tests.support.web import Visitor, campaign_in, running, settings_for
-from tests.support.web import store as store_campaign
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
-
-    from mailing.core.database import Database
-    from mailing.senders.store import Account
-    from mailing.settings import Settings
-    from tests.support.consents import Elsewhere
-
-CLUB = {
-    "name": "Club",
-    "host": "smtp.example.org",
-    "port": "587",
-    "tls": "starttls",
-    "verify": "1",
-    "username": "club",
-    "password": "hunter2",
-    "per_day": "500",
-}
-
-
-@pytest.fixture
-def chosen(tmp_path: Path, database_url: str) -> Settings:
-    return settings_for(tmp_path, database_url, VOLLEY_URL="https://volley.example")
-
-
-@pytest.fixture
-async def visitor(db: Database, chosen: Settings) -> AsyncIterator[Visitor]:
-    """The owner, at a Volley that others can reach."""
-    async with running(chosen) as visitor:
-        visitor.client.headers = {}
-        yield visitor
-
-
-@pytest.fixture
-def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[Elsewhere]:
-    with consents.serving() as provider:
-        monkeypatch.setitem(providers.PROVIDERS, "google", provider.provider)
-        monkeypatch.setattr(consent, "_held", type(consent._held)())
-        yield provider
-
-
-def senders(db: Database) -> list[Account]:
-    with db.read() as connection:
-        return list(store.every(connection))
-
-
-async def add(visitor: Visitor, **more: str) -> str:
-    """Add a sender; return the path of its page."""
-    await visitor.read("/senders/new?preset=relay")
-    answer = await visitor.post("/senders", CLUB | more)
-    assert answer.status_code == 303, await answer.get_data(as_text=True)
-    return urlsplit(answer.headers["Location"]).path
-
-
-async def said(answer: Any, status: int) -> str:
-    text = (await answer.get_data()).decode()
-    assert answer.status_code == status, text
-    return text.replace("&#39;", "'")
+from tests.support.web import running, settings_for
 
 
 async def test_a_sender_is_added_and_its_password_is_never_shown(visitor, db, chosen):
@@ -232,174 +168,12 @@ async def test_a_test_that_cannot_begin_says_why(visitor):
     assert "Missing" in page
 
 
-# Consent
-
-
-GMAIL = CLUB | {"sign_in": "google", "client_id": "mine", "client_secret": consents.SECRET, "password": ""}
-
-
-async def leave(visitor: Visitor, where: str) -> str:
-    answer = await visitor.get(f"{where}/connect")
-    assert answer.status_code == 303
-    return answer.headers["Location"]
-
-
-async def test_an_account_gives_its_consent_and_its_refresh_token_is_sealed(visitor, db, chosen, elsewhere):
-    where = await add(visitor, **GMAIL)
-    assert "is not connected yet" in await visitor.read(where)
-    location = await leave(visitor, where)
-    asked = {name: value for name, [value] in parse_qs(urlsplit(location).query).items()}
-    assert asked["redirect_uri"] == "https://volley.example/senders/connected"
-    answer = await visitor.get(elsewhere.consent(location))
-    assert answer.status_code == 303, await answer.get_data(as_text=True)
-    page = await visitor.read(where)
-    assert "club is connected" in page
-    assert "refresh-0" not in page
-    account = senders(db)[-1]
-    assert store.open_secret(account, "refresh_token", chosen.secret_key) == "refresh-0"
-    assert "refresh-0" not in account.refresh_token
-
-
-async def test_consent_that_was_begun_elsewhere_or_twice_counts_nothing(visitor, db, elsewhere):
-    where = await add(visitor, **GMAIL)
-    path = elsewhere.consent(await leave(visitor, where))
-    other = Visitor(visitor.app)
-    other.enter(Role.MANAGER)
-    assert "started in another browser" in await said(await other.get(path), 400)
-    assert (await visitor.get(path.replace("state=", "state=x"))).status_code == 400
-    assert (await visitor.get(path)).status_code == 303
-    assert (await visitor.get(path)).status_code == 400
-    assert senders(db)[-1].refresh_token
-
-
-async def test_somebody_who_signs_in_anew_begins_anew(visitor, elsewhere):
-    where = await add(visitor, **GMAIL)
-    path = elsewhere.consent(await leave(visitor, where))
-    visitor.enter(Role.OWNER)
-    assert (await visitor.get(path)).status_code == 400
-
-
-@pytest.mark.parametrize(
-    ("fault", "told"),
-    [
-        ("denied", (409, "was not given")),
-        ("down", (503, "at the moment")),
-        ("application", (409, "Check its client ID and secret")),
-        ("passing", (409, "no lasting consent")),
-    ],
-)
-async def test_consent_that_fails_says_what_to_do(visitor, db, elsewhere, fault, told):
-    where = await add(visitor, **GMAIL)
-    path = elsewhere.consent(await leave(visitor, where))
-    if fault == "denied":
-        path = path.replace("code=", "error=access_denied&x=")
-    elsewhere.answers = {
-        "down": [(503, b"")],
-        "application": [(401, {"error": "invalid_client"})],
-    }.get(fault, [])
-    elsewhere.lasting = fault != "passing"
-    page = await said(await visitor.get(path), told[0])
-    assert told[1] in page
-    assert "Club" in page
-    assert not senders(db)[-1].refresh_token
-
-
 @pytest.mark.parametrize("role", [Role.WRITER, Role.VIEWER])
 async def test_who_may_not_change_senders_sees_them_and_no_more(db, chosen, role):
     async with running(chosen, role) as visitor:
         assert "Add a sender" not in await visitor.read("/senders")
         for path in ("/senders/new", "/senders/1", "/senders/1/connect"):
             assert (await visitor.get(path)).status_code == 403
-
-
-# The form of a campaign
-
-
-DRAFT = {
-    "from": "a@example.org",
-    "subject": "Hello",
-    "text": "text",
-    "writing": "plain",
-    "recipients": "a@one.example",
-    "route": "1",
-}
-
-
-async def test_a_draft_chooses_senders_in_order_and_its_own_limits(visitor, db):
-    await add(visitor)
-    await add(visitor, name="Second")
-    _default, club, second = (account.id for account in senders(db))
-    await visitor.read("/campaigns/new")
-    chosen = {"sender_1": str(second), "sender_2": str(club), "limit_per_minute": "60"}
-    answer = await visitor.post("/campaigns", DRAFT | chosen)
-    assert answer.status_code == 303, await answer.get_data(as_text=True)
-    campaign = campaign_in(db, 1)
-    assert campaign
-    assert campaign.route == Route((second, club), Limits(per_minute=60))
-    page = await visitor.read("/campaigns/1/edit")
-    assert f'<option value="{second}" selected>Second</option>' in page
-    assert re.search(r'name="limit_per_minute"[^>]* value="60"', page)
-    answer = await visitor.post("/campaigns/1", DRAFT | {"sender_1": ""})
-    assert answer.status_code == 303
-    campaign = campaign_in(db, 1)
-    assert campaign
-    assert campaign.route == Route()
-
-
-@pytest.mark.parametrize(
-    ("typed", "text"),
-    [
-        ({"sender_1": "99"}, "There is no sender 99"),
-        ({"limit_per_hour": "0"}, "must be a whole number from 1"),
-    ],
-)
-async def test_a_draft_is_not_stored_with_a_sender_or_limit_that_is_none(visitor, db, typed, text):
-    await visitor.read("/campaigns/new")
-    assert text in await said(await visitor.post("/campaigns", DRAFT | typed), 422)
-    assert campaign_in(db, 1) is None
-
-
-async def test_a_form_that_says_nothing_of_senders_keeps_them(visitor, db):
-    await add(visitor)
-    club = senders(db)[-1].id
-    await visitor.read("/campaigns/new")
-    await visitor.post("/campaigns", DRAFT | {"sender_1": str(club)})
-    await visitor.read("/campaigns/1/edit")
-    form = {name: value for name, value in DRAFT.items() if name != "route"}
-    assert (await visitor.post("/campaigns/1", form)).status_code == 303
-    campaign = campaign_in(db, 1)
-    assert campaign
-    assert campaign.senders == [club]
-
-
-async def test_senders_and_limits_change_while_a_campaign_is_sent(visitor, db):
-    await add(visitor)
-    club = senders(db)[-1].id
-    campaign_id = store_campaign(db, "a@one.example", send=True)
-    assert "Senders and limits" in await visitor.read(f"/campaigns/{campaign_id}")
-    await visitor.read(f"/campaigns/{campaign_id}/senders")
-    form = {"route": "1", "sender_1": str(club), "limit_per_hour": "7"}
-    page = await said(await visitor.post(f"/campaigns/{campaign_id}/senders", form | {"sender_1": "99"}), 422)
-    assert "There is no sender 99" in page
-    assert (await visitor.post(f"/campaigns/{campaign_id}/senders", form)).status_code == 303
-    campaign = campaign_in(db, campaign_id)
-    assert campaign
-    assert campaign.route == Route((club,), Limits(per_hour=7))
-
-
-async def test_a_test_send_goes_by_the_sender_that_the_campaign_names_first(visitor, db):
-    async with FakeServer(extensions=(*EXTENSIONS, "AUTH PLAIN"), login=("club", "hunter2")) as server:
-        await add(visitor, host="127.0.0.1", port=str(server.port), tls="none")
-        club = senders(db)[-1].id
-        await visitor.read("/campaigns/new")
-        await visitor.post("/campaigns", DRAFT | {"sender_1": str(club)})
-        await visitor.read("/campaigns/1/test")
-        answer = await visitor.post("/campaigns/1/test", {"to": "me@one.example", "like": ""})
-        assert answer.status_code == 303, await answer.get_data(as_text=True)
-        name = answer.headers["Location"].rpartition("/")[2]
-        run = visitor.app.extensions["trials"].get(name, "campaign:1")
-        await asyncio.wait([run.task])
-    assert [message.recipients for message in server.received] == [("me@one.example",)]
 
 
 async def test_a_warmup_is_begun_shown_as_a_calendar_and_ended(visitor, db):

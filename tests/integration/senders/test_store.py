@@ -13,10 +13,10 @@ from mailing.addresses.parsing import ParsedList
 from mailing.campaigns import drafts
 from mailing.campaigns import queries as campaign_queries
 from mailing.campaigns.drafts import Draft
-from mailing.core.reasons import Reason
+from mailing.core.reasons import EntryError, Reason
 from mailing.core.tables import campaigns
 from mailing.senders import opening, routes, store
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from mailing.senders.limits import Limits
 from mailing.senders.routes import Route
 from mailing.senders.store import Account, SenderError

@@ -10,10 +10,10 @@ from sqlalchemy import insert, update
 
 from mailing.core import tables
 from mailing.core.clock import now_ms
-from mailing.core.reasons import Reason
+from mailing.core.reasons import EntryError, Reason
 from mailing.ledger import leases
 from mailing.senders import store, warming, warmup
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from mailing.senders.limits import Limits
 from mailing.senders.store import SenderError
 from mailing.senders.tables import sender_usage

@@ -27,8 +27,8 @@ from mailing.suppression import store
 from mailing.suppression.tables import SuppressionReason
 from tasks.commands import bounces as bounce_commands
 from tasks.commands import suppression as commands
+from tasks.commands.backend import Backend
 from tasks.commands.bounces import Message
-from tasks.commands.campaigns import Backend
 from tests.support import bounces
 from tests.support.web import deliver
 from tests.support.web import store as store_campaign

@@ -18,7 +18,9 @@ from mailing.recipients.search import Choice
 from mailing.redis import events
 from tasks import control, sending
 from tasks.commands import campaigns as commands
-from tasks.commands.campaigns import Backend, Once
+from tasks.commands import workers
+from tasks.commands.backend import Backend
+from tasks.commands.campaigns import Once
 from tests.support.web import DRAFT
 
 if TYPE_CHECKING:
@@ -98,8 +100,8 @@ def test_each_change_is_logged_with_who_asked_for_it_and_the_campaign(
         assert commands.decide(backend, ANN, campaign_id, RecipientAction.SKIP, one).moved == 1
         watch_id = commands.make_watch_link(backend, ANN, campaign_id, "Bob", share_links.DAYS[0])
         commands.revoke_watch_link(backend, ANN, campaign_id, watch_id)
-        commands.resize(backend, ANN, "w1", connections=3, workers=1)
-        commands.take_batches(backend, ANN, "w1", consuming=False, workers=1)
+        workers.resize(backend, ANN, "w1", connections=3, workers=1)
+        workers.take_batches(backend, ANN, "w1", consuming=False, workers=1)
     changes = [each for each in logged if each["event"] == "changed"]
     assert [each["action"] for each in changes] == [
         "create",

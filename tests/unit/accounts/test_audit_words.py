@@ -28,7 +28,7 @@ def vietnamese() -> Iterator[None]:
 
 def recorded() -> Iterator[str]:
     """The actions that commands write down, where each is named."""
-    for file in [*(ROOT / "tasks/commands").glob("*.py"), *(ROOT / "tasks").rglob("commands.py")]:
+    for file in (ROOT / "tasks/commands").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "action":
                 yield from constants(node.value)

@@ -46,7 +46,7 @@ def test_help_needs_no_web_framework_no_database_and_no_queue():
 
 def test_the_work_of_a_command_needs_what_help_does_not():
     """Or the test above would prove nothing."""
-    modules = loaded("import sys, webapp.cli.work; print(*sys.modules)")
+    modules = loaded("import sys, webapp.cli.campaigns.work; print(*sys.modules)")
     assert modules >= {"sqlalchemy", "celery"}
     assert len(modules) > MOST
 

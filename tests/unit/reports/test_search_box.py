@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing.core.states import AttemptResult
-from mailing.reports import search_box
-from mailing.reports.search_box import Kind, Term
+from mailing.reports.log import search_box
+from mailing.reports.log.search_box import Kind, Term
 
 NAMES = {"thất bại": AttemptResult.FAILED, "requeued": AttemptResult.RETURNED}
 

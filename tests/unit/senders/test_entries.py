@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from mailing.core.reasons import EntryError
 from mailing.senders import entries
-from mailing.senders.entries import Entry, EntryError
+from mailing.senders.entries import Entry
 from tests.support import certificates
 
 GOOD = Entry("Club", "smtp.example.org", 587, username="club", password="secret")
