@@ -70,6 +70,7 @@ def install(app: Quart, services: Services) -> None:
         spell=params.spell,
         shape=badges.shape,
         clock=_clock,
+        due=_due,
         day=_day,
         stamp=_stamp,
         date=formats.date,
@@ -136,6 +137,11 @@ def _segments(campaign: Campaign) -> tuple[formats.Segment, ...]:
 @pass_context
 def _clock(context: Context, ms: int | None) -> str:
     return formats.clock(ms, cast("tzinfo", context["zone"]))
+
+
+@pass_context
+def _due(context: Context, ms: int | None) -> str:
+    return formats.due(ms, now_ms(), cast("tzinfo", context["zone"]))
 
 
 @pass_context
