@@ -30,7 +30,8 @@ STEPS: Mapping[Provider, Sequence[str]] = {
         N_("In Amazon SNS, open the topic and create a subscription: protocol HTTPS, and the URL above."),
         N_("Leave “Enable raw message delivery” off. Volley confirms the subscription automatically."),
         N_(
-            "In Amazon SES, open your identity, Notifications, and choose this topic for Bounce and Complaint feedback."
+            "In Amazon SES, open your identity, Notifications, and choose this topic for bounces and "
+            "complaints."
         ),
     ),
     Provider.SENDGRID: (
@@ -51,7 +52,8 @@ STEPS: Mapping[Provider, Sequence[str]] = {
         N_("In Brevo, click your account name, open Integrations, Webhooks, and add the URL above."),
         N_("Choose token as the authentication method, and enter the password as the token."),
         N_(
-            "Of Transactional email, choose Hard bounce, Soft bounce, Invalid email, Error, Blocked, Complaint and Unsubscribed."
+            "Choose the events of Transactional email: Hard bounce, Soft bounce, Invalid email, Error, "
+            "Blocked, Complaint and Unsubscribed."
         ),
     ),
     Provider.SPARKPOST: (
