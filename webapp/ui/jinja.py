@@ -61,6 +61,7 @@ def install(app: Quart, services: Services) -> None:
         segments=_segments,
         address=badges.address,
         domain=badges.domain,
+        coded=badges.coded,
         badge=badges.badge,
         campaign_badge=badges.campaign_badge,
         titled=badges.titled,
