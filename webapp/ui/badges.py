@@ -211,8 +211,8 @@ def address(email: str) -> Markup:
 
 def coded(text: str) -> Markup:
     """Return a text in which what stands between backticks is code."""
-    parts = enumerate(text.split("`"))
-    return Markup().join(Markup("<code>{}</code>" if n % 2 else "{}").format(part) for n, part in parts)
+    code, parts = Markup("<code>{}</code>"), enumerate(text.split("`"))
+    return Markup().join(code.format(part) if n % 2 else part for n, part in parts)
 
 
 def domain(name: str) -> Markup:
