@@ -12,20 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from playwright.sync_api import expect
+from sqlalchemy import select
 
 from mailing.accounts.roles import Role
 from mailing.addresses import parsing as addresses
+from mailing.bounces import tokens
 from mailing.campaigns.drafts import Draft
+from mailing.core import tables
 from mailing.core.states import RecipientState
+from mailing.messages import message_ids
 from mailing.schedules.schedule import Schedule
 from mailing.senders import store as senders
 from mailing.senders.entries import Entry
 from mailing.senders.routes import Route
 from mailing.settings import ROOT
+from tasks.commands import bounces as returned
 from tasks.commands import campaigns, lists
 from tasks.commands.accounts import people
 from tests.browser import chromium
 from tests.browser.acts import mark, sign_in
+from tests.support import bounces, domains
 from tests.support.smtp_server import FakeServer, Transaction, serving
 from tests.support.stack import PERSON, Stack, wait_until
 
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "docs"
 SIZE = {"width": 1280, "height": 860}
 SMALL = {"width": 1280, "height": 620}
-TALL = {"live", "people", "columns", "receipt"}
+TALL = {"live", "people", "columns", "receipt", "received", "domain"}
 SETTLE_MS = 2_500  # two beats of a worker tell its rate
 PEOPLE = 2_000
 DRAFT = Draft(
@@ -54,6 +60,12 @@ TEAM = {
     "carl@school.example": Role.VIEWER,
 }
 ENDINGS = {3: "+bounce", 5: "+later", 11: "+full", 17: "+drop"}  # place in the list -> the inbox's answer
+RETURNS = {  # place among the sent recipients -> what comes back later
+    7: ("5.1.1", "550 5.1.1 The email account that you tried to reach does not exist"),
+    19: ("5.2.2", "552 5.2.2 Mailbox full"),
+    31: ("5.1.1", "550 5.1.1 <>: Recipient address rejected: User unknown"),
+    47: ("5.7.1", "554 5.7.1 Message rejected for its content"),
+}
 LASTING = re.compile(r"[+](later|full|slow)@")  # who is not done with at once
 
 
@@ -106,6 +118,29 @@ def refuse(stack: Stack, server: FakeServer) -> int:
     return campaign_id
 
 
+def come_back(stack: Stack, campaign_id: int) -> None:
+    """Have some of the sent emails of a campaign come back, and two be reported as spam."""
+    with stack.db.read() as connection:
+        key = tokens.stored(connection).key
+        its = tables.recipients.c.campaign_id == campaign_id, tables.recipients.c.state == RecipientState.SENT
+        people = connection.execute(
+            select(tables.recipients.c.id, tables.recipients.c.email)
+            .where(*its)
+            .order_by(tables.recipients.c.id)
+        ).all()
+        token = connection.execute(
+            select(tables.campaigns.c.token).where(tables.campaigns.c.id == campaign_id)
+        ).scalar_one()
+    raw = []
+    for place, person in enumerate(people):
+        known = message_ids.make(key, token, person.id, "school.example").decode()
+        if said := RETURNS.get(place % 150):
+            raw.append(bounces.dsn(person.email, *said, message_id=known, number=str(place)))
+        elif place % 700 == 1:
+            raw.append(bounces.complaint(recipient=person.email, message_id=known))
+    returned.take(stack.backend, PERSON, [returned.Message(it) for it in raw], "test")
+
+
 async def gmail(transaction: Transaction) -> bytes | None:
     """Answer as Gmail does at an unusual rate, for its own addresses; slowly for all others."""
     await asyncio.sleep(0.02)
@@ -149,7 +184,11 @@ def main() -> None:
         pages["schedule"] = f"/campaigns/{plan(stack)}"
         take(pages, readers)
         with serving({"dot": gmail}) as server:
-            take({"lanes": f"/campaigns/{refuse(stack, server)}"}, readers)
+            refused_id = refuse(stack, server)
+            take({"lanes": f"/campaigns/{refused_id}"}, readers)
+        come_back(stack, refused_id)
+        domains.tell_all(stack.db, "school.example", stack.settings.secret_key)
+        take({"received": "/received", "domain": "/domains/school.example"}, readers)
         take({"failures": f"/campaigns/{fail(stack)}"}, readers)
 
 

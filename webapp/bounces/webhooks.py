@@ -29,7 +29,10 @@ STEPS: Mapping[Provider, Sequence[str]] = {
     Provider.SES: (
         N_("In Amazon SNS, open the topic and create a subscription: protocol HTTPS, and the URL above."),
         N_("Leave “Enable raw message delivery” off. Volley confirms the subscription automatically."),
-        N_("In Amazon SES, send bounce and complaint notifications of your identity to this topic."),
+        N_(
+            "In Amazon SES, open your identity, Notifications, and choose this topic for bounces and "
+            "complaints."
+        ),
     ),
     Provider.SENDGRID: (
         N_("In SendGrid, open Settings, Mail Settings, Event Webhooks, and add the URL above."),
@@ -37,18 +40,21 @@ STEPS: Mapping[Provider, Sequence[str]] = {
         N_("Turn on Signed Event Webhook, save, then copy the verification key into the field below."),
     ),
     Provider.MAILGUN: (
-        N_("In Mailgun, copy the HTTP webhook signing key into the field below."),
+        N_("In Mailgun, open Sending, Webhooks. Copy the HTTP webhook signing key into the field below."),
         N_("Add webhooks for Permanent Failure, Spam Complaints and Unsubscribes, each with the URL above."),
     ),
     Provider.POSTMARK: (
-        N_("In Postmark, open your message stream, then Webhooks, and add the URL above."),
+        N_("In Postmark, open your server, its message stream, then Webhooks, and add the URL above."),
         N_("Enter the user name and the password under Basic auth."),
         N_("Choose Bounce, Spam Complaint and Subscription Change."),
     ),
     Provider.BREVO: (
-        N_("In Brevo, open Transactional, Settings, Webhook, and add the URL above."),
+        N_("In Brevo, click your account name, open Integrations, Webhooks, and add the URL above."),
         N_("Choose token as the authentication method, and enter the password as the token."),
-        N_("Choose Hard bounced, Soft bounced, Blocked, Invalid email, Complaint and Unsubscribed."),
+        N_(
+            "Choose the events of Transactional email: Hard bounce, Soft bounce, Invalid email, Error, "
+            "Blocked, Complaint and Unsubscribed."
+        ),
     ),
     Provider.SPARKPOST: (
         N_("In SparkPost, open Configuration, Webhooks, and create one with the URL above."),

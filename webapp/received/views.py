@@ -48,7 +48,9 @@ def install(env: Environment) -> None:
 
 
 def finely(part: int, whole: int) -> str:
-    """Return a share to a hundredth of a percent: limits for spam reports are as small as 0.1%."""
+    """Return a share, under a tenth to a hundredth of a percent: limits are as small as 0.1%."""
+    if part * 10 >= whole:
+        return formats.share(part, whole)
     return formats.percent(f"{100 * part / whole:.2f}") if part > 0 and whole > 0 else formats.percent("0")
 
 

@@ -209,6 +209,12 @@ def address(email: str) -> Markup:
     return Markup("{}<wbr>{}{}").format(local, at, domain(name))
 
 
+def coded(text: str) -> Markup:
+    """Return a text in which what stands between backticks is code."""
+    code, parts = Markup("<code>{}</code>"), enumerate(text.split("`"))
+    return Markup().join(code.format(part) if n % 2 else part for n, part in parts)
+
+
 def domain(name: str) -> Markup:
     """Return a domain as people write it, ``bücher.example``, with its other form as a title."""
     shown = formats.unicode_domain(name)

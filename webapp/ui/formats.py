@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_skeleton
 
 from webapp.i18n import languages
 from webapp.i18n.languages import N_, NBSP, _, ngettext
@@ -61,6 +61,14 @@ def percent(figure: object) -> str:
 def clock(ms: int | None, zone: tzinfo) -> str:
     """Return the time of day, ``14:02:11``."""
     return "" if ms is None else f"{_moment(ms, zone):%H:%M:%S}"
+
+
+def due(ms: int | None, now_ms: int, zone: tzinfo) -> str:
+    """Return when something is due: the time today, or else its day, too, ``28 Nov, 14:02``."""
+    if ms is None or _moment(ms, zone).date() == _moment(now_ms, zone).date():
+        return clock(ms, zone)
+    day = format_skeleton("MMMd", _moment(ms, zone), locale=languages.locale())
+    return f"{day}, {_moment(ms, zone):%H:%M}"
 
 
 def stamp(ms: int | None, zone: tzinfo) -> str:

@@ -61,6 +61,7 @@ def install(app: Quart, services: Services) -> None:
         segments=_segments,
         address=badges.address,
         domain=badges.domain,
+        coded=badges.coded,
         badge=badges.badge,
         campaign_badge=badges.campaign_badge,
         titled=badges.titled,
@@ -70,6 +71,7 @@ def install(app: Quart, services: Services) -> None:
         spell=params.spell,
         shape=badges.shape,
         clock=_clock,
+        due=_due,
         day=_day,
         stamp=_stamp,
         date=formats.date,
@@ -136,6 +138,11 @@ def _segments(campaign: Campaign) -> tuple[formats.Segment, ...]:
 @pass_context
 def _clock(context: Context, ms: int | None) -> str:
     return formats.clock(ms, cast("tzinfo", context["zone"]))
+
+
+@pass_context
+def _due(context: Context, ms: int | None) -> str:
+    return formats.due(ms, now_ms(), cast("tzinfo", context["zone"]))
 
 
 @pass_context

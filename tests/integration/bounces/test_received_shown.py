@@ -44,7 +44,7 @@ async def test_the_page_tells_rows_by_receiver_sender_and_campaign(visitor: Visi
     page = await visitor.read("/received")
     assert "x.example" in page
     assert "y.example" in page
-    assert "50.00%" in page
+    assert "50.0%" in page
     assert "All together" in page
     assert f'href="/campaigns/{campaign_id}"' in await visitor.read("/received?by=campaign&days=7")
     assert "Demo inbox, or marked by hand" in await visitor.read("/received?by=sender&days=90")

@@ -45,7 +45,7 @@ async def test_keys_are_made_and_their_records_are_shown_to_be_copied(visitor: V
         assert key.value.replace("+", "&#43;") in page.replace("+", "&#43;")
     assert (await visitor.post(f"/domains/{DOMAIN}/check", {})).status_code == 303
     assert "isn&#39;t a domain on the internet" in await visitor.read(f"/domains/{DOMAIN}")
-    assert "Not signed by Volley" in await visitor.read("/domains")
+    assert "Keys are waiting for DNS" in await visitor.read("/domains")
 
 
 async def test_keys_are_rotated_and_retired(visitor: Visitor, db: Database) -> None:

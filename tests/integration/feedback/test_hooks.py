@@ -262,7 +262,7 @@ async def test_the_page_makes_a_webhook_shows_its_url_and_takes_a_key(visitor: V
     assert (await visitor.post(f"/webhooks/{hook.id}/key", {"key": "no key"})).status_code == 422
     key = {"key": GRID.verification_key}
     assert (await visitor.post(f"/webhooks/{hook.id}/key", key)).status_code == 303
-    assert "Nothing came yet" in await visitor.read("/webhooks")
+    assert "Nothing received yet" in await visitor.read("/webhooks")
     assert (await visitor.post("/webhooks", {"provider": "postmark"})).status_code == 303
     assert "Basic auth" in await visitor.read("/webhooks")
     assert (await visitor.post(f"/webhooks/{hook.id}/remove")).status_code == 303

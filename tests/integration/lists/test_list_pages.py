@@ -112,7 +112,7 @@ def actor_of():
 async def test_an_empty_volley_says_how_to_begin_and_the_navigation_leads_there(visitor):
     page = await visitor.read("/")
     assert 'href="/lists">Lists</a>' in page
-    assert "Import your first list" in await visitor.read("/lists")
+    assert "Import a list" in await visitor.read("/lists")
 
 
 async def test_a_file_leads_to_its_columns_and_these_to_an_import(visitor, db):

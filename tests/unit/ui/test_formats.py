@@ -61,6 +61,13 @@ def test_times_are_written_in_the_reader_s_zone():
     assert formats.clock(None, UTC) == formats.stamp(None, UTC) == formats.iso(None) == ""
 
 
+def test_what_is_due_on_another_day_tells_the_day():
+    now = 1_795_356_131_034
+    assert formats.due(now + 60_000, now, UTC) == "14:03:11"
+    assert formats.due(now + 86_400_000, now, UTC) == "23 Nov, 14:02"
+    assert formats.due(None, now, UTC) == ""
+
+
 @given(st.dictionaries(st.sampled_from(RecipientState), st.integers(0, 1_000_000)))
 def test_the_bar_is_always_full_and_shows_every_state_that_has_an_email(counts):
     parts = formats.segments(counts, BAR_ORDER)
