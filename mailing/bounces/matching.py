@@ -2,7 +2,8 @@
 
 A token of ours says it, wherever it stands in the report; or, where there is none, a Message-ID of ours that
 the report returns, whose mark nobody else can make (``messages.message_ids``), if the report names the
-recipient's address too: what people forward says nothing of another person.
+recipient's address too: what people forward says nothing of another person. A complaint may keep the address
+to itself (RFC 6590): then the mark is enough, for who has it could unsubscribe the recipient as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mailing.bounces import tokens
 from mailing.bounces.causes import Cause
-from mailing.bounces.reading import READ_MOST, Report
+from mailing.bounces.reading import READ_MOST, Kind, Report
 from mailing.core.clock import now_ms
 from mailing.core.statements import run
 from mailing.messages import message_ids
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mailing.bounces.tokens import Token, Tokens
     from mailing.messages.message_ids import Marked
 
+_REDACTED = "redacted"  # as receivers write instead of the local part, which no standard says
 CHUNK = 1_000  # ids of one question
 RETURNS_MS = 10 * 86_400_000  # how long after it was sent an email comes back, at most
 CLOCKS_MS = 300_000  # a provider's clock may differ
@@ -128,11 +130,16 @@ def _proven(
             return _matched(row, "token")
     for marked in ids:
         row = rows.get(marked.recipient_id)
-        if row is None or row.email.lower() not in report.addresses:
+        if row is None or not (row.email.lower() in report.addresses or _redacted(report)):
             continue
         if message_ids.proves(known.key, marked, row.token):
             return _matched(row, "message-id")
     return None
+
+
+def _redacted(report: Report) -> bool:
+    hidden = (_REDACTED in it.rpartition("@")[0] for it in report.addresses)
+    return report.kind is Kind.COMPLAINED and all(hidden)
 
 
 def _sworn(connection: Connection, incoming: Incoming) -> Matched | None:

@@ -118,6 +118,22 @@ def test_without_a_token_the_returned_message_id_and_the_address_find_them(db: D
     assert not suppressed(db)
 
 
+@pytest.mark.parametrize("named", [ANN, "redacted@isp.example", "[redacted]"])
+def test_a_complaint_may_keep_the_address_to_itself(db: Database, named: str) -> None:
+    campaign_id = sent_campaign(db)
+    (it,) = take(db, bounces.complaint(message_id=message_id_of(db, campaign_id), recipient=named))
+    assert it.matched
+    assert (it.matched.email, it.kind, it.counted) == (ANN, Kind.COMPLAINED, True)
+    assert suppressed(db) == {ANN: ("complained", f"report {it.id}")}
+
+
+def test_a_complaint_of_somebody_to_whom_it_was_forwarded_is_not_of_the_recipient(db: Database) -> None:
+    campaign_id = sent_campaign(db)
+    (it,) = take(db, bounces.complaint(message_id=message_id_of(db, campaign_id), recipient="eve@x.example"))
+    assert (it.matched, it.counted) == (None, False)
+    assert not suppressed(db)
+
+
 def test_what_is_forged_finds_nobody(db: Database) -> None:
     campaign_id = sent_campaign(db)
     real, own = address_of(db, campaign_id), token_of(db, campaign_id)
