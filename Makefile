@@ -23,8 +23,8 @@ migrate: install ## migrate the database to the current schema
 test: .venv/installed-dev ## run all tests, or: make test ARGS=tests/unit
 	@$(RUN) pytest -n auto --dist loadscope $(ARGS)
 
-drills: .venv/installed-dev ## break things while 5,000 emails are sent, as a table
-	@$(RUN) pytest -q -p no:randomly --long tests/drills $(ARGS)
+drills: .venv/installed-dev ## break things while 5,000 emails are sent, as a table; judge each page in each view
+	@$(RUN) pytest -q -p no:randomly --long tests/drills tests/browser/test_access.py $(ARGS)
 
 bench: .venv/installed-dev ## measure speed and memory, as a table
 	@$(RUN) benchmarks $(ARGS)

@@ -17,4 +17,6 @@ JUDGE = """async (only) => (await axe.run(document, {
     })).violations.flatMap(({ id, nodes }) => nodes.map(({ html, any, all }) =>
         [id, html.slice(0, 200), ...[...any, ...all].map((check) => check.message)].join(" | ")))"""
 EVERY_RULE: tuple[str, ...] = ()
-LOOKS = ("color-contrast", "target-size", "scrollable-region-focusable", "link-in-text-block")
+COLORS = ("color-contrast", "link-in-text-block")
+SIZES = ("target-size", "scrollable-region-focusable")
+LOOKS = COLORS + SIZES

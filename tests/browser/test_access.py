@@ -11,12 +11,14 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.acts import DRAFT, LIVE, mark, row
-from tests.browser.axe import AXE, EVERY_RULE, JUDGE, LOOKS, VIOLATIONS
+from tests.browser.axe import AXE, COLORS, EVERY_RULE, JUDGE, LOOKS, SIZES, VIOLATIONS
 from tests.browser.every_page import ACCOUNTS, CAMPAIGN, FOUND, FRAMED, NO_PAGE
 from tests.support.web import settings_for
 from webapp.app import create_app
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Page
 
     from tests.support.stack import Stack
@@ -34,7 +36,22 @@ FOCUSED = """() => {
     return { place: all.indexOf(it), name: it.outerHTML.slice(0, 120), outlined, seen };
 }"""
 PARTS_OF_PAGES = 3  # judged in so many tests, each within its time on a busy machine
-VIEWS = tuple((width, scheme) for width in (1440, 360, 768, 1920) for scheme in ("light", "dark"))
+WIDTHS, SCHEMES = (1440, 360, 768, 1920), ("light", "dark")
+IN_SHORT = (  # each width, each scheme; `make drills` judges each width in each scheme
+    (1440, "light", EVERY_RULE),
+    (360, "dark", LOOKS),
+    (768, "light", SIZES),
+    (1920, "dark", COLORS),
+)
+
+
+@pytest.fixture
+def views(request: pytest.FixtureRequest) -> Sequence[tuple[int, str, Sequence[str]]]:
+    """The widths and schemes in which a page is judged, and by which rules."""
+    if not request.config.getoption("--long", default=False):
+        return IN_SHORT
+    first, *others = ((width, scheme) for width in WIDTHS for scheme in SCHEMES)
+    return [(*first, EVERY_RULE), *((*view, LOOKS) for view in others)]
 
 
 def test_no_page_is_forgotten(tmp_path):
@@ -45,7 +62,9 @@ def test_no_page_is_forgotten(tmp_path):
 
 @pytest.mark.parametrize("part", range(PARTS_OF_PAGES))
 @pytest.mark.parametrize("locale", LIVE)
-def test_no_page_breaks_a_rule_of_accessibility(open_page, paths: dict[str, str], locale: str, part: int):
+def test_no_page_breaks_a_rule_of_accessibility(
+    open_page, paths: dict[str, str], views: Sequence[tuple[int, str, Sequence[str]]], locale: str, part: int
+):
     """Each page is loaded once and seen in each view; what depends on no width or theme is judged once."""
     page = open_page(locale=locale)
     page.context.add_init_script(path=AXE)
@@ -56,15 +75,13 @@ def test_no_page_breaks_a_rule_of_accessibility(open_page, paths: dict[str, str]
         if page.locator("#live").count():
             expect(mark(page)).to_have_text(LIVE[locale])
         assert page.locator("html").get_attribute("lang") == locale[:2]
-        rules = EVERY_RULE
-        for width, scheme in VIEWS:
+        for width, scheme, rules in views:
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
             found = page.evaluate(JUDGE, rules)
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 found.append("It is wider than the window.")
             faults[path, width, scheme] = found
-            rules = LOOKS
         faults[path, "refused"] = page.evaluate("refused")
     assert {where: found for where, found in faults.items() if found} == {}
 
