@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from benchmarks.site import Site
 
-EACH, ROUNDS, MANY = 1_000, 5, 30_000
+EACH, ROUNDS, MANY, TURNS = 1_000, 5, 30_000, 3
 UNIT = "ms/email"
 UNSIGNED = "unsigned"
 WORDS = {Algorithm.RSA: "RSA-2048", Algorithm.ED25519: "Ed25519"}
@@ -36,8 +36,16 @@ def signing(site: Site) -> Iterator[Figure]:
         key = Key("bench", algorithm, private)
         bar = Bar(0.35, at_most=True) if algorithm is Algorithm.RSA else None
         yield Figure(f"signing by {WORDS[algorithm]}", _each_ms(key), UNIT, f"{EACH:,} bodies", bar)
-    yield _sent(site, None)
-    yield from (_sent(site, algorithm) for algorithm in Algorithm)
+    kinds = (None, *Algorithm)
+    rates: dict[Algorithm | None, list[float]] = {kind: [] for kind in kinds}
+    for n in range(TURNS):
+        for place in range(len(kinds)):  # each is first in turn
+            kind = kinds[(place + n) % len(kinds)]
+            rates[kind].append(_rate(site, kind))
+    how = f"{MANY:,}, the best of {TURNS}, {site.database}, {PROCESSES} workers x {CONNECTIONS} connections"
+    yield Figure(UNSIGNED, max(rates[None]), RATE, how, reference=True)
+    for it in Algorithm:
+        yield Figure(f"signed by {WORDS[it]}", max(rates[it]), RATE, how, Bar(LEAST[it], of=UNSIGNED))
 
 
 def _each_ms(key: Key) -> float:
@@ -56,7 +64,7 @@ def _each_ms(key: Key) -> float:
     return min(took) / EACH / 1_000_000
 
 
-def _sent(site: Site, algorithm: Algorithm | None) -> Figure:
+def _rate(site: Site, algorithm: Algorithm | None) -> float:
     with (
         site.stack(workers=PROCESSES, connections=CONNECTIONS) as stack,
         sinks.listening(stack.smtp_port, stack.folder) as sink,
@@ -67,8 +75,4 @@ def _sent(site: Site, algorithm: Algorithm | None) -> Figure:
             with stack.db.write() as connection:
                 connection.execute(dkim_keys.update().values(state=KeyState.ACTIVE))
         stack.start("redis", "worker", "beat")
-        sent = send_all(stack, sink, MANY, PATIENCE_S)
-    how = f"{MANY:,}, {sink.name}, {site.database}, {PROCESSES} workers x {CONNECTIONS} connections"
-    if algorithm is None:
-        return Figure(UNSIGNED, sent.rate, RATE, how, reference=True)
-    return Figure(f"signed by {WORDS[algorithm]}", sent.rate, RATE, how, Bar(LEAST[algorithm], of=UNSIGNED))
+        return send_all(stack, sink, MANY, PATIENCE_S).rate

@@ -8,7 +8,7 @@ to itself (RFC 6590): then the mark is enough, for who has it could unsubscribe 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from mailing.bounces import tokens
 from mailing.bounces.causes import Cause
@@ -59,6 +59,9 @@ class Incoming(NamedTuple):
     at: int | None = None
 
 
+_Named: TypeAlias = "tuple[Sequence[Token], Sequence[Marked]]"
+
+
 class Matched(NamedTuple):
     """A recipient of ours, and by what it was found: ``token``, ``message-id`` or ``address``."""
 
@@ -79,14 +82,27 @@ class Noted(NamedTuple):
 
 
 def match(connection: Connection, incoming: Sequence[Incoming], known: Tokens) -> Sequence[Matched | None]:
-    """Return of each report the recipient of ours that it is about; None if it proves none."""
-    named = [_named(it) for it in incoming]
+    """Return of each report the recipient of ours that it is about; None if it proves none.
+
+    Most are addressed to the token of their recipient, and need not be searched for more.
+    """
+    by_envelope = _found(connection, incoming, [_addressed(it) for it in incoming], known)
+    left = [it for it, found in zip(incoming, by_envelope, strict=True) if not found]
+    others = iter(_found(connection, left, [_named(it) for it in left], known))
+    return [
+        found or next(others) or _sworn(connection, it)
+        for found, it in zip(by_envelope, incoming, strict=True)
+    ]
+
+
+def _found(
+    connection: Connection, incoming: Sequence[Incoming], named: Sequence[_Named], known: Tokens
+) -> Sequence[Matched | None]:
     wanted = {each.recipient_id for found, _ids in named for each in found}
     wanted.update(each.recipient_id for _tokens, ids in named for each in ids)
     rows = {row.id: row for row in _of(connection, _FIND, wanted)}
     return [
-        _proven(it.report, found, ids, rows, known) or _sworn(connection, it)
-        for it, (found, ids) in zip(incoming, named, strict=True)
+        _proven(it.report, found, ids, rows, known) for it, (found, ids) in zip(incoming, named, strict=True)
     ]
 
 
@@ -112,7 +128,11 @@ def _of(connection: Connection, statement: str, ids: Collection[int]) -> Iterato
         yield from run(connection, statement % ", ".join("?" * len(some)), some)
 
 
-def _named(incoming: Incoming) -> tuple[Sequence[Token], Sequence[Marked]]:
+def _addressed(incoming: Incoming) -> _Named:
+    return [*tokens.find(incoming.to.encode(), b"")], ()
+
+
+def _named(incoming: Incoming) -> _Named:
     found = [*tokens.find(incoming.to.encode(), incoming.raw[:READ_MOST])]
     return found, [*filter(None, map(message_ids.read, incoming.report.message_ids))]
 

@@ -43,9 +43,9 @@ _WENT = (
     "SELECT recipient_id, campaign_id, domain, sender_id, ended_at FROM attempts "
     "WHERE recipient_id IN (%s) AND result = 'sent' ORDER BY id"
 )
-_PLACE = (
-    "SELECT domain FROM received_tallies WHERE campaign_id = ? AND day = ? AND sender_id = ? "
-    "AND domain IN (?, '') AND what = 'sent' ORDER BY domain DESC LIMIT 1"
+_COUNTED = (
+    "SELECT DISTINCT campaign_id, day, sender_id, domain FROM received_tallies "
+    "WHERE campaign_id IN (%s) AND day IN (%s) AND domain IN (%s, '') AND what = 'sent'"
 )
 
 
@@ -179,8 +179,19 @@ def _places(connection: Connection, ids: Collection[int]) -> dict[int, Place]:
         for row in run(connection, _WENT % ", ".join("?" * len(some)), some):  # the last one counts
             sender_id = row.sender_id or 0
             went[row.recipient_id] = Place(row.campaign_id, row.ended_at // DAY_MS, sender_id, row.domain)
-    known = {it: run(connection, _PLACE, it).scalar() for it in set(went.values())}
-    return {id_: it._replace(domain=domain) for id_, it in went.items() if (domain := known[it]) is not None}
+    known = _counted(connection, went.values())
+    places = ((id_, (it, it._replace(domain=OTHERS))) for id_, it in went.items())
+    return {id_: next(it for it in some if it in known) for id_, some in places if known.intersection(some)}
+
+
+def _counted(connection: Connection, wanted: Collection[Place]) -> set[Place]:
+    """Return the places with what was sent among these, and those of their campaigns' other domains."""
+    if not wanted:
+        return set()
+    columns = [sorted({it[column] for it in wanted}) for column in (0, 1, 3)]
+    marks = [", ".join("?" * len(values)) for values in columns]
+    values = tuple(value for some in columns for value in some)
+    return {Place._make(row) for row in run(connection, _COUNTED % tuple(marks), values)}
 
 
 def _before_sent(campaign_id: int) -> Place:

@@ -8,6 +8,7 @@ All functions take an open write transaction.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -22,7 +23,6 @@ from mailing.bounces.received import Change
 from mailing.core.clock import now_ms
 from mailing.core.statements import run, run_many
 from mailing.domains import reports
-from mailing.foreign import headers
 from mailing.suppression import subjects
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from mailing.bounces.matching import Incoming, Matched, Noted
     from mailing.bounces.reading import Failure, Report
     from mailing.bounces.tokens import Tokens
-    from mailing.core.reasons import Reason
     from mailing.suppression.leave_tokens import Leaver
     from mailing.suppression.store import Entry
 
@@ -56,6 +55,10 @@ _STILL_THERE = "SELECT email FROM recipients WHERE id = ? AND campaign_id = ?"
 _COUNT = (
     "INSERT INTO bounce_tallies (campaign_id, what, n) VALUES (?, ?, ?) "
     "ON CONFLICT (campaign_id, what) DO UPDATE SET n = bounce_tallies.n + excluded.n"
+)
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_KNOWN_BY = re.compile(
+    rb"^(message-id|date|from|subject):([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
 )
 _SEVERITY = (BounceClass.POLICY, BounceClass.SOFT, BounceClass.HARD)
 
@@ -271,13 +274,10 @@ def _storable(text: str) -> str:
 def digest(raw: bytes) -> str:
     """Return what a report is known by again: who wrote it and what, but not the way that it came."""
     data = raw[:READ_MOST]
-    fields = headers.split(data, 0, len(data), _forget)
-    own = b"\0".join(
-        b"".join(fields.first(name).split()) for name in ("message-id", "date", "from", "subject")
-    )
-    body = b"\n".join(data[fields.end :].split())
-    return sha256(own + b"\0" + body).hexdigest()
-
-
-def _forget(_fault: Reason) -> None:
-    """Nobody asks what is wrong with a report's own characters."""
+    end = _HEAD_END.search(data)
+    head, body = (data[: end.start()], data[end.end() :]) if end else (b"", data)
+    fields: dict[bytes, bytes] = {}
+    for field in _KNOWN_BY.finditer(head):
+        fields.setdefault(field[1].lower(), b"".join(field[2].split()))
+    own = b"\0".join(b"%b:%b" % it for it in sorted(fields.items()))
+    return sha256(own + b"\0" + b"\n".join(body.split())).hexdigest()
