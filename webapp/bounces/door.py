@@ -40,7 +40,7 @@ ACTOR = Actor(ActorKind.VOLLEY)
 CONNECTIONS_MOST = 200
 IDLE_S = 300.0  # RFC 5321 section 4.5.3.2.7
 GOODBYE_S = 5.0  # how long what has come may take to be committed at the end
-GATHER_S = 0.003  # for which those that are to be expected are waited for: half as many commits
+GATHER_S = 0.003  # for which those that are to be expected are waited for at most: half as many commits
 SHORT = 64 * 1024  # bytes of a report that is read at once; a longer one is read beside all others
 SOURCE = "smtp"
 
@@ -53,7 +53,7 @@ class Recorder:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._waiting: list[tuple[Incoming, asyncio.Future[bool]]] = []
-        self._awake = asyncio.Event()
+        self._awake, self._all = asyncio.Event(), asyncio.Event()
         self._together = 0  # so many came within the time of one commit
 
     async def record(self, brought: Brought) -> bool:
@@ -69,6 +69,8 @@ class Recorder:
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((incoming, done))
         self._awake.set()
+        if len(self._waiting) >= self._together:
+            self._all.set()
         return await done
 
     async def run(self) -> None:
@@ -76,7 +78,9 @@ class Recorder:
         while True:
             await self._awake.wait()
             if len(self._waiting) < self._together:
-                await asyncio.sleep(GATHER_S)
+                self._all.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._all.wait(), GATHER_S)
             some, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             if not self._waiting:
                 self._awake.clear()
