@@ -9,6 +9,7 @@ What it returns is what ``foreign.mail`` finds: a test compares both.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from mailing.foreign import headers
@@ -80,11 +81,16 @@ def _parts(head: dict[bytes, bytes], pieces: list[bytes], head_end: int) -> Usua
         return None
     return Usual(
         headers.text(subject, _forget, "Subject"),
-        ", ".join(map(str, headers.mailboxes(sender, _forget, "From"))),
+        _writer(sender),
         said.replace("\r\n", "\n"),
         status,
         head_end,
     )
+
+
+@lru_cache(maxsize=256)  # most reports are written by a few servers
+def _writer(sender: bytes) -> str:
+    return ", ".join(map(str, headers.mailboxes(sender, _forget, "From")))
 
 
 def _part(piece: bytes, kind: re.Pattern[bytes]) -> bytes | None:
