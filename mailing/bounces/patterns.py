@@ -107,7 +107,13 @@ _LISTED = re.compile(  # what is named comes below it
     r"(following|these|below|intended) (e-?mail )?(recipient|address|destination|user|mailbox)\S*"
     r"|message not delivered to"
 )
-_BARE = re.compile(r"[ \t]+<?([a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?)>?[:,;]?", re.IGNORECASE)
+_MEANT = re.compile(
+    rf"\b(?:message|e?-?mail) was (?:addressed|sent)(?: to)?,? <?({_ADDRESS.pattern})", re.IGNORECASE
+)
+_BARE = re.compile(
+    r"[ \t]+<?([a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?)>?(?:[:,;]?|[ \t]{2,}\S.*)", re.IGNORECASE
+)
+_FORM = re.compile(r"\bemailing (?:to )?NAME@([a-z0-9][a-z0-9.-]*[a-z0-9])")  # what its addresses are like
 _HELPERS = ("postmaster@", "mailer-daemon@", "abuse@", "helpdesk@", "support@", "administrator@", "noc@")
 
 
@@ -156,23 +162,29 @@ def said(text: str) -> str:
 def recipients(text: str, others: Iterable[str], domain: str = "") -> Sequence[str]:
     """Return the addresses that a text names, each once, but for the ``others``: who wrote and who reads.
 
-    Where a line announces the recipients, they stand below it: what is above tells of the message. There a
-    name alone is one at the reporter's own ``domain``.
+    Where it says to whom the message was addressed, nobody else is meant. Where a line announces the
+    recipients, they stand below it: what is above tells of the message. There a name alone is one at the
+    reporter's own ``domain``, or at those that the report itself names.
     """
+    if meant := _MEANT.findall(" ".join(text[:TEXT_MOST].split())):
+        return _named("\n".join(meant), others)
     announced = [match.end() for match in _LISTED.finditer(text.lower())][:1]
     below = text[announced[0] :] if announced else ""
+    hosts = _FORM.findall(text) or [domain]
+    if announced and len(hosts) > 1 and (bare := _bare(below, hosts)):
+        return bare
     return (
         (announced and _named(below, others))
         or _named(text, others)
-        or (_bare(below, domain) if announced and domain else ())
+        or (_bare(below, hosts) if announced and domain else ())
     )
 
 
-def _bare(text: str, domain: str) -> Sequence[str]:
+def _bare(text: str, hosts: Sequence[str]) -> Sequence[str]:
     found: dict[str, None] = {}
     for line in text.split("\n")[1:LINES_MOST]:
         if match := _BARE.fullmatch(line.rstrip()):
-            found.setdefault(f"{match[1]}@{domain}".lower())
+            found.update(dict.fromkeys(f"{match[1]}@{host}".lower() for host in hosts))
         elif found and line.strip():
             break
     return [*found][:NAMED_MOST]

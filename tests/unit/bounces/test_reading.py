@@ -58,6 +58,36 @@ def test_what_is_no_bounce_is_told_apart(raw: bytes, kind: Kind) -> None:
     assert read(raw).kind is kind
 
 
+@pytest.mark.parametrize(
+    ("text", "people"),
+    [
+        (
+            (
+                "Addresses here look like name.surname@x.example. The address to which\nyour message was "
+                "addressed, ann@x.example, is no address of ours.\nPerhaps you look for al@x.example.\n"
+            ),
+            ["ann@x.example"],
+        ),
+        (
+            (
+                "Message not delivered to the following:\n\n  ann    No such user\n\nWhoever was reached by "
+                "emailing NAME@x.example\nis reached by emailing to NAME@y.example now, not at\n"
+                "ann.lee@x.example. Do not mail NAME@z.example.\n"
+            ),
+            ["ann@x.example", "ann@y.example"],
+        ),
+        (
+            "Message not delivered to the following recipients:\n\n  ann@x.example    No such user\n",
+            ["ann@x.example"],
+        ),
+    ],
+)
+def test_a_report_without_a_standard_means_whom_it_says_it_means(text: str, people: list[str]) -> None:
+    report = read(bounces.plain("MAILER-DAEMON@mx.x.example", "Returned mail: user unknown", text))
+    assert report.kind is Kind.BOUNCED
+    assert [it.recipient for it in report.failures] == people
+
+
 def test_a_receipt_of_the_reader_is_an_automatic_reply() -> None:
     raw = bounces.plain(
         "Ann <ann@x.example>",
