@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.005  # between two requests, unless the claims wait for one
 EASY_EVERY_S = 0.05  # the same while nothing binds
-AHEAD, LOW = 4, 2  # times what is wanted: asked for, and asked for again below, while nothing binds
+AHEAD = 4  # times what is wanted: asked for while nothing binds, and again below half of it
+AHEAD_S = 2 * EASY_EVERY_S  # or what is used in so long, if that is more
 WANTED_S = 1.0  # for how long what was wanted counts as wanted
 LONGEST_S = 2.0  # until the next request: a limit may be raised, and a holder put some back
 UNUSED_S = 0.2  # after which permits that no claim wanted go back
@@ -220,7 +221,8 @@ class Meter:
 
     def __init__(self, ask: Callable[[Asked], Awaitable[Answer]], tell: Callable[[Answer], None]) -> None:
         self._ask, self._tell = ask, tell
-        self._unused = self._taken = self._done = self._wanted = 0
+        self._unused = self._taken = self._done = self._wanted = self._used = 0
+        self._pace = 0.0  # permits that are used in ``AHEAD_S``
         self._wanted_at = self._asked_at = self._granted_at = 0.0  # steady s
         self._ask_at = 0.0  # not before, after a refusal
         self._plenty = True
@@ -242,11 +244,13 @@ class Meter:
         """Take permits for so many claims."""
         self._unused -= n
         self._taken += n
+        self._used += n
 
     def put_back(self, n: int) -> None:
         """Put back permits for claims that were not made."""
         self._unused += n
         self._taken -= n
+        self._used -= n
 
     def end(self, *, spent: bool) -> None:
         """Take the outcome of a claim; one that was handed back spent nothing."""
@@ -305,15 +309,18 @@ class Meter:
             return 0
         if not self._plenty:
             return max(0, self._wanted - self._unused)
-        return self._wanted * AHEAD - self._unused if self._unused < self._wanted * LOW else 0
+        ahead = max(self._wanted * AHEAD, round(self._pace))
+        return ahead - self._unused if self._unused < ahead / 2 else 0
 
     def _unwanted(self, now: float) -> bool:
         return self._unused > 0 and now - max(self._wanted_at, self._granted_at) > UNUSED_S
 
     async def _request(self, want: int) -> None:
         asked = Asked(want, self._unused + self._taken, self._done)
-        self._done = 0
-        self._asked_at = clock.steady_s()
+        now = clock.steady_s()
+        self._pace = self._used * AHEAD_S / max(now - self._asked_at, EVERY_S)
+        self._done = self._used = 0
+        self._asked_at = now
         self._asking = True
         try:
             answer = await self._ask(asked)
