@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from mailing.ledger import leases
 from tests.browser import chromium, every_page
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,8 +61,16 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     workers = getattr(request.module, "WORKERS", 1)
     folder = tmp_path_factory.mktemp("volley")
     with Stack(folder, workers=workers, connections=10 // workers) as stack:
-        stack.start(*getattr(request.module, "PARTS", PARTS))
+        parts = getattr(request.module, "PARTS", PARTS)
+        stack.start(*parts)
+        if "worker" in parts:  # or pages say first that there is none
+            wait_until(lambda: _works(stack), "a worker is there")
         yield stack
+
+
+def _works(stack: Stack) -> bool:
+    with stack.db.read() as connection:
+        return bool(leases.alive(connection))
 
 
 @pytest.fixture(scope="module")
