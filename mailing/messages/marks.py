@@ -48,9 +48,9 @@ _OPENING = re.compile(
     r"\{(?:\{|(?P<statement>%))(?P<trim>[-+]?)"
     rf"""(?(statement)\s*+(?P<word>{_WORDS})\b|(?=\s*+(?:[\w"'(\[]|\}}\}})))"""
 )
-_QUOTED = r"""|"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+'|"""
-_FIELD = re.compile(rf"""(?P<code>(?:[^"'}}]++{_QUOTED}\}}(?!\}}))*+)(?P<shut>\}}\}})?""", re.DOTALL)
-_STATEMENT = re.compile(rf"""(?P<code>(?:[^"'%]++{_QUOTED}%(?!\}}))*+)(?P<shut>%\}})?""", re.DOTALL)
+_QUOTED = r"""|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|"""
+_FIELD = re.compile(rf"""(?P<code>(?:[^"'}}]++{_QUOTED}\}}(?!\}}))*)(?P<shut>\}}\}})?""", re.DOTALL)
+_STATEMENT = re.compile(rf"""(?P<code>(?:[^"'%]++{_QUOTED}%(?!\}}))*)(?P<shut>%\}})?""", re.DOTALL)
 _END_OF_RAW = re.compile(r"\{%(?P<trim>[-+]?)\s*+endraw\s*+(?P<after>[-+]?)%\}")
 _SPACE = re.compile(r"\s*+")
 
